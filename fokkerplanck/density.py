@@ -1,0 +1,250 @@
+"""Initial densities, and moments of masses on a grid."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from .equation import Points
+from .errors import bad_type, bad_value
+from .grid import Grid
+
+
+@runtime_checkable
+class InitialDensity(Protocol):
+    """A law that can be put on a grid and sampled."""
+
+    def masses(self, grid: Grid) -> np.ndarray:
+        """Probability of each cell, shape grid.shape."""
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """n independent points, shape (n, dim)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """A normal law; see `gaussian`."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+    def masses(self, grid: Grid) -> np.ndarray:
+        """The density at the cell centers times the volumes; if it is narrower than a cell, as `point` does."""
+        _same_dimension(self.mean.size, grid)
+        variances, axes = np.linalg.eigh(self.covariance)
+        stds = np.sqrt(variances)
+        here = [w[min(max(np.searchsorted(e, m) - 1, 0), w.size - 1)] for m, e, w in zip(self.mean, grid.edges, grid.widths, strict=True)]
+        if stds.min() >= max(here):
+            z = np.stack([c - m for c, m in zip(np.broadcast_arrays(*grid.coordinates()), self.mean, strict=True)])
+            whitened = np.einsum("ki,i...->k...", (axes / stds).T, z)
+            norm = math.sqrt(2.0 * math.pi) ** self.mean.size * stds.prod()
+            return np.exp(-0.5 * (whitened**2).sum(axis=0)) / norm * grid.volumes
+        lines = [np.arange(-8.0, 8.0001, min(0.5, 0.5 * min(here) / max(s, 1e-300), 16.0)) if s * 400 > min(here) else np.zeros(1) for s in stds]
+        nodes = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, self.mean.size)
+        weights = np.exp(-0.5 * (nodes**2).sum(axis=1))
+        return deposit(self.mean + (nodes * stds) @ axes.T, weights / weights.sum(), grid)
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """n independent points, shape (n, dim)."""
+        return rng.multivariate_normal(self.mean, self.covariance, size=n, method="eigh")
+
+
+@dataclass(frozen=True, eq=False)
+class Uniform:
+    """A uniform law on a box; see `uniform`."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+    def masses(self, grid: Grid) -> np.ndarray:
+        """The exact share of each cell."""
+        _same_dimension(self.low.size, grid)
+        masses = np.ones(())
+        for edge, low, high in zip(grid.edges, self.low, self.high, strict=True):
+            share = np.diff(np.clip((edge - low) / (high - low), 0.0, 1.0))
+            masses = masses[..., None] * share
+        return masses
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """n independent points, shape (n, dim)."""
+        return rng.uniform(self.low, self.high, size=(n, self.low.size))
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The law that draws one of the given points; see `from_samples` and `point`."""
+
+    positions: np.ndarray
+
+    def masses(self, grid: Grid) -> np.ndarray:
+        """Each point shared between the nearest cell centers, so that its position is kept in the mean."""
+        _same_dimension(self.positions.shape[1], grid)
+        return deposit(self.positions, np.full(len(self.positions), 1.0 / len(self.positions)), grid)
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """n independent points, shape (n, dim)."""
+        return self.positions[rng.integers(len(self.positions), size=n)]
+
+
+def gaussian(mean: Any, std_or_cov: Any) -> Gaussian:
+    """A normal law.
+
+    Parameters
+    ----------
+    mean : number or sequence (d,)
+    std_or_cov : number, sequence (d,) or matrix (d, d)
+        One standard deviation for all axes, one an axis, or the covariance matrix.
+
+    Examples
+    --------
+    >>> gaussian(0.5, 0.175)
+    >>> gaussian([0, 1], [[0.2, 0.1], [0.1, 0.3]])
+    """
+    center = _vector("mean", mean)
+    spread = np.asarray(std_or_cov, dtype=float)
+    d = center.size
+    if not np.isfinite(spread).all():
+        raise bad_value("std_or_cov", "finite", std_or_cov)
+    if spread.shape in ((), (d,)):
+        if not (spread > 0).all():
+            raise bad_value("std_or_cov", "positive", std_or_cov, "Use fp.point(x) for a point mass.")
+        return Gaussian(center, np.diag(np.broadcast_to(spread, d) ** 2))
+    if spread.shape != (d, d) or not np.allclose(spread, spread.T) or np.linalg.eigvalsh(spread)[0] < 0.0:
+        raise bad_value("std_or_cov", f"a number, {d} numbers or a {d} x {d} covariance matrix", std_or_cov)
+    return Gaussian(center, spread)
+
+
+def uniform(low: Any, high: Any) -> Uniform:
+    """A uniform law on the box between two corners (numbers in 1D)."""
+    a, b = _vector("low", low), _vector("high", high)
+    if a.shape != b.shape or not (a < b).all():
+        raise bad_value("low", "below `high` on every axis", f"{low} and {high}")
+    return Uniform(a, b)
+
+
+def point(x: Any) -> Samples:
+    """A point mass. On a grid it is shared between the nearest cell centers, so that its mean is exact."""
+    return Samples(_vector("x", x)[None])
+
+
+def from_samples(samples: Any) -> Samples:
+    """The empirical law of samples, shape (n,) in 1D or (n, d)."""
+    array = np.asarray(samples, dtype=float)
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
+        raise bad_value("samples", "a finite array of shape (n,) or (n, d) with n > 0", f"shape {np.shape(samples)}")
+    return Samples(array)
+
+
+def deposit(positions: np.ndarray, weights: np.ndarray, grid: Grid) -> np.ndarray:
+    """Masses (grid.shape) of weighted points (n, dim), each shared linearly between the nearest cell centers.
+
+    The weighted mean position is kept, but for points within half a cell of a wall. Points outside the box are dropped.
+    """
+    inside = np.ones(len(positions), dtype=bool)
+    for axis, edge in enumerate(grid.edges):
+        inside &= (positions[:, axis] >= edge[0]) & (positions[:, axis] <= edge[-1])
+    positions, weights = positions[inside], weights[inside]
+    corners = [(np.zeros(len(positions), dtype=int), weights)]
+    for axis, centers in enumerate(grid.centers):
+        n = centers.size
+        if n == 1:
+            continue
+        x = np.clip(positions[:, axis], centers[0], centers[-1])
+        low = np.clip(np.searchsorted(centers, x, side="right") - 1, 0, n - 2)
+        share = (x - centers[low]) / (centers[low + 1] - centers[low])
+        stride = int(np.prod(grid.shape[axis + 1 :], dtype=int))
+        corners = [
+            (cells + stride * (low + up), w * (share if up else 1.0 - share)) for cells, w in corners for up in (0, 1)
+        ]
+    masses = sum(np.bincount(cells, weights=w, minlength=grid.size) for cells, w in corners)
+    return np.asarray(masses).reshape(grid.shape)
+
+
+def initial_masses(p0: Any, grid: Grid, name: str = "p0") -> tuple[np.ndarray, float]:
+    """Cell masses (grid.shape) summing to one, and the mass found before they were scaled to that.
+
+    p0 is a law (`gaussian`, `uniform`, `point`, `from_samples`), a function of the coordinates, or a density on the grid.
+    """
+    if isinstance(p0, InitialDensity):
+        masses = p0.masses(grid)
+    elif callable(p0):
+        value = np.asarray(p0(*Points.centers(grid).coords), dtype=float)
+        masses = _density_masses(value, grid, name)
+    elif isinstance(p0, (list, np.ndarray)):
+        masses = _density_masses(np.asarray(p0), grid, name)
+    else:
+        then = "Use fp.gaussian(mean, std), fp.point(x), a function or an array on the grid."
+        raise bad_type(name, "an initial density", p0, then)
+    total = float(masses.sum())
+    if total <= 0.0:
+        raise bad_value(name, "a density with mass inside the box", f"mass {total:g} in {grid!r}", "Move the box or the start.")
+    if abs(total - 1.0) > 0.01:
+        warnings.warn(f"`{name}` has mass {total:.4g} in the box; it was scaled to 1.", stacklevel=3)
+    return masses / total, total
+
+
+def _density_masses(values: np.ndarray, grid: Grid, name: str) -> np.ndarray:
+    if values.dtype.kind == "c":
+        raise bad_type(name, "real", f"dtype {values.dtype}")
+    try:
+        values = np.broadcast_to(values, grid.shape)
+    except ValueError:
+        raise bad_value(name, f"a density of the grid's shape {grid.shape}", f"shape {values.shape}") from None
+    if not np.isfinite(values).all() or (values < 0).any():
+        worst = values[~np.isfinite(values)][0] if not np.isfinite(values).all() else values.min()
+        raise bad_value(name, "finite and nowhere negative", worst)
+    return values * grid.volumes
+
+
+def _vector(name: str, value: Any) -> np.ndarray:
+    try:
+        array = np.atleast_1d(np.asarray(value, dtype=float))
+    except (TypeError, ValueError):
+        raise bad_type(name, "a number or a sequence of numbers", value) from None
+    if array.ndim != 1 or not 1 <= array.size <= 3 or not np.isfinite(array).all():
+        raise bad_value(name, "a number, or 2 or 3 finite numbers", value)
+    return array
+
+
+def _same_dimension(d: int, grid: Grid) -> None:
+    if d != grid.dim:
+        raise bad_value("p0", f"given in {grid.dim} dimension(s), as the grid is", f"{d}")
+
+
+def mean(masses: np.ndarray, grid: Grid) -> np.ndarray:
+    """<x> over masses of shape (..., *grid.shape), shape (..., dim): conditional on being in the box."""
+    total = masses.sum(axis=tuple(range(-grid.dim, 0)))
+    return np.stack([marginal(masses, grid, axis) @ grid.centers[axis] / total for axis in range(grid.dim)], axis=-1)
+
+
+def covariance(masses: np.ndarray, grid: Grid) -> np.ndarray:
+    """Covariance matrix over masses of shape (..., *grid.shape), shape (..., dim, dim)."""
+    spatial = tuple(range(-grid.dim, 0))
+    total = masses.sum(axis=spatial)
+    center = mean(masses, grid)
+    deviations = []
+    for axis, x in enumerate(grid.coordinates()):
+        deviations.append(x - center[..., axis].reshape(*center.shape[:-1], *[1] * grid.dim))
+    rows = [[(masses * a * b).sum(axis=spatial) / total for b in deviations] for a in deviations]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def moment(masses: np.ndarray, grid: Grid, k: int) -> np.ndarray:
+    """<x^k> per axis over masses of shape (..., *grid.shape), shape (..., dim)."""
+    total = masses.sum(axis=tuple(range(-grid.dim, 0)))
+    return np.stack([marginal(masses, grid, axis) @ grid.centers[axis] ** k / total for axis in range(grid.dim)], axis=-1)
+
+
+def marginal(masses: np.ndarray, grid: Grid, axis: int) -> np.ndarray:
+    """Masses along one axis, summed over the others, shape (..., n)."""
+    others = tuple(a - grid.dim for a in range(grid.dim) if a != axis)
+    return masses.sum(axis=others)
+
+
+ObservedFunctions = dict[str, Callable[..., np.ndarray]]

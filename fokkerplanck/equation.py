@@ -1,0 +1,335 @@
+"""The Fokker-Planck equation: drift, diffusion, and where in a random step the noise is read.
+
+    dX = mu dt + sqrt(2 D) dW,      dp/dt = -div J,      J_i = mu_i p - sum_j d_j (D_ij p)      (Ito)
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import bad_type, bad_value
+from .grid import Grid
+
+CONVENTIONS = {"ito": 0.0, "stratonovich": 0.5, "klimontovich": 1.0}
+
+
+@dataclass(frozen=True)
+class Points:
+    """Places at which coefficients are sampled.
+
+    coords are `dim` arrays of one shape; `from_cells` carries an array given on the grid's cells to these places.
+    """
+
+    coords: tuple[np.ndarray, ...]
+    from_cells: Callable[[np.ndarray], np.ndarray]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of every sampled field."""
+        return self.coords[0].shape
+
+    @classmethod
+    def centers(cls, grid: Grid) -> Points:
+        """The cell centers of a grid."""
+        coords = grid.centers if grid.dim == 1 else tuple(np.broadcast_arrays(*grid.coordinates()))
+        return cls(coords, lambda values: values)
+
+    @classmethod
+    def faces(cls, grid: Grid, axis: int) -> Points:
+        """The centers of the cell faces across an axis, walls included: one more than cells along it."""
+        lines = [grid.edges[a] if a == axis else grid.centers[a] for a in range(grid.dim)]
+
+        def from_cells(values: np.ndarray) -> np.ndarray:
+            n = grid.shape[axis]
+            low, high = np.clip(np.arange(-1, n), 0, None), np.clip(np.arange(n + 1), None, n - 1)
+            return 0.5 * (np.take(values, low, axis=axis) + np.take(values, high, axis=axis))
+
+        return cls(tuple(np.meshgrid(*lines, indexing="ij")), from_cells)
+
+
+@dataclass(frozen=True, eq=False)
+class FokkerPlanck:
+    """A drift, a diffusion and a convention.
+
+    Parameters
+    ----------
+    drift : callable, sequence, array or number, optional
+        mu: f(x), f(x, y) or f(x, y, t=...), vectorised over numpy arrays, returning one array per dimension (in 1D a bare
+        array); or one entry per dimension, each a number, a callable or an array on the grid. Default: none.
+    diffusion : number, callable, sequence or array
+        D in sqrt(2 D) dW: a number; one entry per axis; a d x d nested list (full tensor); each entry a number, a
+        callable or an array on the grid. A callable may return a field, one field per axis, or a d x d stack of fields.
+        D must be symmetric positive semidefinite and may vanish.
+    noise : d x m nested list or callable, optional
+        sigma, instead of diffusion: D = sigma sigma^T / 2.
+    potential : callable or array, optional
+        V adds the drift -grad V. With a constant scalar D the equilibrium exp(-V/D) is exact to round-off.
+    convention : {"ito", "stratonovich", "klimontovich"} or float
+        Where in a random step the noise is read: alpha = 0, 1/2, 1 or any number between, so that the Ito drift is
+        mu + alpha dD/dx. For a full tensor: "ito" or "klimontovich" (Ito drift mu + div D).
+
+    Notes
+    -----
+    A coefficient depends on time if and only if its signature has a parameter `t`.
+
+    Examples
+    --------
+    >>> eq = FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    >>> eq = FokkerPlanck(potential=lambda x, y: (x**2 - 1) ** 2 + y**2, diffusion=[0.1, 0.2])
+    """
+
+    drift: Any = None
+    diffusion: Any = None
+    noise: Any = None
+    potential: Any = None
+    convention: str | float = "ito"
+
+    def __post_init__(self) -> None:
+        if (self.diffusion is None) == (self.noise is None):
+            given = "neither" if self.noise is None else "both"
+            raise bad_value("diffusion", "given, or `noise` instead of it", given, "Pass diffusion=0.0 for a pure drift.")
+        for name in ("drift", "diffusion", "noise", "potential"):
+            value = getattr(self, name)
+            if isinstance(value, str) or (name == "potential" and np.isscalar(value)):
+                raise bad_type(name, "a number, a function or an array", value, "For text use fp.formula.parse(text, names).")
+        self._check_convention()
+
+    def _check_convention(self) -> None:
+        word = self.convention
+        if isinstance(word, str):
+            if word not in CONVENTIONS:
+                close = difflib.get_close_matches(word.lower(), CONVENTIONS, n=1, cutoff=0.3)
+                then = f"Did you mean {close[0]!r}?" if close else ""
+                raise bad_value("convention", "'ito', 'stratonovich', 'klimontovich' or a number in [0, 1]", word, then)
+        elif isinstance(word, bool) or not isinstance(word, (int, float)) or not 0.0 <= word <= 1.0:
+            raise bad_value("convention", "'ito', 'stratonovich', 'klimontovich' or a number in [0, 1]", word)
+
+    @property
+    def alpha(self) -> float:
+        """The convention as a number: 0 Ito, 1/2 Stratonovich, 1 Klimontovich."""
+        return CONVENTIONS[self.convention] if isinstance(self.convention, str) else float(self.convention)
+
+    @property
+    def time_dependent(self) -> bool:
+        """Whether any coefficient has a parameter `t`."""
+        return any(_takes_time(f) for value in (self.drift, self.diffusion, self.noise, self.potential) for f in _leaves(value))
+
+    def drift_at(self, points: Points, t: float = 0.0) -> np.ndarray:
+        """The drift without the potential's share, shape (dim, *points.shape)."""
+        dim = len(points.coords)
+        if self.drift is None:
+            return np.zeros((dim, *points.shape))
+        return _vector("drift", self.drift, points, t)
+
+    def potential_at(self, points: Points, t: float = 0.0) -> np.ndarray:
+        """V, shape points.shape."""
+        return _field("potential", self.potential, points, t)
+
+    def diffusion_at(self, points: Points, t: float = 0.0) -> np.ndarray:
+        """D, shape (dim, *points.shape) where it is diagonal by form, else (dim, dim, *points.shape)."""
+        if self.noise is not None:
+            return _covariance(_noise_matrix(self.noise, points, t))
+        value = _diffusion(self.diffusion, points, t)
+        _check_nonnegative(value, points)
+        return value
+
+    def noise_induced_drift(self, grid: Grid, t: float = 0.0) -> np.ndarray:
+        """-(1 - alpha) div D at the cell centers, shape (dim, *grid.shape).
+
+        The part of the current that pushes probability away from loud places: J = (mu - (1 - alpha) div D) p - D grad p.
+        The divergence is taken between the two faces of each cell.
+        """
+        result = np.zeros((grid.dim, *grid.shape))
+        for axis in range(grid.dim):
+            faces = Points.faces(grid, axis)
+            d = self.diffusion_at(faces, t)
+            column = d[:, axis] if d.ndim == grid.dim + 2 else np.stack([d[axis] * (i == axis) for i in range(grid.dim)])
+            width = grid.widths[axis].reshape([-1 if a == axis else 1 for a in range(grid.dim)])
+            result -= (1.0 - self.alpha) * np.diff(column, axis=axis + 1) / width
+        return result
+
+
+def _leaves(value: Any) -> list[Any]:
+    """The callables in a coefficient, however deeply nested in lists."""
+    if callable(value):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [leaf for entry in value for leaf in _leaves(entry)]
+    return []
+
+
+def _takes_time(function: Callable) -> bool:
+    try:
+        return "t" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # a builtin or a numpy ufunc has no signature, hence no `t`
+        return False
+
+
+def _call(name: str, function: Callable, points: Points, t: float) -> Any:
+    try:
+        with np.errstate(under="ignore"):
+            return function(*points.coords, t=t) if _takes_time(function) else function(*points.coords)
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        dim = len(points.coords)
+        raise bad_type(name, f"a function of {dim} coordinate(s), as the grid has {dim} axes", function, str(error)) from error
+
+
+def _field(name: str, value: Any, points: Points, t: float) -> np.ndarray:
+    """A number, callable or array on the grid as a finite real field of shape points.shape."""
+    if callable(value):
+        return _real(name, _call(name, value, points, t), points.shape, points)
+    if np.ndim(value) == 0:
+        return _real(name, value, points.shape, points)
+    return _from_cells(name, value, points)
+
+
+def _from_cells(name: str, value: Any, points: Points) -> np.ndarray:
+    array = np.asarray(value)
+    if array.ndim != len(points.coords):
+        raise bad_value(name, "a number, a function or an array with the grid's shape", f"shape {array.shape}")
+    try:
+        array = points.from_cells(array)
+    except (ValueError, IndexError):
+        raise bad_value(name, "an array with the grid's shape", f"shape {array.shape}") from None
+    return _real(name, array, points.shape, points)
+
+
+def _real(name: str, value: Any, shape: tuple[int, ...], points: Points) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind == "c":
+        raise bad_type(name, "real", f"dtype {array.dtype}", "Take the real part if that is meant.")
+    try:
+        array = np.broadcast_to(array, shape).astype(float, copy=False)
+    except (ValueError, TypeError):
+        rule = f"a field that fits its {len(points.coords)} coordinate(s) of shape {points.shape}"
+        raise bad_value(name, rule, f"shape {array.shape}", "Return one array per dimension.") from None
+    if not np.isfinite(array).all():
+        bad = np.argwhere(~np.isfinite(array))[0][-len(points.shape) :]
+        where = _place(points, tuple(bad))
+        raise bad_value(name, "finite everywhere on the grid", f"{array[~np.isfinite(array)][0]} at {where}", "Move the box or limit it.")
+    return array
+
+
+def _place(points: Points, index: tuple[int, ...]) -> str:
+    return "(" + ", ".join(f"{np.broadcast_to(c, points.shape)[index]:.6g}" for c in points.coords) + ")"
+
+
+def _vector(name: str, value: Any, points: Points, t: float) -> np.ndarray:
+    dim = len(points.coords)
+    shape = (dim, *points.shape)
+    if callable(value):
+        result = _call(name, value, points, t)
+        if dim == 1 and np.ndim(result) <= len(points.shape):
+            return _real(name, result, points.shape, points)[None]
+        return _stack(name, result, dim, points)
+    if dim == 1 and (np.ndim(value) == 0 or not (isinstance(value, (list, tuple)) and len(value) == 1)):
+        value = [value]
+    if len(value) != dim:
+        raise bad_value(name, f"{dim} entries, one per dimension", f"{len(value)}", "A function returns one array per dimension.")
+    result = np.empty(shape)
+    for row, entry in zip(result, value, strict=True):
+        row[...] = _field(name, entry, points, t)
+    return result
+
+
+def _stack(name: str, result: Any, count: int, points: Points) -> np.ndarray:
+    if isinstance(result, np.ndarray) and result.shape == (count, *points.shape):
+        return _real(name, result, result.shape, points)
+    if np.ndim(result) == 0 or len(result) != count:
+        got = "one value" if np.ndim(result) == 0 else f"{len(result)}"
+        raise bad_value(name, f"{count} arrays, one per dimension", got, "Return one array per dimension.")
+    return np.stack([_real(name, entry, points.shape, points) for entry in result])
+
+
+def _diffusion(value: Any, points: Points, t: float) -> np.ndarray:
+    dim = len(points.coords)
+    if callable(value):
+        return _diffusion_result(_call("diffusion", value, points, t), dim, points)
+    if isinstance(value, (list, tuple)) and len(value) == dim:
+        if all(isinstance(row, (list, tuple)) and len(row) == dim for row in value):
+            rows = [[_field("diffusion", entry, points, t) for entry in row] for row in value]
+            return _drop_diagonal(np.array(rows))
+        if dim > 1:
+            return np.stack([_field("diffusion", entry, points, t) for entry in value])
+        value = value[0]
+    elif isinstance(value, np.ndarray) and value.shape == (dim, dim) and dim > 1 and points.shape != (dim, dim):
+        return _drop_diagonal(np.broadcast_to(value.reshape(dim, dim, *[1] * len(points.shape)), (dim, dim, *points.shape)).astype(float))
+    elif isinstance(value, np.ndarray) and value.ndim == dim + 1 and len(value) == dim:
+        return np.stack([_from_cells("diffusion", entry, points) for entry in value])
+    elif isinstance(value, np.ndarray) and value.ndim == dim + 2 and value.shape[:2] == (dim, dim):
+        return _drop_diagonal(np.array([[_from_cells("diffusion", entry, points) for entry in row] for row in value]))
+    elif isinstance(value, (list, tuple)) and np.ndim(value[0]) == 0:
+        raise bad_value("diffusion", f"a number, {dim} entries (one an axis) or {dim} x {dim}", f"{len(value)} entries")
+    field = _field("diffusion", value, points, t)
+    return np.broadcast_to(field, (dim, *points.shape))
+
+
+def _diffusion_result(result: Any, dim: int, points: Points) -> np.ndarray:
+    """A callable's diffusion: a field, one field per axis, or a d x d stack."""
+    if isinstance(result, (list, tuple)) and len(result) == dim:
+        if all(isinstance(row, (list, tuple)) and len(row) == dim for row in result):
+            return _drop_diagonal(np.array([[_real("diffusion", entry, points.shape, points) for entry in row] for row in result]))
+        return _stack("diffusion", result, dim, points)
+    array = np.asarray(result)
+    rank = array.ndim - len(points.shape)
+    if rank == 2:
+        return _drop_diagonal(_real("diffusion", array, (dim, dim, *points.shape), points))
+    if rank == 1:
+        return _real("diffusion", array, (dim, *points.shape), points)
+    return np.broadcast_to(_real("diffusion", array, points.shape, points), (dim, *points.shape))
+
+
+def _drop_diagonal(tensor: np.ndarray) -> np.ndarray:
+    """A tensor as it is, or its diagonal where nothing lies off it."""
+    dim = len(tensor)
+    off = [tensor[i, j] for i in range(dim) for j in range(dim) if i != j]
+    if not any(entry.any() for entry in off):
+        return np.stack([tensor[i, i] for i in range(dim)])
+    return tensor
+
+
+def _noise_matrix(noise: Any, points: Points, t: float) -> np.ndarray:
+    """sigma, shape (dim, m, *points.shape)."""
+    dim = len(points.coords)
+    if callable(noise):
+        noise = _call("noise", noise, points, t)
+    if dim == 1 and (np.ndim(noise) == 0 or np.shape(noise) == points.shape):
+        noise = [[noise]]
+    if len(noise) != dim or any(np.ndim(row) == 0 or len(row) != len(noise[0]) for row in noise):
+        raise bad_value("noise", f"a matrix of {dim} rows of equal length", noise, "Write sigma as [[s11, s12], [s21, s22]].")
+    return np.array([[_field("noise", entry, points, t) for entry in row] for row in noise])
+
+
+def _covariance(sigma: np.ndarray) -> np.ndarray:
+    tensor = 0.5 * np.einsum("ik...,jk...->ij...", sigma, sigma)
+    return _drop_diagonal(tensor)
+
+
+def _check_nonnegative(d: np.ndarray, points: Points) -> None:
+    if d.ndim == len(points.shape) + 1:
+        lowest = d
+        floor = 0.0
+    else:
+        matrices = np.moveaxis(d, (0, 1), (-2, -1))
+        if not np.allclose(matrices, np.swapaxes(matrices, -1, -2), rtol=1e-10, atol=0.0):
+            raise bad_value("diffusion", "symmetric", "a tensor that is not", "Give D = sigma sigma^T / 2, or pass `noise`.")
+        lowest = _lowest_eigenvalue(d, matrices)
+        floor = -1e-12 * float(np.abs(matrices).max(initial=0.0))
+    if (lowest < floor).any():
+        index = np.unravel_index(int(np.argmin(lowest)), lowest.shape)
+        where = _place(points, tuple(int(i) for i in index[-len(points.shape) :]))
+        raise bad_value("diffusion", "positive semidefinite everywhere", f"{lowest[index]:.4g} at {where}", "It is D in sqrt(2 D) dW.")
+
+
+def _lowest_eigenvalue(d: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    if len(d) == 2:
+        return 0.5 * (d[0, 0] + d[1, 1]) - np.hypot(0.5 * (d[0, 0] - d[1, 1]), d[0, 1])
+    return np.linalg.eigvalsh(matrices)[..., 0]

@@ -1,0 +1,40 @@
+"""The errors and warnings of the package, and the one sentence in which bad input is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ConvergenceError(RuntimeError):
+    """A computation ended without an answer that meets its tolerance.
+
+    Attributes
+    ----------
+    partial : object
+        Whatever had been computed when it stopped, or None.
+    """
+
+    def __init__(self, message: str, partial: Any = None):
+        super().__init__(message)
+        self.partial = partial
+
+
+class ResolutionWarning(UserWarning):
+    """The grid or the box is too coarse or too small for the problem; the answer is positive and conservative, but rough."""
+
+
+def bad_value(name: str, rule: str, value: object, then: str = "") -> ValueError:
+    """The ValueError "`name` must be RULE, got VALUE", followed by what to do next."""
+    return ValueError(_sentence(name, rule, value, then))
+
+
+def bad_type(name: str, rule: str, value: object, then: str = "") -> TypeError:
+    """As `bad_value`, for a value of the wrong type."""
+    return TypeError(_sentence(name, rule, value, then))
+
+
+def _sentence(name: str, rule: str, value: object, then: str) -> str:
+    shown = value if isinstance(value, str) and " " in value else repr(value)
+    if len(str(shown)) > 80:
+        shown = str(shown)[:77] + "..."
+    return f"`{name}` must be {rule}, got {shown}." + (f" {then}" if then else "")

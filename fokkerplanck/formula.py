@@ -1,0 +1,304 @@
+"""The formula language: a string such as ``"-exp(-(w-2)**2)"`` read as data, never run as code.
+
+A formula is numbers, declared names, ``+ - * / **``, parentheses, the constant ``pi`` and the functions `FUNCTIONS`. A
+condition compares formulas with ``< <= > >=`` and joins the comparisons by ``and``, ``or`` and ``not``. The string is
+parsed into Python's syntax tree, the tree is checked node by node against this list, and a sympy expression is built
+from it by hand; neither ``eval`` nor ``sympify`` ever sees the string.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import keyword
+import math
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import bad_type, bad_value
+
+FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "softplus", "sigmoid")
+CONSTANTS = ("pi",)
+MAX_LENGTH = 2000
+MAX_DEPTH = 60
+
+_BINARY: dict[type, Callable] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+_COMPARE: dict[type, Callable] = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
+_FLOAT: dict[str, Callable[[float], float]] = {
+    **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    "abs": abs,
+    "softplus": lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))),
+    "sigmoid": lambda x: 0.5 * (1.0 + math.tanh(0.5 * x)),
+}
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A parsed formula in named real variables.
+
+    Attributes
+    ----------
+    text : str
+        The string it was read from.
+    names : tuple of str
+        The variables, in the order in which `evaluate` takes them.
+    expression : sympy expression
+        Its meaning.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    expression: Any
+
+    def derivative(self, name: str) -> Formula:
+        """The exact derivative with respect to one variable."""
+        from . import _symbolic
+
+        if name not in self.names:
+            raise bad_value("name", f"one of {', '.join(self.names)}", name, _closest(name, self.names))
+        slope = _symbolic.clean(self.expression.diff(*_symbolic.symbols([name])))
+        if not _symbolic.is_real(slope):
+            raise bad_value("formula", "differentiable in real numbers", self.text, "Write it with real functions.")
+        return Formula(f"d({self.text})/d{name}", self.names, slope)
+
+    def evaluate(self, *arrays) -> np.ndarray:
+        """Values at arrays that broadcast against each other; the result has their common shape."""
+        values = _broadcast(self.names, arrays)
+        return np.array(np.broadcast_to(self._function(*values), values[0].shape if values else ()), dtype=float)
+
+    __call__ = evaluate
+
+    @functools.cached_property
+    def _function(self) -> Callable:
+        from . import _symbolic
+
+        return _symbolic.numpy_function(self.names, self.expression)
+
+
+@dataclass(frozen=True)
+class Condition(Formula):
+    """A parsed condition: as `Formula`, with truth values for values, and without derivatives."""
+
+    def derivative(self, name: str) -> Formula:
+        """Refuse: a condition has none."""
+        raise bad_type("formula", "a formula with number values", self.text)
+
+    def evaluate(self, *arrays) -> np.ndarray:
+        """Boolean array in the common shape of the arrays; false where a comparison meets NaN."""
+        values = _broadcast(self.names, arrays)
+        return np.array(np.broadcast_to(self._function(*values), values[0].shape if values else ()), dtype=bool)
+
+    __call__ = evaluate
+
+
+def parse(text: str, names: Sequence[str], *, name: str = "formula") -> Formula:
+    """Read a formula.
+
+    Parameters
+    ----------
+    text : str
+        At most 2000 characters.
+    names : sequence of str
+        The variables it may use.
+    name : str
+        What error messages call it: the argument or the key of a run file it came from.
+
+    Returns
+    -------
+    Formula
+
+    Raises
+    ------
+    ValueError
+        With the column, where `text` is anything but a formula in `names`.
+    """
+    names = checked_names(names)
+    reader = _Reader(text, names, name)
+    return Formula(text, names, reader.finish(reader.number(reader.tree.body, 0)))
+
+
+def parse_condition(text: str, names: Sequence[str], *, name: str = "formula") -> Condition:
+    """Read a condition, such as ``"w > 1.3 and abs(v) < 2"``; otherwise as `parse`."""
+    names = checked_names(names)
+    reader = _Reader(text, names, name)
+    return Condition(text, names, reader.finish(reader.truth(reader.tree.body, 0)))
+
+
+def checked_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The names as a tuple, if they may be variables of a formula; raises otherwise."""
+    if isinstance(names, str) or not all(isinstance(n, str) for n in names):
+        raise bad_type("names", "a sequence of strings", names)
+    for n in names:
+        if not n.isidentifier() or keyword.iskeyword(n) or n.startswith("_") or n in FUNCTIONS + CONSTANTS:
+            raise bad_value("names", "identifiers other than functions, constants and _underscored names", n)
+    if len(set(names)) < len(names):
+        raise bad_value("names", "distinct", tuple(names))
+    return tuple(names)
+
+
+def _broadcast(names: tuple[str, ...], arrays: tuple) -> list[np.ndarray]:
+    if len(arrays) != len(names):
+        raise bad_type("arrays", f"one for each of {', '.join(names) or 'no variables'}", f"{len(arrays)} arrays")
+    return [np.asarray(a) for a in np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in arrays))]
+
+
+def _closest(word: str, known: Sequence[str]) -> str:
+    match = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"Did you mean {match[0]!r}?" if match else f"Known are {', '.join(known)}."
+
+
+class _Reader:
+    """Walks the syntax tree of one string and builds its sympy expression."""
+
+    def __init__(self, text: str, names: tuple[str, ...], name: str):
+        if not isinstance(text, str):
+            raise bad_type(name, "a formula (a string)", text)
+        self.name, self.text, self.names = name, text, names
+        if len(text) > MAX_LENGTH:
+            raise bad_value(name, f"at most {MAX_LENGTH} characters long", f"{len(text)} characters")
+        try:
+            self.tree = ast.parse(text.replace("\n", " ").replace("\r", " "), mode="eval")
+        except SyntaxError as error:
+            then = "Write ** for powers and * for products."
+            raise bad_value(name, "a formula", f"{text} (unreadable at column {error.offset or 1})", then) from None
+        except (RecursionError, MemoryError, ValueError):
+            raise bad_value(name, "a formula", "a string the parser gives up on", "Nest it less.") from None
+        from . import _symbolic
+
+        self.symbolic = _symbolic
+        self.values = dict(zip(names, _symbolic.symbols(names), strict=True))
+
+    def refuse(self, node: ast.expr, rule: str, what: str, then: str = "") -> ValueError:
+        return bad_value(self.name, rule, f"{what} at column {node.col_offset + 1}", then)
+
+    def finish(self, expression: Any) -> Any:
+        expression = self.symbolic.clean(expression)
+        if not self.symbolic.is_real(expression):
+            raise bad_value(self.name, "real and finite", self.text, "Its value is complex or infinite everywhere.")
+        return expression
+
+    def truth(self, node: ast.expr, depth: int) -> Any:
+        import sympy
+
+        if depth > MAX_DEPTH:
+            raise self.refuse(node, f"nested at most {MAX_DEPTH} levels deep", "more")
+        if isinstance(node, ast.BoolOp):
+            join = sympy.And if isinstance(node.op, ast.And) else sympy.Or
+            return join(*(self.truth(part, depth + 1) for part in node.values))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            # negations move into the comparisons, so that NaN stays outside whatever is asked
+            return sympy.to_nnf(sympy.Not(self.truth(node.operand, depth + 1)), simplify=False)
+        if isinstance(node, ast.Compare) and all(type(op) in _COMPARE for op in node.ops):
+            sides = [self.number(side, depth + 1) for side in (node.left, *node.comparators)]
+            pairs = zip(node.ops, sides[:-1], sides[1:], strict=True)
+            return sympy.And(*(_COMPARE[type(op)](low, high) for op, low, high in pairs))
+        raise self.refuse(node, "comparisons (< <= > >=) joined by and, or, not", _kind(node))
+
+    def number(self, node: ast.expr, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            raise self.refuse(node, f"nested at most {MAX_DEPTH} levels deep", "more")
+        if isinstance(node, ast.Constant):
+            result = self.constant(node)
+        elif isinstance(node, ast.Name):
+            result = self.variable(node)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+            value = self.number(node.operand, depth + 1)
+            result = -value if isinstance(node.op, ast.USub) else value
+        elif isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+            result = self.binary(node, depth)
+        elif isinstance(node, ast.Call):
+            result = self.call(node, depth)
+        else:
+            then = "Write ** for powers." if isinstance(getattr(node, "op", None), ast.BitXor) else ""
+            raise self.refuse(node, "numbers, names, + - * / **, parentheses and functions", _kind(node), then)
+        if result.is_number:
+            self.check_constant(node, lambda: float(result))
+        return result
+
+    def check_constant(self, node: ast.expr, compute: Callable[[], Any]) -> None:
+        """Refuse a constant that is not a finite float, computed in floats before sympy builds a giant from it."""
+        try:
+            value = compute()
+            fine = not isinstance(value, complex) and math.isfinite(value)
+        except (ArithmeticError, ValueError, TypeError):
+            fine = False
+        if not fine:
+            raise self.refuse(node, "made of finite real constants", "a constant that is too large or undefined")
+
+    def constant(self, node: ast.Constant) -> Any:
+        import sympy
+
+        if type(node.value) is int and abs(node.value) <= 2**53:
+            return sympy.Integer(node.value)
+        if type(node.value) in (int, float):
+            self.check_constant(node, lambda: float(node.value))  # type: ignore[arg-type]
+            return sympy.Float(float(node.value))  # type: ignore[arg-type]
+        raise self.refuse(node, "made of real numbers", repr(node.value))
+
+    def variable(self, node: ast.Name) -> Any:
+        import sympy
+
+        if node.id == "pi":
+            return sympy.pi
+        if node.id not in self.values:
+            known = (*self.names, *CONSTANTS, *FUNCTIONS)
+            rule = f"in the names {', '.join(self.names) or '(none)'} and pi"
+            then = f"Write {node.id}(...)." if node.id in FUNCTIONS else _closest(node.id, known)
+            raise self.refuse(node, rule, f"{node.id!r}", then)
+        return self.values[node.id]
+
+    def binary(self, node: ast.BinOp, depth: int) -> Any:
+        chain = [node]  # a + b + c + ... nests to the left: a long sum is not a deep formula
+        while isinstance(chain[-1].left, ast.BinOp) and type(chain[-1].left.op) in _BINARY:
+            chain.append(chain[-1].left)
+        value = self.number(chain[-1].left, depth + 1)
+        for part in reversed(chain):
+            value = self.combine(part, value, self.number(part.right, depth + 1))
+        return value
+
+    def combine(self, node: ast.BinOp, left: Any, right: Any) -> Any:
+        function = _BINARY[type(node.op)]
+        if left.is_number and right.is_number:
+            self.check_constant(node, lambda: function(float(left), float(right)))
+        if isinstance(node.op, ast.Div) and right.is_zero:
+            raise self.refuse(node, "free of divisions by zero", "one")
+        if isinstance(node.op, ast.Pow):
+            if right.is_Float and float(right).is_integer():
+                right = _integer(right)  # w**2.0 is w*w, also for w < 0
+            if left.is_number and left.is_negative and not right.is_integer:
+                raise self.refuse(node, "real", "a negative number to a power that is no integer")
+        return function(left, right)
+
+    def call(self, node: ast.Call, depth: int) -> Any:
+        if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS:
+            word = node.func.id if isinstance(node.func, ast.Name) else _kind(node.func)
+            raise self.refuse(node, f"made of the functions {', '.join(FUNCTIONS)}", word, _closest(word, FUNCTIONS))
+        if node.keywords or len(node.args) != 1 or isinstance(node.args[0], ast.Starred):
+            raise self.refuse(node, "made of functions of one argument", f"{node.func.id} called otherwise")
+        argument = self.number(node.args[0], depth + 1)
+        if argument.is_number:
+            self.check_constant(node, lambda: _FLOAT[node.func.id](float(argument)))  # type: ignore[attr-defined]
+        return self.symbolic.FUNCTIONS[node.func.id](argument)
+
+
+def _integer(value: Any) -> Any:
+    import sympy
+
+    return sympy.Integer(int(value))
+
+
+def _kind(node: ast.AST) -> str:
+    """A readable name for a syntax node that has no place in a formula."""
+    shown = type(getattr(node, "op", node)).__name__
+    return "".join(" " + c.lower() if c.isupper() else c for c in shown).strip()

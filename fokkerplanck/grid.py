@@ -1,0 +1,202 @@
+"""The grid: cells of a box in one, two or three dimensions, and what its walls do to probability."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .errors import bad_type, bad_value
+
+WALLS = ("reflecting", "absorbing", "periodic")
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Grid:
+    """A box divided into rectangular cells.
+
+    Parameters
+    ----------
+    bounds : (low, high) or list of such pairs, one an axis
+    cells : int or list of int, one an axis
+        Number of equal cells along each axis.
+    boundary : str, or list with one entry an axis
+        What the walls do: "reflecting" (no probability passes), "absorbing" (it leaves for good) or "periodic".
+        One word for all walls, or a list with one entry an axis, each a word or a (low, high) pair;
+        in 1D a bare pair means (low, high).
+
+    Attributes
+    ----------
+    edges : tuple of ndarray
+        Cell edges along each axis, shape (n + 1,).
+    boundary : tuple of (low, high)
+        The walls of each axis.
+
+    Examples
+    --------
+    >>> grid = Grid([(-2.5, 2.5), (-2, 2)], [256, 128], boundary=["reflecting", ("absorbing", "reflecting")])
+    >>> grid.shape
+    (256, 128)
+    >>> Grid((-6, 6), 400).dim
+    1
+    """
+
+    edges: tuple[np.ndarray, ...]
+    boundary: tuple[tuple[str, str], ...]
+
+    def __init__(self, bounds: Any, cells: Any, boundary: Any = "reflecting"):
+        pairs = _bounds(bounds)
+        counts = _cells(cells, len(pairs))
+        edges = [np.linspace(low, high, n + 1) for (low, high), n in zip(pairs, counts, strict=True)]
+        self._set(edges, boundary)
+
+    @classmethod
+    def from_edges(cls, edges: Any, boundary: Any = "reflecting") -> Grid:
+        """A grid with cells of any width.
+
+        Parameters
+        ----------
+        edges : array (n + 1,) or list of such, one an axis
+            Increasing cell edges. Neighbouring widths should differ by some per cent only: the scheme is second
+            order on smoothly graded grids.
+        boundary : see `Grid`
+        """
+        if np.ndim(edges[0]) == 0:
+            edges = [edges]
+        arrays = [np.array(e, dtype=float) for e in edges]
+        for e in arrays:
+            if e.ndim != 1 or e.size < 2 or not np.isfinite(e).all() or not (np.diff(e) > 0).all():
+                raise bad_value("edges", "finite and increasing, at least two an axis", e, "Sort them and drop repeats.")
+        grid = cls.__new__(cls)
+        grid._set(arrays, boundary)
+        return grid
+
+    def _set(self, edges: list[np.ndarray], boundary: Any) -> None:
+        if not 1 <= len(edges) <= 3:
+            raise bad_value("bounds", "given for one, two or three axes", f"{len(edges)} axes")
+        for e in edges:
+            e.flags.writeable = False
+        object.__setattr__(self, "edges", tuple(edges))
+        object.__setattr__(self, "boundary", _walls(boundary, len(edges)))
+
+    @property
+    def dim(self) -> int:
+        """Number of axes."""
+        return len(self.edges)
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Number of cells along each axis."""
+        return tuple(e.size - 1 for e in self.edges)
+
+    @cached_property
+    def size(self) -> int:
+        """Number of cells."""
+        return math.prod(self.shape)
+
+    @cached_property
+    def widths(self) -> tuple[np.ndarray, ...]:
+        """Cell widths along each axis, shape (n,)."""
+        return tuple(np.diff(e) for e in self.edges)
+
+    @cached_property
+    def centers(self) -> tuple[np.ndarray, ...]:
+        """Cell centers along each axis, shape (n,)."""
+        return tuple(0.5 * (e[1:] + e[:-1]) for e in self.edges)
+
+    @cached_property
+    def volumes(self) -> np.ndarray:
+        """Length, area or volume of each cell, shape `shape`."""
+        volume = self.widths[0]
+        for width in self.widths[1:]:
+            volume = volume[..., None] * width
+        return volume
+
+    def coordinates(self) -> tuple[np.ndarray, ...]:
+        """The cell centers as arrays that broadcast against each other to `shape`."""
+        return tuple(np.meshgrid(*self.centers, indexing="ij", sparse=True))
+
+    def periodic(self, axis: int) -> bool:
+        """Whether the two ends of an axis are joined."""
+        return self.boundary[axis][0] == "periodic"
+
+    @property
+    def absorbs(self) -> bool:
+        """Whether any wall absorbs."""
+        return any("absorbing" in walls for walls in self.boundary)
+
+    def locate(self, point: Sequence[float], name: str = "x") -> tuple[int, ...]:
+        """Index of the cell that holds a point."""
+        values = np.atleast_1d(np.asarray(point, dtype=float))
+        if values.shape != (self.dim,):
+            raise bad_value(name, f"a point with {self.dim} coordinate(s)", point)
+        index = []
+        for value, edge in zip(values, self.edges, strict=True):
+            if not edge[0] <= value <= edge[-1]:
+                raise bad_value(name, f"inside the box [{edge[0]:g}, {edge[-1]:g}]", float(value), "Enlarge the grid.")
+            index.append(min(int(np.searchsorted(edge, value, side="right")) - 1, edge.size - 2))
+        return tuple(index)
+
+    def __repr__(self) -> str:
+        axes = []
+        for edge, walls in zip(self.edges, self.boundary, strict=True):
+            wall = walls[0] if walls[0] == walls[1] else f"{walls[0]}|{walls[1]}"
+            axes.append(f"[{edge[0]:g}, {edge[-1]:g}] in {edge.size - 1} cells, {wall}")
+        return f"Grid({' x '.join(axes)})"
+
+
+def _bounds(bounds: Any) -> list[tuple[float, float]]:
+    try:
+        array = np.array(bounds, dtype=float)
+    except (TypeError, ValueError):
+        raise bad_type("bounds", "a pair (low, high) or a list of such pairs", bounds) from None
+    if array.ndim == 1:
+        array = array[None]
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise bad_value("bounds", "a pair (low, high) or a list of such pairs", bounds)
+    if not np.isfinite(array).all() or not (array[:, 0] < array[:, 1]).all():
+        raise bad_value("bounds", "finite with low < high on each axis", bounds)
+    return [(low, high) for low, high in array.tolist()]
+
+
+def _cells(cells: Any, dim: int) -> list[int]:
+    counts = list(cells) if isinstance(cells, (list, tuple, np.ndarray)) else [cells] * dim
+    if len(counts) != dim:
+        raise bad_value("cells", f"one number or {dim} numbers, as there are {dim} axes", cells)
+    for n in counts:
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+            raise bad_value("cells", "whole numbers of at least 1", cells)
+    return [int(n) for n in counts]
+
+
+def _walls(boundary: Any, dim: int) -> tuple[tuple[str, str], ...]:
+    if isinstance(boundary, str):
+        entries: list[Any] = [boundary] * dim
+    elif isinstance(boundary, (list, tuple)):
+        entries = list(boundary)
+        if dim == 1 and len(entries) == 2:
+            entries = [tuple(entries)]
+    else:
+        raise bad_type("boundary", "a word, or a list with one entry an axis", boundary)
+    if len(entries) != dim:
+        raise bad_value("boundary", f"one word, or a list of {dim} entries (one an axis)", boundary)
+    return tuple(_wall_pair(entry) for entry in entries)
+
+
+def _wall_pair(entry: Any) -> tuple[str, str]:
+    pair = (entry, entry) if isinstance(entry, str) else tuple(entry) if isinstance(entry, (list, tuple)) else ()
+    if len(pair) != 2:
+        raise bad_value("boundary", "a word or a pair (low, high) for each axis", entry)
+    for word in pair:
+        if word not in WALLS:
+            close = difflib.get_close_matches(str(word), WALLS, n=1, cutoff=0.3)
+            then = f"Did you mean {close[0]!r}?" if close else ""
+            raise bad_value("boundary", "one of 'reflecting', 'absorbing', 'periodic'", word, then)
+    if not isinstance(entry, str) and "periodic" in pair:
+        raise bad_value("boundary", "'periodic' for a whole axis, not inside a pair", entry, "Write 'periodic' alone.")
+    return pair[0], pair[1]

@@ -1,0 +1,134 @@
+"""The result of a simulation: many independent paths, with error bars for whatever is read off them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import bad_type, bad_value
+
+
+class Share(NamedTuple):
+    """A share of the paths at each time, and its binomial standard error; both of shape (n_times,)."""
+
+    value: np.ndarray
+    standard_error: np.ndarray
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ensemble:
+    """Positions of independent paths at recorded times.
+
+    Attributes
+    ----------
+    times : ndarray (n_times,)
+        In steps for SGD, in time units for a stochastic equation.
+    positions : ndarray (n_times, n_paths, dim)
+        A path that entered the target stays where it entered. A path that diverged is not finite from then on.
+    exit_times : ndarray (n_paths,) or None
+        First time in the target, inf where unfinished; None without a target.
+    seed : int
+    settings : dict
+        What was simulated.
+    """
+
+    times: np.ndarray
+    positions: np.ndarray
+    exit_times: np.ndarray | None = None
+    seed: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_paths(self) -> int:
+        """Number of paths."""
+        return self.positions.shape[1]
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return self.positions.shape[2]
+
+    @property
+    def diverged(self) -> float:
+        """Share of the paths that are no longer finite at the last time."""
+        return float(1.0 - np.isfinite(self.positions[-1]).all(axis=1).mean())
+
+    def mean(self) -> np.ndarray:
+        """Mean over the finite paths, shape (n_times, dim)."""
+        return np.array([p.mean(axis=0) if len(p) else np.full(self.dim, np.nan) for p in self._finite()])
+
+    def covariance(self) -> np.ndarray:
+        """Unbiased covariance over the finite paths, in two passes, shape (n_times, dim, dim)."""
+        return np.array([_covariance(p) for p in self._finite()])
+
+    def standard_error(self) -> np.ndarray:
+        """Standard error of `mean`, shape (n_times, dim)."""
+        return np.array([np.sqrt(np.diagonal(_covariance(p)) / max(len(p), 1)) for p in self._finite()])
+
+    def density(self, grid: Any) -> np.ndarray:
+        """Histogram on the cells of a grid, as a density, shape (n_times, *grid.shape).
+
+        It integrates to the share of the paths inside the box. The standard error in a cell of volume V that holds the
+        share P of n paths is sqrt(P (1 - P) / n) / V.
+        """
+        if len(grid.edges) != self.dim:
+            raise bad_value("grid", f"of dimension {self.dim}, as the paths are", len(grid.edges))
+        counts = [np.histogramdd(p[np.isfinite(p).all(axis=1)], bins=list(grid.edges))[0] for p in self.positions]
+        return np.array(counts) / (self.n_paths * np.asarray(grid.volumes))
+
+    def fraction(self, inside: Callable) -> Share:
+        """Share of all paths in a region, with its binomial standard error.
+
+        Parameters
+        ----------
+        inside : callable
+            f(x), f(x, y), ... from arrays (n_times, n_paths) to a boolean mask of that shape. A diverged path is
+            outside.
+        """
+        if not callable(inside):
+            raise bad_type("inside", "a function of the coordinates that returns a boolean mask", inside)
+        with np.errstate(invalid="ignore", over="ignore"):
+            mask = np.asarray(inside(*np.moveaxis(self.positions, -1, 0)))
+        if mask.shape != self.positions.shape[:2] or mask.dtype != bool:
+            raise bad_value("inside", f"boolean of shape {self.positions.shape[:2]}", f"{mask.dtype} {mask.shape}")
+        share = (mask & np.isfinite(self.positions).all(axis=2)).mean(axis=1)
+        return Share(share, np.sqrt(share * (1.0 - share) / self.n_paths))
+
+    def at(self, t: float) -> np.ndarray:
+        """Positions at a recorded time, shape (n_paths, dim)."""
+        index = int(np.argmin(np.abs(self.times - t)))
+        if not np.isclose(self.times[index], t, rtol=1e-12, atol=0.0):
+            raise bad_value("t", "a recorded time", t, f"The nearest is {self.times[index]}.")
+        return self.positions[index]
+
+    def _finite(self) -> list[np.ndarray]:
+        masks = np.isfinite(self.positions).all(axis=2)
+        if not masks.all():
+            lost = self.n_paths - masks.sum(axis=1).min()
+            text = f"{lost} of {self.n_paths} paths diverged; statistics are those of the finite ones."
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
+        return [p[m] for p, m in zip(self.positions, masks, strict=True)]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{t:g}" for t in self.times[:6]) + (", ..." if len(self.times) > 6 else "")
+        size = f"{self.n_paths} paths in {self.dim}D at {len(self.times)} times"
+        lines = [f"Ensemble: {size} ({shown}), seed {self.seed}"]
+        lines += [f"  {key}: {value}" for key, value in self.settings.items()]
+        if self.exit_times is not None:
+            done = np.isfinite(self.exit_times)
+            mean = f", mean exit time of these {self.exit_times[done].mean():.6g}" if done.any() else ""
+            lines.append(f"  reached the target: {done.mean():.4g} of the paths{mean}")
+        if self.diverged:
+            lines.append(f"  diverged: {self.diverged:.4g} of the paths")
+        return "\n".join(lines)
+
+
+def _covariance(points: np.ndarray) -> np.ndarray:
+    if len(points) < 2:
+        return np.full((points.shape[1], points.shape[1]), np.nan)
+    deviation = points - points.mean(axis=0)
+    return deviation.T @ deviation / (len(points) - 1)

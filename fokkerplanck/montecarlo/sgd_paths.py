@@ -1,0 +1,299 @@
+"""True mini-batch SGD, path by path: compiled for formula losses, vectorised numpy for gradients given as functions.
+
+Paths are divided into blocks of `BLOCK`, each with a random stream of its own spawned from the seed, so that the
+numbers depend neither on the number of threads nor on which steps are recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from ..errors import bad_type, bad_value
+from ..formula import Condition, parse_condition
+from .ensemble import Ensemble
+
+BLOCK = 512  # paths that move in lockstep: their state fits the first-level cache
+STRIDE = 4096  # steps between two looks at whether the user has interrupted
+_EVERY, _REPEATED, _DISTINCT = 0, 1, 2  # modes of the kernel `advance`
+
+
+def simulate(
+    sgd: Any,
+    p0: Any,
+    steps: Sequence[int] | None,
+    n_paths: int = 20_000,
+    seed: int = 0,
+    target: Callable | str | None = None,
+    max_steps: int | None = None,
+    threads: int | None = None,
+) -> Ensemble:
+    """Simulate SGD; see `fokkerplanck.sgd.SGD.simulate`."""
+    n_paths = _whole("n_paths", n_paths, 1)
+    seed = _whole("seed", seed, 0)
+    workers = _whole("threads", threads, 1) if threads is not None else os.cpu_count() or 1
+    times, horizon = _schedule(steps, max_steps, target)
+    condition = _target(target, sgd.loss.parameters)
+    _check_memory(n_paths, len(times), sgd.loss.dim, 0 if _mode(sgd) == _EVERY else sgd.batch_size)
+    first, *streams = np.random.SeedSequence(seed).spawn(1 + -(-n_paths // BLOCK))
+    starts = _starts(p0, n_paths, sgd.loss.dim, np.random.default_rng(first))
+    generators = [np.random.default_rng(s) for s in streams]
+    blocks: list[_Block]
+    if sgd.loss.formula is None:
+        blocks = [_PythonBlock(sgd, starts, generators, condition)]
+    else:
+        parts = [starts[k * BLOCK : (k + 1) * BLOCK] for k in range(len(generators))]
+        blocks = [_CompiledBlock(sgd, p, g, condition) for p, g in zip(parts, generators, strict=True)]
+    positions = _run(blocks, times, horizon, starts, workers)
+    exits = None if condition is None else np.concatenate([b.exits for b in blocks])
+    settings = {"process": repr(sgd)} | ({} if target is None else {"target": _name(target), "max_steps": horizon})
+    return Ensemble(np.array(times), positions, exits, seed, settings)
+
+
+class _Block:
+    """Paths that move together. Columns of `theta` up to `active` still move; `ids` says which path a column is."""
+
+    def __init__(self, sgd: Any, starts: np.ndarray, condition: Callable | None):
+        self.sgd, self.condition = sgd, condition
+        self.theta = np.ascontiguousarray(starts.T)
+        self.active = len(starts)
+        self.ids = np.arange(self.active)
+        self.words = np.zeros(self.active, dtype=np.uint64)  # random bits not used yet, see `draw_repeated`
+        self.exits = np.full(self.active, np.inf)
+        self.step = 0
+        self.left = 0
+        self.retire()
+
+    def advance(self, n: int) -> None:
+        """Go n steps on."""
+        raise NotImplementedError
+
+    def positions(self) -> np.ndarray:
+        """Positions, one row a path in the order of the start."""
+        result = np.empty(self.theta.T.shape)
+        result[self.ids] = self.theta.T
+        return result
+
+    def retire(self) -> None:
+        """Move paths inside the target behind the active ones and note the step."""
+        if self.condition is None or not self.active:
+            return
+        inside = np.asarray(self.condition(*self.theta[:, : self.active]))
+        if inside.shape != (self.active,) or inside.dtype != bool:
+            got = f"{inside.dtype} {inside.shape}"
+            raise bad_value("target", f"a function that returns a boolean mask of shape ({self.active},) here", got)
+        if inside.any():
+            self.exits[self.ids[: self.active][inside]] = self.step
+            order = np.concatenate([np.flatnonzero(~inside), np.flatnonzero(inside)])
+            self.ids[: self.active] = self.ids[order]
+            self.words[: self.active] = self.words[order]
+            self.theta[:, : self.active] = self.theta[:, order]
+            self.active -= int(inside.sum())
+
+
+class _CompiledBlock(_Block):
+    """A block moved by the compiled kernel of a formula loss."""
+
+    def __init__(self, sgd: Any, starts: np.ndarray, generator: np.random.Generator, condition: Callable | None):
+        super().__init__(sgd, starts, condition)
+        compiled = isinstance(condition, Condition)
+        self.kernels = sgd.loss.path_kernels(condition if compiled else None)
+        self.single = condition is not None and not compiled  # a Python target is asked after each step
+        self.generator, self.mode = generator, _mode(sgd)
+        n_samples = sgd.loss.n_samples
+        self.order = np.arange(n_samples if self.mode == _DISTINCT else 0)
+        batch = 0 if self.mode == _EVERY else sgd.batch_size
+        self.index = np.empty((self.active, batch), dtype=np.int32)
+        picks = 1
+        while picks < 32 and n_samples ** (picks + 1) <= 2**32:
+            picks += 1
+        power = n_samples**picks
+        self.constants = np.array([n_samples, power, 2**32 % power, picks], dtype=np.uint64)
+
+    def advance(self, n: int) -> None:
+        stride = 1 if self.single else n
+        for _ in range(0, n, stride):
+            self.left, self.active = self.kernels.advance(
+                self.theta, self.words, self.ids, self.exits, self.order, self.index, self.sgd.loss.table,
+                self.generator, self.sgd.learning_rate, self.mode, self.constants, self.left, self.active,
+                self.step, stride,
+            )  # fmt: skip
+            self.step += stride
+            if self.single:
+                self.retire()
+                if not self.active:
+                    break
+
+
+class _PythonBlock(_Block):
+    """All paths at once, moved by a gradient given as a Python function: few calls with long arrays."""
+
+    def __init__(self, sgd: Any, starts: np.ndarray, generators: list, condition: Callable | None):
+        super().__init__(sgd, starts, condition)
+        self.generators, self.mode = generators, _mode(sgd)
+
+    def advance(self, n: int) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):  # diverging paths are counted, not warned about
+            for _ in range(n):
+                if not self.active:
+                    break
+                moving = self.theta[:, : self.active]
+                gradient = self.sgd.loss.batch_gradient(moving, self._draw()[self.ids[: self.active]])
+                self.theta[:, : self.active] = moving - self.sgd.learning_rate * gradient
+                self.step += 1
+                self.retire()
+
+    def _draw(self) -> np.ndarray:
+        """Batches of all paths, active or not, so that each stream stays in step."""
+        n_samples, n = self.sgd.loss.n_samples, len(self.ids)
+        if self.mode == _EVERY:
+            return np.broadcast_to(np.arange(n_samples), (n, n_samples))
+        batch = self.sgd.batch_size
+        sizes = [min(BLOCK, n - k * BLOCK) for k in range(len(self.generators))]
+        if self.mode == _REPEATED:
+            draws = [g.integers(0, n_samples, (m, batch)) for g, m in zip(self.generators, sizes, strict=True)]
+        else:
+            draws = [_distinct(g, m, batch, n_samples) for g, m in zip(self.generators, sizes, strict=True)]
+        return np.concatenate(draws)
+
+
+def _distinct(generator: np.random.Generator, n: int, batch: int, n_samples: int) -> np.ndarray:
+    """The first steps of n shuffles side by side."""
+    order = np.tile(np.arange(n_samples), (n, 1))
+    rows = np.arange(n)
+    for b in range(batch):
+        other = generator.integers(b, n_samples, n)
+        chosen = order[rows, other]
+        order[rows, other] = order[:, b]
+        order[:, b] = chosen
+    return order[:, :batch]
+
+
+def _mode(sgd: Any) -> int:
+    n_samples = sgd.loss.n_samples
+    if sgd.batch_size is None or (not sgd.replacement and sgd.batch_size == n_samples):
+        return _EVERY
+    return _REPEATED if sgd.replacement or sgd.batch_size == 1 else _DISTINCT
+
+
+def _run(blocks: list[_Block], times: list[int], horizon: int, starts: np.ndarray, workers: int) -> np.ndarray:
+    """Advance all blocks through the recorded times up to the horizon, several at a time; positions at the times."""
+    positions = np.empty((len(times), *starts.shape))
+    stop = threading.Event()
+    offsets = np.cumsum([0] + [len(b.ids) for b in blocks])
+
+    def advance_to(block: _Block, goal: int) -> None:
+        while block.step < goal and block.active and not stop.is_set():
+            block.advance(min(STRIDE, goal - block.step))
+
+    def run(k: int) -> None:
+        for row, time in enumerate(times):
+            advance_to(blocks[k], time)
+            positions[row, offsets[k] : offsets[k + 1]] = blocks[k].positions()
+        advance_to(blocks[k], horizon)
+
+    if min(workers, len(blocks)) == 1:
+        for k in range(len(blocks)):
+            run(k)
+        return positions
+    with ThreadPoolExecutor(min(workers, len(blocks))) as pool:
+        futures = [pool.submit(run, k) for k in range(len(blocks))]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return positions
+
+
+def _check_memory(n_paths: int, n_times: int, dim: int, batch: int) -> None:
+    """Refuse a run whose positions and batches cannot fit into memory, before any work."""
+    needed = n_paths * (8 * dim * (n_times + 2) + 4 * batch)
+    try:
+        present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system can tell
+        return
+    if needed > 0.8 * present:
+        rule = f"small enough for memory ({present / 2**30:.0f} GiB)"
+        then = (
+            f"{n_times} times and batches of {batch} need {needed / 2**30:.0f} GiB; record fewer steps or run in parts."
+        )
+        raise bad_value("n_paths", rule, n_paths, then)
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise bad_type(name, f"a whole number of at least {least}", value)
+    if value < least:
+        raise bad_value(name, f"a whole number of at least {least}", value)
+    return int(value)
+
+
+def _schedule(steps: Any, max_steps: Any, target: Any) -> tuple[list[int], int]:
+    """The recorded steps and the last step to be done."""
+    if max_steps is not None:
+        if target is None:
+            raise bad_value("max_steps", "None without a target", max_steps, "Give the steps to record instead.")
+        max_steps = _whole("max_steps", max_steps, 1)
+    if steps is None:
+        if max_steps is None:
+            raise bad_value("steps", "given unless target and max_steps are", None, "Such as steps=[0, 10, 100].")
+        return [max_steps], max_steps
+    try:
+        array = np.atleast_1d(np.asarray(steps))
+    except ValueError:
+        array = np.empty((0, 0))  # ragged
+    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
+        raise bad_type("steps", "a list of whole numbers", steps)
+    if not array.size or array[0] < 0 or (np.diff(array) <= 0).any():
+        raise bad_value("steps", "increasing, from 0 on", steps, "Sort them and drop repeats.")
+    last = int(array[-1])
+    if max_steps is not None and max_steps < last:
+        raise bad_value("max_steps", f"at least the last recorded step, {last}", max_steps)
+    return [int(s) for s in array], max_steps or last
+
+
+def _target(target: Any, parameters: tuple[str, ...]) -> Callable | None:
+    if isinstance(target, str):
+        return parse_condition(target, parameters, name="target")
+    if target is not None and not callable(target):
+        raise bad_type("target", 'a condition such as "w > 1.3", or a function of the coordinates', target)
+    return target
+
+
+def _name(target: Any) -> str:
+    return target if isinstance(target, str) else getattr(target, "__name__", repr(target))
+
+
+def _starts(p0: Any, n_paths: int, dim: int, generator: np.random.Generator) -> np.ndarray:
+    """Where the paths start, shape (n_paths, dim)."""
+    then = f"Give a density to sample from, a point of {dim} numbers, or one row a path (n_paths={n_paths})."
+    if hasattr(p0, "sample"):
+        starts = np.asarray(p0.sample(generator, n_paths))
+        if starts.ndim == 1 and dim == 1:
+            starts = starts[:, None]
+        if starts.shape != (n_paths, dim):
+            raise bad_value("p0", f"a density in {dim} dimensions", f"samples of shape {starts.shape}", then)
+    else:
+        try:
+            starts = np.asarray(p0)
+        except ValueError:
+            raise bad_type("p0", "a point, an array of starts or a density", p0, then) from None
+        if starts.dtype.kind not in "fiu":
+            raise bad_type("p0", "a point, an array of starts or a density", p0, then)
+        if starts.shape == (dim,) or (dim == 1 and starts.shape == ()):
+            starts = np.tile(starts.reshape(1, dim), (n_paths, 1))
+        elif dim == 1 and starts.shape == (n_paths,):
+            starts = starts[:, None]
+        if starts.shape != (n_paths, dim):
+            raise bad_value("p0", f"of shape ({dim},) or ({n_paths}, {dim})", f"shape {starts.shape}", then)
+    if not np.isfinite(starts).all():
+        raise bad_value("p0", "finite", p0)
+    return starts.astype(float)

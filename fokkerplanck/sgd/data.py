@@ -1,0 +1,48 @@
+"""Reading the data of a loss: columns or an array, checked at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import bad_type, bad_value
+from ..formula import checked_names
+
+
+def read_data(data: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """The data as an array with one row a sample, and the names of its columns if they have any."""
+    if isinstance(data, Mapping):
+        if columns is not None:
+            raise bad_value("columns", "None where data names its columns", columns, "Drop it.")
+        names = checked_names(tuple(data))
+        arrays = [_numbers(f"data[{n!r}]", data[n]) for n in names]
+        sizes = {a.shape for a in arrays}
+        if not arrays or len(sizes) != 1 or arrays[0].ndim != 1 or arrays[0].size == 0:
+            shapes = ", ".join(f"{n}: {a.shape}" for n, a in zip(names, arrays, strict=True))
+            raise bad_value("data", "columns of one and the same length above 0", f"shapes {{{shapes}}}")
+        return np.stack(arrays, axis=1), names
+    table = _numbers("data", data)
+    if table.ndim == 0 or len(table) == 0:
+        raise bad_value("data", "a mapping of columns or an array with one row a sample", data)
+    if columns is None:
+        return table, None
+    names = checked_names(columns)
+    if table.ndim == 1 and len(names) == 1:
+        table = table[:, None]
+    if table.ndim != 2 or table.shape[1] != len(names):
+        raise bad_value("columns", f"one name for each column of data of shape {table.shape}", list(names))
+    return table, names
+
+
+def _numbers(name: str, values: Any) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        array = np.empty(0, dtype=object)
+    if array.dtype.kind not in "fiub":
+        raise bad_type(name, "real numbers", values)
+    if not np.isfinite(array).all():
+        raise bad_value(name, "finite", values, "Remove or fill the missing samples.")
+    return array

@@ -1,0 +1,148 @@
+"""Stochastic gradient descent, and the Fokker-Planck equations that stand for it."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import bad_type, bad_value
+from .loss import SampleLoss
+
+if TYPE_CHECKING:
+    from ..equation import FokkerPlanck
+    from ..montecarlo.ensemble import Ensemble
+
+MODELS = ("first-order",)
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent theta' = theta - eta * (mean gradient of a batch), each batch drawn afresh.
+
+    Parameters
+    ----------
+    loss : SampleLoss
+    learning_rate : float
+        eta.
+    batch_size : int or None
+        B; None takes every sample in each step, which leaves no noise.
+    replacement : bool
+        Whether a sample may come twice in one batch.
+
+    Notes
+    -----
+    Time is counted in steps. With g the mean gradient and Sigma the population covariance of the per-sample gradients,
+    drift and diffusion per step are
+
+        mu = -eta g,     D = eta^2 f Sigma / (2 B),     f = 1 with replacement, (N - B)/(N - 1) without.
+
+    SGD reads its noise where the step starts, hence the Ito convention.
+    """
+
+    loss: SampleLoss
+    learning_rate: float = 0.02
+    batch_size: int | None = 1
+    replacement: bool = True
+
+    def __post_init__(self):
+        if not isinstance(self.loss, SampleLoss):
+            raise bad_type("loss", "a SampleLoss", self.loss, 'Such as SampleLoss("(w-x)**2", ["w"], {"x": [0, 1]}).')
+        rate = self.learning_rate
+        if isinstance(rate, bool) or not isinstance(rate, int | float | np.integer | np.floating):
+            raise bad_type("learning_rate", "a positive number", rate)
+        if not (math.isfinite(rate) and rate > 0):
+            raise bad_value("learning_rate", "positive and finite", rate)
+        if not isinstance(self.replacement, bool | np.bool_):
+            raise bad_type("replacement", "True or False", self.replacement)
+        batch = self.batch_size
+        if batch is not None:
+            if isinstance(batch, bool) or not isinstance(batch, int | np.integer):
+                raise bad_type("batch_size", "a positive whole number or None", batch)
+            if batch < 1:
+                raise bad_value("batch_size", "a positive whole number or None", batch, "None takes every sample.")
+            if batch > self.loss.n_samples and not self.replacement:
+                rule = f"at most the {self.loss.n_samples} samples without replacement"
+                raise bad_value("batch_size", rule, batch, "Set replacement=True or batch_size=None.")
+            object.__setattr__(self, "batch_size", int(batch))
+        object.__setattr__(self, "learning_rate", float(rate))
+
+    @property
+    def noise_factor(self) -> float:
+        """f / B: the covariance of a batch gradient is this times Sigma; 0 where the batch is all there is."""
+        n_samples = self.loss.n_samples
+        if self.batch_size is None:
+            return 0.0
+        if self.replacement:
+            return 1.0 / self.batch_size
+        return (n_samples - self.batch_size) / (max(n_samples - 1, 1) * self.batch_size)
+
+    def drift(self, *theta) -> np.ndarray:
+        """mu = -eta g per step, shape (d, *shape); in 1D the shape of the point array."""
+        drift = -self.learning_rate * self.loss.gradient(*theta)
+        return drift[0] if self.loss.dim == 1 else drift
+
+    def diffusion(self, *theta) -> np.ndarray:
+        """D = eta^2 f Sigma / (2 B) per step, shape (d, d, *shape); in 1D the shape of the point array."""
+        diffusion = 0.5 * self.learning_rate**2 * self.noise_factor * self.loss.covariance(*theta)
+        return diffusion[0, 0] if self.loss.dim == 1 else diffusion
+
+    def equation(self, model: str = "first-order", convention: str = "ito") -> FokkerPlanck:
+        """A Fokker-Planck equation for this SGD, in steps.
+
+        Parameters
+        ----------
+        model : "first-order"
+            Drift and diffusion as above; valid where the learning rate times the largest curvature is much below 2.
+        convention : str
+            Where in a step the noise is read. SGD is "ito"; the others are for comparison.
+        """
+        from ..equation import FokkerPlanck
+
+        if model not in MODELS:
+            match = difflib.get_close_matches(str(model), MODELS, n=1, cutoff=0.4)
+            then = f"Did you mean {match[0]!r}?" if match else ""
+            raise bad_value("model", f"one of {', '.join(map(repr, MODELS))}", model, then)
+        return FokkerPlanck(drift=self.drift, diffusion=self.diffusion, convention=convention)
+
+    def simulate(
+        self,
+        p0: Any,
+        steps: Sequence[int] | None = None,
+        n_paths: int = 20_000,
+        seed: int = 0,
+        target: Callable | str | None = None,
+        max_steps: int | None = None,
+        threads: int | None = None,
+    ) -> Ensemble:
+        """Run SGD itself, many times.
+
+        Parameters
+        ----------
+        p0 : density, point or array
+            A density with ``sample(rng, n)``, one point (d numbers) for all paths, or one row a path (n_paths, d).
+        steps : increasing whole numbers from 0 on
+            When positions are recorded. May be None with a target; then the positions at the end are kept.
+        n_paths : int
+        seed : int
+            Same seed, same numbers, whatever `threads` and `steps` are.
+        target : str or callable, optional
+            A condition such as ``"w > 1.3"`` (compiled into the loop of a formula loss) or a vectorised function of
+            the coordinates returning a mask (asked after each step). A path in the target stops there.
+        max_steps : int, optional
+            With a target: when to give up. Default: the last of `steps`.
+        threads : int, optional
+            Default: all cores. Gradients given as Python functions run in one thread.
+
+        Returns
+        -------
+        Ensemble
+            With `exit_times` if there is a target: the first step at which a path is in it, inf if unfinished.
+        """
+        from ..montecarlo.sgd_paths import simulate
+
+        return simulate(self, p0, steps, n_paths, seed, target, max_steps, threads)

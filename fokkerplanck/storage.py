@@ -1,0 +1,249 @@
+"""Results on disk: one netCDF file a solution, written at once or not at all.
+
+The files follow the netCDF4 model, so that xarray, ncdump and any HDF5 reader open them. They are written with
+h5netcdf directly: importing xarray takes longer than most runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .errors import bad_value
+from .grid import Grid
+from .results import Solution
+
+if TYPE_CHECKING:
+    import xarray
+
+MARK = "fokkerplanck solution"
+VERSION = 1
+AXES = ("x", "y", "z")
+
+
+class _Variable(NamedTuple):
+    """One array of a file: its dimensions, its values and what they are."""
+
+    dims: tuple[str, ...]
+    values: np.ndarray
+    meaning: str
+
+
+def solution_to_xarray(sol: Solution) -> xarray.Dataset:
+    """The densities as a labelled data set, with dimensions time and x, y, z; without the current.
+
+    Cell centers and times are coordinates; the edges lie in x_edges (dimension x_edge) and so on.
+    """
+    import xarray as xr
+
+    variables = _variables(sol, current=False)
+    coords = {name: v for name, v in variables.items() if name in ("time", "observable", *AXES)}
+    data = {name: v for name, v in variables.items() if name not in coords}
+    return xr.Dataset(
+        {name: (v.dims, v.values, {"long_name": v.meaning}) for name, v in data.items()},
+        {name: (v.dims, v.values, {"long_name": v.meaning}) for name, v in coords.items()},
+        _attributes(sol),
+    )
+
+
+def save_solution(sol: Solution, path: str | os.PathLike, current: bool = True) -> None:
+    """Write a solution to a netCDF file.
+
+    Parameters
+    ----------
+    sol : Solution
+    path : str or path
+        An existing file is replaced, once the new one is complete.
+    current : bool
+        Whether to store the probability current too; it takes `dim` times the room of the density.
+    """
+    if current and sol.generator is None and sol.saved_current is None:
+        then = "Save it with current=False, as the file it came from was."
+        raise bad_value("current", "False for a solution loaded without its current", current, then)
+    variables, attributes = _variables(sol, current), _attributes(sol)
+
+    def write(name: str) -> None:
+        import h5netcdf
+
+        with h5netcdf.File(name, "w") as file:
+            for key, v in variables.items():
+                _create(file, key, v)
+            file.attrs["checksum"] = _checksum(variables, attributes)
+            file.attrs.update(attributes)
+
+    write_atomically(path, write)
+
+
+def load(path: str | os.PathLike) -> Solution:
+    """Read a solution that `Solution.save` wrote, bit by bit as it was.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    Solution
+        With `generator` None; `current` works if it was saved.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, or it is damaged, of another program or of a newer version of this one.
+    """
+    import h5py
+
+    name = os.fspath(path)
+    if not os.path.isfile(name):
+        raise bad_value("path", "the name of an existing file", str(name))
+    try:
+        with h5py.File(name, "r") as file:
+            _check_mark(file.attrs, str(name))
+            sol = _read(file)
+            variables = _variables(sol, current=sol.saved_current is not None)
+            if _text(file.attrs["checksum"]) != _checksum(variables, _attributes(sol)):
+                raise ValueError("the checksum does not match the contents")
+            return sol
+    except ValueError as error:
+        if str(error).startswith("`path`"):
+            raise
+        raise _damaged(str(name), error) from error
+    except (OSError, KeyError, TypeError, RuntimeError, IndexError, AttributeError) as error:
+        raise _damaged(str(name), error) from error
+
+
+def write_atomically(path: str | os.PathLike, write: Callable[[str], None]) -> None:
+    """Call write(name) with a temporary name beside `path`, and rename the file once it is complete."""
+    name = os.path.abspath(os.fspath(path))
+    folder, base = os.path.split(name)
+    if not os.path.isdir(folder):
+        raise bad_value("path", "in an existing folder", str(path), f"Make {folder} first.")
+    stem, extension = os.path.splitext(base)
+    handle, temporary = tempfile.mkstemp(suffix=extension, prefix=f".{stem}-", dir=folder)
+    os.close(handle)
+    try:
+        write(temporary)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, name)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def _variables(sol: Solution, current: bool) -> dict[str, _Variable]:
+    grid, names = sol.grid, AXES[: sol.grid.dim]
+    result = {"time": _Variable(("time",), np.asarray(sol.times, dtype=float), "time (steps for SGD)")}
+    for name, centers, edges in zip(names, grid.centers, grid.edges, strict=True):
+        result[name] = _Variable((name,), centers, f"cell centers along {name}")
+        result[f"{name}_edges"] = _Variable((f"{name}_edge",), edges, f"cell edges along {name}")
+    result["density"] = _Variable(("time", *names), sol.density, "probability density")
+    if current:
+        flow = np.stack([sol.current(i) for i in range(sol.times.size)])
+        result["current"] = _Variable(("time", "component", *names), flow, "probability current")
+    if sol.observed:
+        labels = np.array(list(sol.observed), dtype=object)
+        values = np.array([sol.observed[key] for key in sol.observed], dtype=float)
+        result["observable"] = _Variable(("observable",), labels, "names of the observables")
+        result["observed"] = _Variable(("observable", "time"), values, "expectation of the observable")
+    return result
+
+
+def _create(file: Any, name: str, variable: _Variable) -> None:
+    import h5py
+
+    dims, values, meaning = variable
+    for dim, size in zip(dims, values.shape, strict=True):
+        if dim not in file.dimensions:
+            file.dimensions[dim] = size
+    kind = {"dtype": h5py.string_dtype()} if values.dtype.kind == "O" else {}
+    node = file.create_variable(name, dims, data=values, **kind)
+    node.attrs["long_name"] = meaning
+
+
+def _attributes(sol: Solution) -> dict[str, Any]:
+    from . import __version__
+
+    return {
+        "format": MARK,
+        "format_version": VERSION,
+        "fokkerplanck_version": __version__,
+        "boundary": json.dumps(sol.grid.boundary),
+        "method": sol.method,
+        "success": int(sol.success),
+        "message": sol.message,
+        "stats": json.dumps(sol.stats, default=_plain),
+    }
+
+
+def _checksum(variables: dict[str, _Variable], attributes: dict[str, Any]) -> str:
+    """Of everything in a file but the version of the package: HDF5 itself notices damage to its frame only."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, (dims, values, _) in variables.items():
+        digest.update(repr((name, dims, values.shape)).encode())
+        digest.update(json.dumps(values.tolist()).encode() if values.dtype.kind == "O" else values.tobytes())
+    digest.update(json.dumps({k: v for k, v in attributes.items() if k != "fokkerplanck_version"}).encode())
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A numpy number or array as what JSON knows; anything else by its repr."""
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else repr(value)
+
+
+def _read(file: Any) -> Solution:
+    attributes, variables = file.attrs, file
+    names = [name for name in AXES if f"{name}_edges" in variables]
+    grid = Grid.from_edges([variables[f"{name}_edges"][...] for name in names], json.loads(attributes["boundary"]))
+    times, density = variables["time"][...], variables["density"][...]
+    if density.shape != (times.size, *grid.shape):
+        raise ValueError(f"the density has shape {density.shape}, the grid {grid.shape}")
+    flow = variables["current"][...] if "current" in variables else None
+    if flow is not None and flow.shape != (times.size, grid.dim, *grid.shape):
+        raise ValueError(f"the current has shape {flow.shape}")
+    labels = [_text(label) for label in variables["observable"][...]] if "observable" in variables else []
+    return Solution(
+        grid=grid,
+        times=times,
+        density=density,
+        method=_text(attributes["method"]),
+        stats=json.loads(attributes["stats"]),
+        success=bool(attributes["success"]),
+        message=_text(attributes["message"]),
+        observed={label: variables["observed"][i] for i, label in enumerate(labels)},
+        saved_current=flow,
+    )
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _check_mark(attributes: Any, name: str) -> None:
+    if "format" not in attributes or _text(attributes["format"]) != MARK:
+        raise bad_value("path", "a file written by Solution.save", f"{name}, written by another program")
+    version = int(attributes["format_version"])
+    if version > VERSION:
+        then = "Install a newer fokkerplanck to read it."
+        raise bad_value("path", f"a file of format version {VERSION} or older", f"{name} of version {version}", then)
+
+
+def _damaged(name: str, error: Exception) -> ValueError:
+    with open(name, "rb") as file:
+        start = file.read(8)
+    if not start:
+        return bad_value("path", "a file written by Solution.save", f"{name}, which is empty")
+    if start != b"\x89HDF\r\n\x1a\n":
+        return bad_value("path", "a netCDF file written by Solution.save", f"{name}, which is of another kind")
+    reason = str(error).splitlines()[0].strip("'\"") if str(error) else type(error).__name__
+    return bad_value(
+        "path", "an undamaged file", f"{name}, which is truncated or damaged", f"The reader says: {reason}."
+    )

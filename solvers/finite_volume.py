@@ -1,0 +1,252 @@
+"""From an equation and a grid to the generator: one exponential fit per link between cells.
+
+On the link between neighbours i, j at distance L, with I the integral of mu / D along it and Dm the logarithmic mean of D,
+
+    J = (Dm / L) [B(-w) p_i - B(w) p_j],    w = I - (1 - alpha) ln(D_j / D_i),    B(z) = z / (e^z - 1)
+
+(Scharfetter and Gummel 1969; with w = I - ln(D_j / D_i) the noise is read at the start of a step). Both rates are
+nonnegative by construction. A full tensor is first split into such one-dimensional links, see `tensor.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..equation import FokkerPlanck, Points
+from ..errors import bad_value
+from ..grid import Grid
+from .generator import Exit, Generator, Links
+from .kernels.links import fit_links
+from .tensor import tensor_generator
+
+
+def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
+    """The rate matrix of an equation on a grid at time t.
+
+    Parameters
+    ----------
+    eq : FokkerPlanck
+    grid : Grid
+    t : float
+        Time at which time-dependent coefficients are read.
+
+    Returns
+    -------
+    Generator
+        Off-diagonal rates nonnegative, columns of `matrix` summing to zero or to minus the escape rate.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a coefficient is not real, finite, of the right shape, or D is not positive semidefinite.
+    """
+    d_cells = eq.diffusion_at(Points.centers(grid), t)
+    if d_cells.ndim == grid.dim + 2:
+        return tensor_generator(eq, grid, _drift_at_centers(eq, grid, t), d_cells)
+    links: list[Links] = []
+    exits: list[Exit] = []
+    for axis in range(grid.dim):
+        if grid.periodic(axis) and grid.shape[axis] < 3:
+            raise bad_value("cells", "at least 3 along a periodic axis", grid.shape[axis])
+        span = Span.of(grid, axis)
+        forward, backward = _axis_rates(eq, span, d_cells[axis], t)
+        links += span.links(forward, backward)
+        exits += span.exits(forward, backward)
+    return Generator(grid, tuple(links), tuple(exits))
+
+
+def _drift_at_centers(eq: FokkerPlanck, grid: Grid, t: float) -> np.ndarray:
+    """The drift with the potential's share, (dim, *grid.shape)."""
+    drift = eq.drift_at(Points.centers(grid), t)
+    if eq.potential is None:
+        return drift
+    for axis in range(grid.dim):
+        slope = np.diff(eq.potential_at(Points.faces(grid, axis), t), axis=axis)
+        drift[axis] -= slope / grid.widths[axis].reshape([-1 if a == axis else 1 for a in range(grid.dim)])
+    return drift
+
+
+@dataclass(frozen=True)
+class Span:
+    """All links along one axis, in order: a half link to an absorbing low wall, the inner ones, the last (wrap or wall).
+
+    start and length are positions along the axis, (m,); lower and upper are cell indices along the axis, -1 or n outside.
+    """
+
+    grid: Grid
+    axis: int
+    start: np.ndarray
+    length: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+    @classmethod
+    def of(cls, grid: Grid, axis: int) -> Span:
+        """The links of a grid along an axis."""
+        centers, widths, n = grid.centers[axis], grid.widths[axis], grid.shape[axis]
+        walls = grid.boundary[axis]
+        start, length = [centers[:-1]], [np.diff(centers)]
+        first, last = 0, n - 1
+        if walls[0] == "absorbing":
+            start.insert(0, grid.edges[axis][:1])
+            length.insert(0, widths[:1] / 2)
+            first = -1
+        if walls[1] == "absorbing":
+            start.append(centers[-1:])
+            length.append(widths[-1:] / 2)
+            last = n
+        if walls[1] == "periodic":
+            start.append(centers[-1:])
+            length.append((widths[-1:] + widths[:1]) / 2)
+            last = n
+        lower = np.arange(first, last)
+        upper = lower + 1
+        if walls[1] == "periodic":
+            upper[-1] = 0
+        return cls(grid, axis, np.concatenate(start), np.concatenate(length), lower, upper)
+
+    def along(self, values: np.ndarray, ndim: int | None = None) -> np.ndarray:
+        """A 1D array along the axis, shaped to broadcast against the links."""
+        return values.reshape([-1 if a == self.axis else 1 for a in range(self.grid.dim)])
+
+    def points(self, nodes: np.ndarray) -> Points:
+        """Places at the fractions `nodes` (q,) of each link: fields have the shape (q, *links)."""
+        grid, axis = self.grid, self.axis
+        edges = grid.edges[axis]
+        x = self.start + nodes[:, None] * self.length
+        if grid.periodic(axis):
+            x = np.where(x > edges[-1], x - (edges[-1] - edges[0]), x)
+        inside = np.clip(self.lower, 0, None), np.clip(self.upper, None, grid.shape[axis] - 1)
+        weight = nodes.reshape(-1, *[1] * grid.dim)
+
+        def from_cells(values: np.ndarray) -> np.ndarray:
+            if values.shape != grid.shape:
+                raise ValueError
+            low, high = (np.take(values, cells, axis=axis) for cells in inside)
+            return (1.0 - weight) * low + weight * high
+
+        if grid.dim == 1:
+            return Points((x,), from_cells)
+        shape = (nodes.size, *[x.shape[1] if a == axis else grid.shape[a] for a in range(grid.dim)])
+        lines = [self.along(grid.centers[a]) if a == axis else grid.coordinates()[a] for a in range(grid.dim)]
+        lines[axis] = x.reshape(nodes.size, *[-1 if a == axis else 1 for a in range(grid.dim)])
+        return Points(tuple(np.broadcast_to(line, shape) for line in lines), from_cells)
+
+    def raveled(self, cells: np.ndarray) -> np.ndarray:
+        """Raveled numbers of the cells with the given indices along the axis, in the order of the links."""
+        numbers = np.arange(self.grid.size).reshape(self.grid.shape)
+        return np.take(numbers, cells, axis=self.axis).ravel()
+
+    @property
+    def stride(self) -> int:
+        """Step in raveled cells from one cell to the next along the axis."""
+        return int(np.prod(self.grid.shape[self.axis + 1 :], dtype=int))
+
+    def links(self, forward: np.ndarray, backward: np.ndarray) -> list[Links]:
+        """The inner links, and those through a periodic wall, from velocities (*links)."""
+        grid, axis, n = self.grid, self.axis, self.grid.shape[self.axis]
+        offset = tuple(int(a == axis) for a in range(grid.dim))
+        width = grid.widths[axis]
+        families = []
+        for inner, stride in ((self.upper == self.lower + 1, self.stride), (self.upper < self.lower, -(n - 1) * self.stride)):
+            chosen = np.flatnonzero(inner & (self.lower >= 0) & (self.upper < n))
+            if chosen.size == 0:
+                continue
+            low, high = self.lower[chosen], self.upper[chosen]
+            out = np.take(forward, chosen, axis=axis) / self.along(width[low])
+            back = np.take(backward, chosen, axis=axis) / self.along(width[high])
+            families.append(Links(offset, stride, self.raveled(low), out.ravel(), back.ravel()))
+        return families
+
+    def exits(self, forward: np.ndarray, backward: np.ndarray) -> list[Exit]:
+        """The outflow through absorbing walls, from velocities (*links)."""
+        grid, axis, n = self.grid, self.axis, self.grid.shape[self.axis]
+        walls = []
+        if self.lower[0] < 0:
+            rates = np.take(backward, 0, axis=axis) / grid.widths[axis][0]
+            walls.append(Exit(axis, 0, self.raveled(np.array([0])), rates.ravel()))
+        if self.upper[-1] == n:
+            rates = np.take(forward, -1, axis=axis) / grid.widths[axis][-1]
+            walls.append(Exit(axis, 1, self.raveled(np.array([n - 1])), rates.ravel()))
+        return walls
+
+
+def quadrature(dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss nodes in (0, 1) and weights for the integral of mu / D along a link.
+
+    Even in number, so that none falls on a cell face, where D may jump.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(4 if dim == 1 else 2)
+    return 0.5 * (nodes + 1.0), 0.5 * weights
+
+
+def _axis_rates(eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
+    """Velocities (f, b) of the flux f p_lower - b p_upper on all links of an axis, each (*links)."""
+    axis = span.axis
+    nodes, weights = quadrature(span.grid.dim)
+    points = span.points(nodes)
+    drift = eq.drift_at(points, t)[axis]
+    if eq.potential is not None:
+        drift = drift + potential_drift(eq, span, nodes, t)
+    diffusion = eq.diffusion_at(points, t)[axis]
+    shape = points.shape[1:]
+    d_lower, d_upper = _ends(eq, span, d_cells, t)
+    length = np.broadcast_to(span.along(span.length), shape)
+    forward, backward = np.empty(shape), np.empty(shape)
+    fit_links(
+        *(np.ascontiguousarray(field).reshape(nodes.size, -1) for field in (drift, diffusion)),
+        *(np.ascontiguousarray(field).ravel() for field in (d_lower, d_upper, length)),
+        eq.alpha,
+        nodes,
+        weights,
+        forward.reshape(-1),
+        backward.reshape(-1),
+    )
+    return forward, backward
+
+
+def _ends(eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
+    """D at both ends of each link: at the cell centers, and on the wall itself for a link to a wall."""
+    n = span.grid.shape[span.axis]
+    low = np.take(d_cells, np.clip(span.lower, 0, None), axis=span.axis)
+    high = np.take(d_cells, np.clip(span.upper, None, n - 1), axis=span.axis)
+    for values, outside, end in ((low, span.lower < 0, 0.0), (high, span.upper == n, 1.0)):
+        if outside.any():
+            wall = eq.diffusion_at(span.points(np.array([end])), t)[span.axis][0]
+            np.copyto(values, wall, where=span.along(outside))
+    return low, high
+
+
+def potential_drift(eq: FokkerPlanck, span: Span, nodes: np.ndarray, t: float) -> np.ndarray:
+    """-dV/dx at the nodes, (q, *links), as the derivative of the polynomial through V at the nodes and both ends.
+
+    Its integral over the link is V_lower - V_upper exactly, hence equilibria are exact where D is constant.
+    """
+    places = np.concatenate([[0.0], nodes, [1.0]])
+    v = eq.potential_at(span.points(places), t)
+    if span.grid.periodic(span.axis):
+        _check_periodic(v, span)
+    slope = np.tensordot(_derivative_matrix(places)[1:-1], v - v[:1], axes=1)
+    return -slope / span.along(span.length)
+
+
+def _check_periodic(v: np.ndarray, span: Span) -> None:
+    """V must close: along a circle the steps between cell centers sum to zero only if the last link sees no jump."""
+    last = np.take(v, -1, axis=span.axis + 1)
+    inner = np.abs(np.diff(v, axis=0)).max()
+    jump = float(np.abs(np.diff(last, axis=0)).max())
+    if span.lower.size > 8 and jump > 0.5 * (v.max() - v.min()) and jump > 0.0 and inner == jump:
+        rule = f"periodic along axis {span.axis}, where the walls are"
+        raise bad_value("potential", rule, f"a jump of {jump:.4g}", "Give a constant force as `drift` instead.")
+
+
+def _derivative_matrix(x: np.ndarray) -> np.ndarray:
+    """Row k: weights of the derivative at x[k] of the polynomial through all x (barycentric formula)."""
+    difference = x[:, None] - x + np.eye(x.size)
+    weight = 1.0 / difference.prod(axis=1)
+    matrix = weight / weight[:, None] / difference
+    np.fill_diagonal(matrix, 0.0)
+    np.fill_diagonal(matrix, -matrix.sum(axis=1))
+    return matrix

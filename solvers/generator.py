@@ -1,0 +1,202 @@
+"""The generator: the rate matrix Q of a Markov jump process on the cells, dP/dt = Q P.
+
+Its links carry two rates each. They build the matrix, the fluxes, the current and the outflow at the walls, so that no
+two of these can disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..grid import Grid
+from .kernels.products import Operator, apply
+
+MAX_BANDS = 15  # more distinct strides than this, and compressed rows are faster than bands
+
+
+class Links(NamedTuple):
+    """Links between the cells `lower` and `lower + stride` (raveled), one lattice offset for all.
+
+    forward and backward are rates per time, (n_links,): lower -> upper and upper -> lower.
+    """
+
+    offset: tuple[int, ...]
+    stride: int
+    lower: np.ndarray
+    forward: np.ndarray
+    backward: np.ndarray
+
+    @property
+    def upper(self) -> np.ndarray:
+        """The cells at the other ends."""
+        return self.lower + self.stride
+
+
+class Exit(NamedTuple):
+    """Outflow of the cells at an absorbing wall: axis, side (0 low, 1 high), raveled cells and rates."""
+
+    axis: int
+    side: int
+    cells: np.ndarray
+    rates: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Generator:
+    """The rate matrix on cell masses (probability per cell, raveled in C order).
+
+    Attributes
+    ----------
+    grid : Grid
+    links : tuple of Links
+    exits : tuple of Exit
+    added_diffusion : float
+        The largest share of the diffusion that the discretisation had to add to a nearly degenerate tensor.
+    """
+
+    grid: Grid
+    links: tuple[Links, ...]
+    exits: tuple[Exit, ...]
+    added_diffusion: float = 0.0
+
+    @cached_property
+    def outflow(self) -> np.ndarray:
+        """Total rate out of each cell, (n,)."""
+        total = self.escape.copy()
+        for link in self.links:
+            np.add.at(total, link.lower, link.forward)
+            np.add.at(total, link.upper, link.backward)
+        return total
+
+    @cached_property
+    def escape(self) -> np.ndarray:
+        """Rate at which each cell loses probability through absorbing walls, (n,)."""
+        total = np.zeros(self.grid.size)
+        for wall in self.exits:
+            total[wall.cells] += wall.rates
+        return total
+
+    @cached_property
+    def matrix(self) -> sp.csr_array:
+        """Q as a sparse matrix: columns sum to zero, or to minus the escape rate."""
+        n = self.grid.size
+        everywhere = np.arange(n)
+        rows = [everywhere, *(part for link in self.links for part in (link.upper, link.lower))]
+        columns = [everywhere, *(part for link in self.links for part in (link.lower, link.upper))]
+        rates = [-self.outflow, *(part for link in self.links for part in (link.forward, link.backward))]
+        entries = (np.concatenate(rates), (np.concatenate(rows), np.concatenate(columns)))
+        return sp.coo_array(entries, shape=(n, n)).tocsr()
+
+    @cached_property
+    def operator(self) -> Operator:
+        """Q in the form that the compiled kernels take: bands where the strides are few, else compressed rows."""
+        strides = {link.stride for link in self.links}
+        strides |= {-s for s in strides}
+        if len(strides) >= MAX_BANDS:
+            q = self.matrix
+            return Operator(np.empty(0, np.int64), np.empty((0, 0)), q.indptr, q.indices, q.data)
+        order = np.array([0, *sorted(strides, key=abs)], dtype=np.int64)
+        row = {int(s): k for k, s in enumerate(order)}
+        bands = np.zeros((order.size, self.grid.size))
+        bands[0] = -self.outflow
+        for link in self.links:
+            bands[row[-link.stride], link.upper] += link.forward
+            bands[row[link.stride], link.lower] += link.backward
+        return Operator(order, bands, np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0))
+
+    @property
+    def adjoint(self) -> sp.csr_array:
+        """Q^T: the backward operator, acting on functions of the starting cell."""
+        return self.matrix.T.tocsr()
+
+    def apply(self, masses: np.ndarray) -> np.ndarray:
+        """Q P, for P of shape grid.shape or raveled."""
+        masses = np.asarray(masses, dtype=float)
+        result = np.empty(self.grid.size)
+        apply(self.operator, np.ascontiguousarray(masses.ravel()), result)
+        return result.reshape(masses.shape)
+
+    def flux(self, masses: np.ndarray) -> list[np.ndarray]:
+        """Net probability per time through the links of each family, from lower to upper, in the order of `links`."""
+        p = np.asarray(masses, dtype=float).ravel()
+        return [link.forward * p[link.lower] - link.backward * p[link.upper] for link in self.links]
+
+    def current(self, masses: np.ndarray) -> np.ndarray:
+        """The probability current J at the cell centers, (dim, *grid.shape).
+
+        Each link's flux counts half in the two cells that it joins, times its extent; the flux through a wall likewise.
+        """
+        grid = self.grid
+        p = np.asarray(masses, dtype=float).ravel()
+        half = [np.broadcast_to(w, grid.shape).ravel() for w in _half_widths(grid)]
+        total = np.zeros((grid.dim, grid.size))
+        for link, flux in zip(self.links, self.flux(p), strict=True):
+            for axis in np.flatnonzero(link.offset):
+                arm = half[axis] * link.offset[axis]
+                for cells in (link.lower, link.upper):
+                    total[axis] += np.bincount(cells, weights=arm[cells] * flux, minlength=grid.size)
+        for wall in self.exits:
+            sign = 1.0 if wall.side else -1.0
+            total[wall.axis, wall.cells] += sign * half[wall.axis][wall.cells] * wall.rates * p[wall.cells]
+        return total.reshape(grid.dim, *grid.shape) / grid.volumes
+
+    def outflux(self, masses: np.ndarray) -> float:
+        """Probability per time that leaves through the absorbing walls."""
+        return float(self.escape @ np.asarray(masses, dtype=float).ravel())
+
+    def __repr__(self) -> str:
+        families = len({link.offset for link in self.links})
+        return f"Generator({self.grid!r}, {families} link direction(s), largest rate {self.outflow.max(initial=0.0):.4g})"
+
+
+def _half_widths(grid: Grid) -> list[np.ndarray]:
+    return [0.5 * w.reshape([-1 if a == axis else 1 for a in range(grid.dim)]) for axis, w in enumerate(grid.widths)]
+
+
+def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, float | int]:
+    """How well the grid resolves the noise where the probability is.
+
+    Parameters
+    ----------
+    q : Generator
+    densities : masses at some times, each of shape grid.shape
+
+    Returns
+    -------
+    dict
+        peclet: largest cell Peclet number |w| on links that carry more than 1e-6 of the mass; diffusion and
+        numerical_diffusion: D along the links and what upwinding adds to it, L |v| (coth(w/2) / 2 - 1/w), averaged over the
+        mass, at the worst of the times; order: 2, or 1 where the numerical part exceeds a tenth of D.
+    """
+    half = [np.broadcast_to(w, q.grid.shape).ravel() for w in _half_widths(q.grid)]
+    share = [np.asarray(m, dtype=float).ravel() for m in densities]
+    peclet = 0.0
+    physical, numerical = np.zeros(len(share)), np.zeros(len(share))
+    for link in q.links:
+        length = np.sqrt(sum((abs(o) * (h[link.lower] + h[link.upper])) ** 2 for o, h in zip(link.offset, half, strict=True)))
+        width = np.sqrt(sum((2 * o * h) ** 2 for o, h in zip(link.offset, half, strict=True)))
+        out, back = link.forward * width[link.lower], link.backward * width[link.upper]
+        w, diffusion = _link_diffusion(out, back, length)
+        added = np.maximum(0.5 * length * (out + back) - diffusion, 0.0)
+        for i, p in enumerate(share):
+            weight = 0.5 * (p[link.lower] + p[link.upper])
+            physical[i] += weight @ diffusion
+            numerical[i] += weight @ added
+            peclet = max(peclet, float(w[weight > 1e-6].max(initial=0.0)))
+    worst = int(np.argmax(numerical / np.maximum(physical, 1e-300)))
+    order = 1 if numerical[worst] > 0.1 * physical[worst] else 2
+    return {"peclet": peclet, "diffusion": physical[worst], "numerical_diffusion": numerical[worst], "order": order}
+
+
+def _link_diffusion(out: np.ndarray, back: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """|w| and D of links from their two velocities: w = ln(out / back), D = L (out - back) / w."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        w = np.abs(np.log(out) - np.log(back))
+        diffusion = np.where(w > 1e-6, length * np.abs(out - back) / w, 0.5 * length * (out + back))
+    idle = (out == 0.0) & (back == 0.0)
+    return np.where(idle, 0.0, w), np.where(idle, 0.0, diffusion)

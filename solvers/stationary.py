@@ -1,0 +1,154 @@
+"""Null vectors of the generator: where the density ends up, and whether that is one place."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+from scipy.sparse.linalg import splu
+
+from .generator import Generator
+
+# Below this net flow, relative to the traffic in both directions, a link counts as balanced
+BALANCED = 1e-9
+
+
+def closed_parts(q: Generator) -> list[np.ndarray]:
+    """The sets of cells that probability reaches each other within and never leaves, largest first."""
+    rates = q.matrix
+    if rates.nnz and (rates.data == 0.0).any():
+        rates = rates.copy()
+        rates.eliminate_zeros()
+    count, label = connected_components(rates, directed=True, connection="strong")
+    open_ = np.zeros(count, dtype=bool)
+    entries = rates.tocoo()
+    leaving = label[entries.row] != label[entries.col]
+    open_[label[entries.col[leaving]]] = True
+    open_[label[q.escape > 0.0]] = True
+    order = np.argsort(label, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(label, minlength=count))[:-1])
+    return sorted((part for part, is_open in zip(parts, open_, strict=True) if not is_open), key=len, reverse=True)
+
+
+def part_masses(q: Generator, cells: np.ndarray) -> np.ndarray:
+    """The stationary masses (n,) of one closed part, summing to one."""
+    masses = np.zeros(q.grid.size)
+    if cells.size == 1:
+        masses[cells] = 1.0
+        return masses
+    balanced = _detailed_balance(q, cells)
+    masses[cells] = balanced if balanced is not None else _null_vector(q.matrix[cells][:, cells])
+    return masses / masses.sum()
+
+
+def part_weights(q: Generator, parts: list[np.ndarray], masses: np.ndarray) -> np.ndarray:
+    """The share of the initial masses (n,) that ends up in each closed part."""
+    weights = np.array([masses[part].sum() for part in parts])
+    passing = np.setdiff1d(np.arange(q.grid.size), np.concatenate(parts)) if parts else np.arange(q.grid.size)
+    if passing.size == 0:
+        return weights
+    # expected time spent in each passing cell
+    inner = q.matrix[passing][:, passing].tocsc()
+    stay = splu(inner, permc_spec="MMD_AT_PLUS_A").solve(-masses[passing])
+    return weights + np.array([float((q.matrix[part][:, passing] @ stay).sum()) for part in parts])
+
+
+def _detailed_balance(q: Generator, cells: np.ndarray) -> np.ndarray | None:
+    """Masses of a part that carries no current, from ratios of rates along a tree; None where a link disagrees.
+
+    No matrix is solved, so that wells behind barriers of any height get their weights to round-off.
+    """
+    inside = np.zeros(q.grid.size, dtype=bool)
+    inside[cells] = True
+    ends: list[np.ndarray] = []
+    for link in q.links:
+        chosen = inside[link.lower] & inside[link.upper] & ((link.forward > 0.0) | (link.backward > 0.0))
+        if ((link.forward[chosen] == 0.0) | (link.backward[chosen] == 0.0)).any():
+            return None
+        ratio = np.log(link.forward[chosen]) - np.log(link.backward[chosen])
+        ends.append(np.stack([link.lower[chosen], link.upper[chosen], ratio]))
+    lower, upper, ratio = np.concatenate(ends, axis=1)
+    number = np.cumsum(inside) - 1
+    low, high = number[lower.astype(int)], number[upper.astype(int)]
+    potential = _tree_sums(low, high, ratio, cells.size)
+    if np.abs(potential[high] - potential[low] - ratio).max() > BALANCED:
+        return None
+    return np.exp(potential - potential.max())
+
+
+def _tree_sums(low: np.ndarray, high: np.ndarray, step: np.ndarray, n: int) -> np.ndarray:
+    """A function on n nodes whose difference high - low along a spanning tree of the edges is `step`."""
+    links = np.arange(1.0, low.size + 1)
+    graph = sp.coo_array((links, (low, high)), shape=(n, n)).tocsr()
+    order, before = breadth_first_order(graph, 0, directed=False)
+    parent = before[order[1:]]
+    child = order[1:]
+    edge = np.asarray(graph[parent, child] + graph[child, parent]).ravel().astype(int) - 1
+    sign = np.where(low[edge] == parent, 1.0, -1.0)
+    values = np.zeros(n)
+    for p, c, s in zip(parent.tolist(), child.tolist(), (sign * step[edge]).tolist(), strict=True):
+        values[c] = values[p] + s
+    return values
+
+
+def _null_vector(q: sp.csr_array) -> np.ndarray:
+    """The positive null vector of an irreducible generator by one sparse factorisation.
+
+    One cell is held at mass 1 and the others follow from an M-matrix. It is taken at the bottom of a slope of
+    log-rate ratios, so that the others do not overflow.
+    """
+    n = q.shape[0]
+    fixed = _downhill(q)
+    others = np.delete(np.arange(n), fixed)
+    columns = q.tocsc()
+    inner = columns[others][:, others]
+    factor = splu(inner, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    result = np.empty(n)
+    result[fixed] = 1.0
+    result[others] = factor.solve(-columns[others][:, [fixed]].toarray().ravel())
+    return np.maximum(result, 0.0, where=result > -1e-14 * np.abs(result).max(), out=result)
+
+
+def _downhill(q: sp.csr_array) -> int:
+    """The cell to which most cells lead when each passes on to the neighbour that it most outweighs."""
+    pairs = q.tocoo()
+    off = (pairs.row != pairs.col) & (pairs.data > 0.0)
+    target, source, out = pairs.row[off], pairs.col[off], pairs.data[off]
+    back = np.asarray(q[source, target]).ravel()
+    with np.errstate(divide="ignore"):
+        gain = np.log(out) - np.log(back)
+    order = np.argsort(gain, kind="stable")
+    following = np.arange(q.shape[0])
+    uphill = order[gain[order] > 0.0]
+    following[source[uphill]] = target[uphill]
+    for _ in range(int(np.ceil(np.log2(q.shape[0] + 1)))):
+        following = following[following]
+    return int(np.bincount(following).argmax())
+
+
+def is_balanced(q: Generator, masses: np.ndarray) -> bool:
+    """Whether no link carries a net flow beyond round-off."""
+    net = sum(float(np.abs(flux).sum()) for flux in q.flux(masses))
+    return net <= BALANCED * _traffic(q, masses)
+
+
+def _traffic(q: Generator, masses: np.ndarray) -> float:
+    p = masses.ravel()
+    return sum(float(link.forward @ p[link.lower] + link.backward @ p[link.upper]) for link in q.links)
+
+
+def entropy_production(q: Generator, masses: np.ndarray) -> float:
+    """sum over links of (r_ij P_i - r_ji P_j) ln(r_ij P_i / r_ji P_j), per time; infinite where a link is one-way."""
+    p = masses.ravel()
+    total = 0.0
+    for link in q.links:
+        out, back = link.forward * p[link.lower], link.backward * p[link.upper]
+        busy = (out > 0.0) | (back > 0.0)
+        if ((out[busy] == 0.0) | (back[busy] == 0.0)).any():
+            negligible = 1e-290  # products of tiny masses underflow on one side first
+            if (np.maximum(out, back)[busy & ((out == 0.0) | (back == 0.0))] > negligible).any():
+                return float("inf")
+            busy &= (out > 0.0) & (back > 0.0)
+        out, back = out[busy], back[busy]
+        total += float(((out - back) * (np.log(out) - np.log(back))).sum())
+    return total
