@@ -8,25 +8,38 @@
 [1.2131 0.7358]
 """
 
+from pathlib import Path as _Path
+
+# Where a checkout has no symbolic links, `solvers` is the folder beside this one.
+__path__ = [*__path__, *(str(p) for p in [_Path(__file__).parent.parent] if not (_Path(__file__).parent / "solvers").is_dir())]
+
+from .compare import Comparison, compare
 from .density import from_samples, gaussian, point, uniform
 from .equation import FokkerPlanck
 from .errors import ConvergenceError, ResolutionWarning
 from .grid import Grid
+from .montecarlo import Ensemble
 from .problems import solve, stationary
 from .results import Solution, Stationary
+from .sgd import SGD, SampleLoss
 from .solvers.finite_volume import generator
 from .solvers.generator import Generator
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "SGD",
+    "Comparison",
     "ConvergenceError",
+    "Ensemble",
     "FokkerPlanck",
     "Generator",
     "Grid",
     "ResolutionWarning",
+    "SampleLoss",
     "Solution",
     "Stationary",
+    "compare",
     "from_samples",
     "gaussian",
     "generator",

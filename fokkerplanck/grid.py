@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.integrate import cumulative_trapezoid
 
 from .errors import bad_type, bad_value
 
@@ -75,6 +76,35 @@ class Grid:
         grid = cls.__new__(cls)
         grid._set(arrays, boundary)
         return grid
+
+    @classmethod
+    def graded(cls, bounds: Any, width: Callable[[np.ndarray], Any], boundary: Any = "reflecting") -> Grid:
+        """A 1D grid whose cells follow a wished width.
+
+        Parameters
+        ----------
+        bounds : (low, high)
+        width : callable
+            The cell width wanted at x, positive and smooth. Fine where the noise is weak or the density narrow,
+            coarse elsewhere.
+        boundary : see `Grid`
+
+        Examples
+        --------
+        >>> Grid.graded((-1, 4), lambda x: 1e-3 + 0.01 * (x - 1) ** 2).size
+        934
+        """
+        ((low, high),) = _bounds(bounds)
+        fine = np.linspace(low, high, 100_001)
+        wished = np.broadcast_to(np.asarray(width(fine), dtype=float), fine.shape)
+        if not np.isfinite(wished).all() or not (wished > 0).all():
+            raise bad_value("width", "positive and finite between the bounds", wished[~(wished > 0)][:1])
+        cells = cumulative_trapezoid(1.0 / wished, fine, initial=0.0)
+        n = max(int(np.ceil(cells[-1])), 1)
+        if n > 10_000_000:
+            raise bad_value("width", "large enough for at most ten million cells", f"{n} cells")
+        edges = np.interp(np.linspace(0.0, cells[-1], n + 1), cells, fine)
+        return cls.from_edges(edges, boundary)
 
     def _set(self, edges: list[np.ndarray], boundary: Any) -> None:
         if not 1 <= len(edges) <= 3:

@@ -216,7 +216,7 @@ def _read(file: Any) -> Solution:
         density=density,
         method=_text(attributes["method"]),
         stats=json.loads(attributes["stats"]),
-        success=bool(attributes["success"]),
+        success=bool(np.ravel(attributes["success"])[0]),
         message=_text(attributes["message"]),
         observed={label: variables["observed"][i] for i, label in enumerate(labels)},
         saved_current=flow,
@@ -230,7 +230,7 @@ def _text(value: Any) -> str:
 def _check_mark(attributes: Any, name: str) -> None:
     if "format" not in attributes or _text(attributes["format"]) != MARK:
         raise bad_value("path", "a file written by Solution.save", f"{name}, written by another program")
-    version = int(attributes["format_version"])
+    version = int(np.ravel(attributes["format_version"])[0])
     if version > VERSION:
         then = "Install a newer fokkerplanck to read it."
         raise bad_value("path", f"a file of format version {VERSION} or older", f"{name} of version {version}", then)

@@ -52,6 +52,8 @@ def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
             raise bad_value("cells", "at least 3 along a periodic axis", grid.shape[axis])
         span = Span.of(grid, axis)
         forward, backward = _axis_rates(eq, span, d_cells[axis], t)
+        if grid.dim == 1:
+            _fit_wall_layers(eq, span, forward, backward, d_cells[0], t)
         links += span.links(forward, backward)
         exits += span.exits(forward, backward)
     return Generator(grid, tuple(links), tuple(exits))
@@ -205,6 +207,49 @@ def _axis_rates(eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float) -> 
         backward.reshape(-1),
     )
     return forward, backward
+
+
+LAYER = 32  # cells beside a wall in which a power-law density is told from a flat one
+
+
+def _fit_wall_layers(
+    eq: FokkerPlanck, span: Span, forward: np.ndarray, backward: np.ndarray, d_cells: np.ndarray, t: float
+) -> None:
+    """Correct the rates out of the cells beside a reflecting wall at which D vanishes, in place.
+
+    There, at distance x from the wall, p ~ x^nu with nu = mu / D' - (1 - alpha), which may be singular. A cell's mass
+    is then not its volume times the density at its center but r times that, with r from integrating the power law.
+    """
+    grid = span.grid
+    walls = np.array([0.0, 1.0])
+    for side in (0, 1):
+        if grid.boundary[0][side] != "reflecting" or grid.size < 2:
+            continue
+        wall = Points((grid.edges[0][[0, -1]],), lambda values: values[[0, -1]])
+        d_wall = eq.diffusion_at(wall, t)[0, side]
+        beside = d_cells[0 if side == 0 else -1]
+        if d_wall > 1e-6 * beside or beside == 0.0:
+            continue
+        drift = eq.drift_at(wall, t)[0, side]
+        if eq.potential is not None:
+            link = 0 if side == 0 else -1
+            drift = drift + potential_drift(eq, span, walls, t)[side, link]
+        edges = np.abs(grid.edges[0] - grid.edges[0][0 if side == 0 else -1])
+        edges = edges if side == 0 else edges[::-1]
+        inward = 1.0 if side == 0 else -1.0
+        nu = inward * drift * edges[1] / (2.0 * beside) - (1.0 - eq.alpha)
+        if not -1.0 < nu < 1.0:
+            continue
+        edges = edges[: LAYER + 1]
+        centers, widths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
+        ratio = np.diff(edges ** (nu + 1.0)) / ((nu + 1.0) * centers**nu * widths)
+        layer = np.ones(grid.size)
+        layer[: ratio.size] = ratio
+        layer = layer if side == 0 else layer[::-1]
+        inside = span.lower >= 0
+        forward[inside] /= layer[span.lower[inside]]
+        inside = span.upper < grid.size
+        backward[inside] /= layer[span.upper[inside]]
 
 
 def _ends(eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:

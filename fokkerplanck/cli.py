@@ -1,0 +1,259 @@
+"""The command line: `fokkerplanck run`, `fokkerplanck init` and `fokkerplanck info`.
+
+Whatever is heavy is imported inside the commands, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from .compare import Comparison
+    from .run import Outcome, Problem
+
+app = typer.Typer(
+    help="The density of stochastic gradient descent, and of any drift and diffusion in one to three dimensions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+TEMPLATE = '''# A run file: what `fokkerplanck run` computes. Formulas know + - * / **, pi, exp, log, sqrt, sin, cos, tan,
+# sinh, cosh, tanh, abs, softplus and sigmoid. Time is counted in steps of SGD.
+title = "Two datapoints"
+
+[landscape]                       # the loss of one sample, and the samples
+loss = "-exp(-(w-2)**2) - pit*exp(-100*(w-1)**2)"
+parameters = ["w"]
+data = { pit = [0, 1] }           # or the name of a CSV file below this folder: data = "iris.csv"
+# columns = { x = "petal_width" } # with a CSV file: name in the loss = name in the header
+# where = "species >= 1"          # with a CSV file: which rows to take
+
+[sgd]
+learning_rate = 0.02              # a number, or a list of them: one run each
+batch_size = 1                    # or "full"
+replacement = true                # whether a sample may come twice in a batch
+
+[grid]
+bounds = [[-1, 4]]                # one pair an axis
+cells = [4000]                    # second order where a cell is small beside diffusion over drift
+boundary = "reflecting"           # or "absorbing", "periodic"; one word, or one an axis
+
+[start]
+mean = 0.5                        # with deviation (or covariance); or point = 0.5; or low and high
+deviation = 0.175
+
+[output]
+times = [10, 100, 1000]           # in steps
+models = ["first-order"]
+
+[simulation]
+paths = 20000                     # of SGD itself, the reference
+seed = 1
+
+# A drift and a diffusion of your own instead of [landscape], [sgd] and [simulation]:
+# [equation]
+# variables = ["x"]
+# drift = "-x"                    # dX = drift dt + sqrt(2 diffusion) dW; a list with one formula an axis
+# diffusion = "0.1*(1 + x**2)"    # a number, a formula, a list (one an axis) or a matrix
+# potential = "x**4/4 - x**2/2"   # adds minus its gradient to the drift
+# convention = "ito"              # or "stratonovich", "klimontovich"
+'''
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The run file.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Folder for the results. Default: results/NAME.")] = None,
+) -> None:
+    """Solve what a run file asks for; write densities, a table and figures."""
+    with _refusals():
+        from .run import build, compute, table, verdicts, write
+        from .runfile import read_run_file
+
+        run_file = read_run_file(file)
+        folder = Path("results") / file.stem if out is None else out
+        _check_folder(folder)
+        with _progress() as report:
+            problem = build(run_file)
+            outcomes = compute(problem, lambda text, share: report(text, 0.8 * share))
+            tab = table(outcomes)
+            paths = write(problem, outcomes, tab, folder, lambda text, share: report(text, 0.8 + 0.2 * share))
+        _print_results(problem, outcomes, tab, [v for o in outcomes for v in _labelled(o, verdicts(o, problem.grid))])
+        typer.echo(f"\n{len(paths)} files in {folder}: " + ", ".join(path.name for path in paths))
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(metavar="[FILE.toml]", help="Its name.", show_default=False)] = Path("run.toml"),
+) -> None:
+    """Write a commented run file to start from."""
+    with _refusals():
+        from .errors import bad_value
+
+        if file.exists():
+            raise bad_value("FILE", "the name of a new file", str(file), "It exists; choose another name.")
+        if not file.parent.is_dir():
+            raise bad_value("FILE", "in an existing folder", str(file))
+        file.write_text(TEMPLATE, encoding="utf-8")
+        typer.echo(f"{file} written. Try: fokkerplanck run {file}")
+
+
+@app.command()
+def info() -> None:
+    """Versions, threads and where caches lie: what a bug report needs."""
+    import platform
+    from importlib.metadata import version
+
+    from . import __version__
+
+    typer.echo(f"fokkerplanck  {__version__}  {Path(__file__).parent}")
+    typer.echo(f"Python        {platform.python_version()}  {platform.system()} {platform.machine()}")
+    for name in ("numpy", "scipy", "numba", "sympy", "matplotlib", "xarray", "h5netcdf", "pydantic", "typer", "rich"):
+        typer.echo(f"{name:<13} {version(name)}")
+    typer.echo(f"threads       {_available_cores()} of {os.cpu_count()} cores may be used by a simulation")
+    for label, folder in _cache_folders().items():
+        state = "writable" if os.access(_existing_parent(folder), os.W_OK) else "not writable: kernels compile in every process"
+        typer.echo(f"{label:<13} {folder}  ({state})")
+
+
+def main() -> None:
+    """Entry point of the command `fokkerplanck`."""
+    app()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Bad input ends with status 2 and one sentence on stderr, anything unexpected with its traceback."""
+    from .errors import ConvergenceError
+
+    try:
+        yield
+    except (ValueError, TypeError, NotImplementedError, ConvergenceError, OSError) as error:
+        if isinstance(error, (TypeError, OSError)) and not str(error).startswith("`") and not _is_file_error(error):
+            raise
+        typer.echo(f"fokkerplanck: {_one_line(error)}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _is_file_error(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.filename is not None
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"cannot use {error.filename}: {error.strerror}."
+    return " ".join(str(error).split())
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse before the work what would fail after it."""
+    from .errors import bad_value
+
+    if folder.exists() and not folder.is_dir():
+        raise bad_value("--out", "a folder", str(folder), "There is a file of that name.")
+    if not os.access(_existing_parent(folder), os.W_OK):
+        raise bad_value("--out", "in a folder you may write to", str(folder), "Choose another.")
+
+
+def _existing_parent(folder: Path) -> Path:
+    path = folder.resolve()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """A progress bar on stderr where that is a terminal; else silence."""
+    if not sys.stderr.isatty():
+        yield lambda text, share: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=1.0)
+        yield lambda text, share: bar.update(task, description=text, completed=share)
+
+
+def _labelled(outcome: Outcome, sentences: list[str]) -> list[str]:
+    return [f"{outcome.case.label}, {s}" if outcome.case.label else s for s in sentences]
+
+
+def _print_results(problem: Problem, outcomes: list[Outcome], tab: Comparison, sentences: list[str]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = 100 if len(tab.columns) > 10 else 90
+    if problem.spec.title:
+        console.print(f"{problem.spec.title}", style="bold", markup=False)
+    console.print(_rich_table(problem, tab))
+    for sentence in sentences:
+        console.print(sentence, markup=False, soft_wrap=True)
+    if sentences:
+        console.print(_false_alarms(len(sentences), problem.grid.dim), markup=False, soft_wrap=True)
+    for outcome in outcomes:
+        for note in _labelled(outcome, outcome.notes):
+            console.print(f"Note: {note}", markup=False, soft_wrap=True)
+
+
+def _rich_table(problem: Problem, tab: Comparison) -> Any:
+    """The table without the columns that its figures and files repeat, narrow enough for 80 characters."""
+    from rich import box
+    from rich.table import Table
+
+    short = {"learning_rate": "rate", "deviation": "dev", "se_mean": "±", "se_deviation": "±", "z_mean": "z"}
+    skipped = {"W1_sampling"} | ({"axis"} if problem.grid.dim == 1 else set())
+    kept = [i for i, name in enumerate(tab.columns) if name not in skipped]
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for i in kept:
+        name = tab.columns[i]
+        result.add_column(short.get(name, name), justify="left" if name in ("model", "axis") else "right", no_wrap=True)
+    for row in tab.rows:
+        result.add_row(*[_cell(tab.columns[i], row[i], problem.names) for i in kept])
+    return result
+
+
+def _cell(column: str, value: Any, names: tuple[str, ...]) -> str:
+    if value is None:
+        return ""
+    if column == "axis":
+        return names[value]
+    if column in ("se_mean", "se_deviation"):
+        return f"{value:.1e}" if value else ""
+    if column == "z_mean":
+        return f"{value:+.1f}" if abs(value) < 1000 else f"{value:+.0e}"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _false_alarms(sentences: int, dim: int) -> str:
+    tests = 2 * dim * sentences
+    return f"({tests} comparisons at 3 standard errors: a false alarm among them has probability {1 - 0.9973**tests:.0%}.)"
+
+
+def _available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cache_folders() -> dict[str, Path]:
+    """Where compiled kernels are kept."""
+    from numba.core import config
+    from platformdirs import user_cache_dir
+
+    own = config.CACHE_DIR or str(Path(__file__).resolve().parent.parent / "solvers" / "kernels" / "__pycache__")
+    return {"kernels": Path(own), "formulas": Path(user_cache_dir("fokkerplanck"))}
+
+
+if __name__ == "__main__":
+    main()

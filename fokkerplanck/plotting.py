@@ -1,0 +1,416 @@
+"""Figures: matplotlib Figure objects, made without pyplot, so that nothing global changes and no display is needed.
+
+Lines differ in style as well as in colour, maps grow darker with density: all of it survives grey printing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._drawing import (
+    COLORS,
+    LINES,
+    arrows,
+    cividis,
+    contour_levels,
+    coordinate_names,
+    current_at,
+    current_caption,
+    curve,
+    density_map,
+    histogram,
+    histogram_map,
+    new_figure,
+    spread_indices,
+    stretch,
+    styled,
+)
+from .compare import marginal_of
+from .equation import FokkerPlanck, Points
+from .errors import bad_value
+from .grid import Grid
+from .results import Solution, Stationary
+from .storage import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .montecarlo.ensemble import Ensemble
+
+
+@styled
+def plot_solution(sol: Solution, times: Sequence[float] | None = None, names: Sequence[str] | None = None) -> Figure:
+    """The density over time: curves in 1D, a row of maps with the current in 2D, curves of the marginals in 3D.
+
+    Parameters
+    ----------
+    sol : Solution
+    times : sequence of float, optional
+        Output times to show. Default: all, or five of them spread evenly.
+    names : sequence of str, optional
+        Names of the coordinates.
+    """
+    picked = spread_indices(sol.times.size, 5) if times is None else [sol.index(t) for t in times]
+    labels = coordinate_names(sol.grid, names)
+    if sol.grid.dim == 2:
+        return _maps(sol, None, picked, labels, None)
+    fig, axes = new_figure(5.5, 3.2, 1, sol.grid.dim)
+    for axis, ax in enumerate(axes[0]):
+        low, high = stretch(sol.grid, axis, sol.masses[picked])
+        for k, i in enumerate(picked):
+            shade = 0.85 * (1.0 - k / max(len(picked) - 1, 1))
+            style: Any = LINES[k % len(LINES)]
+            label = f"t = {sol.times[i]:g}"
+            curve(ax, sol.grid, axis, sol.marginal(axis)[i], color=cividis(shade), linestyle=style, label=label)
+        ax.set(xlim=(low, high), ylim=(0, None), xlabel=labels[axis], ylabel="density")
+    axes[0][-1].legend()
+    return fig
+
+
+@styled
+def plot_stationary(
+    st: Stationary,
+    names: Sequence[str] | None = None,
+    landscape: Callable | None = None,
+    ensemble: Ensemble | None = None,
+) -> Figure:
+    """The stationary density, in 2D with the current that flows in it.
+
+    Parameters
+    ----------
+    st : Stationary
+    names : sequence of str, optional
+        Names of the coordinates.
+    landscape : callable f(x, y), optional
+        Drawn as contours in 2D.
+    ensemble : Ensemble, optional
+        Its positions at the last time are shown beside the density.
+    """
+    labels, grid = coordinate_names(st.grid, names), st.grid
+    if grid.dim == 2:
+        columns = 1 if ensemble is None else 2
+        fig, axes = new_figure(4.4, 3.9, 1, columns)
+        box = [stretch(grid, axis, st.masses[None]) for axis in (0, 1)]
+        top = float(st.density.max())
+        density_map(axes[0][0], grid, st.density, box, labels, landscape, top)
+        arrows(axes[0][0], grid, st.density, st.current, box)
+        axes[0][0].set_title(f"stationary density\n{current_caption(st.density, st.current)}")
+        if ensemble is not None:
+            histogram_map(axes[0][1], ensemble.positions[-1], grid, box, labels, landscape, top)
+            axes[0][1].set_title(f"SGD after {ensemble.times[-1]:g} steps\n")
+        return fig
+    fig, axes = new_figure(5.5, 3.4, 1, grid.dim)
+    for axis, ax in enumerate(axes[0]):
+        low, high = stretch(grid, axis, st.masses[None])
+        if ensemble is not None:
+            label = f"SGD after {ensemble.times[-1]:g} steps"
+            histogram(ax, ensemble.positions[-1, :, axis], grid.edges[axis], (low, high), label)
+        curve(ax, grid, axis, st.marginal(axis), color=COLORS[0], label="stationary")
+        ax.set(xlim=(low, high), ylim=(0, None), xlabel=labels[axis], ylabel="density")
+    axes[0][-1].legend()
+    return fig
+
+
+@styled
+def plot_landscape(
+    value: Callable | None,
+    equations: Mapping[str, FokkerPlanck],
+    grid: Grid,
+    names: Sequence[str] | None = None,
+    box: Sequence[tuple[float, float]] | None = None,
+) -> Figure:
+    """The landscape and the strength of its noise.
+
+    Parameters
+    ----------
+    value : callable f(x) or f(x, y), or None
+        The loss or the potential. None: the drift is shown instead.
+    equations : mapping from label to FokkerPlanck
+        Whose noise is shown: all of them in 1D, the first in 2D.
+    grid : Grid
+    names : sequence of str, optional
+        Names of the coordinates.
+    box : sequence of (low, high), optional
+        What to show. Default: the whole grid.
+    """
+    labels = coordinate_names(grid, names)
+    box = [(e[0], e[-1]) for e in grid.edges] if box is None else list(box)
+    if grid.dim == 2:
+        return _landscape_map(value, equations, grid, labels, box)
+    if grid.dim == 3:
+        raise bad_value("grid", "of one or two dimensions for a picture of the landscape", grid)
+    fig, axes = new_figure(6.0, 2.3, 2, 1, sharex=True)
+    points = Points.centers(grid)
+    if value is not None:
+        axes[0][0].plot(grid.centers[0], value(*grid.centers), color="black")
+        axes[0][0].set_ylabel("loss")
+    for k, (label, eq) in enumerate(equations.items()):
+        style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5], "label": label}
+        if value is None:
+            axes[0][0].plot(grid.centers[0], eq.drift_at(points)[0], **style)
+            axes[0][0].set_ylabel("drift per time")
+        noise = eq.diffusion_at(points)
+        noise = noise.reshape(-1, *grid.shape)[0]
+        axes[1][0].plot(grid.centers[0], np.where(noise > 0.0, noise, np.nan), **style)
+    _noise_scale(axes[1][0], box)
+    axes[1][0].set(xlim=box[0], xlabel=labels[0], ylabel="noise D per time")
+    if len(equations) > 1:
+        axes[1][0].legend()
+    return fig
+
+
+@styled
+def plot_evolution(
+    sol: Solution,
+    ensemble: Ensemble | None = None,
+    names: Sequence[str] | None = None,
+    landscape: Callable | None = None,
+    title: str = "",
+) -> Figure:
+    """The density beside simulated paths at each of their common times.
+
+    Parameters
+    ----------
+    sol : Solution
+    ensemble : Ensemble, optional
+    names : sequence of str, optional
+        Names of the coordinates.
+    landscape : callable f(x, y), optional
+        Drawn as contours in 2D.
+    title : str
+    """
+    labels, grid = coordinate_names(sol.grid, names), sol.grid
+    picked = spread_indices(sol.times.size, 6 if grid.dim == 1 else 5)
+    if grid.dim == 2:
+        fig = _maps(sol, ensemble, picked, labels, landscape)
+        fig.suptitle(title, fontsize=11)
+        return fig
+    rows, columns = (-(-len(picked) // 3), min(len(picked), 3)) if grid.dim == 1 else (3, len(picked))
+    fig, axes = new_figure(3.1, 2.3, rows, columns)
+    panels = [(i, axis) for axis in range(grid.dim) for i in picked]
+    for ax, (i, axis) in zip(axes.ravel(), panels, strict=False):
+        span = stretch(grid, axis, sol.masses[picked])
+        if ensemble is not None:
+            histogram(ax, ensemble.at(sol.times[i])[:, axis], grid.edges[axis], span, "SGD")
+        curve(ax, grid, axis, sol.marginal(axis)[i], color=COLORS[0], linewidth=1.6, label="density")
+        ax.set(xlim=span, ylim=(0, None), title=f"t = {sol.times[i]:g}", xlabel=labels[axis])
+    for ax in axes.ravel()[len(panels) :]:
+        ax.set_visible(False)
+    for row in axes:
+        row[0].set_ylabel("density")
+    axes[0][0].legend(handlelength=1.2)
+    fig.suptitle(title, fontsize=11)
+    return fig
+
+
+@styled
+def plot_moments(
+    solutions: Mapping[str, Solution],
+    ensemble: Ensemble | None = None,
+    names: Sequence[str] | None = None,
+    title: str = "",
+) -> Figure:
+    """Mean and deviation over time, with the distance to simulated paths in standard errors.
+
+    Parameters
+    ----------
+    solutions : mapping from label to Solution
+    ensemble : Ensemble, optional
+        Drawn as points with error bars of three standard errors.
+    names : sequence of str, optional
+        Names of the coordinates.
+    title : str
+    """
+    first = next(iter(solutions.values()))
+    labels = coordinate_names(first.grid, names)
+    fig, axes = new_figure(6.4, 2.1, 2 if ensemble is None else 3, 1, sharex=True)
+    panels = axes[:, 0]
+    for k, (name, sol) in enumerate(solutions.items()):
+        for axis, coordinate in enumerate(labels):
+            label = f"{name}, {coordinate}" if len(labels) > 1 else name
+            style: Any = {"color": COLORS[axis], "linestyle": LINES[k % 5], "label": label}
+            deviation = np.sqrt(np.maximum(sol.covariance()[:, axis, axis], 0.0))
+            panels[0].plot(sol.times, sol.mean()[:, axis], **style)
+            panels[1].plot(sol.times, deviation, **style)
+    if ensemble is not None:
+        _simulated_moments(panels, solutions, ensemble, labels)
+    late = first.times[first.times > 0]
+    if late.size and late[-1] > 30 * late[0]:
+        panels[0].set_xscale("log")
+    panels[0].set_ylabel("mean")
+    panels[1].set(ylabel="deviation", ylim=(0, None))
+    panels[-1].set_xlabel("time" if ensemble is None else "time (steps)")
+    panels[0].legend(ncols=2, fontsize=9)
+    fig.suptitle(title, fontsize=11)
+    return fig
+
+
+def save_figure(fig: Figure, path: str | os.PathLike) -> None:
+    """Write a figure to a file, at once or not at all; the format follows the name."""
+    write_atomically(path, fig.savefig)
+
+
+def window(grid: Grid, masses: np.ndarray, margin: float = 0.0) -> list[tuple[float, float]]:
+    """The box that holds nearly all probability at all times, and a margin in units of its size, inside the grid.
+
+    Parameters
+    ----------
+    grid : Grid
+    masses : array (n_times, *grid.shape)
+    margin : float
+    """
+    box = []
+    for axis, edges in enumerate(grid.edges):
+        low, high = stretch(grid, axis, masses)
+        more = margin * (high - low)
+        box.append((max(low - more, float(edges[0])), min(high + more, float(edges[-1]))))
+    return box
+
+
+def animate_solution(
+    sol: Solution, path: str | os.PathLike, fps: float = 5.0, names: Sequence[str] | None = None
+) -> None:
+    """Write an animation of the density in 1D or 2D, one frame an output time, all to one scale.
+
+    Parameters
+    ----------
+    sol : Solution
+    path : str or path
+        Must end in .gif.
+    fps : float
+        Frames a second.
+    names : sequence of str, optional
+        Names of the coordinates.
+    """
+    from PIL import Image
+
+    if not os.fspath(path).lower().endswith(".gif"):
+        raise bad_value("path", "the name of a .gif file", os.fspath(path), "Convert that with ffmpeg where needed.")
+    if sol.grid.dim == 3:
+        raise bad_value("sol", "of one or two dimensions for an animation", "three")
+    frames = [_frame(sol, i, coordinate_names(sol.grid, names)) for i in range(sol.times.size)]
+    images = [Image.fromarray(frame).quantize(64) for frame in frames]
+    duration = round(1000.0 / fps)
+
+    def write(name: str) -> None:
+        images[0].save(name, save_all=True, append_images=images[1:], duration=duration, loop=0)
+
+    write_atomically(path, write)
+
+
+@styled
+def _frame(sol: Solution, index: int, labels: Sequence[str]) -> np.ndarray:
+    """One picture of an animation, (height, width, 3) bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    fig, axes = new_figure(5.0, 3.6, 1, 1)
+    fig.set_dpi(100)
+    ax, box = axes[0][0], [stretch(sol.grid, axis, sol.masses) for axis in range(sol.grid.dim)]
+    if sol.grid.dim == 2:
+        density_map(ax, sol.grid, sol.density[index], box, labels, None, float(sol.density[index].max()))
+        arrows(ax, sol.grid, sol.density[index], current_at(sol, index), box)
+    else:
+        curve(ax, sol.grid, 0, sol.density[index], color=COLORS[0])
+        top = 1.05 * float(np.quantile(sol.density.max(axis=1), 0.8, method="higher"))
+        ax.set(xlim=box[0], ylim=(0, top), xlabel=labels[0], ylabel="density")
+    ax.set_title(f"t = {sol.times[index]:g}")
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _maps(
+    sol: Solution, ensemble: Ensemble | None, picked: list[int], labels: Sequence[str], landscape: Callable | None
+) -> Figure:
+    """A row of density maps with contours and current, above the histograms of the simulated paths."""
+    fig, axes = new_figure(2.9, 2.7, 1 if ensemble is None else 2, len(picked), sharex=True, sharey=True)
+    box = [stretch(sol.grid, axis, sol.masses[picked]) for axis in (0, 1)]
+    for column, i in enumerate(picked):
+        density, flow = sol.density[i], current_at(sol, i)
+        top = float(density.max())
+        density_map(axes[0][column], sol.grid, density, box, labels, landscape, top)
+        arrows(axes[0][column], sol.grid, density, flow, box)
+        axes[0][column].set_title(f"t = {sol.times[i]:g}\n{current_caption(density, flow)}")
+        if ensemble is not None:
+            histogram_map(axes[1][column], ensemble.at(sol.times[i]), sol.grid, box, labels, landscape, top)
+    for ax in axes.ravel():
+        ax.label_outer()
+    if ensemble is not None:
+        for row, text in zip(axes, ("density", "SGD"), strict=True):
+            row[0].set_ylabel(f"{text}\n{labels[1]}")
+    return fig
+
+
+def _landscape_map(
+    value: Callable | None, equations: Mapping[str, FokkerPlanck], grid: Grid, labels: Sequence[str], box: Any
+) -> Figure:
+    """Contours of the landscape (or arrows of the drift) over the strength of the noise, sqrt(trace D)."""
+    label, eq = next(iter(equations.items()))
+    fig, axes = new_figure(5.4, 4.3, 1, 1)
+    ax, points = axes[0][0], Points.centers(grid)
+    noise = eq.diffusion_at(points)
+    trace = noise.sum(axis=0) if noise.ndim == 3 else np.einsum("ii...", noise)
+    inside = np.ix_(*[(c >= low) & (c <= high) for c, (low, high) in zip(grid.centers, box, strict=True)])
+    strength = np.sqrt(trace)
+    image = ax.pcolormesh(
+        *grid.edges, strength.T, vmin=strength[inside].min(), vmax=strength[inside].max(), rasterized=True
+    )
+    fig.colorbar(image, ax=ax, label=r"noise $\sqrt{\mathrm{tr}\,D}$" + (f", {label}" if label else ""))
+    if value is not None:
+        lines = [np.linspace(low, high, 201) for low, high in box]
+        values = np.asarray(value(*np.meshgrid(*lines, indexing="ij")))
+        heights = contour_levels(values)
+        drawn = ax.contour(*lines, values.T, levels=heights, colors="white", linewidths=0.9)
+        ax.clabel(drawn, levels=heights[1::3], fontsize=8, fmt="%.3g")
+        ax.set_title("contours: loss")
+    else:
+        drift = eq.drift_at(points)
+        arrows(ax, grid, np.ones(grid.shape), drift, box)
+        ax.set_title("arrows: drift")
+    ax.set(xlim=box[0], ylim=box[1], xlabel=labels[0], ylabel=labels[1])
+    return fig
+
+
+def _noise_scale(ax: Axes, box: Any) -> None:
+    """A logarithmic axis where the noise spans more than a decade, over at most eight of them."""
+    seen = [np.asarray(line.get_ydata())[_within(np.asarray(line.get_xdata()), box[0])] for line in ax.lines]
+    values = np.concatenate(seen)
+    values = values[np.isfinite(values)]
+    if values.size and values.max() > 10.0 * values.min():
+        ax.set_yscale("log")
+        ax.set_ylim(max(values.min() / 3.0, values.max() * 1e-8), values.max() * 3.0)
+
+
+def _within(x: np.ndarray, span: tuple[float, float]) -> np.ndarray:
+    return (x >= span[0]) & (x <= span[1])
+
+
+def _simulated_moments(
+    panels: Any, solutions: Mapping[str, Solution], ensemble: Ensemble, labels: Sequence[str]
+) -> None:
+    """Points with three standard errors, and below how far each density is away, in standard errors."""
+    mean, error = ensemble.mean(), ensemble.standard_error()
+    covariance = ensemble.covariance()
+    spread = np.array([[marginal_of(ensemble, t, a).se_deviation for a in range(ensemble.dim)] for t in ensemble.times])
+    for axis in range(len(labels)):
+        deviation = np.sqrt(covariance[:, axis, axis])
+        points: Any = {"color": COLORS[axis], "fmt": "os^"[axis], "markersize": 4, "markerfacecolor": "white"}
+        points["label"] = f"SGD, {labels[axis]}" if len(labels) > 1 else "SGD"
+        panels[0].errorbar(ensemble.times, mean[:, axis], 3.0 * error[:, axis], **points)
+        panels[1].errorbar(ensemble.times, deviation, 3.0 * spread[:, axis], **points)
+    for k, sol in enumerate(solutions.values()):
+        here = [i for i, t in enumerate(sol.times) if np.isclose(ensemble.times, t, rtol=1e-9).any()]
+        there = [int(np.argmin(np.abs(ensemble.times - sol.times[i]))) for i in here]
+        for axis in range(len(labels)):
+            scale = np.maximum(error[there, axis], 1e-300)
+            apart = (sol.mean()[here, axis] - mean[there, axis]) / scale
+            style: Any = {"color": COLORS[axis], "linestyle": LINES[k % 5], "marker": "os^"[axis], "markersize": 4}
+            panels[2].plot(sol.times[here], np.where(error[there, axis] > 0.0, apart, np.nan), **style)
+    panels[2].axhspan(-3.0, 3.0, color="0.9", zorder=0)
+    panels[2].set_yscale("symlog", linthresh=5.0)
+    panels[2].set_ylabel("mean minus SGD\n(standard errors)")

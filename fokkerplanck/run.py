@@ -1,0 +1,380 @@
+"""From a run file to densities, a table and figures: what `fokkerplanck run` does, without the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .compare import Comparison, compare
+from .density import gaussian, point, uniform
+from .equation import FokkerPlanck
+from .errors import ConvergenceError, bad_value
+from .formula import Formula, parse
+from .grid import Grid
+from .problems import solve, stationary
+from .results import Solution, Stationary
+from .runfile import Equation, Landscape, RunFile, RunSpec, Start, naming
+from .storage import save_solution, write_atomically
+
+if TYPE_CHECKING:
+    from .montecarlo.ensemble import Ensemble
+    from .sgd import SGD
+
+Report = Callable[[str, float], None]  # what is being done, and the share of the whole that is done
+CURVE_POINTS = 40  # times at which moments are drawn in 1D, where a time costs next to nothing
+
+
+@dataclass(frozen=True)
+class Case:
+    """One learning rate, or the equation: what is to be solved.
+
+    Attributes
+    ----------
+    rate : float or None
+        None for an equation given by formulas.
+    equations : dict of FokkerPlanck by model
+    sgd : SGD or None
+    """
+
+    rate: float | None
+    equations: dict[str, FokkerPlanck]
+    sgd: SGD | None = None
+
+    @property
+    def label(self) -> str:
+        """What tables and figures call it."""
+        return "" if self.rate is None else f"learning rate {self.rate:g}"
+
+
+@dataclass
+class Outcome:
+    """What came out for one case."""
+
+    case: Case
+    solutions: dict[str, Solution]
+    curves: dict[str, Solution]
+    ensemble: Ensemble | None = None
+    stationary: Stationary | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A run file turned into the objects of the package."""
+
+    spec: RunSpec
+    grid: Grid
+    p0: Any
+    names: tuple[str, ...]
+    value: Callable | None
+    cases: list[Case]
+
+
+def build(run: RunFile) -> Problem:
+    """Grid, start and equations of a run file; everything that can be refused is refused here or on the first solve."""
+    spec = run.spec
+    with naming(bounds="grid.bounds", cells="grid.cells", boundary="grid.boundary"):
+        grid = Grid(spec.grid.bounds, spec.grid.cells, spec.grid.boundary)
+    names = {
+        "mean": "start.mean",
+        "std_or_cov": "start.deviation" if spec.start.covariance is None else "start.covariance",
+    }
+    with naming(**names, x="start.point", low="start.low"):
+        p0 = _start(spec.start)
+    value: Callable | None
+    if spec.landscape is not None:
+        value, cases = _descent_cases(run, spec.landscape)
+        variables = spec.landscape.parameters
+    else:
+        assert spec.equation is not None
+        value, cases = _equation_case(spec.equation)
+        variables = spec.equation.variables
+    if len(variables) != grid.dim:
+        raise bad_value(
+            "grid.bounds", f"{len(variables)} pair(s), one for each of {', '.join(variables)}", spec.grid.bounds
+        )
+    return Problem(spec, grid, p0, variables, value, cases)
+
+
+def _start(start: Start) -> Any:
+    if start.mean is not None:
+        spread = start.covariance if start.deviation is None else _scalar(start.deviation)
+        return gaussian(start.mean, spread)
+    if start.point is not None:
+        return point(start.point)
+    return uniform(start.low, start.high)
+
+
+def _scalar(values: tuple[float, ...]) -> Any:
+    return values[0] if len(values) == 1 else values
+
+
+def _descent_cases(run: RunFile, landscape: Landscape) -> tuple[Callable, list[Case]]:
+    from .sgd import SGD, SampleLoss
+
+    settings = run.spec.sgd
+    assert settings is not None
+    words = {"formula": "landscape.loss", "names": "landscape.parameters", "parameters": "landscape.parameters"}
+    with naming(**words, data="landscape.data", columns="landscape.columns"):
+        loss = SampleLoss(landscape.loss, list(landscape.parameters), run.data())
+    cases = []
+    for rate in settings.learning_rate:
+        with naming(learning_rate="sgd.learning_rate", batch_size="sgd.batch_size", model="output.models"):
+            sgd = SGD(loss, rate, settings.batch_size, settings.replacement)
+            cases.append(Case(rate, {model: sgd.equation(model=model) for model in run.spec.output.models}, sgd))
+    return loss.value, cases
+
+
+def _equation_case(equation: Equation) -> tuple[Callable | None, list[Case]]:
+    names = equation.variables
+
+    def read(value: Any, key: str) -> Any:
+        if isinstance(value, list):
+            return [read(entry, key) for entry in value]
+        return parse(value, names, name=f"equation.{key}") if isinstance(value, str) else value
+
+    potential: Formula | None = None if equation.potential is None else read(equation.potential, "potential")
+    drift = None if equation.drift is None else read(equation.drift, "drift")
+    with naming(convention="equation.convention", diffusion="equation.diffusion"):
+        eq = FokkerPlanck(
+            drift=_plain(drift),
+            diffusion=_plain(read(equation.diffusion, "diffusion")),
+            potential=_plain(potential),
+            convention=equation.convention,
+        )
+    return _plain(potential), [Case(None, {"density": eq})]
+
+
+def _plain(value: Any) -> Any:
+    """Formulas as plain functions of the coordinates: a coordinate called t is no time."""
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    return (lambda *coordinates: value.evaluate(*coordinates)) if isinstance(value, Formula) else value
+
+
+def compute(problem: Problem, report: Report = lambda text, share: None) -> list[Outcome]:
+    """Solve every case, and simulate it where it is SGD.
+
+    Parameters
+    ----------
+    problem : Problem
+    report : callable (text, share), optional
+        Told what is being done and how much of the whole is done.
+    """
+    outcomes = []
+    for i, case in enumerate(problem.cases):
+        prefix = f"{case.label}: " if case.label else ""
+
+        def part(text: str, share: float, done: float = i / len(problem.cases), prefix: str = prefix) -> None:
+            report(prefix + text, done + share / len(problem.cases))
+
+        outcomes.append(_compute_case(problem, case, part))
+    return outcomes
+
+
+def _compute_case(problem: Problem, case: Case, report: Report) -> Outcome:
+    spec, grid = problem.spec, problem.grid
+    times = np.array(spec.output.times)
+    many = _curve_times(times) if grid.dim == 1 else times
+    outcome = Outcome(case, {}, {})
+    place = "landscape.loss" if spec.landscape else "equation.drift"
+    spread = "landscape.loss" if spec.landscape else "equation.diffusion"
+    for k, (model, eq) in enumerate(case.equations.items()):
+        share = 0.5 / len(case.equations)
+        with _noting(outcome.notes, model), naming(drift=place, diffusion=spread, p0="start", times="output.times"):
+            sol = solve(eq, grid, problem.p0, many, progress=lambda s, k=k, w=share: report("density", w * (k + s)))  # type: ignore[misc]
+        outcome.curves[model] = sol
+        outcome.solutions[model] = _at_times(sol, times)
+    if case.sgd is not None:
+        report("simulating SGD", 0.5)
+        paths, seed = (spec.simulation.paths, spec.simulation.seed) if spec.simulation else (20_000, 0)
+        with _noting(outcome.notes, "SGD"):
+            outcome.ensemble = case.sgd.simulate(problem.p0, [int(t) for t in times], n_paths=paths, seed=seed)
+    report("stationary density", 0.9)
+    with _noting(outcome.notes, "stationary density"):
+        outcome.stationary = _stationary(next(iter(case.equations.values())), problem, outcome.notes)
+    return outcome
+
+
+def _stationary(eq: FokkerPlanck, problem: Problem, notes: list[str]) -> Stationary | None:
+    try:
+        return stationary(eq, problem.grid)
+    except ConvergenceError as error:
+        notes.append(f"no stationary density: {error}")
+        return None
+    except ValueError as error:
+        if "`p0`" not in str(error) and "Pass p0" not in str(error):
+            notes.append(f"no stationary density: {error}")
+            return None
+    try:
+        return stationary(eq, problem.grid, problem.p0)
+    except (ValueError, ConvergenceError) as error:
+        notes.append(f"no stationary density: {error}")
+        return None
+
+
+@contextmanager
+def _noting(notes: list[str], subject: str) -> Iterator[None]:
+    """Keep warnings as one-line notes."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for text in dict.fromkeys(str(w.message) for w in caught):
+        notes.append(f"{subject}: {text}")
+
+
+def _curve_times(times: np.ndarray) -> np.ndarray:
+    late = times[times > 0.0]
+    if late.size == 0:
+        return times
+    extra = np.geomspace(min(1.0, late[0]), late[-1], CURVE_POINTS)
+    far = np.abs(extra[:, None] - late).min(axis=1) > 1e-3 * extra
+    return np.unique(np.concatenate([times, extra[far]]))
+
+
+def _at_times(sol: Solution, times: np.ndarray) -> Solution:
+    index = [sol.index(t) for t in times]
+    observed = {name: values[index] for name, values in sol.observed.items()}
+    return dataclasses.replace(sol, times=times, density=sol.density[index], observed=observed)
+
+
+def table(outcomes: list[Outcome]) -> Comparison:
+    """Moments and distances of all cases, SGD being the reference; the learning rate is the first column."""
+    rows: list[tuple] = []
+    parts: list[Comparison] = []
+    for outcome in outcomes:
+        results: dict[str, Any] = dict(outcome.solutions)
+        if outcome.ensemble is not None:
+            results["SGD"] = outcome.ensemble
+        part = compare(results, reference=None if outcome.ensemble is None else "SGD", times=outcome_times(outcome))
+        parts.append(part)
+        rows += [(outcome.case.rate, *row) for row in part.rows]
+    columns = tuple(parts[0].columns)
+    if outcomes[0].case.rate is None:
+        return Comparison(columns, tuple(row[1:] for row in rows), parts[0].note)
+    return Comparison(("learning_rate", *columns), tuple(rows), parts[0].note)
+
+
+def outcome_times(outcome: Outcome) -> list[float]:
+    """The output times."""
+    return [float(t) for t in next(iter(outcome.solutions.values())).times]
+
+
+def verdicts(outcome: Outcome, grid: Grid, limit: float = 3.0) -> list[str]:
+    """One plain sentence for each time and model: whether it agrees with SGD, and by how much it does not."""
+    if outcome.ensemble is None:
+        return []
+    tab = compare({**outcome.solutions, "SGD": outcome.ensemble}, reference="SGD", times=outcome_times(outcome))
+    rows = [dict(zip(tab.columns, row, strict=True)) for row in tab.rows]
+    sentences = []
+    for t in outcome_times(outcome):
+        here = [row for row in rows if row["t"] == t]
+        truth = {row["axis"]: row for row in here if row["model"] == "SGD"}
+        for model in outcome.solutions:
+            gaps = [g for row in here if row["model"] == model for g in _gaps(row, truth[row["axis"]], grid)]
+            sentences.append(f"t = {t:g}: {model} {_verdict(max(gaps), limit)}")
+    return sentences
+
+
+def _gaps(row: dict[str, Any], truth: dict[str, Any], grid: Grid) -> list[tuple[float, str, float, float]]:
+    """Distance in standard errors, moment, value and true value; 0 where the grid cannot tell two values apart."""
+    cell = float(grid.widths[row["axis"]].min())
+    gaps = []
+    for moment in ("mean", "deviation"):
+        one, other, error = row[moment], truth[moment], truth[f"se_{moment}"] or 0.0
+        apart = abs(one - other)
+        seen = apart > 0.05 * cell
+        size = (apart / error if error > 0.0 else math.inf) if seen else 0.0
+        gaps.append((size, moment, one, other))
+    return gaps
+
+
+def _verdict(gap: tuple[float, str, float, float], limit: float) -> str:
+    size, moment, one, other = gap
+    if not np.isfinite(other):
+        return "cannot be compared, as SGD diverges."
+    if size <= limit:
+        return f"agrees with SGD within {limit:g} standard errors."
+    return f"is off by {size:.2g} standard errors in the {moment} ({one:.5g}, SGD {other:.5g})."
+
+
+def write(problem: Problem, outcomes: list[Outcome], tab: Comparison, folder: Path, report: Report) -> list[Path]:
+    """Densities, table and figures in a folder: all of them, or none where something fails."""
+    from . import plotting
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        report("writing", 0.0)
+        save_table(tab, staging)
+        several = len(outcomes) > 1
+        drawings: dict[str, Callable[[], Any]] = {}
+        for outcome in outcomes:
+            suffix = f"_{outcome.case.rate:g}" if several else ""
+            for model, sol in outcome.solutions.items():
+                save_solution(sol, staging / _density_name(outcome, model))
+            drawings |= _drawings(problem, outcome, suffix)
+        if problem.grid.dim < 3:
+            drawings = {"landscape.png": lambda: _landscape(problem, outcomes)} | drawings
+        for i, (name, draw) in enumerate(drawings.items()):
+            report(f"drawing {name}", i / len(drawings))
+            plotting.save_figure(draw(), staging / name)
+        return _move(staging, folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def save_table(tab: Comparison, folder: Path) -> None:
+    """table.csv and table.md."""
+    write_atomically(folder / "table.csv", tab.save_csv)
+    (folder / "table.md").write_text(tab.to_markdown(), encoding="utf-8")
+
+
+def _density_name(outcome: Outcome, model: str) -> str:
+    parts = ["density"] if outcome.case.rate is None else ["density", f"{outcome.case.rate:g}"]
+    return "_".join(parts + ([model] if len(outcome.solutions) > 1 else [])) + ".nc"
+
+
+def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Callable[[], Any]]:
+    from . import plotting
+
+    names, value = problem.names, problem.value
+    title = ", ".join(part for part in (problem.spec.title, outcome.case.label) if part)
+    first = next(iter(outcome.solutions.values()))
+    drawings = {
+        f"evolution{suffix}.png": lambda: plotting.plot_evolution(first, outcome.ensemble, names, value, title),
+        f"moments{suffix}.png": lambda: plotting.plot_moments(outcome.curves, outcome.ensemble, names, title),
+    }
+    st = outcome.stationary
+    if st is not None:
+        drawings[f"stationary{suffix}.png"] = lambda: plotting.plot_stationary(st, names, value, outcome.ensemble)
+    return drawings
+
+
+def _landscape(problem: Problem, outcomes: list[Outcome]) -> Any:
+    from . import plotting
+
+    equations = {o.case.label: next(iter(o.case.equations.values())) for o in outcomes}
+    masses = [next(iter(o.solutions.values())).masses for o in outcomes]
+    box = plotting.window(problem.grid, np.concatenate(masses), margin=0.25)
+    return plotting.plot_landscape(problem.value, equations, problem.grid, problem.names, box)
+
+
+def _move(staging: Path, folder: Path) -> list[Path]:
+    """Put the finished files in place; into a folder that exists, each replaces the file of its name."""
+    names = sorted(os.listdir(staging))
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        os.replace(staging / name, folder / name)
+    return [folder / name for name in names]

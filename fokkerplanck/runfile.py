@@ -1,0 +1,380 @@
+"""Run files: TOML that says what to compute. Data, never code: formulas are parsed, files lie below the run file.
+
+Every complaint is one sentence, "`grid.cells` must be RULE, got VALUE.", followed by the next step.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import itertools
+import math
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
+from pydantic_core import PydanticCustomError
+
+from .errors import bad_value
+
+
+def _rule(rule: str, check: Callable[[Any], Any], then: str = "") -> PlainValidator:
+    """A validator that refuses whatever `check` raises on, with a sentence for the user."""
+
+    def validate(value: Any) -> Any:
+        try:
+            return check(value)
+        except (TypeError, ValueError):
+            raise PydanticCustomError("rule", "rule", {"rule": rule, "then": then}) from None
+
+    return PlainValidator(validate)
+
+
+def _require(condition: bool) -> None:
+    if not condition:
+        raise ValueError
+
+
+def _text(value: Any) -> str:
+    _require(isinstance(value, str) and bool(value.strip()))
+    return str(value)
+
+
+def _number(value: Any) -> float:
+    _require(isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value))
+    return float(value)
+
+
+def _whole(value: Any, least: int = 1) -> int:
+    _require(isinstance(value, int) and not isinstance(value, bool) and value >= least)
+    return int(value)
+
+
+def _batch(value: Any) -> int | None:
+    return None if value == "full" else _whole(value)
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    _require(not isinstance(value, list) or bool(value))
+    return tuple(_number(v) for v in value) if isinstance(value, list) else (_number(value),)
+
+
+def _rates(value: Any) -> tuple[float, ...]:
+    rates = _numbers(value)
+    _require(min(rates) > 0.0 and len(set(rates)) == len(rates))
+    return rates
+
+
+def _times(value: Any) -> tuple[float, ...]:
+    times = _numbers(value)
+    _require(times[0] >= 0.0 and all(a < b for a, b in itertools.pairwise(times)))
+    return times
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    words = [value] if isinstance(value, str) else value
+    _require(isinstance(words, list) and bool(words) and len(set(words)) == len(words))
+    return tuple(_text(w) for w in words)
+
+
+def _columns(value: Any) -> dict[str, str]:
+    _require(isinstance(value, dict) and bool(value))
+    return {key: _text(entry) for key, entry in value.items()}
+
+
+def _data(value: Any) -> str | dict[str, list[float]]:
+    if isinstance(value, str):
+        return _text(value)
+    _require(isinstance(value, dict) and bool(value) and all(isinstance(v, list) for v in value.values()))
+    return {key: list(_numbers(column)) for key, column in value.items()}
+
+
+def _formulas(value: Any, depth: int = 0) -> Any:
+    """A formula or number, or lists of them nested at most two deep."""
+    if isinstance(value, list):
+        _require(depth < 2 and bool(value))
+        return [_formulas(v, depth + 1) for v in value]
+    return _text(value) if isinstance(value, str) else _number(value)
+
+
+def _convention(value: Any) -> str | float:
+    return value if isinstance(value, str) else _number(value)
+
+
+def _anything(value: Any) -> Any:
+    return value  # the grid checks its own arguments
+
+
+_FORMULA = "a formula, that is a string"
+Text = Annotated[str, _rule("a string", _text)]
+FormulaText = Annotated[str, _rule(_FORMULA, _text, "Put it in quotes.")]
+Formulas = Annotated[Any, _rule("a formula, a number or a list of these", _formulas, "Put formulas in quotes.")]
+Names = Annotated[tuple[str, ...], _rule("a list of different names", _words, 'Such as ["w"].')]
+Vector = Annotated[tuple[float, ...], _rule("a number or a list of numbers", _numbers)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Landscape(_Section):
+    """A loss per sample, and the samples."""
+
+    loss: FormulaText
+    parameters: Names
+    data: Annotated[Any, _rule("columns such as { x = [0, 1] }, or the name of a CSV file", _data)]
+    columns: Annotated[dict[str, str] | None, _rule('names of CSV columns such as { x = "petal_width" }', _columns)] = (
+        None
+    )
+    where: Annotated[str | None, _rule("a condition on CSV columns, in quotes", _text, 'Such as "species >= 1".')] = (
+        None
+    )
+
+
+class Equation(_Section):
+    """A drift and a diffusion (or a potential) by formulas."""
+
+    variables: Names
+    drift: Formulas | None = None
+    diffusion: Formulas = 0.0
+    potential: Annotated[str | None, _rule(_FORMULA, _text, "Put it in quotes.")] = None
+    convention: Annotated[Any, _rule("a word or a number", _convention)] = "ito"
+
+
+class Descent(_Section):
+    """How SGD runs."""
+
+    learning_rate: Annotated[tuple[float, ...], _rule("a positive number, or a list of different ones", _rates)]
+    batch_size: Annotated[int | None, _rule('a whole number of at least 1, or "full"', _batch)] = 1
+    replacement: Annotated[bool, _rule("true or false", lambda v: v if isinstance(v, bool) else _require(False))] = True
+
+
+class Box(_Section):
+    """The grid."""
+
+    bounds: Annotated[Any, _rule("a pair, or a list of pairs", _anything)]
+    cells: Annotated[Any, _rule("whole numbers", _anything)]
+    boundary: Annotated[Any, _rule("words", _anything)] = "reflecting"
+
+
+class Start(_Section):
+    """The initial density: mean with deviation or covariance, a point, or low and high of a uniform one."""
+
+    mean: Vector | None = None
+    deviation: Vector | None = None
+    covariance: Annotated[Any, _rule("a matrix of numbers", lambda v: [list(_numbers(row)) for row in v])] = None
+    point: Vector | None = None
+    low: Vector | None = None
+    high: Vector | None = None
+
+
+class Output(_Section):
+    """What is wanted."""
+
+    times: Annotated[
+        tuple[float, ...], _rule("increasing numbers, none below 0", _times, "Sort them and drop repeats.")
+    ]
+    models: Names = ("first-order",)
+
+
+class Simulation(_Section):
+    """The Monte Carlo reference."""
+
+    paths: Annotated[int, _rule("a whole number of at least 2", lambda v: _whole(v, 2))] = 20_000
+    seed: Annotated[int, _rule("a whole number, not below 0", lambda v: _whole(v, 0))] = 0
+
+
+class RunSpec(_Section):
+    """A whole run file."""
+
+    title: Text = ""
+    landscape: Landscape | None = None
+    equation: Equation | None = None
+    sgd: Descent | None = None
+    grid: Box
+    start: Start
+    output: Output
+    simulation: Simulation | None = None
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "landscape": Landscape,
+    "equation": Equation,
+    "sgd": Descent,
+    "grid": Box,
+    "start": Start,
+    "output": Output,
+    "simulation": Simulation,
+}
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A run file that was read and checked.
+
+    Attributes
+    ----------
+    path : Path
+    spec : RunSpec
+    """
+
+    path: Path
+    spec: RunSpec
+
+    def data(self) -> dict[str, Any]:
+        """The columns of the landscape's data, read from its CSV file where it names one."""
+        landscape = self.spec.landscape
+        assert landscape is not None
+        if isinstance(landscape.data, str):
+            return _select(read_csv(self._below(landscape.data)), landscape)
+        for key in ("columns", "where"):
+            if getattr(landscape, key) is not None:
+                raise bad_value(f"landscape.{key}", "left out where data are given in place", getattr(landscape, key))
+        return landscape.data
+
+    def _below(self, name: str) -> Path:
+        folder = self.path.resolve().parent
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder):
+            raise bad_value("landscape.data", "a file below the run file's folder", name, "Copy it there.")
+        if not path.is_file():
+            raise bad_value("landscape.data", f"a file in {folder}", name, "There is no such file.")
+        return path
+
+
+def read_run_file(path: str | os.PathLike) -> RunFile:
+    """Read and check a run file.
+
+    Raises
+    ------
+    ValueError
+        With one sentence on the first thing that is wrong.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise bad_value(
+            "FILE", "an existing run file", str(path), "`fokkerplanck init FILE.toml` writes one to start from."
+        )
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise bad_value("FILE", "a text file in UTF-8", str(path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise bad_value("FILE", "valid TOML", f"{path} with an error: {error}") from None
+    try:
+        spec = RunSpec.model_validate(content)
+    except ValidationError as error:
+        raise _sentence(error) from None
+    _check_sections(spec)
+    return RunFile(file, spec)
+
+
+def _sentence(error: ValidationError) -> ValueError:
+    """The first complaint of pydantic in our words."""
+    first = min(error.errors(), key=lambda e: (e["type"] != "extra_forbidden", e["type"] == "missing"))
+    place = [str(part) for part in first["loc"]]
+    name, value = ".".join(place), first.get("input")
+    model: type[BaseModel] = SECTIONS.get(place[0], RunSpec) if len(place) > 1 else RunSpec
+    if first["type"] == "rule":
+        context = first.get("ctx", {})
+        return bad_value(name, context["rule"], value, context["then"])
+    if first["type"] == "missing":
+        then = f"Add a table [{name}]." if name in SECTIONS else f"Write {place[-1]} = ... under [{place[0]}]."
+        return bad_value(name, "given", "no such key", then)
+    if first["type"] == "extra_forbidden":
+        known = sorted(model.model_fields)
+        close = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)
+        then = f"Did you mean {close[0]!r}?" if close else ""
+        return bad_value(name, f"one of {', '.join(known)}", place[-1], then)
+    return bad_value(name, f"a table [{name}]", value)
+
+
+def _check_sections(spec: RunSpec) -> None:
+    if (spec.landscape is None) == (spec.equation is None):
+        got = "both" if spec.landscape else "neither"
+        raise bad_value("landscape", "given, or [equation] instead of it", got, "Keep exactly one of the two tables.")
+    if spec.landscape is not None and spec.sgd is None:
+        raise bad_value(
+            "sgd", "given together with [landscape]", "no such table", "Add [sgd] with learning_rate = 0.01."
+        )
+    for name in ("sgd", "simulation"):
+        if spec.equation is not None and getattr(spec, name) is not None:
+            raise bad_value(name, "left out of a run with [equation]", f"a table [{name}]", "SGD needs a [landscape].")
+    if spec.landscape is not None and any(t != int(t) for t in spec.output.times):
+        raise bad_value("output.times", "whole numbers of steps", list(spec.output.times))
+    _check_start(spec.start)
+
+
+def _check_start(start: Start) -> None:
+    given = {name for name in type(start).model_fields if getattr(start, name) is not None}
+    allowed = ({"mean", "deviation"}, {"mean", "covariance"}, {"point"}, {"low", "high"})
+    if given not in allowed:
+        rule = "mean with deviation or covariance, a point, or low with high"
+        raise bad_value("start", rule, " and ".join(sorted(given)) or "an empty table")
+
+
+def read_csv(path: Path) -> dict[str, np.ndarray]:
+    """The columns of a CSV file with a header; lines that begin with # are comments."""
+    with open(path, newline="", encoding="utf-8") as file:
+        lines = [(i, line) for i, line in enumerate(file, 1) if line.strip() and not line.startswith("#")]
+    rows = list(csv.reader(line for _, line in lines))
+    if len(rows) < 2:
+        raise bad_value("landscape.data", "a CSV file with a header and rows", path.name)
+    header = [name.strip() for name in rows[0]]
+    table = []
+    for (number, _), row in zip(lines[1:], rows[1:], strict=True):
+        if len(row) != len(header):
+            then = f"{path.name} has them in its header."
+            raise bad_value("landscape.data", f"{len(header)} columns wide", f"{len(row)} in line {number}", then)
+        table.append([_entry(text, path, number) for text in row])
+    return dict(zip(header, np.array(table).T, strict=True))
+
+
+def _entry(text: str, path: Path, line: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        then = "Code words as numbers, fill or remove missing entries."
+        raise bad_value("landscape.data", "finite numbers throughout", f"{text!r} in line {line} of {path.name}", then)
+    return value
+
+
+def _select(table: dict[str, np.ndarray], landscape: Landscape) -> dict[str, np.ndarray]:
+    """The rows that `where` keeps, of the columns that `columns` names (default: those that occur in the loss)."""
+    from .formula import parse_condition
+
+    if landscape.where is not None:
+        keep = parse_condition(landscape.where, list(table), name="landscape.where")(*table.values())
+        if not keep.any():
+            raise bad_value("landscape.where", "true for some rows", landscape.where)
+        table = {name: column[keep] for name, column in table.items()}
+    if landscape.columns is None:
+        words = set(re.findall(r"[A-Za-z_]\w*", landscape.loss))
+        return {name: column for name, column in table.items() if name in words}
+    for key, name in landscape.columns.items():
+        if name not in table:
+            close = difflib.get_close_matches(name, table, n=1, cutoff=0.5)
+            then = f"Did you mean {close[0]!r}?" if close else ""
+            raise bad_value(f"landscape.columns.{key}", f"one of {', '.join(table)}", name, then)
+    return {key: table[name] for key, name in landscape.columns.items()}
+
+
+@contextmanager
+def naming(**sections: str) -> Iterator[None]:
+    """Let complaints about the arguments named here speak of the keys of the run file instead."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        match = re.match(r"`(\w+)([^`]*)`", str(error))
+        if match is None or match[1] not in sections:
+            raise
+        raise ValueError(f"`{sections[match[1]]}{match[2]}`{str(error)[match.end() :]}") from error
