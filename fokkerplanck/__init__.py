@@ -11,16 +11,19 @@
 from pathlib import Path as _Path
 
 # Where a checkout has no symbolic links, `solvers` is the folder beside this one.
-__path__ = [*__path__, *(str(p) for p in [_Path(__file__).parent.parent] if not (_Path(__file__).parent / "solvers").is_dir())]
+__path__ = [
+    *__path__,
+    *(str(p) for p in [_Path(__file__).parent.parent] if not (_Path(__file__).parent / "solvers").is_dir()),
+]
 
 from .compare import Comparison, compare
 from .density import from_samples, gaussian, point, uniform
-from .equation import FokkerPlanck
+from .equation import FokkerPlanck, Swarm
 from .errors import ConvergenceError, ResolutionWarning
 from .grid import Grid
 from .montecarlo import Ensemble
-from .problems import solve, stationary
-from .results import Solution, Stationary
+from .problems import committor, first_passage, solve, spectrum, stationary
+from .results import FirstPassage, Solution, Spectrum, Stationary
 from .sgd import SGD, SampleLoss
 from .solvers.finite_volume import generator
 from .solvers.generator import Generator
@@ -32,19 +35,25 @@ __all__ = [
     "Comparison",
     "ConvergenceError",
     "Ensemble",
+    "FirstPassage",
     "FokkerPlanck",
     "Generator",
     "Grid",
     "ResolutionWarning",
     "SampleLoss",
     "Solution",
+    "Spectrum",
     "Stationary",
+    "Swarm",
+    "committor",
     "compare",
+    "first_passage",
     "from_samples",
     "gaussian",
     "generator",
     "point",
     "solve",
+    "spectrum",
     "stationary",
     "uniform",
 ]

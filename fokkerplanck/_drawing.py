@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .montecarlo.ensemble import Ensemble
+
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # Okabe and Ito
 LINES = ("-", "--", ":", "-.", (0, (3, 1, 1, 1, 1, 1)))
 DENSITY_MAP = "Blues"
@@ -59,7 +61,7 @@ def histogram_map(
     """Simulated paths on cells coarse enough to hold some of them, to the scale of the density."""
     from matplotlib.colors import Normalize
 
-    edges = [bin_edges(e, span, 48) for e, span in zip(grid.edges, box, strict=True)]
+    edges = [bin_edges(e, span, 64) for e, span in zip(grid.edges, box, strict=True)]
     inside = positions[np.isfinite(positions).all(axis=1)]
     counts = np.histogram2d(inside[:, 0], inside[:, 1], bins=edges)[0]
     area = np.diff(edges[0])[:, None] * np.diff(edges[1])
@@ -77,53 +79,52 @@ def contours(ax: Axes, box: Any, landscape: Callable | None) -> None:
     ax.contour(*lines, values.T, levels=contour_levels(values), colors="0.45", linewidths=0.6, linestyles="solid")
 
 
-def contour_levels(values: np.ndarray, count: int = 14) -> np.ndarray:
+def contour_levels(values: np.ndarray, count: int = 11) -> np.ndarray:
     """Contour levels that lie closer together near the bottom of a landscape."""
     finite = values[np.isfinite(values)]
     low, high = float(finite.min()), float(np.quantile(finite, 0.98))
     return low + (max(high - low, 1e-300)) * np.linspace(0.0, 1.0, count + 1)[1:] ** 2
 
 
-def arrows(ax: Axes, grid: Grid, density: np.ndarray, current: np.ndarray | None, box: Any, count: int = 15) -> None:
-    """The current averaged over blocks of cells, the longest arrow one block long; none where there is no density."""
-    if current is None:
+def arrows(ax: Axes, grid: Grid, density: np.ndarray, current: np.ndarray | None, count: int) -> None:
+    """The current averaged over blocks of cells, `count` blocks an axis where the density is; the longest arrow is as
+    long as one and a half blocks."""
+    if current is None or not is_flowing(density, current):
         return
-    ranges = []
-    for centers, (low, high) in zip(grid.centers, box, strict=True):
-        inside = np.flatnonzero((centers >= low) & (centers <= high))
-        ranges.append(np.array_split(inside, min(count, inside.size)))
+    dense = density > 0.05 * density.max()
+    blocks = []
+    for axis in (0, 1):
+        inside = np.flatnonzero(dense.any(axis=1 - axis))
+        cells = np.arange(inside[0], inside[-1] + 1)
+        blocks.append(np.array_split(cells, min(count, cells.size)))
     spots, flows = [], []
-    for rows in ranges[0]:
-        for columns in ranges[1]:
-            block = np.ix_(rows, columns)
-            if density[block].mean() > 0.02 * density.max():
+    for rows in blocks[0]:
+        for columns in blocks[1]:
+            here = np.ix_(rows, columns)
+            if density[here].mean() > 0.05 * density.max():
                 spots.append((grid.centers[0][rows].mean(), grid.centers[1][columns].mean()))
-                flows.append([component[block].mean() for component in current])
-    if not spots:
-        return
-    sizes = np.array([(high - low) / count for low, high in box])
+                flows.append([component[here].mean() for component in current])
+    sizes = np.array([np.ptp(grid.centers[axis][np.concatenate(blocks[axis])]) / count for axis in (0, 1)])
     flow = np.array(flows) / sizes  # in blocks, so that arrows point along the flow where the axes differ in scale
-    longest = np.hypot(*flow.T).max()
-    keep = np.hypot(*flow.T) > 0.07 * longest
-    if longest <= 0.0 or not flows(density, current):
-        return
-    ends = flow[keep] / longest * sizes * 1.2
+    length = np.hypot(*flow.T)
+    keep = length > 0.1 * length.max()
+    ends = 1.5 * flow[keep] / length.max() * sizes
     x, y = np.array(spots)[keep].T
-    options: Any = {"angles": "xy", "scale_units": "xy", "scale": 1.0, "color": COLORS[1], "width": 0.007}
-    ax.quiver(x, y, *ends.T, pivot="mid", **options)
+    options: Any = {"angles": "xy", "scale_units": "xy", "scale": 1.0, "color": COLORS[1], "width": 0.008}
+    ax.quiver(x, y, *ends.T, pivot="mid", headwidth=3.2, headlength=3.5, headaxislength=3.2, **options)
 
 
 def current_at(sol: Solution, index: int) -> np.ndarray | None:
     return None if sol.generator is None and sol.saved_current is None else sol.current(index)
 
 
-def flows(density: np.ndarray, current: np.ndarray) -> bool:
+def is_flowing(density: np.ndarray, current: np.ndarray) -> bool:
     """Whether a current is more than round-off."""
     return float(np.abs(current).max()) > 1e-11 * float(density.max())
 
 
 def current_caption(density: np.ndarray, current: np.ndarray | None) -> str:
-    if current is None or not flows(density, current):
+    if current is None or not is_flowing(density, current):
         return "no current" if current is not None else ""
     return f"|J| up to {np.sqrt((current**2).sum(axis=0)).max():.2g}"
 
@@ -137,11 +138,61 @@ def curve(ax: Axes, grid: Grid, axis: int, density: np.ndarray, **style: Any) ->
         ax.plot(grid.centers[axis], density, **style)
 
 
-def histogram(ax: Axes, positions: np.ndarray, edges: np.ndarray, span: tuple[float, float], label: str) -> None:
-    bins = bin_edges(edges, span, 120)
+def coarse_curve(ax: Axes, grid: Grid, axis: int, density: np.ndarray, bins: np.ndarray, **style: Any) -> None:
+    """A density averaged over the bins of a histogram (a subset of the cell edges), so that the two can be compared."""
+    below = np.concatenate([[0.0], np.cumsum(density * grid.widths[axis])])
+    heights = np.diff(below[np.searchsorted(grid.edges[axis], bins)]) / np.diff(bins)
+    ax.step(np.repeat(bins, 2)[1:-1], np.repeat(heights, 2), linewidth=1.4, **style)
+
+
+def histogram(ax: Axes, positions: np.ndarray, bins: np.ndarray, label: str) -> None:
+    """The paths as a filled histogram, normalised by all of them."""
     counts = np.histogram(positions[np.isfinite(positions)], bins=bins)[0]
     heights = counts / (positions.size * np.diff(bins))
     ax.stairs(heights, bins, fill=True, color="0.75", label=label)
+
+
+def density_scale(axes: Sequence[Axes], n_paths: int | None) -> None:
+    """One scale for all panels: from zero, or logarithmic where peaks would flatten everything else."""
+    from matplotlib.ticker import NullLocator
+
+    heights = [float(np.max(np.asarray(line.get_ydata()))) for ax in axes for line in ax.lines]
+    spans = [np.asarray(line.get_xdata()) for ax in axes for line in ax.lines]
+    if max(heights) < 12.0 * min(heights) and max(heights) * np.ptp(spans[0]) < 25.0:
+        axes[0].set_ylim(0.0, None)
+        return
+    width = float(np.diff(spans[0]).max())
+    bottom = max(heights) * 1e-5 if n_paths is None else 0.5 / (n_paths * width)
+    axes[0].set_yscale("log")
+    axes[0].yaxis.set_minor_locator(NullLocator())
+    axes[0].set_ylim(max(bottom, max(heights) * 1e-6), 3.0 * max(heights))
+
+
+def standard_error_scale(ax: Axes) -> None:
+    """Linear while all is within ten standard errors, else logarithmic on both sides of a linear stretch."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    values = np.concatenate([np.asarray(line.get_ydata()) for line in ax.lines])
+    largest = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+    if largest < 10.0:
+        ax.set_ylim(-max(5.0, 1.2 * largest), max(5.0, 1.2 * largest))
+        return
+    ax.set_yscale("symlog", linthresh=10.0)
+    powers = [10.0**k for k in range(1, int(np.log10(largest)) + 2)]
+    ax.yaxis.set_major_locator(FixedLocator([*(-p for p in powers), 0.0, *powers]))
+    ax.yaxis.set_minor_locator(NullLocator())
+
+
+def deviation_error(ensemble: Ensemble) -> np.ndarray:
+    """Standard error of the standard deviation, (n_times, dim), from the fourth moment: not for Gaussians only."""
+    result = np.empty((ensemble.times.size, ensemble.dim))
+    for row, positions in zip(result, ensemble.positions, strict=True):
+        finite = positions[np.isfinite(positions).all(axis=1)]
+        squares = (finite - finite.mean(axis=0)) ** 2
+        spread = np.sqrt(squares.var(axis=0) / max(len(finite), 1))
+        variance = squares.mean(axis=0)
+        row[...] = 0.5 * spread / np.sqrt(np.where(variance > 0.0, variance, np.inf))
+    return result
 
 
 def bin_edges(edges: np.ndarray, span: tuple[float, float], count: int) -> np.ndarray:

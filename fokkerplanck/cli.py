@@ -15,19 +15,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from .compare import Comparison
     from .run import Outcome, Problem
 
 app = typer.Typer(
-    help="The density of stochastic gradient descent, and of any drift and diffusion in one to three dimensions.",
+    help="The density of stochastic gradient descent, or of any drift and diffusion in one to three dimensions.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-TEMPLATE = '''# A run file: what `fokkerplanck run` computes. Formulas know + - * / **, pi, exp, log, sqrt, sin, cos, tan,
-# sinh, cosh, tanh, abs, softplus and sigmoid. Time is counted in steps of SGD.
+TEMPLATE = """# A run file: what `fokkerplanck run` computes. Formulas know + - * / **, pi, exp, log, sqrt, sin, cos,
+# tan, sinh, cosh, tanh, abs, softplus and sigmoid. Time is counted in steps of SGD.
 title = "Two datapoints"
 
 [landscape]                       # the loss of one sample, and the samples
@@ -44,7 +43,8 @@ replacement = true                # whether a sample may come twice in a batch
 
 [grid]
 bounds = [[-1, 4]]                # one pair an axis
-cells = [4000]                    # second order where a cell is small beside diffusion over drift
+cells = [2000]                    # second order where a cell is small beside diffusion over drift
+# width = "3e-4 + 0.01*(w-1)**2"  # in one dimension instead of cells: cells as wide as wished at each place
 boundary = "reflecting"           # or "absorbing", "periodic"; one word, or one an axis
 
 [start]
@@ -66,7 +66,7 @@ seed = 1
 # diffusion = "0.1*(1 + x**2)"    # a number, a formula, a list (one an axis) or a matrix
 # potential = "x**4/4 - x**2/2"   # adds minus its gradient to the drift
 # convention = "ito"              # or "stratonovich", "klimontovich"
-'''
+"""
 
 
 @app.command()
@@ -76,7 +76,7 @@ def run(
 ) -> None:
     """Solve what a run file asks for; write densities, a table and figures."""
     with _refusals():
-        from .run import build, compute, table, verdicts, write
+        from .run import build, compute, table, write
         from .runfile import read_run_file
 
         run_file = read_run_file(file)
@@ -87,13 +87,15 @@ def run(
             outcomes = compute(problem, lambda text, share: report(text, 0.8 * share))
             tab = table(outcomes)
             paths = write(problem, outcomes, tab, folder, lambda text, share: report(text, 0.8 + 0.2 * share))
-        _print_results(problem, outcomes, tab, [v for o in outcomes for v in _labelled(o, verdicts(o, problem.grid))])
+        _print_results(problem, outcomes)
         typer.echo(f"\n{len(paths)} files in {folder}: " + ", ".join(path.name for path in paths))
 
 
 @app.command()
 def init(
-    file: Annotated[Path, typer.Argument(metavar="[FILE.toml]", help="Its name.", show_default=False)] = Path("run.toml"),
+    file: Annotated[Path, typer.Argument(metavar="[FILE.toml]", help="Its name.", show_default=False)] = Path(
+        "run.toml"
+    ),
 ) -> None:
     """Write a commented run file to start from."""
     with _refusals():
@@ -121,7 +123,11 @@ def info() -> None:
         typer.echo(f"{name:<13} {version(name)}")
     typer.echo(f"threads       {_available_cores()} of {os.cpu_count()} cores may be used by a simulation")
     for label, folder in _cache_folders().items():
-        state = "writable" if os.access(_existing_parent(folder), os.W_OK) else "not writable: kernels compile in every process"
+        state = (
+            "writable"
+            if os.access(_existing_parent(folder), os.W_OK)
+            else "not writable: kernels compile in every process"
+        )
         typer.echo(f"{label:<13} {folder}  ({state})")
 
 
@@ -186,40 +192,42 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
         yield lambda text, share: bar.update(task, description=text, completed=share)
 
 
-def _labelled(outcome: Outcome, sentences: list[str]) -> list[str]:
-    return [f"{outcome.case.label}, {s}" if outcome.case.label else s for s in sentences]
-
-
-def _print_results(problem: Problem, outcomes: list[Outcome], tab: Comparison, sentences: list[str]) -> None:
+def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
+    """Title, and for each learning rate its table, verdicts and notes; 80 columns wide where stdout is no terminal."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=False)
+    from .run import verdicts
+
+    console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 100 if len(tab.columns) > 10 else 90
+        console.width = 80
     if problem.spec.title:
-        console.print(f"{problem.spec.title}", style="bold", markup=False)
-    console.print(_rich_table(problem, tab))
-    for sentence in sentences:
-        console.print(sentence, markup=False, soft_wrap=True)
-    if sentences:
-        console.print(_false_alarms(len(sentences), problem.grid.dim), markup=False, soft_wrap=True)
+        console.print(problem.spec.title, style="bold", markup=False)
     for outcome in outcomes:
-        for note in _labelled(outcome, outcome.notes):
-            console.print(f"Note: {note}", markup=False, soft_wrap=True)
+        if outcome.case.label:
+            console.print(f"\n{outcome.case.label.capitalize()}", style="bold", markup=False)
+        console.print(_rich_table(problem, outcome.comparison))
+        sentences = verdicts(outcome, problem.grid)
+        if sentences:
+            sentences.append(_false_alarms(len(sentences), problem.grid.dim))
+        for sentence in [*sentences, *(f"Note: {note}" for note in outcome.notes)]:
+            console.print(sentence, markup=False)
 
 
-def _rich_table(problem: Problem, tab: Comparison) -> Any:
-    """The table without the columns that its figures and files repeat, narrow enough for 80 characters."""
+def _rich_table(problem: Problem, tab: Any) -> Any:
+    """The table, without the columns that its files alone need, in at most 80 characters."""
     from rich import box
     from rich.table import Table
 
-    short = {"learning_rate": "rate", "deviation": "dev", "se_mean": "±", "se_deviation": "±", "z_mean": "z"}
+    short = {"deviation": "dev", "se_mean": "±", "se_deviation": "±", "z_mean": "z"}
     skipped = {"W1_sampling"} | ({"axis"} if problem.grid.dim == 1 else set())
     kept = [i for i, name in enumerate(tab.columns) if name not in skipped]
+    kept = [i for i in kept if any(row[i] not in (None, 0.0) for row in tab.rows) or tab.columns[i] in ("t", "axis")]
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for i in kept:
         name = tab.columns[i]
-        result.add_column(short.get(name, name), justify="left" if name in ("model", "axis") else "right", no_wrap=True)
+        justify: Any = "left" if name in ("model", "axis") else "right"
+        result.add_column(short.get(name, name), justify=justify, no_wrap=True)
     for row in tab.rows:
         result.add_row(*[_cell(tab.columns[i], row[i], problem.names) for i in kept])
     return result
@@ -234,12 +242,17 @@ def _cell(column: str, value: Any, names: tuple[str, ...]) -> str:
         return f"{value:.1e}" if value else ""
     if column == "z_mean":
         return f"{value:+.1f}" if abs(value) < 1000 else f"{value:+.0e}"
+    if column == "W1":
+        return f"{value:.2g}"
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def _false_alarms(sentences: int, dim: int) -> str:
     tests = 2 * dim * sentences
-    return f"({tests} comparisons at 3 standard errors: a false alarm among them has probability {1 - 0.9973**tests:.0%}.)"
+    share = 1.0 - 0.9973**tests
+    return (
+        f"({tests} comparisons at 3 standard errors: if all is well, one fails by chance in {share:.0%} of the runs.)"
+    )
 
 
 def _available_cores() -> int:
@@ -248,11 +261,11 @@ def _available_cores() -> int:
 
 def _cache_folders() -> dict[str, Path]:
     """Where compiled kernels are kept."""
-    from numba.core import config
     from platformdirs import user_cache_dir
 
-    own = config.CACHE_DIR or str(Path(__file__).resolve().parent.parent / "solvers" / "kernels" / "__pycache__")
-    return {"kernels": Path(own), "formulas": Path(user_cache_dir("fokkerplanck"))}
+    beside = Path(__file__).resolve().parent.parent / "solvers" / "kernels" / "__pycache__"
+    formulas = os.environ.get("FOKKERPLANCK_CACHE") or user_cache_dir("fokkerplanck", appauthor=False)
+    return {"kernels": Path(os.environ.get("NUMBA_CACHE_DIR") or beside), "formulas": Path(formulas)}
 
 
 if __name__ == "__main__":

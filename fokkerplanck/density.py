@@ -38,13 +38,21 @@ class Gaussian:
         _same_dimension(self.mean.size, grid)
         variances, axes = np.linalg.eigh(self.covariance)
         stds = np.sqrt(variances)
-        here = [w[min(max(np.searchsorted(e, m) - 1, 0), w.size - 1)] for m, e, w in zip(self.mean, grid.edges, grid.widths, strict=True)]
+        here = [
+            w[min(max(np.searchsorted(e, m) - 1, 0), w.size - 1)]
+            for m, e, w in zip(self.mean, grid.edges, grid.widths, strict=True)
+        ]
         if stds.min() >= max(here):
             z = np.stack([c - m for c, m in zip(np.broadcast_arrays(*grid.coordinates()), self.mean, strict=True)])
             whitened = np.einsum("ki,i...->k...", (axes / stds).T, z)
             norm = math.sqrt(2.0 * math.pi) ** self.mean.size * stds.prod()
             return np.exp(-0.5 * (whitened**2).sum(axis=0)) / norm * grid.volumes
-        lines = [np.arange(-8.0, 8.0001, min(0.5, 0.5 * min(here) / max(s, 1e-300), 16.0)) if s * 400 > min(here) else np.zeros(1) for s in stds]
+        lines = [
+            np.arange(-8.0, 8.0001, min(0.5, 0.5 * min(here) / max(s, 1e-300), 16.0))
+            if s * 400 > min(here)
+            else np.zeros(1)
+            for s in stds
+        ]
         nodes = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, self.mean.size)
         weights = np.exp(-0.5 * (nodes**2).sum(axis=1))
         return deposit(self.mean + (nodes * stds) @ axes.T, weights / weights.sum(), grid)
@@ -183,7 +191,9 @@ def initial_masses(p0: Any, grid: Grid, name: str = "p0") -> tuple[np.ndarray, f
         raise bad_type(name, "an initial density", p0, then)
     total = float(masses.sum())
     if total <= 0.0:
-        raise bad_value(name, "a density with mass inside the box", f"mass {total:g} in {grid!r}", "Move the box or the start.")
+        raise bad_value(
+            name, "a density with mass inside the box", f"mass {total:g} in {grid!r}", "Move the box or the start."
+        )
     if abs(total - 1.0) > 0.01:
         warnings.warn(f"`{name}` has mass {total:.4g} in the box; it was scaled to 1.", stacklevel=3)
     return masses / total, total
@@ -238,7 +248,9 @@ def covariance(masses: np.ndarray, grid: Grid) -> np.ndarray:
 def moment(masses: np.ndarray, grid: Grid, k: int) -> np.ndarray:
     """<x^k> per axis over masses of shape (..., *grid.shape), shape (..., dim)."""
     total = masses.sum(axis=tuple(range(-grid.dim, 0)))
-    return np.stack([marginal(masses, grid, axis) @ grid.centers[axis] ** k / total for axis in range(grid.dim)], axis=-1)
+    return np.stack(
+        [marginal(masses, grid, axis) @ grid.centers[axis] ** k / total for axis in range(grid.dim)], axis=-1
+    )
 
 
 def marginal(masses: np.ndarray, grid: Grid, axis: int) -> np.ndarray:

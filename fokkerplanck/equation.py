@@ -1,6 +1,6 @@
 """The Fokker-Planck equation: drift, diffusion, and where in a random step the noise is read.
 
-    dX = mu dt + sqrt(2 D) dW,      dp/dt = -div J,      J_i = mu_i p - sum_j d_j (D_ij p)      (Ito)
+dX = mu dt + sqrt(2 D) dW,      dp/dt = -div J,      J_i = mu_i p - sum_j d_j (D_ij p)      (Ito)
 """
 
 from __future__ import annotations
@@ -53,6 +53,31 @@ class Points:
         return cls(tuple(np.meshgrid(*lines, indexing="ij")), from_cells)
 
 
+@dataclass(frozen=True)
+class Swarm:
+    """Many walkers pulled towards their common mean: the drift -strength (x - <x>), nonlinear in the density.
+
+    Parameters
+    ----------
+    strength : float
+        kappa >= 0, per time. Away from walls d<x>/dt = <mu>: the coupling alone never moves the mean.
+    """
+
+    strength: float
+
+    def __post_init__(self) -> None:
+        if (
+            isinstance(self.strength, bool)
+            or not isinstance(self.strength, (int, float))
+            or not 0.0 <= self.strength < np.inf
+        ):
+            raise bad_value("strength", "a number not below 0", self.strength)
+
+    def pull(self, points: Points, mean: np.ndarray) -> np.ndarray:
+        """-strength (x - mean), shape (dim, *points.shape)."""
+        return np.stack([-self.strength * (x - m) for x, m in zip(points.coords, mean, strict=True)])
+
+
 @dataclass(frozen=True, eq=False)
 class FokkerPlanck:
     """A drift, a diffusion and a convention.
@@ -72,7 +97,10 @@ class FokkerPlanck:
         V adds the drift -grad V. With a constant scalar D the equilibrium exp(-V/D) is exact to round-off.
     convention : {"ito", "stratonovich", "klimontovich"} or float
         Where in a random step the noise is read: alpha = 0, 1/2, 1 or any number between, so that the Ito drift is
-        mu + alpha dD/dx. For a full tensor: "ito" or "klimontovich" (Ito drift mu + div D).
+        mu + alpha dD/dx. For a full tensor: "ito", "klimontovich" (Ito drift mu + div D), or, where `noise` is given,
+        "stratonovich" (Ito drift mu_i + (1/2) sum_jk sigma_jk d_j sigma_ik, which depends on sigma itself).
+    interaction : Swarm, optional
+        A drift that depends on the density itself.
 
     Notes
     -----
@@ -89,15 +117,22 @@ class FokkerPlanck:
     noise: Any = None
     potential: Any = None
     convention: str | float = "ito"
+    interaction: Swarm | None = None
 
     def __post_init__(self) -> None:
         if (self.diffusion is None) == (self.noise is None):
             given = "neither" if self.noise is None else "both"
-            raise bad_value("diffusion", "given, or `noise` instead of it", given, "Pass diffusion=0.0 for a pure drift.")
+            raise bad_value(
+                "diffusion", "given, or `noise` instead of it", given, "Pass diffusion=0.0 for a pure drift."
+            )
         for name in ("drift", "diffusion", "noise", "potential"):
             value = getattr(self, name)
             if isinstance(value, str) or (name == "potential" and np.isscalar(value)):
-                raise bad_type(name, "a number, a function or an array", value, "For text use fp.formula.parse(text, names).")
+                raise bad_type(
+                    name, "a number, a function or an array", value, "For text use fp.formula.parse(text, names)."
+                )
+        if self.interaction is not None and not isinstance(self.interaction, Swarm):
+            raise bad_type("interaction", "None or fp.Swarm(strength=...)", self.interaction)
         self._check_convention()
 
     def _check_convention(self) -> None:
@@ -118,14 +153,17 @@ class FokkerPlanck:
     @property
     def time_dependent(self) -> bool:
         """Whether any coefficient has a parameter `t`."""
-        return any(_takes_time(f) for value in (self.drift, self.diffusion, self.noise, self.potential) for f in _leaves(value))
+        return any(
+            _takes_time(f) for value in (self.drift, self.diffusion, self.noise, self.potential) for f in _leaves(value)
+        )
 
-    def drift_at(self, points: Points, t: float = 0.0) -> np.ndarray:
-        """The drift without the potential's share, shape (dim, *points.shape)."""
+    def drift_at(self, points: Points, t: float = 0.0, mean: np.ndarray | None = None) -> np.ndarray:
+        """The drift without the potential's share, shape (dim, *points.shape); `mean` is <x>, for an interaction."""
         dim = len(points.coords)
-        if self.drift is None:
-            return np.zeros((dim, *points.shape))
-        return _vector("drift", self.drift, points, t)
+        own = np.zeros((dim, *points.shape)) if self.drift is None else _vector("drift", self.drift, points, t)
+        if self.interaction is None or mean is None:
+            return own
+        return own + self.interaction.pull(points, mean)
 
     def potential_at(self, points: Points, t: float = 0.0) -> np.ndarray:
         """V, shape points.shape."""
@@ -139,6 +177,19 @@ class FokkerPlanck:
         _check_nonnegative(value, points)
         return value
 
+    def stratonovich_drift(self, grid: Grid, t: float = 0.0) -> np.ndarray:
+        """(1/2) sum_jk sigma_jk d_j sigma_ik at the cell centers, (dim, *grid.shape): what turns Stratonovich into Ito.
+
+        The derivative is taken between the faces of each cell.
+        """
+        sigma = _noise_matrix(self.noise, Points.centers(grid), t)
+        result = np.zeros((grid.dim, *grid.shape))
+        for j in range(grid.dim):
+            width = grid.widths[j].reshape([-1 if a == j else 1 for a in range(grid.dim)])
+            slope = np.diff(_noise_matrix(self.noise, Points.faces(grid, j), t), axis=j + 2) / width
+            result += 0.5 * np.einsum("k...,ik...->i...", sigma[j], slope)
+        return result
+
     def noise_induced_drift(self, grid: Grid, t: float = 0.0) -> np.ndarray:
         """-(1 - alpha) div D at the cell centers, shape (dim, *grid.shape).
 
@@ -149,7 +200,9 @@ class FokkerPlanck:
         for axis in range(grid.dim):
             faces = Points.faces(grid, axis)
             d = self.diffusion_at(faces, t)
-            column = d[:, axis] if d.ndim == grid.dim + 2 else np.stack([d[axis] * (i == axis) for i in range(grid.dim)])
+            column = (
+                d[:, axis] if d.ndim == grid.dim + 2 else np.stack([d[axis] * (i == axis) for i in range(grid.dim)])
+            )
             width = grid.widths[axis].reshape([-1 if a == axis else 1 for a in range(grid.dim)])
             result -= (1.0 - self.alpha) * np.diff(column, axis=axis + 1) / width
         return result
@@ -179,7 +232,9 @@ def _call(name: str, function: Callable, points: Points, t: float) -> Any:
         if "argument" not in str(error):
             raise
         dim = len(points.coords)
-        raise bad_type(name, f"a function of {dim} coordinate(s), as the grid has {dim} axes", function, str(error)) from error
+        raise bad_type(
+            name, f"a function of {dim} coordinate(s), as the grid has {dim} axes", function, str(error)
+        ) from error
 
 
 def _field(name: str, value: Any, points: Points, t: float) -> np.ndarray:
@@ -214,7 +269,12 @@ def _real(name: str, value: Any, shape: tuple[int, ...], points: Points) -> np.n
     if not np.isfinite(array).all():
         bad = np.argwhere(~np.isfinite(array))[0][-len(points.shape) :]
         where = _place(points, tuple(bad))
-        raise bad_value(name, "finite everywhere on the grid", f"{array[~np.isfinite(array)][0]} at {where}", "Move the box or limit it.")
+        raise bad_value(
+            name,
+            "finite everywhere on the grid",
+            f"{array[~np.isfinite(array)][0]} at {where}",
+            "Move the box or limit it.",
+        )
     return array
 
 
@@ -233,7 +293,9 @@ def _vector(name: str, value: Any, points: Points, t: float) -> np.ndarray:
     if dim == 1 and (np.ndim(value) == 0 or not (isinstance(value, (list, tuple)) and len(value) == 1)):
         value = [value]
     if len(value) != dim:
-        raise bad_value(name, f"{dim} entries, one per dimension", f"{len(value)}", "A function returns one array per dimension.")
+        raise bad_value(
+            name, f"{dim} entries, one per dimension", f"{len(value)}", "A function returns one array per dimension."
+        )
     result = np.empty(shape)
     for row, entry in zip(result, value, strict=True):
         row[...] = _field(name, entry, points, t)
@@ -261,7 +323,9 @@ def _diffusion(value: Any, points: Points, t: float) -> np.ndarray:
             return np.stack([_field("diffusion", entry, points, t) for entry in value])
         value = value[0]
     elif isinstance(value, np.ndarray) and value.shape == (dim, dim) and dim > 1 and points.shape != (dim, dim):
-        return _drop_diagonal(np.broadcast_to(value.reshape(dim, dim, *[1] * len(points.shape)), (dim, dim, *points.shape)).astype(float))
+        return _drop_diagonal(
+            np.broadcast_to(value.reshape(dim, dim, *[1] * len(points.shape)), (dim, dim, *points.shape)).astype(float)
+        )
     elif isinstance(value, np.ndarray) and value.ndim == dim + 1 and len(value) == dim:
         return np.stack([_from_cells("diffusion", entry, points) for entry in value])
     elif isinstance(value, np.ndarray) and value.ndim == dim + 2 and value.shape[:2] == (dim, dim):
@@ -276,7 +340,9 @@ def _diffusion_result(result: Any, dim: int, points: Points) -> np.ndarray:
     """A callable's diffusion: a field, one field per axis, or a d x d stack."""
     if isinstance(result, (list, tuple)) and len(result) == dim:
         if all(isinstance(row, (list, tuple)) and len(row) == dim for row in result):
-            return _drop_diagonal(np.array([[_real("diffusion", entry, points.shape, points) for entry in row] for row in result]))
+            return _drop_diagonal(
+                np.array([[_real("diffusion", entry, points.shape, points) for entry in row] for row in result])
+            )
         return _stack("diffusion", result, dim, points)
     array = np.asarray(result)
     rank = array.ndim - len(points.shape)
@@ -304,7 +370,9 @@ def _noise_matrix(noise: Any, points: Points, t: float) -> np.ndarray:
     if dim == 1 and (np.ndim(noise) == 0 or np.shape(noise) == points.shape):
         noise = [[noise]]
     if len(noise) != dim or any(np.ndim(row) == 0 or len(row) != len(noise[0]) for row in noise):
-        raise bad_value("noise", f"a matrix of {dim} rows of equal length", noise, "Write sigma as [[s11, s12], [s21, s22]].")
+        raise bad_value(
+            "noise", f"a matrix of {dim} rows of equal length", noise, "Write sigma as [[s11, s12], [s21, s22]]."
+        )
     return np.array([[_field("noise", entry, points, t) for entry in row] for row in noise])
 
 
@@ -320,13 +388,20 @@ def _check_nonnegative(d: np.ndarray, points: Points) -> None:
     else:
         matrices = np.moveaxis(d, (0, 1), (-2, -1))
         if not np.allclose(matrices, np.swapaxes(matrices, -1, -2), rtol=1e-10, atol=0.0):
-            raise bad_value("diffusion", "symmetric", "a tensor that is not", "Give D = sigma sigma^T / 2, or pass `noise`.")
+            raise bad_value(
+                "diffusion", "symmetric", "a tensor that is not", "Give D = sigma sigma^T / 2, or pass `noise`."
+            )
         lowest = _lowest_eigenvalue(d, matrices)
         floor = -1e-12 * float(np.abs(matrices).max(initial=0.0))
     if (lowest < floor).any():
         index = np.unravel_index(int(np.argmin(lowest)), lowest.shape)
         where = _place(points, tuple(int(i) for i in index[-len(points.shape) :]))
-        raise bad_value("diffusion", "positive semidefinite everywhere", f"{lowest[index]:.4g} at {where}", "It is D in sqrt(2 D) dW.")
+        raise bad_value(
+            "diffusion",
+            "positive semidefinite everywhere",
+            f"{lowest[index]:.4g} at {where}",
+            "It is D in sqrt(2 D) dW.",
+        )
 
 
 def _lowest_eigenvalue(d: np.ndarray, matrices: np.ndarray) -> np.ndarray:

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.integrate import cumulative_trapezoid
 
 from .errors import bad_type, bad_value
 
@@ -72,7 +71,9 @@ class Grid:
         arrays = [np.array(e, dtype=float) for e in edges]
         for e in arrays:
             if e.ndim != 1 or e.size < 2 or not np.isfinite(e).all() or not (np.diff(e) > 0).all():
-                raise bad_value("edges", "finite and increasing, at least two an axis", e, "Sort them and drop repeats.")
+                raise bad_value(
+                    "edges", "finite and increasing, at least two an axis", e, "Sort them and drop repeats."
+                )
         grid = cls.__new__(cls)
         grid._set(arrays, boundary)
         return grid
@@ -99,7 +100,8 @@ class Grid:
         wished = np.broadcast_to(np.asarray(width(fine), dtype=float), fine.shape)
         if not np.isfinite(wished).all() or not (wished > 0).all():
             raise bad_value("width", "positive and finite between the bounds", wished[~(wished > 0)][:1])
-        cells = cumulative_trapezoid(1.0 / wished, fine, initial=0.0)
+        density = 1.0 / wished
+        cells = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(fine))])
         n = max(int(np.ceil(cells[-1])), 1)
         if n > 10_000_000:
             raise bad_value("width", "large enough for at most ten million cells", f"{n} cells")
@@ -171,6 +173,20 @@ class Grid:
                 raise bad_value(name, f"inside the box [{edge[0]:g}, {edge[-1]:g}]", float(value), "Enlarge the grid.")
             index.append(min(int(np.searchsorted(edge, value, side="right")) - 1, edge.size - 2))
         return tuple(index)
+
+    def interpolate(self, values: np.ndarray, point: Sequence[float]) -> float:
+        """A field on the cells (shape `shape`), linearly between the cell centers, at one point of the box."""
+        self.locate(point)
+        field = np.asarray(values, dtype=float)
+        for axis, x in enumerate(np.atleast_1d(np.asarray(point, dtype=float))):
+            centers = self.centers[axis]
+            if centers.size == 1:
+                field = field[0]
+                continue
+            low = int(np.clip(np.searchsorted(centers, x) - 1, 0, centers.size - 2))
+            share = float(np.clip((x - centers[low]) / (centers[low + 1] - centers[low]), 0.0, 1.0))
+            field = field[low] if share == 0.0 else (1.0 - share) * field[low] + share * field[low + 1]
+        return float(field)
 
     def __repr__(self) -> str:
         axes = []

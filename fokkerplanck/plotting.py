@@ -15,21 +15,25 @@ from ._drawing import (
     COLORS,
     LINES,
     arrows,
+    bin_edges,
     cividis,
+    coarse_curve,
     contour_levels,
     coordinate_names,
     current_at,
     current_caption,
     curve,
     density_map,
+    density_scale,
+    deviation_error,
     histogram,
     histogram_map,
     new_figure,
     spread_indices,
+    standard_error_scale,
     stretch,
     styled,
 )
-from .compare import marginal_of
 from .equation import FokkerPlanck, Points
 from .errors import bad_value
 from .grid import Grid
@@ -98,7 +102,7 @@ def plot_stationary(
         box = [stretch(grid, axis, st.masses[None]) for axis in (0, 1)]
         top = float(st.density.max())
         density_map(axes[0][0], grid, st.density, box, labels, landscape, top)
-        arrows(axes[0][0], grid, st.density, st.current, box)
+        arrows(axes[0][0], grid, st.density, st.current, 9)
         axes[0][0].set_title(f"stationary density\n{current_caption(st.density, st.current)}")
         if ensemble is not None:
             histogram_map(axes[0][1], ensemble.positions[-1], grid, box, labels, landscape, top)
@@ -106,14 +110,29 @@ def plot_stationary(
         return fig
     fig, axes = new_figure(5.5, 3.4, 1, grid.dim)
     for axis, ax in enumerate(axes[0]):
-        low, high = stretch(grid, axis, st.masses[None])
-        if ensemble is not None:
-            label = f"SGD after {ensemble.times[-1]:g} steps"
-            histogram(ax, ensemble.positions[-1, :, axis], grid.edges[axis], (low, high), label)
-        curve(ax, grid, axis, st.marginal(axis), color=COLORS[0], label="stationary")
-        ax.set(xlim=(low, high), ylim=(0, None), xlabel=labels[axis], ylabel="density")
-    axes[0][-1].legend()
+        _stationary_curve(ax, st, axis, ensemble)
+        ax.set_xlabel(labels[axis])
+    axes[0][0].set_ylabel("density")
+    axes[0][-1].legend(loc="upper left")
     return fig
+
+
+def _stationary_curve(ax: Axes, st: Stationary, axis: int, ensemble: Ensemble | None) -> None:
+    """The density along one axis, at least sixty cells of it, over the histogram of the paths if most are there."""
+    grid = st.grid
+    low, high = stretch(grid, axis, st.masses[None])
+    least = 30.0 * float(grid.widths[axis].max())
+    center = 0.5 * (low + high)
+    low, high = min(low, center - least), max(high, center + least)
+    if ensemble is not None:
+        last = ensemble.positions[-1, :, axis]
+        if ((last > low) & (last < high)).mean() > 0.5:
+            label = f"SGD after {ensemble.times[-1]:g} steps"
+            histogram(ax, last, bin_edges(grid.edges[axis], (low, high), 110), label)
+    few = int((st.marginal(axis) > 0.01 * st.marginal(axis).max()).sum()) <= 3
+    label = "stationary density" + (" (a point mass)" if few else "")
+    curve(ax, grid, axis, st.marginal(axis), color=COLORS[0], label=label)
+    ax.set(xlim=(low, high), ylim=(0, None))
 
 
 @styled
@@ -123,6 +142,7 @@ def plot_landscape(
     grid: Grid,
     names: Sequence[str] | None = None,
     box: Sequence[tuple[float, float]] | None = None,
+    unit: str = "time",
 ) -> Figure:
     """The landscape and the strength of its noise.
 
@@ -137,11 +157,13 @@ def plot_landscape(
         Names of the coordinates.
     box : sequence of (low, high), optional
         What to show. Default: the whole grid.
+    unit : str
+        What a unit of time is called: "step" for SGD.
     """
     labels = coordinate_names(grid, names)
     box = [(e[0], e[-1]) for e in grid.edges] if box is None else list(box)
     if grid.dim == 2:
-        return _landscape_map(value, equations, grid, labels, box)
+        return _landscape_map(value, equations, grid, labels, box, unit)
     if grid.dim == 3:
         raise bad_value("grid", "of one or two dimensions for a picture of the landscape", grid)
     fig, axes = new_figure(6.0, 2.3, 2, 1, sharex=True)
@@ -153,12 +175,12 @@ def plot_landscape(
         style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5], "label": label}
         if value is None:
             axes[0][0].plot(grid.centers[0], eq.drift_at(points)[0], **style)
-            axes[0][0].set_ylabel("drift per time")
+            axes[0][0].set_ylabel(f"drift per {unit}")
         noise = eq.diffusion_at(points)
         noise = noise.reshape(-1, *grid.shape)[0]
         axes[1][0].plot(grid.centers[0], np.where(noise > 0.0, noise, np.nan), **style)
     _noise_scale(axes[1][0], box)
-    axes[1][0].set(xlim=box[0], xlabel=labels[0], ylabel="noise D per time")
+    axes[1][0].set(xlim=box[0], xlabel=labels[0], ylabel=f"noise D per {unit}")
     if len(equations) > 1:
         axes[1][0].legend()
     return fig
@@ -191,14 +213,16 @@ def plot_evolution(
         fig.suptitle(title, fontsize=11)
         return fig
     rows, columns = (-(-len(picked) // 3), min(len(picked), 3)) if grid.dim == 1 else (3, len(picked))
-    fig, axes = new_figure(3.1, 2.3, rows, columns)
+    fig, axes = new_figure(3.1, 2.3, rows, columns, sharey=True)
     panels = [(i, axis) for axis in range(grid.dim) for i in picked]
     for ax, (i, axis) in zip(axes.ravel(), panels, strict=False):
         span = stretch(grid, axis, sol.masses[picked])
+        bins = bin_edges(grid.edges[axis], span, 110)
         if ensemble is not None:
-            histogram(ax, ensemble.at(sol.times[i])[:, axis], grid.edges[axis], span, "SGD")
-        curve(ax, grid, axis, sol.marginal(axis)[i], color=COLORS[0], linewidth=1.6, label="density")
-        ax.set(xlim=span, ylim=(0, None), title=f"t = {sol.times[i]:g}", xlabel=labels[axis])
+            histogram(ax, ensemble.at(sol.times[i])[:, axis], bins, "SGD")
+        coarse_curve(ax, grid, axis, sol.marginal(axis)[i], bins, color=COLORS[0], label="density")
+        ax.set(xlim=span, title=f"t = {sol.times[i]:g}", xlabel=labels[axis])
+    density_scale(list(axes.ravel()[: len(panels)]), None if ensemble is None else ensemble.n_paths)
     for ax in axes.ravel()[len(panels) :]:
         ax.set_visible(False)
     for row in axes:
@@ -226,6 +250,8 @@ def plot_moments(
         Names of the coordinates.
     title : str
     """
+    from matplotlib.ticker import NullLocator
+
     first = next(iter(solutions.values()))
     labels = coordinate_names(first.grid, names)
     fig, axes = new_figure(6.4, 2.1, 2 if ensemble is None else 3, 1, sharex=True)
@@ -233,7 +259,7 @@ def plot_moments(
     for k, (name, sol) in enumerate(solutions.items()):
         for axis, coordinate in enumerate(labels):
             label = f"{name}, {coordinate}" if len(labels) > 1 else name
-            style: Any = {"color": COLORS[axis], "linestyle": LINES[k % 5], "label": label}
+            style: Any = {"color": COLORS[axis], "linestyle": LINES[(k * len(labels) + axis) % 5], "label": label}
             deviation = np.sqrt(np.maximum(sol.covariance()[:, axis, axis], 0.0))
             panels[0].plot(sol.times, sol.mean()[:, axis], **style)
             panels[1].plot(sol.times, deviation, **style)
@@ -242,6 +268,7 @@ def plot_moments(
     late = first.times[first.times > 0]
     if late.size and late[-1] > 30 * late[0]:
         panels[0].set_xscale("log")
+        panels[0].xaxis.set_minor_locator(NullLocator())
     panels[0].set_ylabel("mean")
     panels[1].set(ylabel="deviation", ylim=(0, None))
     panels[-1].set_xlabel("time" if ensemble is None else "time (steps)")
@@ -313,7 +340,7 @@ def _frame(sol: Solution, index: int, labels: Sequence[str]) -> np.ndarray:
     ax, box = axes[0][0], [stretch(sol.grid, axis, sol.masses) for axis in range(sol.grid.dim)]
     if sol.grid.dim == 2:
         density_map(ax, sol.grid, sol.density[index], box, labels, None, float(sol.density[index].max()))
-        arrows(ax, sol.grid, sol.density[index], current_at(sol, index), box)
+        arrows(ax, sol.grid, sol.density[index], current_at(sol, index), 8)
     else:
         curve(ax, sol.grid, 0, sol.density[index], color=COLORS[0])
         top = 1.05 * float(np.quantile(sol.density.max(axis=1), 0.8, method="higher"))
@@ -334,7 +361,7 @@ def _maps(
         density, flow = sol.density[i], current_at(sol, i)
         top = float(density.max())
         density_map(axes[0][column], sol.grid, density, box, labels, landscape, top)
-        arrows(axes[0][column], sol.grid, density, flow, box)
+        arrows(axes[0][column], sol.grid, density, flow, 5)
         axes[0][column].set_title(f"t = {sol.times[i]:g}\n{current_caption(density, flow)}")
         if ensemble is not None:
             histogram_map(axes[1][column], ensemble.at(sol.times[i]), sol.grid, box, labels, landscape, top)
@@ -347,7 +374,12 @@ def _maps(
 
 
 def _landscape_map(
-    value: Callable | None, equations: Mapping[str, FokkerPlanck], grid: Grid, labels: Sequence[str], box: Any
+    value: Callable | None,
+    equations: Mapping[str, FokkerPlanck],
+    grid: Grid,
+    labels: Sequence[str],
+    box: Any,
+    unit: str,
 ) -> Figure:
     """Contours of the landscape (or arrows of the drift) over the strength of the noise, sqrt(trace D)."""
     label, eq = next(iter(equations.items()))
@@ -360,7 +392,7 @@ def _landscape_map(
     image = ax.pcolormesh(
         *grid.edges, strength.T, vmin=strength[inside].min(), vmax=strength[inside].max(), rasterized=True
     )
-    fig.colorbar(image, ax=ax, label=r"noise $\sqrt{\mathrm{tr}\,D}$" + (f", {label}" if label else ""))
+    fig.colorbar(image, ax=ax, label=rf"noise $\sqrt{{\mathrm{{tr}}\,D}}$ ({f'{label}, ' if label else ''}per {unit})")
     if value is not None:
         lines = [np.linspace(low, high, 201) for low, high in box]
         values = np.asarray(value(*np.meshgrid(*lines, indexing="ij")))
@@ -370,7 +402,7 @@ def _landscape_map(
         ax.set_title("contours: loss")
     else:
         drift = eq.drift_at(points)
-        arrows(ax, grid, np.ones(grid.shape), drift, box)
+        arrows(ax, grid, np.ones(grid.shape), drift, 14)
         ax.set_title("arrows: drift")
     ax.set(xlim=box[0], ylim=box[1], xlabel=labels[0], ylabel=labels[1])
     return fig
@@ -396,7 +428,7 @@ def _simulated_moments(
     """Points with three standard errors, and below how far each density is away, in standard errors."""
     mean, error = ensemble.mean(), ensemble.standard_error()
     covariance = ensemble.covariance()
-    spread = np.array([[marginal_of(ensemble, t, a).se_deviation for a in range(ensemble.dim)] for t in ensemble.times])
+    spread = deviation_error(ensemble)
     for axis in range(len(labels)):
         deviation = np.sqrt(covariance[:, axis, axis])
         points: Any = {"color": COLORS[axis], "fmt": "os^"[axis], "markersize": 4, "markerfacecolor": "white"}
@@ -409,8 +441,13 @@ def _simulated_moments(
         for axis in range(len(labels)):
             scale = np.maximum(error[there, axis], 1e-300)
             apart = (sol.mean()[here, axis] - mean[there, axis]) / scale
-            style: Any = {"color": COLORS[axis], "linestyle": LINES[k % 5], "marker": "os^"[axis], "markersize": 4}
+            style: Any = {
+                "color": COLORS[axis],
+                "linestyle": LINES[(k * len(labels) + axis) % 5],
+                "marker": "os^"[axis],
+                "markersize": 4,
+            }
             panels[2].plot(sol.times[here], np.where(error[there, axis] > 0.0, apart, np.nan), **style)
     panels[2].axhspan(-3.0, 3.0, color="0.9", zorder=0)
-    panels[2].set_yscale("symlog", linthresh=5.0)
+    standard_error_scale(panels[2])
     panels[2].set_ylabel("mean minus SGD\n(standard errors)")

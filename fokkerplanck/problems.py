@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 
 from .density import initial_masses
+from .density import mean as _mean
 from .equation import FokkerPlanck, Points
 from .errors import ConvergenceError, ResolutionWarning, bad_type, bad_value
 from .grid import Grid
-from .results import Solution, Stationary
+from .results import FirstPassage, Solution, Spectrum, Stationary, output_times
+from .solvers.driven import Driven, propagate_driven
 from .solvers.finite_volume import generator
 from .solvers.generator import Generator, resolution
+from .solvers.passage import absorb, solve_backward
 from .solvers.propagate import METHODS, propagate
+from .solvers.spectrum import slowest_modes
 from .solvers.stationary import closed_parts, part_masses, part_weights
 
 
@@ -62,7 +66,7 @@ def solve(
     ConvergenceError
         If the error estimate exceeds rtol; the partial solution is attached.
     """
-    moments = _times(times)
+    moments = output_times(times)
     _check(eq, grid)
     if not 1e-12 <= rtol < 1.0:
         raise bad_value("rtol", "between 1e-12 and 1", rtol)
@@ -73,15 +77,23 @@ def solve(
     _check_memory(grid, moments.size)
     start, initial_mass = initial_masses(p0, grid)
     watched = {name: _on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
-    q = generator(eq, grid)
+    q = _generator_at(eq, grid, 0.0, start)
+    if eq.time_dependent or eq.interaction is not None:
+        if method != "auto":
+            then = "These use adaptive steps of their own."
+            raise bad_value("method", "'auto' where coefficients depend on time or on the density", method, then)
+        nonlinear = eq.interaction is not None
+        run: Any = propagate_driven(lambda t, p: _generator_at(eq, grid, t, p), start.ravel(), moments, rtol, nonlinear)
+    else:
+        run = propagate(q, start.ravel(), moments, method, rtol)
 
     masses = np.empty((moments.size, *grid.shape))
-    error, chosen = 0.0, None
     report = _progress(progress)
-    for i, (p, error, chosen) in enumerate(propagate(q, start.ravel(), moments, method, rtol)):
+    for i, (p, error, chosen) in enumerate(run):  # noqa: B007 - the last ones stay
         masses[i] = p.reshape(grid.shape)
         report((i + 1) / moments.size)
-    assert chosen is not None
+    if isinstance(chosen, Driven):
+        q = _generator_at(eq, grid, float(moments[-1]), masses[-1])
     stats = {
         "error_estimate": error,
         "mass_error": _mass_error(q, masses),
@@ -101,7 +113,9 @@ def solve(
         generator=q,
     )
     if error > max(rtol, 1e-12):
-        raise ConvergenceError(f"the error estimate {error:.1e} exceeds rtol = {rtol:g}; try method='uniformization'", result)
+        raise ConvergenceError(
+            f"the error estimate {error:.1e} exceeds rtol = {rtol:g}; try method='uniformization'", result
+        )
     _warn_resolution(stats)
     return result
 
@@ -126,13 +140,15 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
     ValueError
         If the stationary density is not unique (without p0), or does not exist as absorbing walls take everything.
     """
-    _check(eq, grid)
+    _autonomous(eq, grid)
     start = None if p0 is None else initial_masses(p0, grid)[0]
     q = generator(eq, grid)
     parts = closed_parts(q)
     if not parts:
         then = "Make a wall reflecting; with absorbing walls ask for the survival by fp.solve."
-        raise bad_value("grid", "closed somewhere for a stationary density", "absorbing walls that take everything", then)
+        raise bad_value(
+            "grid", "closed somewhere for a stationary density", "absorbing walls that take everything", then
+        )
     if len(parts) > 1 and start is None:
         shown = "; ".join(_extent(grid, part) for part in parts[:4]) + ("; ..." if len(parts) > 4 else "")
         then = "Pass p0 to say where the probability starts."
@@ -145,19 +161,120 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
         "residual": float(np.abs(q.apply(masses)).max() / max(q.outflow.max(initial=0.0), 1e-300)),
         **resolution(q, (masses,)),
     }
-    return Stationary(grid, masses / grid.volumes, q, stats, message=f"{len(parts)} closed part(s)")
+    d = eq.diffusion_at(Points.centers(grid))
+    return Stationary(grid, masses / grid.volumes, q, d, stats, message=f"{len(parts)} closed part(s)")
 
 
-def _times(times: Any) -> np.ndarray:
-    try:
-        array = np.atleast_1d(np.asarray(times, dtype=float))
-    except (TypeError, ValueError):
-        raise bad_type("times", "a number or a sequence of numbers", times) from None
-    if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
-        raise bad_value("times", "finite numbers, at least one", times)
-    if array[0] < 0.0 or (np.diff(array) <= 0.0).any():
-        raise bad_value("times", "increasing and not below 0", times, "Sort them and drop repeats.")
-    return array
+def first_passage(eq: FokkerPlanck, grid: Grid, target: Any = None) -> FirstPassage:
+    """Times at which a target is first reached.
+
+    Parameters
+    ----------
+    eq : FokkerPlanck
+    grid : Grid
+    target : boolean array on the grid, callable or None
+        f(x, y) -> mask, vectorised: its edge is found between the cell centers. An array: its edge is at the cell faces.
+        None: the absorbing walls. Absorbing walls end a passage in any case.
+
+    Returns
+    -------
+    FirstPassage
+    """
+    _autonomous(eq, grid)
+    mask, inside = _region("target", target, grid, optional=grid.absorbs)
+    q = absorb(generator(eq, grid), mask, inside)
+    outside = ~mask.ravel()
+    mean = solve_backward(q, outside, np.ones(grid.size))
+    finite = np.where(np.isfinite(mean), mean, 0.0)
+    second = solve_backward(q, outside, 2.0 * finite)
+    second[np.isinf(mean)] = np.inf
+    return FirstPassage(grid, mean.reshape(grid.shape), second.reshape(grid.shape), mask, q)
+
+
+def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> np.ndarray:
+    """Probability of reaching the target before the source, from each cell.
+
+    Parameters
+    ----------
+    eq : FokkerPlanck
+    grid : Grid
+    source, target : boolean array on the grid or callable
+        Disjoint regions, as for `first_passage`.
+
+    Returns
+    -------
+    ndarray (*grid.shape)
+        Zero on the source, one on the target. `grid.interpolate(q, x)` reads it anywhere.
+    """
+    _autonomous(eq, grid)
+    goal, in_goal = _region("target", target, grid)
+    start, in_start = _region("source", source, grid)
+    if (goal & start).any():
+        raise bad_value("source", "disjoint from `target`", f"{int((goal & start).sum())} cells in both")
+    q = absorb(generator(eq, grid), start, in_start)
+    both = absorb(q, goal, in_goal)
+    into_goal = np.zeros(grid.size)
+    for wall in both.exits[len(q.exits) :]:
+        np.add.at(into_goal, wall.cells, wall.rates)
+    outside = ~(goal | start).ravel()
+    return solve_backward(both, outside, into_goal).reshape(grid.shape) + goal
+
+
+def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6) -> Spectrum:
+    """The k slowest modes of the equation.
+
+    Parameters
+    ----------
+    eq : FokkerPlanck
+    grid : Grid
+    k : int
+
+    Returns
+    -------
+    Spectrum
+        Eigenvalues by falling real part; the first is 0 unless walls absorb.
+    """
+    _autonomous(eq, grid)
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k < grid.size:
+        raise bad_value("k", f"a whole number from 1 to {grid.size - 1}", k)
+    q = generator(eq, grid)
+    values, right, left = slowest_modes(q, int(k))
+    return Spectrum(
+        grid, values, right.T.reshape(-1, *grid.shape) / grid.volumes, left.T.reshape(-1, *grid.shape), bool(q.exits)
+    )
+
+
+def _region(name: str, region: Any, grid: Grid, optional: bool = False) -> tuple[np.ndarray, Callable | None]:
+    """A region as a mask of cells, with its function where it was given by one."""
+    if region is None:
+        if not optional:
+            raise bad_value(name, "given, as no wall absorbs", None, "Pass f(x) -> mask, or make a wall absorbing.")
+        return np.zeros(grid.shape, dtype=bool), None
+    if callable(region):
+        mask = np.asarray(region(*Points.centers(grid).coords))
+    else:
+        mask = np.asarray(region)
+    if mask.shape != grid.shape or mask.dtype != bool:
+        raise bad_value(name, f"boolean of the grid's shape {grid.shape}", f"{mask.dtype} {mask.shape}")
+    if not mask.any() or mask.all():
+        got = "all cells" if mask.all() else "no cell center"
+        raise bad_value(name, "a region that holds some cell centers but not all", got, "Refine or move the grid.")
+    return mask, region if callable(region) else None
+
+
+def _autonomous(eq: Any, grid: Any) -> None:
+    """As `_check`, and nothing in the equation changes with time or with the density."""
+    _check(eq, grid)
+    if eq.time_dependent or eq.interaction is not None:
+        got = "an interaction" if eq.interaction is not None else "a coefficient with a parameter `t`"
+        raise bad_value("eq", "independent of time and of the density here", got, "Follow it in time with fp.solve.")
+
+
+def _generator_at(eq: FokkerPlanck, grid: Grid, t: float, masses: np.ndarray) -> Generator:
+    """The generator at a time, for the density with these masses."""
+    if eq.interaction is None:
+        return generator(eq, grid, t)
+    return generator(eq, grid, t, _mean(masses.reshape(grid.shape), grid))
 
 
 def _check(eq: Any, grid: Any) -> None:
@@ -179,7 +296,12 @@ def _check_memory(grid: Grid, n_times: int) -> None:
     have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") if hasattr(os, "sysconf") else np.inf
     if need > have:
         then = "Take fewer cells or fewer output times."
-        raise bad_value("grid", f"small enough for the {have / 1e9:.1f} GB of free memory", f"about {need / 1e9:.1f} GB needed", then)
+        raise bad_value(
+            "grid",
+            f"small enough for the {have / 1e9:.1f} GB of free memory",
+            f"about {need / 1e9:.1f} GB needed",
+            then,
+        )
 
 
 def _mass_error(q: Generator, masses: np.ndarray) -> float:

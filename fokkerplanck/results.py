@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import density as _density
-from .errors import bad_value
+from .errors import bad_type, bad_value
 from .grid import Grid
 from .solvers.generator import Generator
-from .solvers.stationary import entropy_production, is_balanced
+from .solvers.propagate import propagate
+from .solvers.stationary import dissipation, entropy_production, is_balanced
 
 if TYPE_CHECKING:
     import xarray
@@ -92,7 +93,9 @@ class Solution:
         """Number of the output time t."""
         near = int(np.argmin(np.abs(self.times - t)))
         if not np.isclose(self.times[near], t, rtol=1e-9, atol=1e-12):
-            raise bad_value("t", "one of the output times", t, f"The nearest is {self.times[near]:g}; add {t:g} to `times`.")
+            raise bad_value(
+                "t", "one of the output times", t, f"The nearest is {self.times[near]:g}; add {t:g} to `times`."
+            )
         return near
 
     def at(self, t: float) -> np.ndarray:
@@ -146,6 +149,8 @@ class Stationary:
     grid : Grid
     density : ndarray (*grid.shape)
     generator : Generator
+    diffusion : ndarray (dim, *grid.shape) or (dim, dim, *grid.shape)
+        D at the cell centers.
     stats : dict
         parts (number of closed parts), residual (largest |Q P| over the largest outflow), resolution as for `Solution`.
     """
@@ -153,6 +158,7 @@ class Stationary:
     grid: Grid
     density: np.ndarray
     generator: Generator
+    diffusion: np.ndarray
     stats: dict[str, Any]
     success: bool = True
     message: str = ""
@@ -173,9 +179,75 @@ class Stationary:
         return self.generator.current(self.masses)
 
     @cached_property
+    def velocity(self) -> np.ndarray:
+        """J / p, the irreversible part of the drift, (dim, *grid.shape); zero where p is."""
+        p = self.density
+        return np.divide(self.current, p, out=np.zeros_like(self.current), where=p > 0.0)
+
+    @cached_property
     def entropy_production(self) -> float:
-        """Entropy produced per time: zero in equilibrium, infinite where a link is one-way."""
-        return 0.0 if self.is_equilibrium else entropy_production(self.generator, self.masses)
+        """Entropy produced per time: zero in equilibrium, infinite where current flows without noise.
+
+        The sum over links of (r_ij P_i - r_ji P_j) ln(r_ij P_i / r_ji P_j), or, where a nearly degenerate tensor lets the drift
+        go along the axes, the integral of J . D^-1 J / p (Schnakenberg 1976; Seifert 2012).
+        """
+        if self.is_equilibrium:
+            return 0.0
+        if self.generator.force_on_links:
+            return entropy_production(self.generator, self.masses)
+        return dissipation(self.current, self.velocity, self.diffusion, self.grid.volumes)
+
+    def reversible_drift(self) -> np.ndarray:
+        """D grad ln p + div D, the part of the Ito drift that alone would leave the same density without a current.
+
+        By finite differences of p, (dim, *grid.shape); zero where p is. Reversible drift and `velocity` add up to the drift.
+        """
+        grid, p = self.grid, self.density
+        d = self.diffusion
+        if d.ndim == grid.dim + 1:
+            d = np.einsum("i...,ij->ij...", d, np.eye(grid.dim))
+        flow = sum(_gradient(d[:, j] * p, grid, j) for j in range(grid.dim))
+        return np.divide(flow, p, out=np.zeros_like(flow), where=p > 0.0)
+
+    def curl(self) -> np.ndarray:
+        """d_x J_y - d_y J_x in 2D, by finite differences, grid.shape."""
+        if self.grid.dim != 2:
+            raise bad_value("grid", "two-dimensional for a curl", self.grid.dim)
+        return _gradient(self.current[1], self.grid, 0) - _gradient(self.current[0], self.grid, 1)
+
+    def circulation(self, center: Any, radius: float, points: int = 400) -> float:
+        """The integral of J along a circle, counter-clockwise, per time (2D)."""
+        if self.grid.dim != 2:
+            raise bad_value("grid", "two-dimensional for a circulation", self.grid.dim)
+        angle = 2.0 * np.pi * np.arange(points) / points
+        tangent = np.stack([-np.sin(angle), np.cos(angle)])
+        circle = np.asarray(center, dtype=float)[:, None] + radius * np.stack([np.cos(angle), np.sin(angle)])
+        flow = [
+            self.grid.interpolate(self.current[a], x) * s[a]
+            for x, s in zip(circle.T, tangent.T, strict=True)
+            for a in (0, 1)
+        ]
+        return float(np.sum(flow) * 2.0 * np.pi * radius / points)
+
+    def energy(self, invariant: bool = False) -> np.ndarray:
+        """-ln p, or the invariant -ln(p sqrt(det D)), which does not depend on the coordinates, grid.shape.
+
+        The second needs D > 0 everywhere. Infinite where p is zero.
+        """
+        with np.errstate(divide="ignore"):
+            energy = -np.log(self.density)
+            if not invariant:
+                return energy
+            determinant = self._determinant()
+            if not (determinant > 0.0).all():
+                rule = "positive definite everywhere for the invariant energy"
+                raise bad_value("diffusion", rule, f"det D = {determinant.min():.3g}", "Use energy(invariant=False).")
+            return energy - 0.5 * np.log(determinant)
+
+    def _determinant(self) -> np.ndarray:
+        if self.diffusion.ndim == self.grid.dim + 1:
+            return self.diffusion.prod(axis=0)
+        return np.linalg.det(np.moveaxis(self.diffusion, (0, 1), (-2, -1)))
 
     @cached_property
     def is_equilibrium(self) -> bool:
@@ -205,7 +277,11 @@ class Stationary:
         return plot_stationary(self, **options)
 
     def __repr__(self) -> str:
-        kind = "equilibrium, no current" if self.is_equilibrium else f"current flows, entropy production {self.entropy_production:.4g}"
+        kind = (
+            "equilibrium, no current"
+            if self.is_equilibrium
+            else f"current flows, entropy production {self.entropy_production:.4g}"
+        )
         return "\n".join(
             [
                 f"Stationary density on {self.grid!r}",
@@ -214,6 +290,120 @@ class Stationary:
                 f"  deviation  {_numbers(np.sqrt(np.diagonal(self.covariance())))}",
             ]
         )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FirstPassage:
+    """Times until a target, or an absorbing wall, is first reached.
+
+    Attributes
+    ----------
+    grid : Grid
+    mean : ndarray (*grid.shape)
+        Mean time from each cell; zero on the target, infinite where the target may never be reached.
+    second_moment : ndarray (*grid.shape)
+        Mean squared time.
+    target : ndarray of bool (*grid.shape)
+    generator : Generator
+        Killed on the target.
+    """
+
+    grid: Grid
+    mean: np.ndarray
+    second_moment: np.ndarray
+    target: np.ndarray
+    generator: Generator
+
+    def at(self, x: Any) -> float:
+        """Mean time from a point, linearly between the cell centers."""
+        return self.grid.interpolate(self.mean, x)
+
+    def survival(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
+        """Probability of not having arrived at each of the increasing times, from the initial density p0."""
+        return np.array([p.sum() for p in self._remaining(times, p0, rtol)])
+
+    def density(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
+        """Probability per time of arriving at each of the increasing times, from the initial density p0."""
+        return np.array([self.generator.outflux(p) for p in self._remaining(times, p0, rtol)])
+
+    def _remaining(self, times: Any, p0: Any, rtol: float) -> list[np.ndarray]:
+        array = output_times(times)
+        masses = np.where(self.target, 0.0, _density.initial_masses(p0, self.grid)[0]).ravel()
+        return [p for p, _, _ in propagate(self.generator, masses, array, "auto", rtol)]
+
+    def __repr__(self) -> str:
+        low, high = self.mean[~self.target].min(), self.mean.max()
+        return f"First passage on {self.grid!r}\n  mean time  {low:.6g} to {high:.6g}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum:
+    """The slowest modes, by falling real part of the eigenvalue.
+
+    Attributes
+    ----------
+    grid : Grid
+    eigenvalues : ndarray (k,)
+        Per time. The first is 0 unless walls absorb.
+    right : ndarray (k, *grid.shape)
+        Densities (signed but for the first): what decays with each rate.
+    left : ndarray (k, *grid.shape)
+        Functions of the start: how much of each mode it holds. sum(left_i right_i volume) = 1.
+    absorbs : bool
+    """
+
+    grid: Grid
+    eigenvalues: np.ndarray
+    right: np.ndarray
+    left: np.ndarray
+    absorbs: bool
+
+    @property
+    def modes(self) -> tuple[np.ndarray, np.ndarray]:
+        """(right, left)."""
+        return self.right, self.left
+
+    @property
+    def time_scales(self) -> np.ndarray:
+        """-1 / Re(eigenvalue), (k,); infinite for the stationary mode."""
+        rates = -self.eigenvalues.real
+        floor = 1e-13 * np.abs(self.eigenvalues).max()
+        return np.where(rates > floor, 1.0 / np.where(rates > floor, rates, 1.0), np.inf)
+
+    @property
+    def escape_rate(self) -> float:
+        """Rate at which the surviving probability leaves through the absorbing walls, in the long run."""
+        return float(-self.eigenvalues[0].real) if self.absorbs else 0.0
+
+    @property
+    def quasi_stationary(self) -> np.ndarray:
+        """Density of what has survived long, (*grid.shape); the stationary density where no wall absorbs."""
+        first = self.right[0].real
+        return first / (first * self.grid.volumes).sum()
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{v:.6g}" for v in self.eigenvalues)
+        return f"Spectrum on {self.grid!r}\n  eigenvalues  {shown}"
+
+
+def _gradient(field: np.ndarray, grid: Grid, axis: int) -> np.ndarray:
+    """d field / dx along one axis of the grid, the last axes of the field."""
+    if grid.shape[axis] < 2:
+        return np.zeros_like(field)
+    return np.gradient(field, grid.centers[axis], axis=axis - grid.dim)
+
+
+def output_times(times: Any) -> np.ndarray:
+    """Output times as an array (n_times,), or the sentence that says what is wrong with them."""
+    try:
+        array = np.atleast_1d(np.asarray(times, dtype=float))
+    except (TypeError, ValueError):
+        raise bad_type("times", "a number or a sequence of numbers", times) from None
+    if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
+        raise bad_value("times", "finite numbers, at least one", times)
+    if array[0] < 0.0 or (np.diff(array) <= 0.0).any():
+        raise bad_value("times", "increasing and not below 0", times, "Sort them and drop repeats.")
+    return array
 
 
 def _numbers(values: np.ndarray) -> str:

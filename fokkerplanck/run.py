@@ -24,7 +24,7 @@ from .formula import Formula, parse
 from .grid import Grid
 from .problems import solve, stationary
 from .results import Solution, Stationary
-from .runfile import Equation, Landscape, RunFile, RunSpec, Start, naming
+from .runfile import Box, Equation, Landscape, RunFile, RunSpec, Start, naming
 from .storage import save_solution, write_atomically
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from .sgd import SGD
 
 Report = Callable[[str, float], None]  # what is being done, and the share of the whole that is done
-CURVE_POINTS = 40  # times at which moments are drawn in 1D, where a time costs next to nothing
+RESOLVED = 0.02  # of a cell: differences below it lie within what the grid leaves open
+CURVE_POINTS = {1: 40, 2: 15, 3: 0}  # times at which moments are drawn between the output times, by dimension
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Outcome:
     curves: dict[str, Solution]
     ensemble: Ensemble | None = None
     stationary: Stationary | None = None
+    comparison: Comparison | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -84,8 +86,7 @@ class Problem:
 def build(run: RunFile) -> Problem:
     """Grid, start and equations of a run file; everything that can be refused is refused here or on the first solve."""
     spec = run.spec
-    with naming(bounds="grid.bounds", cells="grid.cells", boundary="grid.boundary"):
-        grid = Grid(spec.grid.bounds, spec.grid.cells, spec.grid.boundary)
+    grid = _grid(spec.grid, spec.variables)
     names = {
         "mean": "start.mean",
         "std_or_cov": "start.deviation" if spec.start.covariance is None else "start.covariance",
@@ -95,16 +96,23 @@ def build(run: RunFile) -> Problem:
     value: Callable | None
     if spec.landscape is not None:
         value, cases = _descent_cases(run, spec.landscape)
-        variables = spec.landscape.parameters
     else:
         assert spec.equation is not None
         value, cases = _equation_case(spec.equation)
-        variables = spec.equation.variables
-    if len(variables) != grid.dim:
-        raise bad_value(
-            "grid.bounds", f"{len(variables)} pair(s), one for each of {', '.join(variables)}", spec.grid.bounds
-        )
-    return Problem(spec, grid, p0, variables, value, cases)
+    return Problem(spec, grid, p0, spec.variables, value, cases)
+
+
+def _grid(box: Box, variables: tuple[str, ...]) -> Grid:
+    count = len(variables)
+    with naming(bounds="grid.bounds", cells="grid.cells", boundary="grid.boundary", width="grid.width"):
+        if box.width is None:
+            grid = Grid(box.bounds, box.cells, box.boundary)
+        else:
+            width = parse(box.width, variables, name="grid.width")
+            grid = Grid.graded(box.bounds, _plain(width), box.boundary)
+    if grid.dim != count:
+        raise bad_value("grid.bounds", f"{count} pair(s), one for each of {', '.join(variables)}", box.bounds)
+    return grid
 
 
 def _start(start: Start) -> Any:
@@ -186,7 +194,7 @@ def compute(problem: Problem, report: Report = lambda text, share: None) -> list
 def _compute_case(problem: Problem, case: Case, report: Report) -> Outcome:
     spec, grid = problem.spec, problem.grid
     times = np.array(spec.output.times)
-    many = _curve_times(times) if grid.dim == 1 else times
+    many = _curve_times(times, CURVE_POINTS[grid.dim])
     outcome = Outcome(case, {}, {})
     place = "landscape.loss" if spec.landscape else "equation.drift"
     spread = "landscape.loss" if spec.landscape else "equation.diffusion"
@@ -201,6 +209,8 @@ def _compute_case(problem: Problem, case: Case, report: Report) -> Outcome:
         paths, seed = (spec.simulation.paths, spec.simulation.seed) if spec.simulation else (20_000, 0)
         with _noting(outcome.notes, "SGD"):
             outcome.ensemble = case.sgd.simulate(problem.p0, [int(t) for t in times], n_paths=paths, seed=seed)
+    results: dict[str, Any] = dict(outcome.solutions) | ({"SGD": outcome.ensemble} if outcome.ensemble else {})
+    outcome.comparison = compare(results, times=spec.output.times)
     report("stationary density", 0.9)
     with _noting(outcome.notes, "stationary density"):
         outcome.stationary = _stationary(next(iter(case.equations.values())), problem, outcome.notes)
@@ -234,11 +244,11 @@ def _noting(notes: list[str], subject: str) -> Iterator[None]:
         notes.append(f"{subject}: {text}")
 
 
-def _curve_times(times: np.ndarray) -> np.ndarray:
+def _curve_times(times: np.ndarray, count: int) -> np.ndarray:
     late = times[times > 0.0]
-    if late.size == 0:
+    if late.size == 0 or count == 0:
         return times
-    extra = np.geomspace(min(1.0, late[0]), late[-1], CURVE_POINTS)
+    extra = np.geomspace(min(1.0, late[0]), late[-1], count)
     far = np.abs(extra[:, None] - late).min(axis=1) > 1e-3 * extra
     return np.unique(np.concatenate([times, extra[far]]))
 
@@ -251,34 +261,21 @@ def _at_times(sol: Solution, times: np.ndarray) -> Solution:
 
 def table(outcomes: list[Outcome]) -> Comparison:
     """Moments and distances of all cases, SGD being the reference; the learning rate is the first column."""
-    rows: list[tuple] = []
-    parts: list[Comparison] = []
-    for outcome in outcomes:
-        results: dict[str, Any] = dict(outcome.solutions)
-        if outcome.ensemble is not None:
-            results["SGD"] = outcome.ensemble
-        part = compare(results, reference=None if outcome.ensemble is None else "SGD", times=outcome_times(outcome))
-        parts.append(part)
-        rows += [(outcome.case.rate, *row) for row in part.rows]
-    columns = tuple(parts[0].columns)
+    parts = [outcome.comparison for outcome in outcomes if outcome.comparison is not None]
     if outcomes[0].case.rate is None:
-        return Comparison(columns, tuple(row[1:] for row in rows), parts[0].note)
-    return Comparison(("learning_rate", *columns), tuple(rows), parts[0].note)
-
-
-def outcome_times(outcome: Outcome) -> list[float]:
-    """The output times."""
-    return [float(t) for t in next(iter(outcome.solutions.values())).times]
+        return parts[0]
+    rows = tuple((o.case.rate, *row) for o, part in zip(outcomes, parts, strict=True) for row in part.rows)
+    return Comparison(("learning_rate", *parts[0].columns), rows, parts[0].note)
 
 
 def verdicts(outcome: Outcome, grid: Grid, limit: float = 3.0) -> list[str]:
     """One plain sentence for each time and model: whether it agrees with SGD, and by how much it does not."""
-    if outcome.ensemble is None:
+    tab = outcome.comparison
+    if outcome.ensemble is None or tab is None:
         return []
-    tab = compare({**outcome.solutions, "SGD": outcome.ensemble}, reference="SGD", times=outcome_times(outcome))
     rows = [dict(zip(tab.columns, row, strict=True)) for row in tab.rows]
     sentences = []
-    for t in outcome_times(outcome):
+    for t in dict.fromkeys(row["t"] for row in rows):
         here = [row for row in rows if row["t"] == t]
         truth = {row["axis"]: row for row in here if row["model"] == "SGD"}
         for model in outcome.solutions:
@@ -287,26 +284,23 @@ def verdicts(outcome: Outcome, grid: Grid, limit: float = 3.0) -> list[str]:
     return sentences
 
 
-def _gaps(row: dict[str, Any], truth: dict[str, Any], grid: Grid) -> list[tuple[float, str, float, float]]:
-    """Distance in standard errors, moment, value and true value; 0 where the grid cannot tell two values apart."""
+def _gaps(row: dict[str, Any], truth: dict[str, Any], grid: Grid) -> list[tuple[float, str]]:
+    """Distance in standard errors of mean and deviation; 0 where the grid cannot tell two values apart."""
     cell = float(grid.widths[row["axis"]].min())
     gaps = []
     for moment in ("mean", "deviation"):
-        one, other, error = row[moment], truth[moment], truth[f"se_{moment}"] or 0.0
-        apart = abs(one - other)
-        seen = apart > 0.05 * cell
-        size = (apart / error if error > 0.0 else math.inf) if seen else 0.0
-        gaps.append((size, moment, one, other))
+        apart, error = abs(row[moment] - truth[moment]), truth[f"se_{moment}"] or 0.0
+        size = apart / error if error > 0.0 else math.inf
+        gaps.append((size if apart > RESOLVED * cell else 0.0, moment))
     return gaps
 
 
-def _verdict(gap: tuple[float, str, float, float], limit: float) -> str:
-    size, moment, one, other = gap
-    if not np.isfinite(other):
-        return "cannot be compared, as SGD diverges."
+def _verdict(gap: tuple[float, str], limit: float) -> str:
+    size, moment = gap
     if size <= limit:
         return f"agrees with SGD within {limit:g} standard errors."
-    return f"is off by {size:.2g} standard errors in the {moment} ({one:.5g}, SGD {other:.5g})."
+    shown = f"{size:.1f}" if size < 10.0 else f"{size:.0f}" if size < 1000.0 else "more than 1000"
+    return f"is off by {shown} standard errors in the {moment}."
 
 
 def write(problem: Problem, outcomes: list[Outcome], tab: Comparison, folder: Path, report: Report) -> list[Path]:
@@ -368,7 +362,8 @@ def _landscape(problem: Problem, outcomes: list[Outcome]) -> Any:
     equations = {o.case.label: next(iter(o.case.equations.values())) for o in outcomes}
     masses = [next(iter(o.solutions.values())).masses for o in outcomes]
     box = plotting.window(problem.grid, np.concatenate(masses), margin=0.25)
-    return plotting.plot_landscape(problem.value, equations, problem.grid, problem.names, box)
+    unit = "time" if outcomes[0].ensemble is None else "step"
+    return plotting.plot_landscape(problem.value, equations, problem.grid, problem.names, box, unit)
 
 
 def _move(staging: Path, folder: Path) -> list[Path]:

@@ -157,10 +157,11 @@ class Descent(_Section):
 
 
 class Box(_Section):
-    """The grid."""
+    """The grid: so many equal cells an axis, or in one dimension the cell width as a formula."""
 
     bounds: Annotated[Any, _rule("a pair, or a list of pairs", _anything)]
-    cells: Annotated[Any, _rule("whole numbers", _anything)]
+    cells: Annotated[Any, _rule("whole numbers", _anything)] = None
+    width: Annotated[str | None, _rule(_FORMULA, _text, "Put it in quotes.")] = None
     boundary: Annotated[Any, _rule("words", _anything)] = "reflecting"
 
 
@@ -202,6 +203,13 @@ class RunSpec(_Section):
     start: Start
     output: Output
     simulation: Simulation | None = None
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the coordinates."""
+        if self.landscape is not None:
+            return self.landscape.parameters
+        return self.equation.variables if self.equation is not None else ()
 
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -309,6 +317,11 @@ def _check_sections(spec: RunSpec) -> None:
             raise bad_value(name, "left out of a run with [equation]", f"a table [{name}]", "SGD needs a [landscape].")
     if spec.landscape is not None and any(t != int(t) for t in spec.output.times):
         raise bad_value("output.times", "whole numbers of steps", list(spec.output.times))
+    if (spec.grid.cells is None) == (spec.grid.width is None):
+        got = "both" if spec.grid.width else "neither"
+        raise bad_value("grid.cells", "given, or in one dimension `width` instead of it", got, "Such as cells = [400].")
+    if spec.grid.width is not None and len(spec.variables) > 1:
+        raise bad_value("grid.width", "used in one dimension only", spec.grid.width, "Write cells = [...] instead.")
     _check_start(spec.start)
 
 

@@ -101,7 +101,7 @@ def load(path: str | os.PathLike) -> Solution:
 
     name = os.fspath(path)
     if not os.path.isfile(name):
-        raise bad_value("path", "the name of an existing file", str(name))
+        raise bad_value("path", "the name of an existing file", "none", f"There is no {name}.")
     try:
         with h5py.File(name, "r") as file:
             _check_mark(file.attrs, str(name))
@@ -202,7 +202,8 @@ def _plain(value: Any) -> Any:
 def _read(file: Any) -> Solution:
     attributes, variables = file.attrs, file
     names = [name for name in AXES if f"{name}_edges" in variables]
-    grid = Grid.from_edges([variables[f"{name}_edges"][...] for name in names], json.loads(attributes["boundary"]))
+    walls = [pair[0] if "periodic" in pair else tuple(pair) for pair in json.loads(attributes["boundary"])]
+    grid = Grid.from_edges([variables[f"{name}_edges"][...] for name in names], walls)
     times, density = variables["time"][...], variables["density"][...]
     if density.shape != (times.size, *grid.shape):
         raise ValueError(f"the density has shape {density.shape}, the grid {grid.shape}")
@@ -229,21 +230,19 @@ def _text(value: Any) -> str:
 
 def _check_mark(attributes: Any, name: str) -> None:
     if "format" not in attributes or _text(attributes["format"]) != MARK:
-        raise bad_value("path", "a file written by Solution.save", f"{name}, written by another program")
+        raise bad_value("path", "a file written by Solution.save", "one of another program", f"It is {name}.")
     version = int(np.ravel(attributes["format_version"])[0])
     if version > VERSION:
-        then = "Install a newer fokkerplanck to read it."
-        raise bad_value("path", f"a file of format version {VERSION} or older", f"{name} of version {version}", then)
+        then = f"Install a newer fokkerplanck to read {name}."
+        raise bad_value("path", f"a file of format version {VERSION} or older", f"one of version {version}", then)
 
 
 def _damaged(name: str, error: Exception) -> ValueError:
     with open(name, "rb") as file:
         start = file.read(8)
     if not start:
-        return bad_value("path", "a file written by Solution.save", f"{name}, which is empty")
+        return bad_value("path", "a file written by Solution.save", "an empty file", f"It is {name}.")
     if start != b"\x89HDF\r\n\x1a\n":
-        return bad_value("path", "a netCDF file written by Solution.save", f"{name}, which is of another kind")
-    reason = str(error).splitlines()[0].strip("'\"") if str(error) else type(error).__name__
-    return bad_value(
-        "path", "an undamaged file", f"{name}, which is truncated or damaged", f"The reader says: {reason}."
-    )
+        return bad_value("path", "a netCDF file written by Solution.save", "a file of another kind", f"It is {name}.")
+    reason = str(error).splitlines()[0].strip("'\".") if str(error) else type(error).__name__
+    return bad_value("path", "an undamaged file", "a truncated or damaged one", f"It is {name}: {reason}.")

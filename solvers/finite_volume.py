@@ -22,7 +22,7 @@ from .kernels.links import fit_links
 from .tensor import tensor_generator
 
 
-def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
+def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: np.ndarray | None = None) -> Generator:
     """The rate matrix of an equation on a grid at time t.
 
     Parameters
@@ -31,6 +31,8 @@ def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
     grid : Grid
     t : float
         Time at which time-dependent coefficients are read.
+    mean : ndarray (dim,), optional
+        <x>, which an equation with an interaction needs.
 
     Returns
     -------
@@ -42,16 +44,23 @@ def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
     ValueError, TypeError
         If a coefficient is not real, finite, of the right shape, or D is not positive semidefinite.
     """
+    if eq.interaction is not None and mean is None:
+        then = "Its generator depends on the density: use fp.solve, or pass mean=<x>."
+        raise bad_value("eq", "without interaction for a single generator", eq.interaction, then)
     d_cells = eq.diffusion_at(Points.centers(grid), t)
-    if d_cells.ndim == grid.dim + 2:
-        return tensor_generator(eq, grid, _drift_at_centers(eq, grid, t), d_cells)
+    depends_on_sigma = eq.noise is not None and eq.alpha == 0.5 and grid.dim > 1
+    if depends_on_sigma or d_cells.ndim == grid.dim + 2:
+        drift = _drift_at_centers(eq, grid, t, mean)
+        if not depends_on_sigma:
+            return tensor_generator(grid, drift, d_cells, eq.alpha)
+        return tensor_generator(grid, drift + eq.stratonovich_drift(grid, t), d_cells, 0.0)
     links: list[Links] = []
     exits: list[Exit] = []
     for axis in range(grid.dim):
         if grid.periodic(axis) and grid.shape[axis] < 3:
             raise bad_value("cells", "at least 3 along a periodic axis", grid.shape[axis])
         span = Span.of(grid, axis)
-        forward, backward = _axis_rates(eq, span, d_cells[axis], t)
+        forward, backward = _axis_rates(eq, span, d_cells[axis], t, mean)
         if grid.dim == 1:
             _fit_wall_layers(eq, span, forward, backward, d_cells[0], t)
         links += span.links(forward, backward)
@@ -59,9 +68,9 @@ def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
     return Generator(grid, tuple(links), tuple(exits))
 
 
-def _drift_at_centers(eq: FokkerPlanck, grid: Grid, t: float) -> np.ndarray:
+def _drift_at_centers(eq: FokkerPlanck, grid: Grid, t: float, mean: np.ndarray | None) -> np.ndarray:
     """The drift with the potential's share, (dim, *grid.shape)."""
-    drift = eq.drift_at(Points.centers(grid), t)
+    drift = eq.drift_at(Points.centers(grid), t, mean)
     if eq.potential is None:
         return drift
     for axis in range(grid.dim):
@@ -152,7 +161,10 @@ class Span:
         offset = tuple(int(a == axis) for a in range(grid.dim))
         width = grid.widths[axis]
         families = []
-        for inner, stride in ((self.upper == self.lower + 1, self.stride), (self.upper < self.lower, -(n - 1) * self.stride)):
+        for inner, stride in (
+            (self.upper == self.lower + 1, self.stride),
+            (self.upper < self.lower, -(n - 1) * self.stride),
+        ):
             chosen = np.flatnonzero(inner & (self.lower >= 0) & (self.upper < n))
             if chosen.size == 0:
                 continue
@@ -184,12 +196,14 @@ def quadrature(dim: int) -> tuple[np.ndarray, np.ndarray]:
     return 0.5 * (nodes + 1.0), 0.5 * weights
 
 
-def _axis_rates(eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
+def _axis_rates(
+    eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float, mean: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Velocities (f, b) of the flux f p_lower - b p_upper on all links of an axis, each (*links)."""
     axis = span.axis
     nodes, weights = quadrature(span.grid.dim)
     points = span.points(nodes)
-    drift = eq.drift_at(points, t)[axis]
+    drift = eq.drift_at(points, t, mean)[axis]
     if eq.potential is not None:
         drift = drift + potential_drift(eq, span, nodes, t)
     diffusion = eq.diffusion_at(points, t)[axis]
@@ -197,15 +211,10 @@ def _axis_rates(eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float) -> 
     d_lower, d_upper = _ends(eq, span, d_cells, t)
     length = np.broadcast_to(span.along(span.length), shape)
     forward, backward = np.empty(shape), np.empty(shape)
-    fit_links(
-        *(np.ascontiguousarray(field).reshape(nodes.size, -1) for field in (drift, diffusion)),
-        *(np.ascontiguousarray(field).ravel() for field in (d_lower, d_upper, length)),
-        eq.alpha,
-        nodes,
-        weights,
-        forward.reshape(-1),
-        backward.reshape(-1),
-    )
+    sampled = [np.ascontiguousarray(field).reshape(nodes.size, -1) for field in (drift, diffusion)]
+    ends = [np.ascontiguousarray(field).ravel() for field in (d_lower, d_upper, length)]
+    rates = forward.reshape(-1), backward.reshape(-1)
+    fit_links(sampled[0], sampled[1], ends[0], ends[1], ends[2], eq.alpha, nodes, weights, rates[0], rates[1])
     return forward, backward
 
 

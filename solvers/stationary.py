@@ -152,3 +152,21 @@ def entropy_production(q: Generator, masses: np.ndarray) -> float:
         out, back = out[busy], back[busy]
         total += float(((out - back) * (np.log(out) - np.log(back))).sum())
     return total
+
+
+def dissipation(current: np.ndarray, velocity: np.ndarray, diffusion: np.ndarray, volumes: np.ndarray) -> float:
+    """The integral of J . D^-1 J / p; infinite where a current of any weight leaves the range of D.
+
+    current and velocity = J / p have the shape (dim, *grid.shape), diffusion (dim, *grid.shape) or (dim, dim, *grid.shape).
+    """
+    dim = len(current)
+    if diffusion.ndim == dim + 1:
+        diffusion = np.einsum("i...,ij->ij...", diffusion, np.eye(dim))
+    eigenvalues, axes = np.linalg.eigh(np.moveaxis(diffusion, (0, 1), (-2, -1)))
+    along = [np.einsum("...ik,i...->k...", axes, field) for field in (current, velocity)]
+    power = along[0] * along[1] * volumes
+    values = np.moveaxis(eigenvalues, -1, 0)
+    silent = values <= 1e-12 * np.abs(values).max(axis=0, keepdims=True)
+    if power[silent].sum() > 1e-6 * power.sum():
+        return float("inf")
+    return float((power[~silent] / values[~silent]).sum())

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..equation import FokkerPlanck
 from ..errors import bad_value
 from ..grid import Grid
 from .generator import Exit, Generator, Links
@@ -25,30 +24,33 @@ from .kernels.selling import decompose
 MAX_OFFSET = 8
 
 
-def tensor_generator(eq: FokkerPlanck, grid: Grid, drift: np.ndarray, diffusion: np.ndarray) -> Generator:
+def tensor_generator(grid: Grid, drift: np.ndarray, diffusion: np.ndarray, alpha: float) -> Generator:
     """The generator of an equation with a full tensor, from its coefficients at the cell centers.
 
     Parameters
     ----------
-    eq : FokkerPlanck
-        Convention "ito" or "klimontovich".
     grid : Grid
     drift : ndarray (dim, *grid.shape)
-    diffusion : ndarray (dim, dim, *grid.shape)
+    diffusion : ndarray (dim, dim, *grid.shape), or (dim, *grid.shape) where diagonal
+    alpha : {0.0, 1.0}
+        Convention: Ito or Klimontovich.
     """
-    if eq.alpha not in (0.0, 1.0):
+    if alpha not in (0.0, 1.0):
         then = "A Stratonovich tensor needs the noise matrix: pass `noise` instead of `diffusion`."
-        raise bad_value("convention", "'ito' or 'klimontovich' for a full diffusion tensor", eq.convention, then)
+        raise bad_value("convention", "'ito' or 'klimontovich' for a full diffusion tensor", alpha, then)
+    if diffusion.ndim == grid.dim + 1:
+        diffusion = np.einsum("i...,ij->ij...", diffusion, np.eye(grid.dim))
     cells = _Cells.of(grid, drift, diffusion)
     links: list[Links] = []
     exits: list[Exit] = []
     for offset in cells.directions():
-        for family in _families(cells, offset, eq.alpha):
+        for family in _families(cells, offset, alpha):
             if isinstance(family, Links):
                 links.append(family)
             else:
                 exits.append(family)
-    return Generator(grid, tuple(links), tuple(exits), float(cells.added.max(initial=0.0)))
+    two_way = all((link.forward > 0.0).all() and (link.backward > 0.0).all() for link in links)
+    return Generator(grid, tuple(links), tuple(exits), cells.added, two_way and bool(cells.shared.all()))
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,9 @@ def _inverse(tensors: np.ndarray) -> np.ndarray:
     return np.linalg.inv(tensors + floor[:, None, None] * np.eye(d))
 
 
-def _share(offsets: np.ndarray, weights: np.ndarray, inverse: np.ndarray, force: np.ndarray, drift: np.ndarray) -> np.ndarray:
+def _share(
+    offsets: np.ndarray, weights: np.ndarray, inverse: np.ndarray, force: np.ndarray, drift: np.ndarray
+) -> np.ndarray:
     """1.0 where the drift along the tensor's links adds less numerical diffusion, relative to D, than along the axes."""
     lengths = np.einsum("nki,nij,nkj->nk", offsets, inverse, offsets)
     peclet = np.abs(np.einsum("nki,in->nk", offsets, force))
@@ -175,7 +179,7 @@ def _reached(active: np.ndarray, end: np.ndarray, crossed: np.ndarray) -> np.nda
 
 def _target(grid: Grid, index: np.ndarray, offset: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Raveled cells at the other end, and the first axis whose wall is in the way (-1: none), (n,) each."""
-    moved = []
+    moved: list[np.ndarray] = []
     crossed = np.full(index.shape[1], -1)
     for axis in reversed(range(grid.dim)):
         n = grid.shape[axis]
@@ -185,11 +189,17 @@ def _target(grid: Grid, index: np.ndarray, offset: tuple[int, ...]) -> tuple[np.
         outside = (place < 0) | (place >= n)
         crossed[outside] = axis
         moved.insert(0, np.clip(place, 0, n - 1))
-    return np.ravel_multi_index(moved, grid.shape), crossed
+    return np.asarray(np.ravel_multi_index(moved, grid.shape)), crossed
 
 
 def _rates(
-    cells: _Cells, offset: tuple[int, ...], low: np.ndarray, high: np.ndarray, rho: np.ndarray, drift: np.ndarray, alpha: float
+    cells: _Cells,
+    offset: tuple[int, ...],
+    low: np.ndarray,
+    high: np.ndarray,
+    rho: np.ndarray,
+    drift: np.ndarray,
+    alpha: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rates both ways of the links low -> high."""
     e = np.abs(np.array(offset))[:, None]

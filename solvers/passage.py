@@ -1,0 +1,175 @@
+"""First passage: times until a target is reached, and which of two is reached first.
+
+A target absorbs where it begins: the links that enter it are cut at its edge and shortened to that length, with the
+density zero there. The backward equations are then solved on the cells outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import breadth_first_order
+from scipy.sparse.linalg import splu
+
+from ..errors import ConvergenceError
+from ..grid import Grid
+from .generator import Exit, Generator, Links
+from .kernels.links import exponential_fit_all
+from .kernels.tridiagonal import solve_chain
+
+Inside = Callable[..., np.ndarray]
+
+
+def absorb(q: Generator, target: np.ndarray, inside: Inside | None) -> Generator:
+    """The generator killed on a target.
+
+    Parameters
+    ----------
+    q : Generator
+    target : ndarray of bool (*grid.shape)
+        Cells whose centers lie in the target. They keep no links.
+    inside : callable or None
+        The target as a function of the coordinates; its edge is then found on each link by bisection. Otherwise the edge
+        is the face between the cells.
+    """
+    mask = target.ravel()
+    links: list[Links] = []
+    exits = [
+        wall._replace(cells=wall.cells[~mask[wall.cells]], rates=wall.rates[~mask[wall.cells]]) for wall in q.exits
+    ]
+    for link in q.links:
+        into = mask[link.lower], mask[link.upper]
+        free = ~into[0] & ~into[1]
+        links.append(link._replace(lower=link.lower[free], forward=link.forward[free], backward=link.backward[free]))
+        axis = int(np.flatnonzero(link.offset)[0])
+        for side, entering in ((1, ~into[0] & into[1]), (0, into[0] & ~into[1])):
+            if entering.any():
+                cells, rates = _entry_rates(q.grid, link, np.flatnonzero(entering), bool(side), inside)
+                exits.append(Exit(axis, side, cells, rates))
+    return Generator(q.grid, tuple(links), tuple(exits), q.added_diffusion, q.force_on_links)
+
+
+def _entry_rates(
+    grid: Grid, link: Links, chosen: np.ndarray, upward: bool, inside: Inside | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cells outside the target and their rates into it, through links cut at its edge."""
+    low, high = link.lower[chosen], link.upper[chosen]
+    start, end = (low, high) if upward else (high, low)
+    out, back = (link.forward, link.backward) if upward else (link.backward, link.forward)
+    widths = _extent(grid, link.offset)
+    # velocities of the whole link, and its conductance d from w = ln(out / back) = v / d
+    out, back = out[chosen] * widths[start], back[chosen] * widths[end]
+    velocity = out - back
+    with np.errstate(divide="ignore", invalid="ignore"):
+        w = np.log(out) - np.log(back)
+        conductance = np.where(np.abs(w) > 1e-6, velocity / w, 0.5 * (out + back))
+    conductance = np.nan_to_num(np.where(np.isfinite(w), conductance, 0.0))
+    share = (
+        widths[start] / (widths[start] + widths[end])
+        if inside is None
+        else _edge(grid, link.offset, start, upward, inside)
+    )
+    rate, _ = exponential_fit_all(velocity, conductance / np.maximum(share, 1e-3))
+    return start, rate / widths[start]
+
+
+def _extent(grid: Grid, offset: tuple[int, ...]) -> np.ndarray:
+    """Length of the offset in each cell's widths, (n,)."""
+    lines = np.meshgrid(*grid.widths, indexing="ij", sparse=True)
+    square = sum((o * w) ** 2 for o, w in zip(offset, lines, strict=True))
+    return np.sqrt(np.broadcast_to(square, grid.shape)).ravel()
+
+
+def _edge(grid: Grid, offset: tuple[int, ...], start: np.ndarray, upward: bool, inside: Inside) -> np.ndarray:
+    """Fraction of each link, from the cell outside, at which the target begins."""
+    index = np.unravel_index(start, grid.shape)
+    origin, step = [], []
+    for axis, (cells, o) in enumerate(zip(index, offset, strict=True)):
+        n = grid.shape[axis]
+        target = cells + (o if upward else -o)
+        period = grid.edges[axis][-1] - grid.edges[axis][0]
+        there = grid.centers[axis][target % n] + period * np.floor_divide(target, n)
+        origin.append(grid.centers[axis][cells])
+        step.append(there - grid.centers[axis][cells])
+    low, high = np.zeros(start.size), np.ones(start.size)
+    for _ in range(45):
+        middle = 0.5 * (low + high)
+        hit = np.asarray(inside(*(x + middle * dx for x, dx in zip(origin, step, strict=True))), dtype=bool)
+        low, high = np.where(hit, low, middle), np.where(hit, middle, high)
+    return high
+
+
+def solve_backward(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """u with Q^T u = -source on the cells `outside` (n, bool) of a killed generator, zero elsewhere; source >= 0.
+
+    Infinite where a source is met forever, because nothing is reached from there.
+    """
+    result = np.zeros(outside.size)
+    finite, endless = _reachability(q, outside, source)
+    result[endless] = np.inf
+    cells = np.flatnonzero(finite)
+    if cells.size == 0:
+        return result
+    strides = {link.stride for link in q.links}
+    if q.grid.dim == 1 and strides <= {1} and not endless.any():
+        result[cells] = _chain(q, outside, source)[cells]
+        return result
+    inner = q.matrix[cells][:, cells].T.tocsc()
+    factor = splu(inner, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    values = factor.solve(-source[cells])
+    # the rounding of the diagonal acts like an escape rate of 1e-16 of the largest
+    _check_stiff(q, factor.solve(-np.ones(cells.size)), values)
+    result[cells] = values
+    return result
+
+
+def _check_stiff(q: Generator, times: np.ndarray, values: np.ndarray) -> None:
+    loss = 1e-15 * float(times.max(initial=0.0)) * float(q.outflow.max(initial=0.0))
+    if loss > 1e-2 or not np.isfinite(values).all():
+        raise ConvergenceError(
+            f"passage takes {times.max():.1e} while the fastest rate is {q.outflow.max():.1e}: beyond double precision. "
+            "Lower the barrier, coarsen the grid, or use the spectrum of a smaller box.",
+            values,
+        )
+
+
+def _chain(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """The same in 1D by elimination without subtraction, exact to round-off behind any barrier."""
+    n = q.grid.size
+    up, down = np.zeros(n), np.zeros(n)
+    for link in q.links:
+        up[link.lower] = link.forward
+        down[link.upper] = link.backward
+    result = np.empty(n)
+    solve_chain(up, down, q.escape, np.where(outside, source, 0.0), outside, result)
+    return result
+
+
+def _reachability(q: Generator, outside: np.ndarray, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(cells from which an exit is certain to be reached, cells from which it may never be and a source is met)."""
+    n = outside.size
+    rates = q.matrix.tocoo()
+    off = (rates.row != rates.col) & (rates.data > 0.0)
+    to, of = rates.row[off], rates.col[off]
+    leaving = np.flatnonzero((q.escape > 0.0) & outside)
+    reach = _ancestors(n, of, to, leaving) & outside
+    stuck = np.flatnonzero(outside & ~reach)
+    endless = _ancestors(n, of, to, stuck) & outside if stuck.size else np.zeros(n, dtype=bool)
+    if not (source[endless] > 0.0).any():
+        return reach, np.zeros(n, dtype=bool)
+    return outside & ~endless, endless
+
+
+def _ancestors(n: int, of: np.ndarray, to: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """Nodes with a path along of -> to into the goal, itself included."""
+    found = np.zeros(n + 1, dtype=bool)
+    if goal.size:
+        backward = (
+            np.ones(of.size + goal.size),
+            (np.concatenate([to, np.full(goal.size, n)]), np.concatenate([of, goal])),
+        )
+        graph = sp.coo_array(backward, shape=(n + 1, n + 1)).tocsr()
+        found[breadth_first_order(graph, n, directed=True, return_predecessors=False)] = True
+    return found[:n]
