@@ -16,6 +16,7 @@ __path__ = [
     *(str(p) for p in [_Path(__file__).parent.parent] if not (_Path(__file__).parent / "solvers").is_dir()),
 ]
 
+from .basins import basins, lamperti
 from .compare import Comparison, compare
 from .density import from_samples, gaussian, point, uniform
 from .equation import FokkerPlanck, Swarm
@@ -27,6 +28,7 @@ from .results import FirstPassage, Solution, Spectrum, Stationary
 from .sgd import SGD, SampleLoss
 from .solvers.finite_volume import generator
 from .solvers.generator import Generator
+from .storage import load
 
 __version__ = "0.1.0"
 
@@ -45,12 +47,15 @@ __all__ = [
     "Spectrum",
     "Stationary",
     "Swarm",
+    "basins",
     "committor",
     "compare",
     "first_passage",
     "from_samples",
     "gaussian",
     "generator",
+    "lamperti",
+    "load",
     "point",
     "solve",
     "spectrum",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -240,3 +240,48 @@ def cividis(level: float) -> Any:
     import matplotlib as mpl
 
     return mpl.colormaps["cividis"](level)
+
+
+def noise_scale(ax: Axes, box: Any) -> None:
+    """A logarithmic axis where the noise spans more than a decade, over at most eight of them."""
+    seen = [np.asarray(line.get_ydata())[within(np.asarray(line.get_xdata()), box[0])] for line in ax.lines]
+    values = np.concatenate(seen)
+    values = values[np.isfinite(values)]
+    if values.size and values.max() > 10.0 * values.min():
+        ax.set_yscale("log")
+        ax.set_ylim(max(values.min() / 3.0, values.max() * 1e-8), values.max() * 3.0)
+
+
+def within(x: np.ndarray, span: tuple[float, float]) -> np.ndarray:
+    return (x >= span[0]) & (x <= span[1])
+
+
+def simulated_moments(
+    panels: Any, solutions: Mapping[str, Solution], ensemble: Ensemble, labels: Sequence[str]
+) -> None:
+    """Points with three standard errors, and below how far each density is away, in standard errors."""
+    mean, error = ensemble.mean(), ensemble.standard_error()
+    covariance = ensemble.covariance()
+    spread = deviation_error(ensemble)
+    for axis in range(len(labels)):
+        deviation = np.sqrt(covariance[:, axis, axis])
+        points: Any = {"color": COLORS[axis], "fmt": "os^"[axis], "markersize": 4, "markerfacecolor": "white"}
+        points["label"] = f"SGD, {labels[axis]}" if len(labels) > 1 else "SGD"
+        panels[0].errorbar(ensemble.times, mean[:, axis], 3.0 * error[:, axis], **points)
+        panels[1].errorbar(ensemble.times, deviation, 3.0 * spread[:, axis], **points)
+    for k, sol in enumerate(solutions.values()):
+        here = [i for i, t in enumerate(sol.times) if np.isclose(ensemble.times, t, rtol=1e-9).any()]
+        there = [int(np.argmin(np.abs(ensemble.times - sol.times[i]))) for i in here]
+        for axis in range(len(labels)):
+            scale = np.maximum(error[there, axis], 1e-300)
+            apart = (sol.mean()[here, axis] - mean[there, axis]) / scale
+            style: Any = {
+                "color": COLORS[axis],
+                "linestyle": LINES[(k * len(labels) + axis) % 5],
+                "marker": "os^"[axis],
+                "markersize": 4,
+            }
+            panels[2].plot(sol.times[here], np.where(error[there, axis] > 0.0, apart, np.nan), **style)
+    panels[2].axhspan(-3.0, 3.0, color="0.9", zorder=0)
+    standard_error_scale(panels[2])
+    panels[2].set_ylabel("mean minus SGD\n(standard errors)")

@@ -25,12 +25,12 @@ from ._drawing import (
     curve,
     density_map,
     density_scale,
-    deviation_error,
     histogram,
     histogram_map,
     new_figure,
+    noise_scale,
+    simulated_moments,
     spread_indices,
-    standard_error_scale,
     stretch,
     styled,
 )
@@ -179,7 +179,7 @@ def plot_landscape(
         noise = eq.diffusion_at(points)
         noise = noise.reshape(-1, *grid.shape)[0]
         axes[1][0].plot(grid.centers[0], np.where(noise > 0.0, noise, np.nan), **style)
-    _noise_scale(axes[1][0], box)
+    noise_scale(axes[1][0], box)
     axes[1][0].set(xlim=box[0], xlabel=labels[0], ylabel=f"noise D per {unit}")
     if len(equations) > 1:
         axes[1][0].legend()
@@ -264,7 +264,7 @@ def plot_moments(
             panels[0].plot(sol.times, sol.mean()[:, axis], **style)
             panels[1].plot(sol.times, deviation, **style)
     if ensemble is not None:
-        _simulated_moments(panels, solutions, ensemble, labels)
+        simulated_moments(panels, solutions, ensemble, labels)
     late = first.times[first.times > 0]
     if late.size and late[-1] > 30 * late[0]:
         panels[0].set_xscale("log")
@@ -406,48 +406,3 @@ def _landscape_map(
         ax.set_title("arrows: drift")
     ax.set(xlim=box[0], ylim=box[1], xlabel=labels[0], ylabel=labels[1])
     return fig
-
-
-def _noise_scale(ax: Axes, box: Any) -> None:
-    """A logarithmic axis where the noise spans more than a decade, over at most eight of them."""
-    seen = [np.asarray(line.get_ydata())[_within(np.asarray(line.get_xdata()), box[0])] for line in ax.lines]
-    values = np.concatenate(seen)
-    values = values[np.isfinite(values)]
-    if values.size and values.max() > 10.0 * values.min():
-        ax.set_yscale("log")
-        ax.set_ylim(max(values.min() / 3.0, values.max() * 1e-8), values.max() * 3.0)
-
-
-def _within(x: np.ndarray, span: tuple[float, float]) -> np.ndarray:
-    return (x >= span[0]) & (x <= span[1])
-
-
-def _simulated_moments(
-    panels: Any, solutions: Mapping[str, Solution], ensemble: Ensemble, labels: Sequence[str]
-) -> None:
-    """Points with three standard errors, and below how far each density is away, in standard errors."""
-    mean, error = ensemble.mean(), ensemble.standard_error()
-    covariance = ensemble.covariance()
-    spread = deviation_error(ensemble)
-    for axis in range(len(labels)):
-        deviation = np.sqrt(covariance[:, axis, axis])
-        points: Any = {"color": COLORS[axis], "fmt": "os^"[axis], "markersize": 4, "markerfacecolor": "white"}
-        points["label"] = f"SGD, {labels[axis]}" if len(labels) > 1 else "SGD"
-        panels[0].errorbar(ensemble.times, mean[:, axis], 3.0 * error[:, axis], **points)
-        panels[1].errorbar(ensemble.times, deviation, 3.0 * spread[:, axis], **points)
-    for k, sol in enumerate(solutions.values()):
-        here = [i for i, t in enumerate(sol.times) if np.isclose(ensemble.times, t, rtol=1e-9).any()]
-        there = [int(np.argmin(np.abs(ensemble.times - sol.times[i]))) for i in here]
-        for axis in range(len(labels)):
-            scale = np.maximum(error[there, axis], 1e-300)
-            apart = (sol.mean()[here, axis] - mean[there, axis]) / scale
-            style: Any = {
-                "color": COLORS[axis],
-                "linestyle": LINES[(k * len(labels) + axis) % 5],
-                "marker": "os^"[axis],
-                "markersize": 4,
-            }
-            panels[2].plot(sol.times[here], np.where(error[there, axis] > 0.0, apart, np.nan), **style)
-    panels[2].axhspan(-3.0, 3.0, color="0.9", zorder=0)
-    standard_error_scale(panels[2])
-    panels[2].set_ylabel("mean minus SGD\n(standard errors)")

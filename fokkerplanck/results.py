@@ -109,7 +109,7 @@ class Solution:
         return plot_solution(self, **options)
 
     def animate(self, path: str, **options: Any) -> None:
-        """Write an animation of the density, one frame an output time (.gif or .mp4 by its name)."""
+        """Write an animation of the density, one frame an output time (.gif)."""
         from .plotting import animate_solution
 
         animate_solution(self, path, **options)

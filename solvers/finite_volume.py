@@ -224,41 +224,43 @@ LAYER = 32  # cells beside a wall in which a power-law density is told from a fl
 def _fit_wall_layers(
     eq: FokkerPlanck, span: Span, forward: np.ndarray, backward: np.ndarray, d_cells: np.ndarray, t: float
 ) -> None:
-    """Correct the rates out of the cells beside a reflecting wall at which D vanishes, in place.
+    """Correct the rates out of the cells beside a reflecting wall at which D vanishes, in place (1D).
 
     There, at distance x from the wall, p ~ x^nu with nu = mu / D' - (1 - alpha), which may be singular. A cell's mass
-    is then not its volume times the density at its center but r times that, with r from integrating the power law.
+    is then not its volume times the density at its center, but r times that, with r from integrating the power law.
     """
     grid = span.grid
-    walls = np.array([0.0, 1.0])
     for side in (0, 1):
         if grid.boundary[0][side] != "reflecting" or grid.size < 2:
             continue
-        wall = Points((grid.edges[0][[0, -1]],), lambda values: values[[0, -1]])
-        d_wall = eq.diffusion_at(wall, t)[0, side]
-        beside = d_cells[0 if side == 0 else -1]
-        if d_wall > 1e-6 * beside or beside == 0.0:
-            continue
-        drift = eq.drift_at(wall, t)[0, side]
-        if eq.potential is not None:
-            link = 0 if side == 0 else -1
-            drift = drift + potential_drift(eq, span, walls, t)[side, link]
-        edges = np.abs(grid.edges[0] - grid.edges[0][0 if side == 0 else -1])
-        edges = edges if side == 0 else edges[::-1]
-        inward = 1.0 if side == 0 else -1.0
-        nu = inward * drift * edges[1] / (2.0 * beside) - (1.0 - eq.alpha)
+        nu = _wall_exponent(eq, span, side, d_cells, t)
         if not -1.0 < nu < 1.0:
             continue
-        edges = edges[: LAYER + 1]
+        distance = grid.edges[0] - grid.edges[0][0] if side == 0 else (grid.edges[0][-1] - grid.edges[0])[::-1]
+        edges = distance[: LAYER + 1]
         centers, widths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
-        ratio = np.diff(edges ** (nu + 1.0)) / ((nu + 1.0) * centers**nu * widths)
-        layer = np.ones(grid.size)
-        layer[: ratio.size] = ratio
-        layer = layer if side == 0 else layer[::-1]
+        ratio = np.ones(grid.size)
+        ratio[: centers.size] = np.diff(edges ** (nu + 1.0)) / ((nu + 1.0) * centers**nu * widths)
+        ratio = ratio if side == 0 else ratio[::-1]
         inside = span.lower >= 0
-        forward[inside] /= layer[span.lower[inside]]
+        forward[inside] /= ratio[span.lower[inside]]
         inside = span.upper < grid.size
-        backward[inside] /= layer[span.upper[inside]]
+        backward[inside] /= ratio[span.upper[inside]]
+
+
+def _wall_exponent(eq: FokkerPlanck, span: Span, side: int, d_cells: np.ndarray, t: float) -> float:
+    """nu of the density x^nu beside a wall; 1 where D does not vanish there, which calls for no correction."""
+    grid = span.grid
+    end = 0 if side == 0 else -1
+    wall = Points((grid.edges[0][[0, -1]],), lambda values: values[[0, -1]])
+    beside = d_cells[end]
+    if eq.diffusion_at(wall, t)[0, end] > 1e-6 * beside or beside == 0.0:
+        return 1.0
+    drift = eq.drift_at(wall, t)[0, end]
+    if eq.potential is not None:
+        drift += potential_drift(eq, span, np.array([0.0, 1.0]), t)[end, end]
+    inward = drift if side == 0 else -drift
+    return float(inward * 0.5 * grid.widths[0][end] / beside - (1.0 - eq.alpha))
 
 
 def _ends(eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:

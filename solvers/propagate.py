@@ -241,7 +241,6 @@ class Rational:
     """
 
     name = "rational"
-    floor = 5e-8  # what the halves differ by at best
 
     def __init__(self, q: Generator, rtol: float, horizon: float, budget: float = math.inf):
         self.q = q
@@ -250,13 +249,15 @@ class Rational:
         self.rate = float(q.outflow.max(initial=0.0))
         self.work = {"solves": 0, "factorizations": 0}
         self.bands = _tridiagonal(q)
+        self.spent = 0.0  # error of whole intervals so far
         self.step = math.inf
         self._factors: dict[tuple[float, int], list[SuperLU]] = {}
 
     def advance(self, masses: np.ndarray, time: float) -> tuple[np.ndarray, float]:
         """See `Method`."""
         result, error = self._whole(masses, time)
-        if error <= max(0.5 * self.rtol * time / self.horizon, self.floor):
+        if error <= 0.5 * self.rtol * time / self.horizon or self.spent + error <= 0.5 * self.rtol:
+            self.spent += error
             return result, error
         return self._steps(masses, time)
 
@@ -350,7 +351,7 @@ def choose(q: Generator, intervals: np.ndarray, rtol: float, rational: bool = Tr
     horizon = float(intervals.sum())
     positive = [float(dt) for dt in intervals if dt > 0.0]
     best = _cheapest_products(q, positive, rtol, horizon)
-    if not rational or not positive or rtol < 2.0 * Rational.floor * len(positive) or q.grid.dim > 2:
+    if not rational or not positive or q.grid.dim > 2:
         return best
     products = sum(best.products(dt) for dt in positive)
     # seconds, for cells and operations as measured on one core; only the ratio matters

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,8 @@ def simulate(
         blocks = [_PythonBlock(sgd, starts, generators, condition)]
     else:
         parts = [starts[k * BLOCK : (k + 1) * BLOCK] for k in range(len(generators))]
-        blocks = [_CompiledBlock(sgd, p, g, condition) for p, g in zip(parts, generators, strict=True)]
+        kernels = sgd.loss.path_kernels(condition if isinstance(condition, Condition) else None)
+        blocks = [_CompiledBlock(sgd, p, g, condition, kernels) for p, g in zip(parts, generators, strict=True)]
     positions = _run(blocks, times, horizon, starts, workers)
     exits = None if condition is None else np.concatenate([b.exits for b in blocks])
     settings = {"process": repr(sgd)} | ({} if target is None else {"target": _name(target), "max_steps": horizon})
@@ -99,11 +101,17 @@ class _Block:
 class _CompiledBlock(_Block):
     """A block moved by the compiled kernel of a formula loss."""
 
-    def __init__(self, sgd: Any, starts: np.ndarray, generator: np.random.Generator, condition: Callable | None):
+    def __init__(
+        self,
+        sgd: Any,
+        starts: np.ndarray,
+        generator: np.random.Generator,
+        condition: Callable | None,
+        kernels: ModuleType,
+    ):
         super().__init__(sgd, starts, condition)
-        compiled = isinstance(condition, Condition)
-        self.kernels = sgd.loss.path_kernels(condition if compiled else None)
-        self.single = condition is not None and not compiled  # a Python target is asked after each step
+        self.kernels = kernels
+        self.single = condition is not None and not isinstance(condition, Condition)  # a Python target is asked after each step
         self.generator, self.mode = generator, _mode(sgd)
         n_samples = sgd.loss.n_samples
         self.order = np.arange(n_samples if self.mode == _DISTINCT else 0)

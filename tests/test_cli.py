@@ -1,0 +1,241 @@
+"""The command line: what it prints and writes, and how it refuses."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from fokkerplanck import cli, plotting
+from fokkerplanck.runfile import read_run_file
+from fokkerplanck.storage import load
+
+ONE = """
+title = "Quadratic"
+[landscape]
+loss = "(w - x)**2"
+parameters = ["w"]
+data = { x = [0, 1] }
+[sgd]
+learning_rate = 0.05
+[grid]
+bounds = [-1, 2]
+cells = 200
+[start]
+mean = 0.2
+deviation = 0.1
+[output]
+times = [1, 20]
+[simulation]
+paths = 2000
+seed = 3
+"""
+
+TWO = """
+[equation]
+variables = ["a", "b"]
+potential = "a**2 + b**2"
+drift = ["-b", "a"]
+diffusion = [["0.5", 0.1], [0.1, 0.4]]
+[grid]
+bounds = [[-3, 3], [-3, 3]]
+cells = [40, 40]
+[start]
+mean = [1, 0]
+deviation = 0.4
+[output]
+times = [0.1, 0.5]
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(cli.app, [str(a) for a in arguments])
+
+
+def refused(*arguments):
+    """The one line on stderr with which a command ends with status 2."""
+    result = invoke(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def test_run_writes_densities_tables_and_figures(here):
+    (here / "quadratic.toml").write_text(ONE)
+    result = invoke("run", "quadratic.toml")
+    assert result.exit_code == 0, result.output
+    folder = here / "results" / "quadratic"
+    names = [
+        "density_0.05.nc",
+        "evolution.png",
+        "landscape.png",
+        "moments.png",
+        "stationary.png",
+        "table.csv",
+        "table.md",
+    ]
+    assert sorted(os.listdir(folder)) == names
+    assert os.listdir(folder.parent) == ["quadratic"]
+    sol = load(folder / "density_0.05.nc")
+    assert list(sol.times) == [1.0, 20.0]
+    assert sol.current(0).shape == (1, 200)
+    lines = (folder / "table.csv").read_text().splitlines()
+    assert lines[0].startswith("learning_rate,t,model,axis,mean,")
+    assert len(lines) == 5
+    assert (folder / "table.md").read_text().startswith("| learning_rate | t | model |")
+    for name in names[1:5]:
+        with Image.open(folder / name) as image:
+            assert np.asarray(image.convert("L")).std() > 5, name
+
+
+def test_run_prints_a_table_and_verdicts_in_80_columns(here):
+    (here / "quadratic.toml").write_text(ONE)
+    result = invoke("run", "quadratic.toml", "--out", "here")
+    *lines, last = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in result.stdout
+    assert re.search(r"t +model +mean +± +dev +± +z +W1", result.stdout)
+    assert re.search(
+        r"^t = 1: first-order (agrees with SGD within 3|is off by \S+) standard errors", result.stdout, re.M
+    )
+    assert "(4 comparisons at 3 standard errors: if all is well, one fails by chance in 1%" in result.stdout
+    assert last.startswith("7 files in here: density_0.05.nc, ")
+
+
+def test_several_learning_rates_have_files_of_their_own(here):
+    (here / "q.toml").write_text(ONE.replace("0.05", "[0.05, 0.1]"))
+    assert invoke("run", "q.toml", "--out", "out").exit_code == 0
+    names = os.listdir(here / "out")
+    assert {"density_0.05.nc", "density_0.1.nc", "moments_0.05.png", "evolution_0.1.png", "landscape.png"} < set(names)
+
+
+def test_an_equation_in_two_dimensions(here):
+    (here / "turn.toml").write_text(TWO)
+    result = invoke("run", "turn.toml", "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert "density" in result.stdout
+    assert "SGD" not in result.stdout
+    assert {"density.nc", "evolution.png", "landscape.png", "stationary.png"} < set(os.listdir("out"))
+    assert load("out/density.nc").density.shape == (2, 40, 40)
+
+
+def test_a_coarse_grid_is_a_note_and_no_warning(here):
+    (here / "q.toml").write_text(ONE.replace("cells = 200", "cells = 20"))
+    result = invoke("run", "q.toml", "--out", "out")
+    assert result.exit_code == 0
+    assert "Note: first-order: the grid adds a numerical diffusion" in result.stdout
+    assert "Warning" not in result.output
+
+
+def test_running_again_replaces_the_files(here):
+    (here / "q.toml").write_text(ONE)
+    invoke("run", "q.toml", "--out", "out")
+    (here / "out" / "mine.txt").write_text("keep")
+    (here / "out" / "table.csv").write_text("old")
+    assert invoke("run", "q.toml", "--out", "out").exit_code == 0
+    assert (here / "out" / "mine.txt").read_text() == "keep"
+    assert (here / "out" / "table.csv").read_text() != "old"
+
+
+def test_a_failure_leaves_nothing_behind(here, monkeypatch):
+    (here / "q.toml").write_text(ONE)
+
+    def fail(fig, path):
+        raise ValueError("`disk` must be larger, got full.")
+
+    monkeypatch.setattr(plotting, "save_figure", fail)
+    assert refused("run", "q.toml", "--out", "out") == "fokkerplanck: `disk` must be larger, got full."
+    assert os.listdir(here) == ["q.toml"]
+
+
+def test_bad_input_is_one_sentence_and_status_2(here):
+    (here / "bad.toml").write_text(ONE.replace("cells", "cels"))
+    line = "fokkerplanck: `grid.cels` must be one of boundary, bounds, cells, width, got 'cels'. Did you mean 'cells'?"
+    assert refused("run", "bad.toml") == line
+    assert refused("run", "no.toml").startswith("fokkerplanck: `FILE` must be an existing run file, got 'no.toml'.")
+    assert os.listdir(here) == ["bad.toml"]
+
+
+def test_output_folders_that_cannot_be(here):
+    (here / "q.toml").write_text(ONE)
+    line = "fokkerplanck: `--out` must be a folder, got 'q.toml'. There is a file of that name."
+    assert refused("run", "q.toml", "--out", "q.toml") == line
+    assert refused("run", "q.toml", "--out", "q.toml/sub").startswith("fokkerplanck: ")
+
+
+def test_unexpected_errors_keep_their_traceback(here, monkeypatch):
+    (here / "q.toml").write_text(ONE)
+    monkeypatch.setattr("fokkerplanck.run.compute", lambda *a: [].x)
+    assert isinstance(invoke("run", "q.toml").exception, AttributeError)
+
+
+def test_init_writes_a_run_file_that_runs(here):
+    assert invoke("init", "mine.toml").exit_code == 0
+    spec = read_run_file("mine.toml").spec
+    assert spec.landscape.parameters == ("w",)
+    text = (here / "mine.toml").read_text().replace("cells = [2000]", "cells = [400]").replace("20000", "500")
+    (here / "mine.toml").write_text(text)
+    assert invoke("run", "mine.toml").exit_code == 0
+    assert refused("init", "mine.toml") == (
+        "fokkerplanck: `FILE` must be the name of a new file, got 'mine.toml'. It exists; choose another name."
+    )
+
+
+def test_every_commented_line_of_the_template_is_valid(here):
+    text = cli.TEMPLATE
+    for old, new in (("# width =", "width ="), ("cells = [2000]", "# cells")):
+        assert old in text
+        text = text.replace(old, new)
+    (here / "w.toml").write_text(text)
+    assert read_run_file("w.toml").spec.grid.width
+    equation = "".join(
+        line[2:] for line in cli.TEMPLATE.splitlines(True) if line.startswith(("# [equation]", "# variables"))
+    )
+    rest = "".join(
+        line[2:]
+        for line in cli.TEMPLATE.splitlines(True)
+        if re.match(r"# (drift|diffusion|potential|convention) =", line)
+    )
+    rest += "[grid]\nbounds = [-1, 4]\ncells = 50\n[start]\npoint = 1\n[output]\ntimes = 1\n"
+    (here / "e.toml").write_text(equation + rest)
+    assert read_run_file("e.toml").spec.equation.variables == ("x",)
+
+
+def test_info_names_versions_and_folders():
+    result = invoke("info")
+    assert result.exit_code == 0
+    for word in ("fokkerplanck", "numpy", "threads", "kernels", "formulas"):
+        assert re.search(rf"^{word} ", result.stdout, re.M), word
+
+
+def test_help_is_quick_and_loads_nothing_heavy():
+    code = (
+        "import sys; from fokkerplanck.cli import app; app(['--help'], standalone_mode=False);"
+        "print([m for m in ('sympy', 'matplotlib', 'xarray', 'pydantic', 'h5py', 'pandas') if m in sys.modules])"
+    )
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.perf_counter() - start < 5.0  # 0.6 s on an idle machine; the list below is the real check
+    assert "run" in done.stdout
+    assert "init" in done.stdout
+    assert done.stdout.endswith("[]\n")
+
+
+def test_the_command_as_a_process(tmp_path):
+    (tmp_path / "bad.toml").write_text("title = 3")
+    command = [sys.executable, "-m", "fokkerplanck.cli", "run", str(tmp_path / "bad.toml")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "fokkerplanck: `title` must be a string, got 3.\n"

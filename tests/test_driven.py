@@ -1,0 +1,81 @@
+"""Coefficients that depend on time or on the density, against moments in closed form."""
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+
+TIMES = [1.0, 2.0, 5.0]
+
+
+def forced_mean(t):
+    """Of dx = -(x - sin 3t) dt from 2."""
+    return 2.3 * np.exp(-t) + (np.sin(3 * t) - 3 * np.cos(3 * t)) / 10
+
+
+def test_forced_mean_at_order_two_in_space():
+    errors = []
+    for n in (200, 400):
+        eq = fp.FokkerPlanck(drift=lambda x, t: -(x - np.sin(3 * t)), diffusion=0.5)
+        solution = fp.solve(eq, fp.Grid((-6, 6), n), fp.gaussian(2, 0.3), TIMES, rtol=1e-7)
+        errors.append(np.abs(solution.mean().ravel() - forced_mean(np.array(TIMES))))
+        np.testing.assert_allclose(solution.mass, 1.0, atol=1e-10)
+        assert solution.stats["min_density"] >= 0.0 or solution.stats["min_density"] > -1e-10
+    np.testing.assert_allclose(np.log2(errors[0] / errors[1]), 2.0, atol=0.1)
+
+
+def test_the_error_estimate_covers_the_error():
+    eq = fp.FokkerPlanck(drift=lambda x, t: -x * (1 + 0.8 * np.sin(5 * t)), diffusion=lambda x, t: 0.2 * (1.5 + np.cos(4 * t)) + 0 * x)
+    grid, start = fp.Grid((-4, 4), 120), fp.gaussian(1, 0.3)
+    fine = fp.solve(eq, grid, start, TIMES, rtol=1e-9).masses
+    previous = None
+    for rtol in (1e-3, 1e-5):
+        solution = fp.solve(eq, grid, start, TIMES, rtol=rtol)
+        error = np.abs(solution.masses - fine).sum(axis=1).max()
+        assert error <= solution.stats["error_estimate"] <= rtol
+        assert previous is None or solution.stats["steps"] > 1.5 * previous
+        previous = solution.stats["steps"]
+
+
+def test_time_dependent_tensor():
+    """A tensor that turns with time: the covariance obeys its own equation."""
+    turn = lambda t: np.array([[0.3, 0.1 * np.sin(t)], [0.1 * np.sin(t), 0.2]])  # noqa: E731
+    eq = fp.FokkerPlanck(
+        drift=lambda x, y: (-x, -y),
+        diffusion=lambda x, y, t: np.multiply.outer(turn(t), np.ones_like(x)),
+    )
+    solution = fp.solve(eq, fp.Grid([(-3.5, 3.5)] * 2, 56), fp.gaussian([0, 0], 0.4), 1.0, rtol=1e-3)
+    # d c / dt = -2 c + 2 d(t) with d = 0.1 sin t
+    expected = 0.2 * ((2 * np.sin(1) - np.cos(1)) / 5 + np.exp(-2) / 5)
+    assert solution.covariance()[0, 0, 1] == pytest.approx(expected, abs=5e-4)
+
+
+def test_swarm_narrows_and_does_not_move_the_mean():
+    """dx = -x dt - k (x - <x>) dt: the mean decays at rate 1, the variance at 2 (1 + k)."""
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5, interaction=fp.Swarm(strength=2.0))
+    times = np.array([0.5, 1.0, 2.0])
+    solution = fp.solve(eq, fp.Grid((-5, 5), 400), fp.gaussian(2, 0.3), times, rtol=1e-5)
+    np.testing.assert_allclose(solution.mean().ravel(), 2 * np.exp(-times), atol=5e-4)
+    variance = 0.09 * np.exp(-6 * times) + 0.5 / 3 * (1 - np.exp(-6 * times))
+    np.testing.assert_allclose(solution.covariance().ravel(), variance, atol=2e-4)
+    assert solution.method == "magnus"
+
+
+def test_questions_of_the_long_run_are_refused():
+    driven = fp.FokkerPlanck(drift=lambda x, t: -x * t, diffusion=0.5)
+    swarm = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5, interaction=fp.Swarm(strength=1.0))
+    grid = fp.Grid((-1, 1), 10)
+    for eq in (driven, swarm):
+        for ask in (fp.stationary, fp.spectrum):
+            with pytest.raises(ValueError, match="`eq` must be independent of time and of the density"):
+                ask(eq, grid)
+    with pytest.raises(ValueError, match="`eq` must be without interaction"):
+        fp.generator(swarm, grid)
+    with pytest.raises(ValueError, match="`method` must be 'auto' where coefficients depend on time"):
+        fp.solve(driven, grid, fp.gaussian(0, 0.2), 1.0, method="chebyshev")
+
+
+@pytest.mark.parametrize("strength", [-1.0, np.inf, True, "2"])
+def test_bad_strength(strength):
+    with pytest.raises(ValueError, match="`strength` must be a number not below 0"):
+        fp.Swarm(strength=strength)

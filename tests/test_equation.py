@@ -1,0 +1,290 @@
+"""FokkerPlanck: the forms in which coefficients come, and the sentences in which bad ones are refused."""
+
+import functools
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+from fokkerplanck.equation import Points
+
+LINE = fp.Grid((-2, 2), 24)
+PLANE = fp.Grid([(-2, 2), (-1, 1)], [12, 9])
+
+
+def reported(reason):
+    return pytest.mark.xfail(strict=True, reason=f"{reason} (reported)")
+
+
+class Spring:
+    def __call__(self, x):
+        return -2.0 * x
+
+
+def same_generator(first, second, grid):
+    a, b = fp.generator(first, grid).matrix, fp.generator(second, grid).matrix
+    assert a.nnz > 0
+    np.testing.assert_allclose(a.toarray(), b.toarray(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "drift",
+    [
+        Spring(),
+        functools.partial(lambda k, x: -k * x, 2.0),
+        np.poly1d([-2.0, 0.0]),
+        [lambda x: -2.0 * x],
+        lambda x: (-2.0 * x,),
+        lambda x: (-2.0 * x)[None],
+        -2.0 * LINE.centers[0],
+        (-2.0 * LINE.centers[0]).tolist(),
+    ],
+    ids=["object", "partial", "poly1d", "list", "tuple", "stacked", "array", "numbers"],
+)
+def test_forms_of_a_drift_on_a_line(drift):
+    same_generator(
+        fp.FokkerPlanck(drift=drift, diffusion=0.5), fp.FokkerPlanck(drift=lambda x: -2.0 * x, diffusion=0.5), LINE
+    )
+
+
+@pytest.mark.parametrize(
+    "drift",
+    [
+        [1.5, lambda x, y: x * y],
+        (np.full(PLANE.shape, 1.5), lambda x, y: x * y),
+        lambda x, y: np.array([1.5 + 0 * x, x * y]),
+        lambda x, y: [1.5 + 0 * x, x * y],
+        pytest.param(lambda x, y: (1.5, x * y), marks=reported("a number beside an array in a function's answer")),
+    ],
+    ids=["entries", "array entry", "stack", "list", "number entry"],
+)
+def test_forms_of_a_drift_in_the_plane(drift):
+    same_generator(
+        fp.FokkerPlanck(drift=drift, diffusion=0.5),
+        fp.FokkerPlanck(drift=lambda x, y: (1.5 + 0 * x, x * y), diffusion=0.5),
+        PLANE,
+    )
+
+
+@pytest.mark.parametrize(
+    "diffusion",
+    [
+        [0.5, 0.25],
+        [0.5, lambda x, y: 0.25 + 0 * x],
+        [[0.5, 0.0], [0.0, 0.25]],
+        np.array([[0.5, 0.0], [0.0, 0.25]]),
+        lambda x, y: [0.5 + 0 * x, 0.25 + 0 * x],
+        lambda x, y: [[0.5, 0], [0, 0.25]],
+        pytest.param(
+            lambda x, y: (0.5, 0.25 + 0 * x), marks=reported("a number beside an array in a function's answer")
+        ),
+        np.stack([np.full(PLANE.shape, 0.5), np.full(PLANE.shape, 0.25)]),
+    ],
+    ids=["entries", "entry", "nested", "matrix", "function", "nested function", "numbers", "arrays"],
+)
+def test_forms_of_a_diagonal_diffusion(diffusion):
+    same_generator(
+        fp.FokkerPlanck(diffusion=diffusion),
+        fp.FokkerPlanck(diffusion=lambda x, y: np.array([0.5 + 0 * x, 0.25 + 0 * x])),
+        PLANE,
+    )
+
+
+@pytest.mark.parametrize("kind", [np.float32, int, bool])
+def test_coefficient_arrays_of_other_types_are_read_as_numbers(kind):
+    ones = np.ones(LINE.shape, dtype=kind)
+    same_generator(fp.FokkerPlanck(drift=ones, diffusion=ones), fp.FokkerPlanck(drift=1.0, diffusion=1.0), LINE)
+
+
+def test_a_ufunc_is_a_coefficient():
+    same_generator(
+        fp.FokkerPlanck(drift=np.negative, diffusion=np.exp),
+        fp.FokkerPlanck(drift=lambda x: -x, diffusion=lambda x: np.exp(x)),
+        LINE,
+    )
+
+
+def test_noise_means_half_its_square():
+    sigma = [[1.0, 0.5], [0.0, lambda x, y: 1.0 + x**2]]
+    d = fp.FokkerPlanck(noise=sigma).diffusion_at(Points.centers(PLANE))
+    x = np.broadcast_to(PLANE.coordinates()[0], PLANE.shape)
+    s = 1.0 + x**2
+    np.testing.assert_allclose(d, 0.5 * np.array([[1.25 + 0 * x, 0.5 * s], [0.5 * s, s**2]]), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        pytest.param(lambda x: 1.0 + 0.1 * x, marks=reported("noise as a function on a line")),
+        [[lambda x: 1.0 + 0.1 * x]],
+    ],
+    ids=["function", "nested"],
+)
+def test_noise_on_a_line(noise):
+    same_generator(fp.FokkerPlanck(noise=noise), fp.FokkerPlanck(diffusion=lambda x: 0.5 * (1.0 + 0.1 * x) ** 2), LINE)
+
+
+def test_time_dependence_is_a_parameter_called_t():
+    assert fp.FokkerPlanck(drift=lambda x, t: -x, diffusion=1.0).time_dependent
+    assert fp.FokkerPlanck(diffusion=[1.0, lambda x, y, t=0.0: 1.0]).time_dependent
+    assert not fp.FokkerPlanck(drift=lambda x: -x, diffusion=np.abs).time_dependent
+    eq = fp.FokkerPlanck(drift=lambda x, t: -t * x, diffusion=1.0)
+    np.testing.assert_allclose(eq.drift_at(Points.centers(LINE), t=3.0)[0], -3.0 * LINE.centers[0])
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.25, 0.5, 1.0])
+def test_noise_induced_drift_is_minus_the_divergence_of_d(alpha):
+    eq = fp.FokkerPlanck(diffusion=lambda x: 0.1 + 0.4 * x**2, convention=alpha)
+    np.testing.assert_allclose(eq.noise_induced_drift(LINE)[0], -(1.0 - alpha) * 0.8 * LINE.centers[0], atol=1e-12)
+
+
+def test_noise_induced_drift_of_a_tensor():
+    eq = fp.FokkerPlanck(diffusion=lambda x, y: [[2 + x**2, x * y], [x * y, 3 + y**2]])
+    x, y = np.broadcast_arrays(*PLANE.coordinates())
+    np.testing.assert_allclose(eq.noise_induced_drift(PLANE), [-(2 * x + x), -(y + 2 * y)], atol=1e-12)
+
+
+def test_an_equation_is_frozen_and_conventions_have_names_and_numbers():
+    eq = fp.FokkerPlanck(diffusion=1.0, convention="klimontovich")
+    assert eq.alpha == 1.0
+    assert fp.FokkerPlanck(diffusion=1.0, convention=np.float64(0.3)).alpha == 0.3
+    with pytest.raises(AttributeError):
+        eq.convention = "ito"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({}, ValueError, "`diffusion` must be given, or `noise` instead of it, got 'neither'.*diffusion=0"),
+        (
+            {"diffusion": 1.0, "noise": 1.0},
+            ValueError,
+            "`diffusion` must be given, or `noise` instead of it, got 'both'",
+        ),
+        ({"drift": "-x", "diffusion": 1.0}, TypeError, "`drift` must be a number, a function or an array, got '-x'"),
+        ({"diffusion": "x"}, TypeError, "`diffusion` must be a number, a function or an array, got 'x'"),
+        ({"potential": 2.0, "diffusion": 1.0}, TypeError, r"`potential` must be .*a function or an array, got 2\.0"),
+        ({"diffusion": 1.0, "convention": "strato"}, ValueError, "`convention` must be .*got 'strato'.*'stratonovich'"),
+        ({"diffusion": 1.0, "convention": 1.5}, ValueError, r"`convention` must be .*a number in \[0, 1\], got 1\.5"),
+        ({"diffusion": 1.0, "convention": True}, ValueError, "`convention` must be .*got True"),
+        ({"diffusion": 1.0, "interaction": 3.0}, TypeError, r"`interaction` must be None or fp\.Swarm.*, got 3\.0"),
+    ],
+)
+def test_bad_equations_are_refused_when_made(arguments, error, sentence):
+    with pytest.raises(error, match=sentence):
+        fp.FokkerPlanck(**arguments)
+
+
+def hole(x):
+    return np.where(np.abs(x - 1.0) < 0.1, np.nan, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        (
+            {"drift": hole, "diffusion": 1.0},
+            ValueError,
+            r"`drift` must be finite everywhere on the grid, got nan at \((0\.9|1\.0)",
+        ),
+        (
+            {"diffusion": hole},
+            ValueError,
+            r"`diffusion` must be finite everywhere on the grid, got nan at \((0\.9|1\.0)",
+        ),
+        (
+            {"potential": lambda x: x / 0.0, "diffusion": 1.0},
+            ValueError,
+            "`potential` must be finite everywhere .*got -?inf",
+        ),
+        ({"drift": lambda x: 1j * x, "diffusion": 1.0}, TypeError, "`drift` must be real, got dtype complex128"),
+        ({"diffusion": 1j}, TypeError, "`diffusion` must be real, got dtype complex128"),
+        ({"diffusion": -0.5}, ValueError, r"`diffusion` must be positive semidefinite everywhere, got -0\.5 at"),
+        (
+            {"diffusion": lambda x: x},
+            ValueError,
+            r"`diffusion` must be positive semidefinite everywhere, got -1\.9.* at \(-1\.9",
+        ),
+        (
+            {"drift": np.ones(23), "diffusion": 1.0},
+            ValueError,
+            r"`drift` must be an array with the grid's shape, got shape \(23,\)",
+        ),
+        ({"diffusion": np.ones(23)}, ValueError, r"`diffusion` must be .*got shape \(23,\)"),
+        ({"diffusion": np.ones((24, 2))}, ValueError, r"`diffusion` must be .*got shape \(24, 2\)"),
+        (
+            {"drift": lambda x: x[:3], "diffusion": 1.0},
+            ValueError,
+            r"`drift` must be a field that fits .*got shape \(3,",
+        ),
+        ({"drift": lambda x, y: x, "diffusion": 1.0}, TypeError, r"`drift` must be a function of 1 coordinate\(s\)"),
+        (
+            {"drift": lambda x: (x, x), "diffusion": 1.0},
+            ValueError,
+            "`drift` must be 1 arrays, one per dimension, got '?2",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
+def test_bad_coefficients_are_refused_before_any_work(arguments, error, sentence):
+    with pytest.raises(error, match=sentence):
+        fp.generator(fp.FokkerPlanck(**arguments), LINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"drift": lambda x: x, "diffusion": 1.0}, TypeError, r"`drift` must be a function of 2 coordinate\(s\)"),
+        (
+            {"drift": lambda x, y: (x, y, x), "diffusion": 1.0},
+            ValueError,
+            "`drift` must be 2 arrays, one per dimension, got '?3",
+        ),
+        pytest.param(
+            {"drift": lambda x, y: x + y, "diffusion": 1.0},
+            ValueError,
+            "`drift` must be 2 arrays, one per dimension",
+            marks=reported("one array for two is cut at its two quadrature nodes, silently"),
+        ),
+        (
+            {"drift": [1.0, 2.0, 3.0], "diffusion": 1.0},
+            ValueError,
+            "`drift` must be 2 entries, one per dimension, got '?3",
+        ),
+        ({"diffusion": [1.0, 2.0, 3.0]}, ValueError, "`diffusion` must be a number, 2 entries .* got '?3 entries"),
+        (
+            {"diffusion": [[1.0, 2.0], [2.0, 1.0]]},
+            ValueError,
+            "`diffusion` must be positive semidefinite everywhere, got -1 at",
+        ),
+        ({"diffusion": [[1.0, 0.5], [0.4, 1.0]]}, ValueError, "`diffusion` must be symmetric"),
+        (
+            {"diffusion": lambda x, y: [[x, 0], [0, 1]]},
+            ValueError,
+            r"`diffusion` must be positive semidefinite .*got -1\.8",
+        ),
+        ({"noise": [[1.0, 2.0], [1.0]]}, ValueError, "`noise` must be a matrix of 2 rows of equal length"),
+        pytest.param({"noise": 1.0}, ValueError, "`noise` must be a matrix of 2 rows", marks=reported("no sentence")),
+        (
+            {"diffusion": [[1, 0.5], [0.5, 1]], "convention": 0.3},
+            ValueError,
+            "`convention` must be .*full diffusion tensor, got 0.3",
+        ),
+        (
+            {"diffusion": [[1, 0.5], [0.5, 1]], "convention": "stratonovich"},
+            ValueError,
+            "`convention` must be .*`noise`",
+        ),
+    ],
+)
+def test_bad_coefficients_in_the_plane_are_refused_before_any_work(arguments, error, sentence):
+    with pytest.raises(error, match=sentence):
+        fp.generator(fp.FokkerPlanck(**arguments), PLANE)
+
+
+def test_an_error_inside_a_coefficient_is_the_users_own():
+    def broken(x):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        fp.generator(fp.FokkerPlanck(drift=broken, diffusion=1.0), LINE)

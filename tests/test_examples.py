@@ -1,0 +1,105 @@
+"""The examples run, at smaller sizes through the same code, and say what their comments promise."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fokkerplanck.run import build, compute, table, verdicts, write
+from fokkerplanck.runfile import read_csv, read_run_file
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def small(name, **changes):
+    """A run file of the examples with some settings made smaller."""
+    run = read_run_file(EXAMPLES / f"{name}.toml")
+    spec = run.spec
+    for section, update in changes.items():
+        part = getattr(spec, section).model_copy(update=update)
+        spec = spec.model_copy(update={section: part})
+    return type(run)(run.path, spec)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_two_datapoints_script(tmp_path, capsys):
+    tables = script("two_datapoints").main(cells=800, n_paths=2000, picture=tmp_path / "a.png")
+    assert set(tables) == {0.02, 0.005}
+    assert "learning rate 0.02" in capsys.readouterr().out
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
+    z = {rate: [abs(z) for z in tab.column("z_mean") if z is not None] for rate, tab in tables.items()}
+    assert max(z[0.02]) > 20 * max(z[0.005])
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_iris_script(tmp_path):
+    stationary, comparison = script("iris").main(cells=64, n_paths=1000, picture=tmp_path / "a.png")
+    assert not stationary.is_equilibrium
+    last = [row for row in comparison.rows if row[0] == 1000 and row[1] == "SGD"]
+    np.testing.assert_allclose(stationary.mean(), [row[3] for row in last], atol=0.05)
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_two_datapoints_run_file(tmp_path):
+    run = small("two_datapoints", grid={"cells": [1000]}, simulation={"paths": 4000, "seed": 0})
+    problem = build(run)
+    outcomes = compute(problem)
+    fast, slow = (verdicts(outcome, problem.grid) for outcome in outcomes)
+    times = [10, 50, 100, 200, 500, 1000]
+    assert [line.split(":")[0] for line in fast] == [f"t = {t}" for t in times]
+    assert "is off by" in fast[-1]
+    assert all("agrees" in line for line in (slow[0], slow[2], slow[-1]))
+    write(problem, outcomes, table(outcomes), tmp_path / "out", lambda text, share: None)
+    assert len(list((tmp_path / "out").iterdir())) == 11
+    # all of it ends in the valley at w = 2, whose noise is nothing: a point mass
+    assert abs(outcomes[0].stationary.mean()[0] - 2.0) < 3 * problem.grid.widths[0][0]
+
+
+def test_iris_run_file(tmp_path):
+    run = small("iris", grid={"cells": [72, 80]}, simulation={"paths": 2000, "seed": 0})
+    problem = build(run)
+    (outcome,) = compute(problem)
+    assert outcome.ensemble.n_paths == 2000
+    sol = outcome.solutions["first-order"]
+    assert np.abs(sol.mass - 1.0).max() < 1e-6
+    walls = [sol.masses[:, :2], sol.masses[:, -2:], sol.masses[:, :, :2], sol.masses[:, :, -2:]]
+    assert max(wall.sum(axis=(1, 2)).max() for wall in walls) < 1e-6, "the box is too small"
+    write(problem, [outcome], table([outcome]), tmp_path / "out", lambda text, share: None)
+    assert len(list((tmp_path / "out").iterdir())) == 7
+
+
+def test_iris_data_are_fishers():
+    columns = read_csv(EXAMPLES / "iris.csv")
+    assert {name: values.size for name, values in columns.items()} == dict.fromkeys(columns, 150)
+    # Fisher (1936), table 1 and 2: sample means of versicolor and virginica, sepal and petal
+    versicolor = [columns[c][columns["species"] == 1].mean() for c in list(columns)[:4]]
+    virginica = [columns[c][columns["species"] == 2].mean() for c in list(columns)[:4]]
+    np.testing.assert_allclose(versicolor, [5.936, 2.770, 4.260, 1.326], atol=5e-4)
+    np.testing.assert_allclose(virginica, [6.588, 2.974, 5.552, 2.026], atol=5e-4)
+
+
+def test_iris_optimum_is_the_maximum_likelihood():
+    problem = build(read_run_file(EXAMPLES / "iris.toml"))
+    loss = problem.cases[0].sgd.loss
+    theta = np.array([-1.0, 4.0])
+    for _ in range(30):
+        theta = theta - np.linalg.solve(loss.hessian(*theta), loss.gradient(*theta))
+    assert np.abs(loss.gradient(*theta)).max() < 1e-12
+    # the loss there, found beside with scipy.optimize on the raw data: 0.1671040
+    assert loss.value(*theta) == pytest.approx(0.1671040, abs=1e-6)
+
+
+def test_scripts_are_short():
+    for path in EXAMPLES.glob("*.py"):
+        assert 30 <= len(path.read_text().splitlines()) <= 70, path.name

@@ -1,0 +1,82 @@
+"""The names users import, their signatures, and what importing costs."""
+
+import inspect
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+
+NAMES = (
+    "Grid FokkerPlanck gaussian uniform point from_samples solve stationary generator first_passage committor spectrum "
+    "Swarm SampleLoss SGD compare Solution Stationary ConvergenceError ResolutionWarning"
+)
+
+
+def test_all_names_exist_and_are_documented():
+    assert set(NAMES.split()) <= set(fp.__all__)
+    assert len(fp.__all__) == len(set(fp.__all__))
+    for name in fp.__all__:
+        assert inspect.getdoc(getattr(fp, name)), name
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (fp.Grid, ["bounds", "cells", "boundary"]),
+        (fp.Grid.from_edges, ["edges", "boundary"]),
+        (fp.FokkerPlanck, ["drift", "diffusion", "noise", "potential", "convention"]),
+        (fp.gaussian, ["mean", "std_or_cov"]),
+        (fp.uniform, ["low", "high"]),
+        (fp.point, ["x"]),
+        (fp.from_samples, ["samples"]),
+        (fp.solve, ["eq", "grid", "p0", "times", "method", "rtol", "progress", "observe"]),
+        (fp.stationary, ["eq", "grid"]),
+        (fp.generator, ["eq", "grid", "t"]),
+        (fp.first_passage, ["eq", "grid", "target"]),
+        (fp.committor, ["eq", "grid", "source", "target"]),
+        (fp.spectrum, ["eq", "grid", "k"]),
+    ],
+)
+def test_parameters_come_in_the_order_of_the_design(function, parameters):
+    assert list(inspect.signature(function).parameters)[: len(parameters)] == parameters
+
+
+def test_defaults_are_those_of_the_design():
+    defaults = {n: p.default for n, p in inspect.signature(fp.solve).parameters.items()}
+    assert (defaults["method"], defaults["rtol"], defaults["progress"], defaults["observe"]) == (
+        "auto",
+        1e-6,
+        False,
+        None,
+    )
+    assert inspect.signature(fp.FokkerPlanck).parameters["convention"].default == "ito"
+    assert inspect.signature(fp.Grid).parameters["boundary"].default == "reflecting"
+    assert inspect.signature(fp.generator).parameters["t"].default == 0.0
+
+
+def test_attributes_of_the_generator():
+    q = fp.generator(fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5), fp.Grid((-1, 1), 8))
+    assert isinstance(q, fp.Generator)
+    p = np.full(8, 0.125)
+    np.testing.assert_allclose(q.matrix @ p, q.apply(p))
+    np.testing.assert_allclose((q.adjoint.T - q.matrix).toarray(), 0.0)
+    assert [f.shape for f in q.flux(p)] == [(7,)]
+
+
+def test_importing_leaves_the_slow_packages_alone():
+    slow = ("sympy", "xarray", "matplotlib", "rich", "pydantic", "typer", "h5py")
+    code = f"import sys, json, fokkerplanck; print(json.dumps([m for m in {slow} if m in sys.modules]))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(out.stdout) == []
+
+
+def test_no_package_called_solvers_is_installed():
+    import importlib.util
+
+    spec = importlib.util.find_spec("fokkerplanck.solvers.propagate")
+    assert spec is not None
+    assert fp.solvers.__name__ == "fokkerplanck.solvers"

@@ -1,0 +1,59 @@
+"""Slow modes against known eigenvalues, biorthogonality, and the decay that they predict."""
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+
+
+def test_ornstein_uhlenbeck_eigenvalues_are_integers():
+    spectrum = fp.spectrum(fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5), fp.Grid((-6, 6), 600), k=5)
+    np.testing.assert_allclose(spectrum.eigenvalues, [0, -1, -2, -3, -4], atol=2e-3)
+    np.testing.assert_allclose(spectrum.time_scales[1:], [1, 1 / 2, 1 / 3, 1 / 4], rtol=1e-3)
+    assert spectrum.time_scales[0] == np.inf
+
+
+@pytest.mark.parametrize(("d", "rates"), [(0.1, (0.03354528731, 0.9273721)), (0.05, (0.002776140635, 0.82224712))])
+def test_kramers_rates_at_order_two(d, rates):
+    """A6."""
+    eq = fp.FokkerPlanck(drift=lambda x: x - x**3, diffusion=d)
+    errors = [np.abs(-fp.spectrum(eq, fp.Grid((-3, 3), n), 3).eigenvalues[1:] / rates - 1) for n in (200, 400)]
+    np.testing.assert_allclose(np.log2(errors[0] / errors[1]), 2.0, atol=0.1)
+
+
+@pytest.mark.parametrize("n", [16, 40])  # dense and sparse
+def test_two_dimensional_modes_are_sums_of_one_dimensional_ones(n):
+    eq = fp.FokkerPlanck(drift=lambda x, y: (-x, -2.5 * y), diffusion=0.3)
+    one = [
+        fp.spectrum(fp.FokkerPlanck(drift=f, diffusion=0.3), fp.Grid((-3, 3), n), 4).eigenvalues
+        for f in (lambda x: -x, lambda y: -2.5 * y)
+    ]
+    sums = np.sort((one[0][:, None] + one[1]).ravel())[::-1][:5]
+    spectrum = fp.spectrum(eq, fp.Grid([(-3, 3), (-3, 3)], n), 5)
+    np.testing.assert_allclose(spectrum.eigenvalues, sums, atol=1e-8)
+    right, left = spectrum.modes
+    product = np.einsum("ixy,jxy,xy->ij", left, right, spectrum.grid.volumes)
+    np.testing.assert_allclose(product, np.eye(5), atol=1e-6)
+    np.testing.assert_allclose(left[0], 1.0, atol=1e-6)
+
+
+def test_circle_has_complex_pairs():
+    """exp(ikx): eigenvalues -D k^2 - i v k."""
+    spectrum = fp.spectrum(fp.FokkerPlanck(drift=1.0, diffusion=0.1), fp.Grid((0, 1), 500, "periodic"), 3)
+    k = 2 * np.pi
+    np.testing.assert_allclose(np.sort_complex(spectrum.eigenvalues[1:]), [-0.1 * k**2 - 1j * k, -0.1 * k**2 + 1j * k], rtol=1e-3)
+
+
+def test_escape_rate_is_the_decay_of_the_mass():
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.3)
+    grid = fp.Grid((-1, 1), 100, boundary="absorbing")
+    spectrum = fp.spectrum(eq, grid, 3)
+    solution = fp.solve(eq, grid, fp.point(0.2), [20.0, 21.0], rtol=1e-9)
+    assert spectrum.escape_rate == pytest.approx(np.log(solution.mass[0] / solution.mass[1]), rel=1e-6)
+    np.testing.assert_allclose(solution.density[1] / solution.mass[1], spectrum.quasi_stationary, rtol=1e-5)
+
+
+@pytest.mark.parametrize("k", [0, 20, 2.5, True])
+def test_bad_k(k):
+    with pytest.raises(ValueError, match="`k` must be a whole number from 1 to 19"):
+        fp.spectrum(fp.FokkerPlanck(diffusion=1.0), fp.Grid((0, 1), 20), k)

@@ -1,0 +1,182 @@
+"""Saved solutions come back bit by bit, and whatever else a file may be is refused in one sentence."""
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+from fokkerplanck.storage import load, save_solution, write_atomically
+
+
+@pytest.fixture(scope="module")
+def line():
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    grid = fp.Grid.from_edges(np.sinh(np.linspace(-2, 2, 101)), boundary=("absorbing", "reflecting"))
+    return fp.solve(eq, grid, fp.gaussian(1, 0.3), [0.0, 0.5, 1.0], observe={"a/b é": lambda x: x**2})
+
+
+@pytest.fixture(scope="module")
+def plane():
+    eq = fp.FokkerPlanck(drift=lambda x, y: (-x + y, -y), diffusion=[0.6, 0.5])
+    grid = fp.Grid([(-3, 3), (-2, 2)], [24, 20], boundary=["reflecting", "periodic"])
+    return fp.solve(eq, grid, fp.gaussian([1, 0], 0.5), [0.5, 1.0])
+
+
+@pytest.fixture(scope="module")
+def space():
+    eq = fp.FokkerPlanck(drift=lambda x, y, z: (-x, -y, -z), diffusion=0.6)
+    return fp.solve(eq, fp.Grid([(-2, 2)] * 3, 8), fp.gaussian([0, 0, 0], 0.6), [0.3])
+
+
+def same_bits(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("name", ["line", "plane", "space"])
+def test_round_trip_is_exact(name, request, tmp_path):
+    sol = request.getfixturevalue(name)
+    sol.save(tmp_path / "s.nc")
+    back = load(tmp_path / "s.nc")
+    assert same_bits(sol.times, back.times)
+    assert same_bits(sol.density, back.density)
+    assert all(same_bits(a, b) for a, b in zip(sol.grid.edges, back.grid.edges, strict=True))
+    assert all(same_bits(sol.current(i), back.current(i)) for i in range(sol.times.size))
+    assert list(sol.observed) == list(back.observed)
+    assert all(same_bits(sol.observed[key], back.observed[key]) for key in sol.observed)
+    assert sol.grid.boundary == back.grid.boundary
+    assert (sol.method, sol.message, sol.success, sol.stats) == (back.method, back.message, back.success, back.stats)
+    assert back.generator is None
+
+
+def test_a_loaded_solution_can_be_saved_again(line, tmp_path):
+    line.save(tmp_path / "a.nc")
+    load(tmp_path / "a.nc").save(tmp_path / "b.nc")
+    assert same_bits(load(tmp_path / "b.nc").current(1), line.current(1))
+
+
+def test_current_may_be_left_out(line, tmp_path):
+    line.save(tmp_path / "a.nc", current=False)
+    back = load(tmp_path / "a.nc")
+    with pytest.raises(ValueError, match=r"^`current` must be saved with the solution, got 'none'\."):
+        back.current(0)
+    with pytest.raises(ValueError, match=r"^`current` must be False for a solution loaded without its current"):
+        back.save(tmp_path / "b.nc")
+    assert not (tmp_path / "b.nc").exists()
+
+
+def test_xarray_reads_the_same_file(plane, tmp_path):
+    import xarray as xr
+
+    plane.save(tmp_path / "s.nc")
+    data = xr.load_dataset(tmp_path / "s.nc", engine="h5netcdf")
+    assert data.density.dims == ("time", "x", "y")
+    assert data.current.dims == ("time", "component", "x", "y")
+    np.testing.assert_array_equal(data.density, plane.density)
+    np.testing.assert_array_equal(data.x, plane.grid.centers[0])
+
+
+def test_to_xarray_has_labels(line):
+    data = line.to_xarray()
+    assert data.density.dims == ("time", "x")
+    np.testing.assert_array_equal(data.x_edges, line.grid.edges[0])
+    assert float(data.observed.sel(observable="a/b é", time=1.0)) == line.observed["a/b é"][2]
+
+
+def test_every_flipped_byte_is_noticed_or_harmless(plane, tmp_path):
+    plane.save(tmp_path / "good.nc")
+    good = (tmp_path / "good.nc").read_bytes()
+    sentences = []
+    for place in np.random.default_rng(0).integers(0, len(good), 150):
+        bad = bytearray(good)
+        bad[place] ^= 0xFF
+        (tmp_path / "bad.nc").write_bytes(bad)
+        try:
+            back = load(tmp_path / "bad.nc")
+        except ValueError as error:
+            sentences.append(str(error))
+        else:
+            assert same_bits(back.density, plane.density)
+            assert same_bits(back.current(0), plane.current(0))
+    assert all(sentence.startswith("`path` must be") for sentence in sentences)
+    assert len(sentences) > 50
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_truncated_files_are_refused(plane, tmp_path, share):
+    plane.save(tmp_path / "s.nc")
+    whole = (tmp_path / "s.nc").read_bytes()
+    (tmp_path / "s.nc").write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(
+        ValueError, match=r"^`path` must be .*, got (a truncated or damaged one|an empty file)\. It is .*s\.nc"
+    ):
+        load(tmp_path / "s.nc")
+
+
+def test_foreign_files_are_refused(tmp_path):
+    import h5py
+
+    (tmp_path / "a.txt").write_text("hello, this is no netCDF file")
+    with pytest.raises(ValueError, match=r"got a file of another kind\. It is .*a\.txt\."):
+        load(tmp_path / "a.txt")
+    with h5py.File(tmp_path / "b.nc", "w") as file:
+        file["x"] = np.arange(3.0)
+    with pytest.raises(ValueError, match=r"written by Solution\.save, got one of another program\. It is .*b\.nc\."):
+        load(tmp_path / "b.nc")
+    with pytest.raises(
+        ValueError, match=r"^`path` must be the name of an existing file, got 'none'\. There is no .*missing\.nc\."
+    ):
+        load(tmp_path / "missing.nc")
+
+
+def test_newer_files_are_refused(line, tmp_path):
+    import h5py
+
+    line.save(tmp_path / "s.nc")
+    with h5py.File(tmp_path / "s.nc", "r+") as file:
+        file.attrs["format_version"] = 99
+    with pytest.raises(ValueError, match=r"format version 1 or older, got one of version 99\. Install a newer"):
+        load(tmp_path / "s.nc")
+
+
+def test_a_changed_statistic_is_noticed(line, tmp_path):
+    import h5py
+
+    line.save(tmp_path / "s.nc")
+    with h5py.File(tmp_path / "s.nc", "r+") as file:
+        file.attrs["stats"] = file.attrs["stats"].replace("error", "terror")
+    with pytest.raises(ValueError, match="checksum"):
+        load(tmp_path / "s.nc")
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+
+    def fail(name):
+        with open(name, "w") as file:
+            file.write("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "a.txt", fail)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_a_missing_folder_is_refused(line, tmp_path):
+    with pytest.raises(ValueError, match=r"^`path` must be in an existing folder"):
+        save_solution(line, tmp_path / "no" / "s.nc")
+
+
+def test_statistics_that_are_not_finite_survive(line, tmp_path):
+    odd = dataclasses.replace(line, stats={"a": float("inf"), "b": np.int64(3), "c": [1.5, None]})
+    odd.save(tmp_path / "s.nc")
+    assert load(tmp_path / "s.nc").stats == {"a": float("inf"), "b": 3, "c": [1.5, None]}
+
+
+def test_importing_the_package_stays_light():
+    heavy = ["xarray", "matplotlib", "sympy", "h5py", "pandas", "pydantic"]
+    code = f"import sys, fokkerplanck; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
