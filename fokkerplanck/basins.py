@@ -80,7 +80,9 @@ def lamperti(eq: FokkerPlanck, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     d, d_faces = eq.diffusion_at(centers)[0], eq.diffusion_at(faces)[0]
     if min(d.min(), d_faces.min()) <= 0.0:
         then = "Leave out the places where the noise vanishes."
-        raise bad_value("diffusion", "positive everywhere for Lamperti coordinates", float(min(d.min(), d_faces.min())), then)
+        raise bad_value(
+            "diffusion", "positive everywhere for Lamperti coordinates", float(min(d.min(), d_faces.min())), then
+        )
     half = 0.5 * grid.widths[0]
     at_faces, at_centers = 1.0 / np.sqrt(d_faces), 1.0 / np.sqrt(d)
     # Simpson's rule on whole cells, and on the first halves with the interpolated midpoint

@@ -163,15 +163,29 @@ def deposit(positions: np.ndarray, weights: np.ndarray, grid: Grid) -> np.ndarra
         n = centers.size
         if n == 1:
             continue
-        x = np.clip(positions[:, axis], centers[0], centers[-1])
-        low = np.clip(np.searchsorted(centers, x, side="right") - 1, 0, n - 2)
-        share = (x - centers[low]) / (centers[low + 1] - centers[low])
         stride = int(np.prod(grid.shape[axis + 1 :], dtype=int))
+        low, high, share = _between(positions[:, axis], grid, axis)
         corners = [
-            (cells + stride * (low + up), w * (share if up else 1.0 - share)) for cells, w in corners for up in (0, 1)
+            (cells + stride * place, w * part)
+            for cells, w in corners
+            for place, part in ((low, 1.0 - share), (high, share))
         ]
     masses = sum(np.bincount(cells, weights=w, minlength=grid.size) for cells, w in corners)
     return np.asarray(masses).reshape(grid.shape)
+
+
+def _between(x: np.ndarray, grid: Grid, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The cells whose centers lie on both sides of x, and the share of the upper one."""
+    centers = grid.centers[axis]
+    n = centers.size
+    if grid.periodic(axis):
+        period = grid.edges[axis][-1] - grid.edges[axis][0]
+        ring = np.concatenate([[centers[-1] - period], centers, [centers[0] + period]])
+        place = np.clip(np.searchsorted(ring, x, side="right") - 1, 0, n)
+        return (place - 1) % n, place % n, (x - ring[place]) / (ring[place + 1] - ring[place])
+    x = np.clip(x, centers[0], centers[-1])
+    low = np.clip(np.searchsorted(centers, x, side="right") - 1, 0, n - 2)
+    return low, low + 1, (x - centers[low]) / (centers[low + 1] - centers[low])
 
 
 def initial_masses(p0: Any, grid: Grid, name: str = "p0") -> tuple[np.ndarray, float]:

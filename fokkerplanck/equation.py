@@ -9,6 +9,7 @@ import difflib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -127,9 +128,12 @@ class FokkerPlanck:
             )
         for name in ("drift", "diffusion", "noise", "potential"):
             value = getattr(self, name)
-            if isinstance(value, str) or (name == "potential" and np.isscalar(value)):
+            if isinstance(value, str):
+                then = "For text use fokkerplanck.formula.parse(text, names)."
+                raise bad_type(name, "a number, a function or an array", value, then)
+            if name == "potential" and np.isscalar(value):
                 raise bad_type(
-                    name, "a number, a function or an array", value, "For text use fp.formula.parse(text, names)."
+                    name, "a function or an array on the grid", value, "A constant has no slope: leave it out."
                 )
         if self.interaction is not None and not isinstance(self.interaction, Swarm):
             raise bad_type("interaction", "None or fp.Swarm(strength=...)", self.interaction)
@@ -142,7 +146,7 @@ class FokkerPlanck:
                 close = difflib.get_close_matches(word.lower(), CONVENTIONS, n=1, cutoff=0.3)
                 then = f"Did you mean {close[0]!r}?" if close else ""
                 raise bad_value("convention", "'ito', 'stratonovich', 'klimontovich' or a number in [0, 1]", word, then)
-        elif isinstance(word, bool) or not isinstance(word, (int, float)) or not 0.0 <= word <= 1.0:
+        elif isinstance(word, bool) or not isinstance(word, Real) or not 0.0 <= word <= 1.0:
             raise bad_value("convention", "'ito', 'stratonovich', 'klimontovich' or a number in [0, 1]", word)
 
     @property
@@ -225,16 +229,17 @@ def _takes_time(function: Callable) -> bool:
 
 
 def _call(name: str, function: Callable, points: Points, t: float) -> Any:
+    named = {"t": t} if _takes_time(function) else {}
     try:
-        with np.errstate(under="ignore"):
-            return function(*points.coords, t=t) if _takes_time(function) else function(*points.coords)
+        inspect.signature(function).bind(*points.coords, **named)
+    except ValueError:  # a builtin or a numpy ufunc has no signature to check
+        pass
     except TypeError as error:
-        if "argument" not in str(error):
-            raise
         dim = len(points.coords)
-        raise bad_type(
-            name, f"a function of {dim} coordinate(s), as the grid has {dim} axes", function, str(error)
-        ) from error
+        rule = f"a function of {dim} coordinate(s), as the grid has {dim} axes"
+        raise bad_type(name, rule, function, f"{str(error).capitalize()}.") from error
+    with np.errstate(under="ignore"):
+        return function(*points.coords, **named)
 
 
 def _field(name: str, value: Any, points: Points, t: float) -> np.ndarray:
@@ -303,10 +308,13 @@ def _vector(name: str, value: Any, points: Points, t: float) -> np.ndarray:
 
 
 def _stack(name: str, result: Any, count: int, points: Points) -> np.ndarray:
+    """A function's answer of several fields, (count, *points.shape)."""
+    if isinstance(result, np.ndarray) and result.ndim == len(points.shape) > 0:
+        raise bad_value(name, f"{count} arrays, one per dimension", "one array", "Return one array per dimension.")
     if isinstance(result, np.ndarray) and result.shape == (count, *points.shape):
         return _real(name, result, result.shape, points)
-    if np.ndim(result) == 0 or len(result) != count:
-        got = "one value" if np.ndim(result) == 0 else f"{len(result)}"
+    if not hasattr(result, "__len__") or len(result) != count:
+        got = f"{len(result)}" if hasattr(result, "__len__") else "one value"
         raise bad_value(name, f"{count} arrays, one per dimension", got, "Return one array per dimension.")
     return np.stack([_real(name, entry, points.shape, points) for entry in result])
 
@@ -330,6 +338,10 @@ def _diffusion(value: Any, points: Points, t: float) -> np.ndarray:
         return np.stack([_from_cells("diffusion", entry, points) for entry in value])
     elif isinstance(value, np.ndarray) and value.ndim == dim + 2 and value.shape[:2] == (dim, dim):
         return _drop_diagonal(np.array([[_from_cells("diffusion", entry, points) for entry in row] for row in value]))
+    elif isinstance(value, np.ndarray) and value.shape == (dim,) and dim > 1:
+        return np.stack([_field("diffusion", entry, points, t) for entry in value])
+    elif dim == 1 and isinstance(value, (list, tuple)) and len(value) > 1:
+        value = np.asarray(value)
     elif isinstance(value, (list, tuple)) and np.ndim(value[0]) == 0:
         raise bad_value("diffusion", f"a number, {dim} entries (one an axis) or {dim} x {dim}", f"{len(value)} entries")
     field = _field("diffusion", value, points, t)
@@ -365,15 +377,21 @@ def _drop_diagonal(tensor: np.ndarray) -> np.ndarray:
 def _noise_matrix(noise: Any, points: Points, t: float) -> np.ndarray:
     """sigma, shape (dim, m, *points.shape)."""
     dim = len(points.coords)
-    if callable(noise):
+    computed = callable(noise)
+    if computed:
         noise = _call("noise", noise, points, t)
-    if dim == 1 and (np.ndim(noise) == 0 or np.shape(noise) == points.shape):
+    if dim == 1 and (not isinstance(noise, (list, tuple)) and np.ndim(noise) <= len(points.shape)):
         noise = [[noise]]
-    if len(noise) != dim or any(np.ndim(row) == 0 or len(row) != len(noise[0]) for row in noise):
+    rows = list(noise) if hasattr(noise, "__len__") else []
+    if len(rows) != dim or any(not hasattr(row, "__len__") or len(row) != len(rows[0]) for row in rows):
         raise bad_value(
             "noise", f"a matrix of {dim} rows of equal length", noise, "Write sigma as [[s11, s12], [s21, s22]]."
         )
-    return np.array([[_field("noise", entry, points, t) for entry in row] for row in noise])
+
+    def field(entry: Any) -> np.ndarray:
+        return _real("noise", entry, points.shape, points) if computed else _field("noise", entry, points, t)
+
+    return np.array([[field(entry) for entry in row] for row in rows])
 
 
 def _covariance(sigma: np.ndarray) -> np.ndarray:

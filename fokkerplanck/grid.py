@@ -66,9 +66,12 @@ class Grid:
             order on smoothly graded grids.
         boundary : see `Grid`
         """
-        if np.ndim(edges[0]) == 0:
-            edges = [edges]
-        arrays = [np.array(e, dtype=float) for e in edges]
+        try:
+            if np.ndim(edges[0]) == 0:
+                edges = [edges]
+            arrays = [np.array(e, dtype=float) for e in edges]
+        except (TypeError, ValueError, IndexError):
+            raise bad_type("edges", "an array of cell edges, or a list with one such array an axis", edges) from None
         for e in arrays:
             if e.ndim != 1 or e.size < 2 or not np.isfinite(e).all() or not (np.diff(e) > 0).all():
                 raise bad_value(

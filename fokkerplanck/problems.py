@@ -68,6 +68,8 @@ def solve(
     """
     moments = output_times(times)
     _check(eq, grid)
+    if isinstance(rtol, bool) or not isinstance(rtol, (int, float)):
+        raise bad_type("rtol", "a number between 1e-12 and 1", rtol)
     if not 1e-12 <= rtol < 1.0:
         raise bad_value("rtol", "between 1e-12 and 1", rtol)
     if method not in ("auto", *METHODS):
@@ -76,6 +78,8 @@ def solve(
         raise bad_value("method", "'auto', " + ", ".join(map(repr, METHODS)), method, then)
     _check_memory(grid, moments.size)
     start, initial_mass = initial_masses(p0, grid)
+    if observe is not None and not isinstance(observe, Mapping):
+        raise bad_type("observe", "a dictionary of functions", observe, 'Such as {"energy": lambda x: x**2}.')
     watched = {name: _on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
     q = _generator_at(eq, grid, 0.0, start)
     if eq.time_dependent or eq.interaction is not None:
@@ -112,10 +116,9 @@ def solve(
         observed={name: (masses * values).reshape(moments.size, -1).sum(axis=1) for name, values in watched.items()},
         generator=q,
     )
-    if error > max(rtol, 1e-12):
-        raise ConvergenceError(
-            f"the error estimate {error:.1e} exceeds rtol = {rtol:g}; try method='uniformization'", result
-        )
+    if error > max(rtol, 1e-12) or stats["mass_error"] > max(error, 1e-12):
+        worst = max(error, stats["mass_error"])
+        raise ConvergenceError(f"the error {worst:.1e} exceeds rtol = {rtol:g}; try method='uniformization'", result)
     _warn_resolution(stats)
     return result
 
@@ -287,7 +290,14 @@ def _check(eq: Any, grid: Any) -> None:
 def _on_grid(function: Any, grid: Grid, name: str) -> np.ndarray:
     if not callable(function):
         raise bad_type(name, "a function of the coordinates", function)
-    return np.broadcast_to(np.asarray(function(*Points.centers(grid).coords), dtype=float), grid.shape)
+    values = np.asarray(function(*Points.centers(grid).coords), dtype=float)
+    try:
+        values = np.broadcast_to(values, grid.shape)
+    except ValueError:
+        raise bad_value(name, f"a field of the grid's shape {grid.shape}", f"shape {values.shape}") from None
+    if not np.isfinite(values).all():
+        raise bad_value(name, "finite on the grid", values[~np.isfinite(values)][0])
+    return values
 
 
 def _check_memory(grid: Grid, n_times: int) -> None:

@@ -18,8 +18,9 @@ from scipy.special import gammaln
 
 from ..errors import ConvergenceError
 from .generator import Generator
-from .kernels.products import Operator, bessel_weights, chebyshev_sum, poisson_sum
+from .kernels.products import Operator, apply, bessel_weights, chebyshev_sum, poisson_sum
 from .kernels.tridiagonal import solve_shifted
+from .stationary import has_detailed_balance
 
 # Partial fractions on common poles (the conjugates are not listed): sum of 2 Re r_k / (z - POLES[k]) is exp(z) for FULL
 # to 4e-14 and exp(z / 2) for HALF to 4e-8, for all real z <= 0.
@@ -61,18 +62,18 @@ HALF = np.array(
 # The same for the Pade approximant (7, 8) of exp: all poles to the right of zero, |R| <= 1 on the left half plane.
 PADE_POLES = np.array(
     [
-        1.0169446006657514e+01 + 1.6492017968222277e+00j,
-        9.4063712136907398e+00 + 4.9692172876232936e+00j,
-        7.7386881468305484e+00 + 8.3708793062379829e+00j,
-        4.6854946328211966e+00 + 1.2010578599813790e+01j,
+        1.0169446006657514e01 + 1.6492017968222277e00j,
+        9.4063712136907398e00 + 4.9692172876232936e00j,
+        7.7386881468305484e00 + 8.3708793062379829e00j,
+        4.6854946328211966e00 + 1.2010578599813790e01j,
     ]
 )
 PADE = np.array(
     [
-        2.6126208468682107e+03 - 1.3549060147438920e+04j,
-        -3.8485444154374368e+03 + 5.6903154338043132e+03j,
-        1.3348647374600173e+03 - 7.0243101049801373e+02j,
-        -9.4941168890791303e+01 - 2.5476662481767772e+01j,
+        2.6126208468682107e03 - 1.3549060147438920e04j,
+        -3.8485444154374368e03 + 5.6903154338043132e03j,
+        1.3348647374600173e03 - 7.0243101049801373e02j,
+        -9.4941168890791303e01 - 2.5476662481767772e01j,
     ]
 )
 
@@ -94,7 +95,9 @@ class Chebyshev:
     drift, and where the drift contracts, norms grow as if it reached beyond zero. exp(z t) = e^(-m t) sum_k c_k I_k(c t)
     T_k((z + m) / c) converges for any center -m and half distance c of the foci, but if the ellipse leaves out too much,
     the terms first grow and then cancel. That growth is watched: where it would cost more digits than the tolerance allows, the
-    ellipse is made larger, and if that is not enough the step is cut in half.
+    ellipse is made larger, and if that is not enough the step is cut in half. What turns at a frequency y comes in after about
+    y * step terms; the series does not end before the fastest that the density holds, and a step in which that would leave
+    a gap after the slow terms is cut, too.
     """
 
     name = "chebyshev"
@@ -125,15 +128,40 @@ class Chebyshev:
             return masses.copy(), 0.0
         error, done = 0.0, 0.0
         while done < time:
-            count = max(1, math.ceil((time - done) / min(self.step, self._longest()) * (1.0 - 1e-12)))
+            frequency = self._frequency(masses, min(time - done, self.step))
+            longest = min(
+                self.step,
+                self._longest(),
+                100.0 * (self.outflow / frequency) / frequency if frequency > 0.0 else math.inf,
+            )
+            count = max(1, math.ceil((time - done) / longest * (1.0 - 1e-12)))
             step = (time - done) / count
-            result, share = self._series(masses, step)
+            result, share = self._series(masses, step, frequency)
             if share == math.inf:
                 self._retreat(step, masses)
                 continue
             masses, error = result, error + share
             done = time if count == 1 else done + step
         return masses, error
+
+    def _frequency(self, masses: np.ndarray, step: float) -> float:
+        """A bound on how fast anything in the density turns: from its eighth time derivative, and from the drift.
+
+        A smooth density holds little beyond four times the eighth root of |Q^8 P| / |P|.
+        """
+        if self.advection * (self.advection / self.outflow) * step <= 100.0:
+            return self.advection
+        image, norm, total = masses, float(np.abs(masses).sum()), 0.0
+        for _ in range(8):
+            result = np.empty_like(image)
+            apply(self.operator, image, result)
+            size = float(np.abs(result).sum())
+            if size == 0.0 or norm == 0.0:
+                return 0.0
+            total += math.log(size / norm)
+            image, norm = result / size, 1.0
+        self.work["products"] += 8
+        return min(self.advection, 4.0 * math.exp(total / 8.0))
 
     def _retreat(self, step: float, masses: np.ndarray) -> None:
         """A larger ellipse, or half the step."""
@@ -148,21 +176,22 @@ class Chebyshev:
         """(m, c, growth rate of the peak of the coefficients) for a step."""
         height, beyond = self.ladder[self.rung]
         reach = min(beyond / step, 0.1 * self.outflow)
-        height = min(height * self.advection, 0.95 * self.outflow)
         half = self.outflow + 0.5 * reach
-        focal = math.sqrt(half**2 - height**2)
-        return self.outflow - 0.5 * reach, focal, math.atanh(height / half) * focal
+        flatness = min(height * self.advection, 0.95 * self.outflow) / half
+        focal = half * math.sqrt(1.0 - flatness**2)
+        # c_k T_k is largest at k = step * height on the rim of the ellipse
+        return self.outflow - 0.5 * reach, focal, flatness * half
 
     def _longest(self) -> float:
         """The longest step for which neither e^(-m t) nor the growth of T_k leaves the range of double precision."""
-        height = min(self.ladder[self.rung][0] * self.advection, 0.95 * self.outflow)
-        flat = self.outflow - math.sqrt(self.outflow**2 - height**2)
-        return 200.0 / flat if flat > 0.0 else math.inf
+        flatness = min(self.ladder[self.rung][0] * self.advection / self.outflow, 0.95)
+        gap = self.outflow * (1.0 - math.sqrt(1.0 - flatness**2))
+        return 200.0 / gap if gap > 0.0 else math.inf
 
-    def _series(self, masses: np.ndarray, step: float) -> tuple[np.ndarray, float]:
+    def _series(self, masses: np.ndarray, step: float, frequency: float) -> tuple[np.ndarray, float]:
         """One step and its error: truncation plus the digits lost to cancellation."""
         center, focal, spread = self._ellipse(step)
-        z, peak = focal * step, spread * step
+        z, peak = focal * step, max(spread, frequency) * step
         tolerance = max(0.01 * self.rtol * min(step / self.horizon, 1.0), 1e-13)
         digits = -math.log(tolerance) + 10.0
         length = int(1.3 * peak + 1.5 * math.sqrt(2.0 * z * digits) + 2.0 * digits + 16)
@@ -233,7 +262,7 @@ class Uniformization:
 class Rational:
     """exp(z) as a partial fraction: complex tridiagonal or sparse solves instead of products.
 
-    A whole interval is first tried with the seven poles of the near-best approximation on the negative real axis (type
+    Where the spectrum is real, a whole interval is first tried with the seven poles of the near-best approximation on the negative real axis (type
     (13, 14) by the Caratheodory-Fejer method; Trefethen, Weideman and Schmelzer 2006): good to 1e-13 however long the
     interval, if only decay matters. A second set of residues on the same poles gives exp(z / 2) to 4e-8; the result
     is trusted as far as two such halves agree with it. Transport moves what matters off the real axis; the interval is
@@ -248,13 +277,17 @@ class Rational:
         self.budget = budget  # solves
         self.rate = float(q.outflow.max(initial=0.0))
         self.work = {"solves": 0, "factorizations": 0}
-        self.bands = _tridiagonal(q)
+        self.chain = _chain(q)
+        # a real spectrum: what turns is lost without a trace over a long interval
+        self.real = self.chain is not None or has_detailed_balance(q)
         self.spent = 0.0  # error of whole intervals so far
         self.step = math.inf
         self._factors: dict[tuple[float, int], list[SuperLU]] = {}
 
     def advance(self, masses: np.ndarray, time: float) -> tuple[np.ndarray, float]:
         """See `Method`."""
+        if not self.real:
+            return self._steps(masses, time)
         result, error = self._whole(masses, time)
         if error <= 0.5 * self.rtol * time / self.horizon or self.spent + error <= 0.5 * self.rtol:
             self.spent += error
@@ -282,6 +315,10 @@ class Rational:
             allowed = 0.5 * self.rtol * step / self.horizon
             if not difference <= allowed:  # so that nan is rejected
                 parts, done, patience = 2 * parts, 2 * done, 16
+                if step * self.rate < 1e-3:
+                    raise ConvergenceError(
+                        f"rounding keeps it from rtol = {self.rtol:g}; use method='uniformization'", masses
+                    )
                 continue
             masses, error, done = halves, error + difference + self._rounding(step), done + 1
             patience -= 1
@@ -294,15 +331,15 @@ class Rational:
         return 2.0 * (PADE @ self._solve(PADE_POLES, step, masses)).real
 
     def _rounding(self, step: float) -> float:
-        """What rounding does to the solution of a stiff system."""
-        return 1e-15 * step * self.rate
+        """What rounding does to the solution of a stiff system; nothing in a chain, which is solved without subtraction."""
+        return 1e-15 * (step * self.rate if self.chain is None else 1.0)
 
     def _solve(self, poles: np.ndarray, step: float, masses: np.ndarray) -> np.ndarray:
         """(step * Q - pole)^-1 masses for each pole, (poles, n)."""
         self.work["solves"] += poles.size
         solutions = np.empty((poles.size, masses.size), dtype=complex)
-        if self.bands is not None:
-            solve_shifted(*self.bands, step, poles, masses, solutions)
+        if self.chain is not None:
+            solve_shifted(*self.chain, step, poles, masses, solutions)
             return solutions
         for k, factor in enumerate(self._factorize(poles, step)):
             solutions[k] = factor.solve(masses.astype(complex))
@@ -320,13 +357,16 @@ class Rational:
         return self._factors[key]
 
 
-def _tridiagonal(q: Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """(lower, diagonal, upper) of a generator with neighbour links only in 1D, else None."""
-    operator = q.operator
-    if q.grid.dim > 1 or sorted(operator.strides) != [-1, 0, 1]:
+def _chain(q: Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Rates (up, down, kill) of a generator with neighbour links only in 1D, else None."""
+    if q.grid.dim > 1 or [link.stride for link in q.links] not in ([1], []):
         return None
-    rows = {int(s): band for s, band in zip(operator.strides, operator.bands, strict=True)}
-    return rows[-1], rows[0], rows[1]
+    up, down = np.zeros(q.grid.size), np.zeros(q.grid.size)
+    for link in q.links:
+        up[link.lower] = link.forward
+        down[link.upper] = link.backward
+    negligible = 1e-100 * q.outflow.max(initial=0.0)  # they would breed subnormal numbers
+    return np.where(up < negligible, 0.0, up), np.where(down < negligible, 0.0, down), q.escape
 
 
 def advection_rate(q: Generator) -> float:
@@ -356,8 +396,8 @@ def choose(q: Generator, intervals: np.ndarray, rtol: float, rational: bool = Tr
     products = sum(best.products(dt) for dt in positive)
     # seconds, for cells and operations as measured on one core; only the ratio matters
     seconds = products * q.grid.size * 1e-9
-    solve = (3e-8 if _tridiagonal(q) is not None else 5e-7) * q.grid.size
-    factorization = 0.0 if _tridiagonal(q) is not None else 0.4 * (q.grid.size / 65536.0) ** 1.3
+    solve = (3e-8 if _chain(q) is not None else 5e-7) * q.grid.size
+    factorization = 0.0 if _chain(q) is not None else 0.4 * (q.grid.size / 65536.0) ** 1.3
     distinct = np.unique(np.round(np.log(positive), 9)).size
     if 14.0 * solve * len(positive) + 7.0 * factorization * distinct < seconds:
         return Rational(q, rtol, horizon, budget=5.0 * seconds / solve)
@@ -368,6 +408,17 @@ def _cheapest_products(q: Generator, intervals: list[float], rtol: float, horizo
     chebyshev, uniformization = Chebyshev(q, rtol, horizon), Uniformization(q, rtol, horizon)
     fewer = sum(chebyshev.products(dt) for dt in intervals) <= sum(uniformization.products(dt) for dt in intervals)
     return chebyshev if fewer else uniformization
+
+
+def _check_affordable(products: float, q: Generator, masses: np.ndarray) -> None:
+    """Refuse what would take hours."""
+    hours = products * q.grid.size * 1e-9 / 3600.0
+    if hours > 1.0:
+        raise ConvergenceError(
+            f"rtol is out of reach of long steps over this horizon, and short ones would take some {hours:.0f} hours; "
+            "raise rtol, or ask for fp.stationary or fp.spectrum.",
+            masses,
+        )
 
 
 def propagate(
@@ -398,6 +449,7 @@ def propagate(
                 if method != "auto" or not isinstance(chosen, Rational):
                     raise
                 chosen = _cheapest_products(q, [float(interval)], rtol, horizon)
+                _check_affordable(chosen.products(float(interval)), q, masses)
                 masses, share = chosen.advance(masses, float(interval))
             error += share
         yield masses, error, chosen

@@ -53,6 +53,11 @@ def part_weights(q: Generator, parts: list[np.ndarray], masses: np.ndarray) -> n
     return weights + np.array([float((q.matrix[part][:, passing] @ stay).sum()) for part in parts])
 
 
+def has_detailed_balance(q: Generator) -> bool:
+    """Whether a density exists that no link carries a current in; the spectrum is then real."""
+    return _detailed_balance(q, np.arange(q.grid.size)) is not None
+
+
 def _detailed_balance(q: Generator, cells: np.ndarray) -> np.ndarray | None:
     """Masses of a part that carries no current, from ratios of rates along a tree; None where a link disagrees.
 

@@ -12,8 +12,11 @@ it goes along the axes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 
 from ..errors import bad_value
 from ..grid import Grid
@@ -49,6 +52,7 @@ def tensor_generator(grid: Grid, drift: np.ndarray, diffusion: np.ndarray, alpha
                 links.append(family)
             else:
                 exits.append(family)
+    links += _reconnect(cells, links)
     two_way = all((link.forward > 0.0).all() and (link.backward > 0.0).all() for link in links)
     return Generator(grid, tuple(links), tuple(exits), cells.added, two_way and bool(cells.shared.all()))
 
@@ -79,7 +83,7 @@ class _Cells:
         tensors = np.ascontiguousarray(0.5 * (tensors + np.swapaxes(tensors, 1, 2)))
         terms = 3 if dim == 2 else 6
         offsets, weights, added = np.zeros((n, terms, dim), np.int64), np.zeros((n, terms)), np.zeros(n)
-        decompose(tensors, _caps(grid), offsets, weights, added)
+        decompose(tensors, np.full(n, min(MAX_OFFSET, max(1, min(grid.shape) - 1))), offsets, weights, added)
         velocity = drift.reshape(dim, n) / widths
         inverse = _inverse(np.einsum("nk,nki,nkj->nij", weights, offsets, offsets))
         force = np.einsum("nij,jn->in", inverse, velocity)
@@ -102,17 +106,6 @@ class _Cells:
         return weight, drift
 
 
-def _caps(grid: Grid) -> np.ndarray:
-    """Longest offset of each cell (n,): its distance to the nearest wall in cells, but at least 1, so that none is cut off."""
-    distance = np.full(grid.shape, MAX_OFFSET)
-    for axis, n in enumerate(grid.shape):
-        steps = np.minimum(np.arange(n), np.arange(n)[::-1])
-        if grid.periodic(axis):
-            steps = np.full(n, max(1, (n - 1) // 2))
-        distance = np.minimum(distance, steps.reshape([-1 if a == axis else 1 for a in range(grid.dim)]))
-    return np.maximum(distance, 1).ravel()
-
-
 def _inverse(tensors: np.ndarray) -> np.ndarray:
     """Inverses (n, d, d) of positive semidefinite tensors, a degenerate one taken as very slightly less so."""
     d = tensors.shape[-1]
@@ -124,20 +117,29 @@ def _inverse(tensors: np.ndarray) -> np.ndarray:
 def _share(
     offsets: np.ndarray, weights: np.ndarray, inverse: np.ndarray, force: np.ndarray, drift: np.ndarray
 ) -> np.ndarray:
-    """1.0 where the drift along the tensor's links adds less numerical diffusion, relative to D, than along the axes."""
-    lengths = np.einsum("nki,nij,nkj->nk", offsets, inverse, offsets)
-    peclet = np.abs(np.einsum("nki,in->nk", offsets, force))
-    on_links = (weights * _excess(peclet) * lengths).sum(axis=1)
-    on_axes = np.zeros(len(weights))
-    for axis in range(drift.shape[0]):
-        unit = (np.abs(offsets).sum(axis=2) == 1) & (offsets[:, :, axis] != 0)
-        rho = np.where(unit, weights, 0.0).sum(axis=1)
-        speed = np.abs(drift[axis])
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            w = np.where(rho > 0.0, speed / rho, np.inf)
-            added = np.where(w < 1e8, rho * _excess(np.minimum(w, 1e8)), 0.5 * speed)
-        on_axes += added * inverse[:, axis, axis]
-    return np.where(on_links <= 2.0 * on_axes, 1.0, 0.0)
+    """1.0 where the drift goes along the tensor's links, 0.0 where along the axes, (n,).
+
+    Along the links where that adds less numerical diffusion, measured by D; but not where it would add more than half of
+    the tensor's own trace and more than the axes do, as happens with a drift across noise of rank one.
+    """
+    by_d = np.einsum("nki,nij,nkj->nk", offsets, inverse, offsets)
+    by_length = (offsets**2).sum(axis=2)
+    on_links = weights * _excess(np.abs(np.einsum("nki,in->nk", offsets, force)))
+    on_axes = np.stack([_axis_excess(offsets, weights, drift, axis) for axis in range(len(drift))], axis=1)
+    better = (on_links * by_d).sum(axis=1) <= 2.0 * np.einsum("ni,nii->n", on_axes, inverse)
+    length_added = (on_links * by_length).sum(axis=1)
+    small = length_added <= np.maximum(0.5 * (weights * by_length).sum(axis=1), on_axes.sum(axis=1))
+    return np.where(better & small, 1.0, 0.0)
+
+
+def _axis_excess(offsets: np.ndarray, weights: np.ndarray, drift: np.ndarray, axis: int) -> np.ndarray:
+    """Numerical diffusion of carrying the drift along an axis, on top of whatever noise has a link there."""
+    unit = (np.abs(offsets).sum(axis=2) == 1) & (offsets[:, :, axis] != 0)
+    rho = np.where(unit, weights, 0.0).sum(axis=1)
+    speed = np.abs(drift[axis])
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        w = np.where(rho > 0.0, speed / rho, np.inf)
+    return np.where(w < 1e8, rho * _excess(np.minimum(w, 1e8)), 0.5 * speed)
 
 
 def _excess(w: np.ndarray) -> np.ndarray:
@@ -151,45 +153,75 @@ def _families(cells: _Cells, offset: tuple[int, ...], alpha: float) -> list[Link
     grid = cells.grid
     rho, drift = cells.along(offset)
     active = (rho > 0.0) | (drift != 0.0)
-    index = np.stack(np.unravel_index(np.arange(grid.size), grid.shape))
-    start = np.arange(grid.size)
-    end, crossed = _target(grid, index, offset)
-    chosen = (crossed < 0) & (active | _reached(active, end, crossed))
-    result: list[Links | Exit] = []
-    low, high = start[chosen], end[chosen]
+    ahead = _follow(grid, offset)
+    inside = ahead.wall < 0
+    chosen = np.flatnonzero(inside & (active | active[np.where(inside, ahead.cell, 0)]))
+    low, high = chosen, ahead.cell[chosen]
     forward, backward = _rates(cells, offset, low, high, rho, drift, alpha)
+    result: list[Links | Exit] = []
     for stride in np.unique(high - low).tolist():
         family = high - low == stride
         result.append(Links(offset, int(stride), low[family], forward[family], backward[family]))
     for sign in (1, -1):
-        _, crossed = _target(grid, index, tuple(sign * o for o in offset))
+        way = _follow(grid, tuple(sign * o for o in offset))
         for axis in range(grid.dim):
-            leaving = (crossed == axis) & (rho > 0.0) | (crossed == axis) & (sign * drift > 0.0)
             side = int(sign * offset[axis] > 0)
-            if leaving.any() and grid.boundary[axis][side] == "absorbing":
-                out, _ = exponential_fit_all(sign * drift[leaving], 2.0 * rho[leaving])
-                result.append(Exit(axis, side, start[leaving], out))
+            leaving = np.flatnonzero((way.wall == axis) & active)
+            if leaving.size and grid.boundary[axis][side] == "absorbing":
+                cut = rho[leaving] / way.share[leaving]
+                result.append(Exit(axis, side, leaving, exponential_fit_all(sign * drift[leaving], cut)[0]))
     return result
 
 
-def _reached(active: np.ndarray, end: np.ndarray, crossed: np.ndarray) -> np.ndarray:
-    """Whether the cell at the other end is active."""
-    return np.where(crossed < 0, active[np.where(crossed < 0, end, 0)], False)
+class _Way(NamedTuple):
+    """Where an offset leads from each raveled cell: the cell there, the axis of the first wall in the way (-1: none),
+    and the share of the way to that wall; (n,) each."""
+
+    cell: np.ndarray
+    wall: np.ndarray
+    share: np.ndarray
 
 
-def _target(grid: Grid, index: np.ndarray, offset: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Raveled cells at the other end, and the first axis whose wall is in the way (-1: none), (n,) each."""
+def _follow(grid: Grid, offset: tuple[int, ...]) -> _Way:
+    index = np.unravel_index(np.arange(grid.size), grid.shape)
     moved: list[np.ndarray] = []
-    crossed = np.full(index.shape[1], -1)
-    for axis in reversed(range(grid.dim)):
-        n = grid.shape[axis]
+    wall, share = np.full(grid.size, -1), np.ones(grid.size)
+    for axis, n in enumerate(grid.shape):
         place = index[axis] + offset[axis]
         if grid.periodic(axis):
             place = place % n
-        outside = (place < 0) | (place >= n)
-        crossed[outside] = axis
-        moved.insert(0, np.clip(place, 0, n - 1))
-    return np.asarray(np.ravel_multi_index(moved, grid.shape)), crossed
+        elif offset[axis]:
+            to_wall = (index[axis] if offset[axis] < 0 else n - 1 - index[axis]) + 0.5
+            fraction = to_wall / abs(offset[axis])
+            first = fraction < share
+            wall, share = np.where(first, axis, wall), np.where(first, fraction, share)
+        moved.append(np.clip(place, 0, n - 1))
+    return _Way(np.asarray(np.ravel_multi_index(moved, grid.shape)), wall, share)
+
+
+def _reconnect(cells: _Cells, links: list[Links]) -> list[Links]:
+    """Weak links along the axes for cells in corners that all long links leave through a reflecting wall.
+
+    They carry the share of the mean diffusion that the longest offsets resolve, the same both ways.
+    """
+    grid = cells.grid
+    ends = np.concatenate([np.stack([link.lower, link.upper]) for link in links], axis=1)
+    graph = sp.coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(grid.size, grid.size))
+    count, label = connected_components(graph, directed=False)
+    if count == 1:
+        return []
+    lost = label != np.bincount(label).argmax()
+    rate = np.einsum("nk,nki->n", cells.weights, cells.offsets**2) / grid.dim / MAX_OFFSET**2
+    extra = []
+    for axis in range(grid.dim):
+        offset = tuple(int(a == axis) for a in range(grid.dim))
+        ahead = _follow(grid, offset)
+        near = (ahead.wall < 0) & (lost | lost[ahead.cell])
+        for stride in np.unique((ahead.cell - np.arange(grid.size))[near]).tolist():
+            low = np.flatnonzero(near & (ahead.cell - np.arange(grid.size) == stride))
+            mean = 0.5 * (rate[low] + rate[low + stride])
+            extra.append(Links(offset, int(stride), low, mean, mean))
+    return extra
 
 
 def _rates(

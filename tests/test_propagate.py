@@ -6,7 +6,7 @@ from exact import exponential_of, rotated_diffusion, two_datapoint_diffusion, tw
 from scipy.sparse.linalg import expm_multiply
 
 import fokkerplanck as fp
-from fokkerplanck.solvers.propagate import METHODS, Rational, advection_rate, choose, propagate
+from fokkerplanck.solvers.propagate import METHODS, advection_rate, choose, propagate
 
 PLANE = fp.Grid([(-2.5, 2.5)] * 2, 12)
 
@@ -97,12 +97,16 @@ def test_the_error_is_within_its_estimate_and_the_estimate_within_the_tolerance(
     if method in ("auto", "chebyshev") and name in ("absorbing", "two datapoints") and rtol < 1e-8:
         reason = "the remainder is judged by one term, which may happen to be small: 10 times too low (reported)"
         request.applymarker(pytest.mark.xfail(strict=False, reason=reason))
+    if method == "rational" and rtol < 1e-8:
+        request.applymarker(
+            pytest.mark.xfail(strict=False, raises=fp.ConvergenceError, reason="it may refuse so much, aloud")
+        )
     steps = list(propagate(q, masses, times, method, rtol))
     for (got, estimate, _), want in zip(steps, exact, strict=True):
         error = float(np.abs(got - want).sum())
         assert error <= estimate + 2e-13
         assert error <= rtol
-        assert estimate <= (max(rtol, Rational.floor) if method == "rational" else rtol)  # `solve` refuses what exceeds rtol
+        assert estimate <= rtol
         assert abs(got.sum() - want.sum()) <= max(1e-12, estimate)
         assert got.min() >= -rtol * got.max() - 1e-15  # where walls absorb, nothing but rounding may be left
         if method == "uniformization":
@@ -199,3 +203,13 @@ def test_products_are_counted():
     ((*_, method),) = propagate(q, masses, np.array([0.3]), "chebyshev", 1e-6)
     estimate = method.products(0.3)
     assert 0.2 * estimate < method.work["products"] < 5 * estimate
+
+
+@pytest.mark.xfail(
+    run=False, reason="beyond rate * time of 1e9 the rational method gives up and 1e9 products follow (reported)"
+)
+@pytest.mark.parametrize("time", [1e8, 1e12, 1e30])
+def test_a_long_horizon_ends_at_rest(time, solve):
+    eq, grid = fp.FokkerPlanck(drift=lambda x: -x, diffusion=1.0), fp.Grid((-6, 6), 60)
+    late = solve(eq, grid, fp.gaussian(1, 0.5), time)
+    np.testing.assert_allclose(late.masses[0], fp.stationary(eq, grid).masses, atol=1e-6)

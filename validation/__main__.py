@@ -1,14 +1,14 @@
 """`python -m validation`: list the claims, or run those whose number or name is given.
 
-    python -m validation              what exists
-    python -m validation 07 fipy      the claims that match
-    python -m validation.benchmarks   the peers, side by side
+python -m validation              what exists
+python -m validation 07 fipy      the claims that match
+python -m validation.benchmarks   the peers, side by side
 """
 
 from __future__ import annotations
 
 import argparse
-import runpy
+import importlib
 import sys
 from pathlib import Path
 
@@ -38,11 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     if not chosen:
         print(f"no claim matches {' '.join(options.claim)}; `python -m validation` lists them", file=sys.stderr)
         return 2
+    failed = 0
     for script in chosen:
         print(f"== {script.stem}")
-        run = runpy.run_path(str(script))
-        run["main"](["--quick"] if options.quick else [])
-    return 0
+        failed += bool(importlib.import_module(f"validation.{script.stem}").main(["--quick"] if options.quick else []))
+    return min(failed, 1)
 
 
 if __name__ == "__main__":

@@ -111,7 +111,9 @@ class _CompiledBlock(_Block):
     ):
         super().__init__(sgd, starts, condition)
         self.kernels = kernels
-        self.single = condition is not None and not isinstance(condition, Condition)  # a Python target is asked after each step
+        self.single = condition is not None and not isinstance(
+            condition, Condition
+        )  # a Python target is asked after each step
         self.generator, self.mode = generator, _mode(sgd)
         n_samples = sgd.loss.n_samples
         self.order = np.arange(n_samples if self.mode == _DISTINCT else 0)

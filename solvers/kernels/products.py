@@ -134,7 +134,7 @@ def chebyshev_sum(operator, coefficients, x, focal_step, tolerance, first_stop, 
     for i in range(n):
         result[i] = coefficients[0] * x[i] + coefficients[1] * current[i]
     largest = abs(coefficients[0])
-    remainder = np.inf
+    remainder = here = np.inf
     for k in range(2, coefficients.size):
         for start in range(0, n, BLOCK):
             stop = min(n, start + BLOCK)
@@ -146,7 +146,8 @@ def chebyshev_sum(operator, coefficients, x, focal_step, tolerance, first_stop, 
             largest = max(largest, term)
             if not term <= limit:
                 return k, term, np.inf
-            remainder = term * (2.0 + focal_step / k)
+            before, here = here, term * (2.0 + focal_step / k)
+            remainder = max(before, here)  # one term alone may happen to be small
             if remainder < tolerance and k > first_stop:
                 return k, remainder, largest
     return coefficients.size - 1, remainder, largest
@@ -185,13 +186,16 @@ def poisson_sum(operator, rate, weights, x, result):
 def bessel_weights(z, count):
     """e^-z I_k(z) for k < count, by Miller's backward recurrence, normalised with I_0 + 2 (I_1 + I_2 + ...) = e^z."""
     weights = np.zeros(count)
+    if z == 0.0:
+        weights[0] = 1.0
+        return weights
     above, here, total = 0.0, 1e-290, 0.0
     start = count + int(np.sqrt(40.0 * (z + count))) + 20
     for k in range(start, -1, -1):
         if k < count:
             weights[k] = here
         total += here if k == 0 else 2.0 * here
-        above, here = here, above + 2.0 * k / z * here if z > 0.0 else 0.0
+        above, here = here, above + 2.0 * k / z * here
         if here > 1e250:
             # what lies above by now is below the smallest number that counts
             here *= 1e-290

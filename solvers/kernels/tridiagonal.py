@@ -5,27 +5,29 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def solve_shifted(lower, diagonal, upper, step, poles, x, solutions):
-    """solutions[k] = (step * A - poles[k])^-1 x for the tridiagonal A, by elimination without pivoting.
+def solve_shifted(up, down, kill, step, poles, x, solutions):
+    """solutions[k] = (step * Q - poles[k])^-1 x for the generator Q of a chain with rates up[i], down[i] and kill[i].
 
-    lower[i], diagonal[i], upper[i] multiply x[i-1], x[i], x[i+1] in row i. The columns of A sum to at most zero, and the
-    poles are far from the negative real axis, so the pivots stay away from zero.
+    In each row i of (poles[k] - step * Q) y = -x the rates out of cell i are taken together with the pole as its loss,
+    and what comes back from the cells before is never subtracted from them (as in `solve_chain`): fast rates and a
+    long step leave the mass exact.
     """
     n = x.size
-    ratio = np.empty(n, np.complex128)
+    share = np.empty(n, np.complex128)
     for k in range(poles.size):
-        pole = poles[k]
         y = solutions[k]
-        inverse = 1.0 / (step * diagonal[0] - pole)
-        y[0] = x[0] * inverse
-        for i in range(1, n):
-            ratio[i - 1] = step * upper[i - 1] * inverse
-            inverse = 1.0 / (step * diagonal[i] - pole - step * lower[i] * ratio[i - 1])
-            y[i] = (x[i] - step * lower[i] * y[i - 1]) * inverse
-            if abs(y[i].real) + abs(y[i].imag) < 1e-200:
-                y[i] = 0.0  # subnormal numbers would make the loop twenty times slower
+        source = 0.0 + 0.0j
+        kept = 0.0 + 0.0j  # share of what is sent back to the cell before that stays there
+        for i in range(n):
+            source = -x[i] + (step * up[i - 1] * source * share[i - 1] if i > 0 else 0.0)
+            if abs(source.real) + abs(source.imag) < 1e-200:
+                source = 0.0 + 0.0j  # subnormal numbers would make the loop twenty times slower
+            loss = poles[k] + step * kill[i] + step * down[i] * kept
+            share[i] = 1.0 / (step * up[i] + loss)
+            kept = loss * share[i]
+            y[i] = source * share[i]
         for i in range(n - 2, -1, -1):
-            y[i] -= ratio[i] * y[i + 1]
+            y[i] += step * down[i + 1] * share[i] * y[i + 1]
 
 
 @njit(cache=True)

@@ -16,10 +16,9 @@ from ..cases import Case
 LABEL, PACKAGE = "fplanck", "fplanck"
 
 
-def model(case: Case, n: int):  # noqa: ANN201 - a class of the peer
+def model(case: Case, n: int):
     """The peer's object with its matrix built. Unit drag, so that force = drift and k T = D."""
-    if not hasattr(np, "product"):
-        np.product = np.prod
+    vars(np).setdefault("product", np.prod)
     import fplanck
 
     h = case.spacing(n)
