@@ -132,9 +132,7 @@ class FokkerPlanck:
                 then = "For text use fokkerplanck.formula.parse(text, names)."
                 raise bad_type(name, "a number, a function or an array", value, then)
             if name == "potential" and np.isscalar(value):
-                raise bad_type(
-                    name, "a function or an array on the grid", value, "A constant has no slope: leave it out."
-                )
+                raise bad_type(name, "a function or an array", value, "A constant has no slope: leave it out.")
         if self.interaction is not None and not isinstance(self.interaction, Swarm):
             raise bad_type("interaction", "None or fp.Swarm(strength=...)", self.interaction)
         self._check_convention()

@@ -129,7 +129,8 @@ def _check_stiff(q: Generator, times: np.ndarray, values: np.ndarray) -> None:
     loss = 1e-15 * float(times.max(initial=0.0)) * float(q.outflow.max(initial=0.0))
     if loss > 1e-2 or not np.isfinite(values).all() or values.min(initial=0.0) < 0.0:
         raise ConvergenceError(
-            f"passage takes some {np.abs(times).max():.0e} while the fastest rate is {q.outflow.max():.1e}: beyond double precision. "
+            f"passage takes some {np.abs(times).max():.0e} while the fastest rate is {q.outflow.max():.1e}: "
+            "beyond double precision. "
             "Lower the barrier, coarsen the grid, or use the spectrum of a smaller box.",
             values,
         )

@@ -202,9 +202,9 @@ class Chebyshev:
         scaled = self._operator(center, focal)
         count, remainder, largest = chebyshev_sum(scaled, weights, masses, z, tolerance, int(peak), limit, result)
         self.work["products"] += count
-        if largest == math.inf or remainder > 10.0 * tolerance:
+        if largest == math.inf or remainder > 2.0 * tolerance:
             return result, math.inf
-        return result, 4.0 * remainder + 2e-16 * math.sqrt(count) * largest
+        return result, 50.0 * remainder + 2e-16 * math.sqrt(count) * largest
 
     def _operator(self, center: float, focal: float) -> Operator:
         """(Q + center) / focal."""
@@ -262,11 +262,12 @@ class Uniformization:
 class Rational:
     """exp(z) as a partial fraction: complex tridiagonal or sparse solves instead of products.
 
-    Where the spectrum is real, a whole interval is first tried with the seven poles of the near-best approximation on the negative real axis (type
-    (13, 14) by the Caratheodory-Fejer method; Trefethen, Weideman and Schmelzer 2006): good to 1e-13 however long the
-    interval, if only decay matters. A second set of residues on the same poles gives exp(z / 2) to 4e-8; the result
-    is trusted as far as two such halves agree with it. Transport moves what matters off the real axis; the interval is
-    then cut into steps of the Pade approximant (7, 8), L-stable and of order 15, each compared with two half steps.
+    Where the spectrum is real, a whole interval is first tried with the seven poles of the near-best approximation on the
+    negative real axis (type (13, 14) by the Caratheodory-Fejer method; Trefethen, Weideman and Schmelzer 2006): good to
+    1e-13 however long the interval, if only decay matters. A second set of residues on the same poles gives exp(z / 2)
+    to 4e-8; the result is trusted as far as two such halves agree with it. Transport moves what matters off the real axis;
+    the interval is then cut into steps of the Pade approximant (7, 8), L-stable and of order 15, each compared with two
+    half steps.
     """
 
     name = "rational"
@@ -398,6 +399,8 @@ def choose(q: Generator, intervals: np.ndarray, rtol: float, rational: bool = Tr
     seconds = products * q.grid.size * 1e-9
     solve = (3e-8 if _chain(q) is not None else 5e-7) * q.grid.size
     factorization = 0.0 if _chain(q) is not None else 0.4 * (q.grid.size / 65536.0) ** 1.3
+    if not (_chain(q) is not None or has_detailed_balance(q)):
+        factorization *= 10.0  # steps of many lengths instead of whole intervals
     distinct = np.unique(np.round(np.log(positive), 9)).size
     if 14.0 * solve * len(positive) + 7.0 * factorization * distinct < seconds:
         return Rational(q, rtol, horizon, budget=5.0 * seconds / solve)

@@ -72,6 +72,8 @@ def _detailed_balance(q: Generator, cells: np.ndarray) -> np.ndarray | None:
             return None
         ratio = np.log(link.forward[chosen]) - np.log(link.backward[chosen])
         ends.append(np.stack([link.lower[chosen], link.upper[chosen], ratio]))
+    if not ends or sum(part.shape[1] for part in ends) == 0:
+        return None
     lower, upper, ratio = np.concatenate(ends, axis=1)
     number = np.cumsum(inside) - 1
     low, high = number[lower.astype(int)], number[upper.astype(int)]

@@ -202,7 +202,8 @@ def _follow(grid: Grid, offset: tuple[int, ...]) -> _Way:
 def _reconnect(cells: _Cells, links: list[Links]) -> list[Links]:
     """Weak links along the axes for cells in corners that all long links leave through a reflecting wall.
 
-    They carry the share of the mean diffusion that the longest offsets resolve, the same both ways.
+    They carry the share of the mean diffusion that the longest offsets resolve, the same both ways. Cells that noise of
+    lower rank leaves apart stay so.
     """
     grid = cells.grid
     ends = np.concatenate([np.stack([link.lower, link.upper]) for link in links], axis=1)
@@ -210,7 +211,11 @@ def _reconnect(cells: _Cells, links: list[Links]) -> list[Links]:
     count, label = connected_components(graph, directed=False)
     if count == 1:
         return []
-    lost = label != np.bincount(label).argmax()
+    tensors = np.einsum("nk,nki,nkj->nij", cells.weights, cells.offsets, cells.offsets)
+    full_rank = np.linalg.eigvalsh(tensors)[:, 0] > 1e-9 * np.trace(tensors, axis1=1, axis2=2)
+    lost = (label != np.bincount(label).argmax()) & full_rank
+    if not lost.any():
+        return []
     rate = np.einsum("nk,nki->n", cells.weights, cells.offsets**2) / grid.dim / MAX_OFFSET**2
     extra = []
     for axis in range(grid.dim):

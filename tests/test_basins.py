@@ -43,7 +43,9 @@ def test_invariant_energy_does_not_depend_on_coordinates():
 
 def test_invariant_energy_needs_noise_everywhere():
     grid = fp.Grid([(-1, 1), (-1, 1)], 10)
-    st = fp.stationary(fp.FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=[0.1, 0.0]), fp.Grid([(-1, 1), (-1, 1)], [10, 11]))
+    st = fp.stationary(
+        fp.FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=[0.1, 0.0]), fp.Grid([(-1, 1), (-1, 1)], [10, 11])
+    )
     with pytest.raises(ValueError, match="`diffusion` must be positive definite everywhere"):
         st.energy(invariant=True)
     assert grid.size == 100

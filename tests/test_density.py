@@ -60,7 +60,6 @@ def test_a_point_in_the_plane_is_shared_between_four_cells():
     assert np.count_nonzero(masses) == 4
 
 
-@pytest.mark.xfail(strict=True, reason="a point beside a joined end is not shared across it (reported)")
 def test_a_point_at_the_joint_of_a_circle_is_shared_across_it():
     masses, _ = initial_masses(fp.point(0.0), fp.Grid((0, 1), 10, boundary="periodic"))
     np.testing.assert_allclose(masses[[0, -1]], 0.5)

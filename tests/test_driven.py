@@ -25,7 +25,9 @@ def test_forced_mean_at_order_two_in_space():
 
 
 def test_the_error_estimate_covers_the_error():
-    eq = fp.FokkerPlanck(drift=lambda x, t: -x * (1 + 0.8 * np.sin(5 * t)), diffusion=lambda x, t: 0.2 * (1.5 + np.cos(4 * t)) + 0 * x)
+    eq = fp.FokkerPlanck(
+        drift=lambda x, t: -x * (1 + 0.8 * np.sin(5 * t)), diffusion=lambda x, t: 0.2 * (1.5 + np.cos(4 * t)) + 0 * x
+    )
     grid, start = fp.Grid((-4, 4), 120), fp.gaussian(1, 0.3)
     fine = fp.solve(eq, grid, start, TIMES, rtol=1e-9).masses
     previous = None

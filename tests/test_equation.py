@@ -12,10 +12,6 @@ LINE = fp.Grid((-2, 2), 24)
 PLANE = fp.Grid([(-2, 2), (-1, 1)], [12, 9])
 
 
-def reported(reason):
-    return pytest.mark.xfail(strict=True, reason=f"{reason} (reported)")
-
-
 class Spring:
     def __call__(self, x):
         return -2.0 * x
@@ -54,7 +50,7 @@ def test_forms_of_a_drift_on_a_line(drift):
         (np.full(PLANE.shape, 1.5), lambda x, y: x * y),
         lambda x, y: np.array([1.5 + 0 * x, x * y]),
         lambda x, y: [1.5 + 0 * x, x * y],
-        pytest.param(lambda x, y: (1.5, x * y), marks=reported("a number beside an array in a function's answer")),
+        pytest.param(lambda x, y: (1.5, x * y)),
     ],
     ids=["entries", "array entry", "stack", "list", "number entry"],
 )
@@ -75,9 +71,7 @@ def test_forms_of_a_drift_in_the_plane(drift):
         np.array([[0.5, 0.0], [0.0, 0.25]]),
         lambda x, y: [0.5 + 0 * x, 0.25 + 0 * x],
         lambda x, y: [[0.5, 0], [0, 0.25]],
-        pytest.param(
-            lambda x, y: (0.5, 0.25 + 0 * x), marks=reported("a number beside an array in a function's answer")
-        ),
+        pytest.param(lambda x, y: (0.5, 0.25 + 0 * x)),
         np.stack([np.full(PLANE.shape, 0.5), np.full(PLANE.shape, 0.25)]),
     ],
     ids=["entries", "entry", "nested", "matrix", "function", "nested function", "numbers", "arrays"],
@@ -115,7 +109,7 @@ def test_noise_means_half_its_square():
 @pytest.mark.parametrize(
     "noise",
     [
-        pytest.param(lambda x: 1.0 + 0.1 * x, marks=reported("noise as a function on a line")),
+        pytest.param(lambda x: 1.0 + 0.1 * x),
         [[lambda x: 1.0 + 0.1 * x]],
     ],
     ids=["function", "nested"],
@@ -244,7 +238,6 @@ def test_bad_coefficients_are_refused_before_any_work(arguments, error, sentence
             {"drift": lambda x, y: x + y, "diffusion": 1.0},
             ValueError,
             "`drift` must be 2 arrays, one per dimension",
-            marks=reported("one array for two is cut at its two quadrature nodes, silently"),
         ),
         (
             {"drift": [1.0, 2.0, 3.0], "diffusion": 1.0},
@@ -264,7 +257,7 @@ def test_bad_coefficients_are_refused_before_any_work(arguments, error, sentence
             r"`diffusion` must be positive semidefinite .*got -1\.8",
         ),
         ({"noise": [[1.0, 2.0], [1.0]]}, ValueError, "`noise` must be a matrix of 2 rows of equal length"),
-        pytest.param({"noise": 1.0}, ValueError, "`noise` must be a matrix of 2 rows", marks=reported("no sentence")),
+        pytest.param({"noise": 1.0}, ValueError, "`noise` must be a matrix of 2 rows"),
         (
             {"diffusion": [[1, 0.5], [0.5, 1]], "convention": 0.3},
             ValueError,

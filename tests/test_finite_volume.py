@@ -136,7 +136,6 @@ def test_a7_square_root_process(solve):
     assert distance < 1e-4
 
 
-@pytest.mark.xfail(strict=False, reason="singular density at a wall where D vanishes; correction in progress")
 def test_a7_square_root_process_whose_noise_reaches_the_wall(solve):
     errors, want, _ = square_root_errors(2.0, 1600, 24, solve)
     np.testing.assert_allclose(want[1:], [1.2642411177, 0.4615831972, 0.2693268758], rtol=1e-8)
@@ -292,17 +291,12 @@ def tilt(x):
 
 @pytest.mark.parametrize("potential", [tilt, np.sin, lambda x: x**2], ids=["tilt", "sine", "square"])
 @pytest.mark.parametrize("cells", [5, 50])
-def test_a_potential_must_close_round_a_circle(potential, cells, request):
-    if potential is np.sin or cells == 5:
-        request.applymarker(
-            pytest.mark.xfail(strict=True, reason="a potential that does not close is not noticed (reported)")
-        )
+def test_a_potential_must_close_round_a_circle(potential, cells):
     with pytest.raises(ValueError, match="`potential` must be periodic along axis 0, where the walls are, got a jump"):
         fp.generator(fp.FokkerPlanck(potential=potential, diffusion=0.1), fp.Grid((0, 4), cells, boundary="periodic"))
 
 
 @pytest.mark.parametrize("shape", [(1,), (1, 1), (6, 1), (1, 6)])
-@pytest.mark.xfail(strict=True, reason="an axis of one cell between reflecting walls: IndexError (reported)")
 def test_an_axis_of_one_cell_is_an_axis(shape):
     grid = fp.Grid([(0, 1)] * len(shape), list(shape))
     q = fp.generator(fp.FokkerPlanck(diffusion=1.0), grid).matrix

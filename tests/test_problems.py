@@ -106,25 +106,21 @@ def test_b3_mean_escape_from_the_pit_in_the_ito_picture(solve):
             {"rtol": "small"},
             TypeError,
             "`rtol` must be",
-            marks=pytest.mark.xfail(strict=True, reason="a bare TypeError from a comparison (reported)"),
         ),
         pytest.param(
             {"observe": [np.sin]},
             TypeError,
             "`observe` must be",
-            marks=pytest.mark.xfail(strict=True, reason="a bare AttributeError (reported)"),
         ),
         pytest.param(
             {"observe": {"a": lambda x: x[:3]}},
             ValueError,
             r"`observe\['a'\]` must be",
-            marks=pytest.mark.xfail(strict=True, reason="numpy's broadcasting error (reported)"),
         ),
         pytest.param(
             {"observe": {"a": lambda x: np.full(x.shape, np.nan)}},
             ValueError,
             r"`observe\['a'\]` must be finite",
-            marks=pytest.mark.xfail(strict=True, reason="nan is summed silently (reported)"),
         ),
     ],
 )

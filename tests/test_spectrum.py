@@ -41,7 +41,9 @@ def test_circle_has_complex_pairs():
     """exp(ikx): eigenvalues -D k^2 - i v k."""
     spectrum = fp.spectrum(fp.FokkerPlanck(drift=1.0, diffusion=0.1), fp.Grid((0, 1), 500, "periodic"), 3)
     k = 2 * np.pi
-    np.testing.assert_allclose(np.sort_complex(spectrum.eigenvalues[1:]), [-0.1 * k**2 - 1j * k, -0.1 * k**2 + 1j * k], rtol=1e-3)
+    np.testing.assert_allclose(
+        np.sort_complex(spectrum.eigenvalues[1:]), [-0.1 * k**2 - 1j * k, -0.1 * k**2 + 1j * k], rtol=1e-3
+    )
 
 
 def test_escape_rate_is_the_decay_of_the_mass():

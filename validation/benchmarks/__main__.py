@@ -15,7 +15,8 @@ from .report import Row
 from .targets import other_targets, propagation_targets
 
 NOTES = {
-    "propagation": "Peers are charged for the run alone; ours for the whole `fp.solve`. FiPy's steps are of order 1.",
+    "propagation": "Peers are charged for the run alone; ours for the whole `fp.solve`, and beside it for the run. "
+    "FiPy's steps are of order 1.",
     "kernels": "Bytes: five coefficients, x and y, 56 a cell; rates in bytes/s. Triad: 24 bytes an element, as many threads.",
     "memory": "Largest resident memory beyond that at the start, over 8 bytes a cell.",
     "sgd": "Rate: path steps a second of processor time.",
@@ -94,7 +95,7 @@ def run(quick: bool, out: Path, parts: list[str]) -> dict[str, list[Row]]:
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m validation.benchmarks", description="This package and its peers.")
-    parser.add_argument("--quick", action="store_true", help="small grids only, about three minutes")
+    parser.add_argument("--quick", action="store_true", help="small grids only, about four minutes")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "report" / "benchmarks")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="some of the parts")
     options = parser.parse_args(arguments)

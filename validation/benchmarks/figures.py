@@ -24,7 +24,7 @@ def work_precision(table: list[dict[str, Any]], case: str, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5, 5.0), layout="constrained")
+    figure = Figure(figsize=(7.5, 5.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for peer, (marker, dash, color, width) in STYLES.items():
@@ -37,7 +37,7 @@ def work_precision(table: list[dict[str, Any]], case: str, path: Path) -> None:
         name = points[0]["label"].split(" (")[0] + (", the whole call" if peer == "ours" else "")
         axes.loglog(x, y, marker=marker, linestyle=dash, color=color, linewidth=width, markersize=7, label=name)
         for row in points:
-            left = peer.startswith("ours")
+            left = peer == "ours_in_hand"
             axes.annotate(
                 str(row["n"]),
                 (row["processor"], row["error"]),
@@ -52,5 +52,5 @@ def work_precision(table: list[dict[str, Any]], case: str, path: Path) -> None:
     axes.set_ylabel("L1 error of the density")
     axes.set_title(f"{TITLES[case]}\n(numbers: cells an axis)")
     axes.grid(which="major", color="0.85")
-    axes.legend(frameon=False, loc="best")
+    figure.legend(frameon=False, loc="outside lower center", ncols=3, handlelength=4)
     figure.savefig(path, dpi=130)
