@@ -10,6 +10,7 @@ nonnegative by construction. A full tensor is first split into such one-dimensio
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -193,6 +194,7 @@ class Span:
         return walls
 
 
+@functools.cache
 def quadrature(dim: int) -> tuple[np.ndarray, np.ndarray]:
     """Gauss nodes in (0, 1) and weights for the integral of mu / D along a link.
 
@@ -290,7 +292,7 @@ def potential_drift(eq: FokkerPlanck, span: Span, nodes: np.ndarray, t: float) -
     v = eq.potential_at(span.points(places), t)
     if span.grid.periodic(span.axis):
         _check_periodic(eq, span, t)
-    slope = np.tensordot(_derivative_matrix(places)[1:-1], v - v[:1], axes=1)
+    slope = np.einsum("ij,j...->i...", _derivative_matrix(places)[1:-1], v - v[:1])
     return -slope / span.along(span.length)
 
 

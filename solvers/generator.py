@@ -153,7 +153,7 @@ class Generator:
 
     def outflux(self, masses: np.ndarray) -> float:
         """Probability per time that leaves through the absorbing walls."""
-        return float(self.escape @ np.asarray(masses, dtype=float).ravel())
+        return float((self.escape * np.asarray(masses, dtype=float).ravel()).sum())
 
     def __repr__(self) -> str:
         families = len({link.offset for link in self.links})
@@ -196,12 +196,13 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
         added = np.maximum(0.5 * length * (out + back) - diffusion, 0.0)
         for i, p in enumerate(share):
             weight = 0.5 * (p[link.lower] + p[link.upper])
-            physical[i] += weight @ diffusion
-            numerical[i] += weight @ added
+            # sums, not dot products: threads of the linear algebra library would spin on vectors as short as these
+            physical[i] += (weight * diffusion).sum()
+            numerical[i] += (weight * added).sum()
             peclet = max(peclet, float(w[weight > 1e-6].max(initial=0.0)))
     worst = int(np.argmax(numerical / np.maximum(physical, 1e-300)))
     order = 1 if numerical[worst] > 0.1 * physical[worst] else 2
-    added = 0.0 if q.added_diffusion is None else float(max(q.added_diffusion @ p for p in share))
+    added = 0.0 if q.added_diffusion is None else float(max((q.added_diffusion * p).sum() for p in share))
     return {
         "peclet": peclet,
         "diffusion": float(physical[worst]),

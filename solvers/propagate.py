@@ -204,7 +204,7 @@ class Chebyshev:
         self.work["products"] += count
         if largest == math.inf or remainder > 2.0 * tolerance:
             return result, math.inf
-        return result, 50.0 * remainder + 2e-16 * math.sqrt(count) * largest
+        return result, 50.0 * remainder + 2e-16 * math.sqrt(count) * max(largest, 1.0)
 
     def _operator(self, center: float, focal: float) -> Operator:
         """(Q + center) / focal."""

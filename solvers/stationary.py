@@ -74,6 +74,8 @@ def _detailed_balance(q: Generator, cells: np.ndarray) -> np.ndarray | None:
         ends.append(np.stack([link.lower[chosen], link.upper[chosen], ratio]))
     if not ends or sum(part.shape[1] for part in ends) == 0:
         return None
+    if _circulates(q, cells, ends):
+        return None
     lower, upper, ratio = np.concatenate(ends, axis=1)
     number = np.cumsum(inside) - 1
     low, high = number[lower.astype(int)], number[upper.astype(int)]
@@ -81,6 +83,17 @@ def _detailed_balance(q: Generator, cells: np.ndarray) -> np.ndarray | None:
     if np.abs(potential[high] - potential[low] - ratio).max() > BALANCED:
         return None
     return np.exp(potential - potential.max())
+
+
+def _circulates(q: Generator, cells: np.ndarray, ends: list[np.ndarray]) -> bool:
+    """Whether the log-ratios fail to cancel around an elementary square of a whole 2D grid: a cheap first look."""
+    if q.grid.dim != 2 or cells.size != q.grid.size or len(ends) != 2:
+        return False
+    n, m = q.grid.shape
+    if ends[0].shape[1] != (n - 1) * m or ends[1].shape[1] != n * (m - 1):
+        return False
+    x, y = ends[0][2].reshape(n - 1, m), ends[1][2].reshape(n, m - 1)
+    return bool(np.abs(x[:, :-1] + y[1:] - x[:, 1:] - y[:-1]).max(initial=0.0) > 4.0 * BALANCED)
 
 
 def _tree_sums(low: np.ndarray, high: np.ndarray, step: np.ndarray, n: int) -> np.ndarray:
@@ -92,9 +105,11 @@ def _tree_sums(low: np.ndarray, high: np.ndarray, step: np.ndarray, n: int) -> n
     child = order[1:]
     edge = np.asarray(graph[parent, child] + graph[child, parent]).ravel().astype(int) - 1
     sign = np.where(low[edge] == parent, 1.0, -1.0)
-    values = np.zeros(n)
-    for p, c, s in zip(parent.tolist(), child.tolist(), (sign * step[edge]).tolist(), strict=True):
-        values[c] = values[p] + s
+    values, above = np.zeros(n), np.zeros(n, dtype=np.int64)
+    values[child], above[child] = sign * step[edge], parent
+    while above.any():  # each round doubles how far up the tree a node has looked
+        values += values[above]
+        above = above[above]
     return values
 
 
@@ -141,7 +156,7 @@ def is_balanced(q: Generator, masses: np.ndarray) -> bool:
 
 def _traffic(q: Generator, masses: np.ndarray) -> float:
     p = masses.ravel()
-    return sum(float(link.forward @ p[link.lower] + link.backward @ p[link.upper]) for link in q.links)
+    return sum(float((link.forward * p[link.lower]).sum() + (link.backward * p[link.upper]).sum()) for link in q.links)
 
 
 def entropy_production(q: Generator, masses: np.ndarray) -> float:
