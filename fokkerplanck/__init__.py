@@ -22,6 +22,7 @@ from .density import from_samples, gaussian, point, uniform
 from .equation import FokkerPlanck, Swarm
 from .errors import ConvergenceError, ResolutionWarning
 from .grid import Grid
+from .jumps import LevyJumps
 from .montecarlo import Ensemble
 from .problems import committor, first_passage, solve, spectrum, stationary
 from .results import FirstPassage, Solution, Spectrum, Stationary
@@ -41,6 +42,7 @@ __all__ = [
     "FokkerPlanck",
     "Generator",
     "Grid",
+    "LevyJumps",
     "ResolutionWarning",
     "SampleLoss",
     "Solution",

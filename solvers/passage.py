@@ -48,7 +48,12 @@ def absorb(q: Generator, target: np.ndarray, inside: Inside | None) -> Generator
             if entering.any():
                 cells, rates = _entry_rates(q.grid, link, np.flatnonzero(entering), bool(side), inside)
                 exits.append(Exit(axis, side, cells, rates))
-    return Generator(q.grid, tuple(links), tuple(exits), q.added_diffusion, q.force_on_links)
+    jumps = None
+    if q.jumps is not None:
+        outside = np.flatnonzero(~mask)
+        exits.append(Exit(0, 1, outside, q.jumps.into(mask)[outside]))
+        jumps = q.jumps.without(mask)
+    return Generator(q.grid, tuple(links), tuple(exits), q.added_diffusion, q.force_on_links, jumps)
 
 
 def _entry_rates(
@@ -113,6 +118,9 @@ def solve_backward(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.
     if cells.size == 0:
         return result
     strides = {link.stride for link in q.links}
+    if q.jumps is not None:
+        result[cells] = np.linalg.solve(q.matrix[cells][:, cells].toarray().T, -source[cells])
+        return result
     if q.grid.dim == 1 and strides <= {1} and not endless.any():
         result[cells] = _chain(q, outside, source)[cells]
         return result

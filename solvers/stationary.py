@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import splu
 
+from .dense import dense_entropy_production, dense_null_vector, net_flow
 from .generator import Generator
 
 # Below this net flow, relative to the traffic in both directions, a link counts as balanced
@@ -36,6 +37,9 @@ def part_masses(q: Generator, cells: np.ndarray) -> np.ndarray:
     if cells.size == 1:
         masses[cells] = 1.0
         return masses
+    if q.jumps is not None:
+        masses[cells] = dense_null_vector(q.matrix[cells][:, cells].toarray())
+        return masses / masses.sum()
     balanced = _detailed_balance(q, cells)
     masses[cells] = balanced if balanced is not None else _null_vector(q.matrix[cells][:, cells])
     return masses / masses.sum()
@@ -135,6 +139,8 @@ def _downhill(q: sp.csr_array) -> int:
 
 def is_balanced(q: Generator, masses: np.ndarray) -> bool:
     """Whether no link carries a net flow beyond round-off."""
+    if q.jumps is not None:
+        return net_flow(q, masses) <= BALANCED
     net = sum(float(np.abs(flux).sum()) for flux in q.flux(masses))
     return net <= BALANCED * _traffic(q, masses)
 
@@ -146,6 +152,8 @@ def _traffic(q: Generator, masses: np.ndarray) -> float:
 
 def entropy_production(q: Generator, masses: np.ndarray) -> float:
     """sum over links of (r_ij P_i - r_ji P_j) ln(r_ij P_i / r_ji P_j), per time; infinite where a link is one-way."""
+    if q.jumps is not None:
+        return dense_entropy_production(q, masses)
     p = masses.ravel()
     total = 0.0
     for link in q.links:
