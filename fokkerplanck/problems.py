@@ -19,6 +19,7 @@ from .results import FirstPassage, Solution, Spectrum, Stationary, output_times
 from .solvers.driven import propagate_driven
 from .solvers.finite_volume import generator
 from .solvers.generator import Generator, resolution
+from .solvers.jumps import tail_mass
 from .solvers.memory import propagate_memory
 from .solvers.passage import absorb, solve_backward
 from .solvers.propagate import METHODS, propagate
@@ -173,6 +174,8 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
         "residual": float(np.abs(q.apply(masses)).max() / max(q.outflow.max(initial=0.0), 1e-300)),
         **resolution(q, (masses,)),
     }
+    if eq.jumps is not None:
+        stats["tail_mass"] = tail_mass(grid, masses, eq.jumps.stability)
     d = eq.diffusion_at(Points.centers(grid))
     return Stationary(grid, masses / grid.volumes, q, d, stats, message=f"{len(parts)} closed part(s)")
 

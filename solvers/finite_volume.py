@@ -18,7 +18,7 @@ from ..equation import FokkerPlanck, Points
 from ..errors import bad_type, bad_value
 from ..grid import Grid
 from .generator import Exit, Generator, Links
-from .jumps import with_jumps
+from .jump_rates import with_jumps
 from .kernels.links import fit_links
 from .tensor import tensor_generator
 

@@ -212,8 +212,9 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
     dict
         peclet: largest cell Peclet number |w| on links that carry more than 1e-6 of the mass; diffusion and
         numerical_diffusion: D along the links and what upwinding adds to it, L |v| (coth(w/2) / 2 - 1/w), averaged over the
-        mass, at the worst of the times; added_diffusion: what a nearly degenerate tensor was widened by, as a share of its
-        mean eigenvalue, averaged likewise; order: 2, or 1 where the numerical part exceeds a tenth of D.
+        mass, at the worst of the times (beside jumps, which count as the diffusion that spreads the density as fast over
+        its width); added_diffusion: what a nearly degenerate tensor was widened by, as a share of its mean eigenvalue,
+        averaged likewise; order: 2, or 1 where the numerical part exceeds a tenth of D.
     """
     half = [np.broadcast_to(w, q.grid.shape).ravel() for w in _half_widths(q.grid)]
     share = [np.asarray(m, dtype=float).ravel() for m in densities]
@@ -232,6 +233,8 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
             physical[i] += weight @ diffusion
             numerical[i] += weight @ added
             peclet = max(peclet, float(w[weight > 1e-6].max(initial=0.0)))
+    if q.jumps is not None:
+        physical += np.array([q.jumps.equivalent_diffusion(p) for p in share])
     worst = int(np.argmax(numerical / np.maximum(physical, 1e-300)))
     order = 1 if numerical[worst] > 0.1 * physical[worst] else 2
     added = 0.0 if q.added_diffusion is None else float(max(q.added_diffusion @ p for p in share))

@@ -65,7 +65,7 @@ def _around(widths: tuple[float, ...], shape: np.ndarray) -> tuple[tuple[np.ndar
     """Lattice points, their distances in the metric of the inverse shape (inf at 0), and the radius of the cutoff."""
     inverse = np.linalg.inv(shape)
     radius = CUTOFF * max(widths) / math.sqrt(np.linalg.eigvalsh(shape)[0])
-    reach = [int(math.ceil(STOP * radius * math.sqrt(shape[i, i]) / widths[i])) for i in range(2)]
+    reach = [math.ceil(STOP * radius * math.sqrt(shape[i, i]) / widths[i]) for i in range(2)]
     x, y = np.meshgrid(*(np.arange(-m, m + 1) * w for m, w in zip(reach, widths, strict=True)), indexing="ij")
     size = np.sqrt(inverse[0, 0] * x**2 + 2.0 * inverse[0, 1] * x * y + inverse[1, 1] * y**2)
     size[reach[0], reach[1]] = np.inf
