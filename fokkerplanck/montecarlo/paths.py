@@ -134,6 +134,8 @@ class _Walk:
         for row, goal in zip(result, times, strict=True):
             count = int(np.ceil((goal - t) / self.dt * (1.0 - 1e-12)))
             for k in range(count):
+                if not self.moving.size:
+                    break
                 step = (goal - t) / count
                 self._step(step, t + k * step)
                 self.clock[:] = t + (k + 1) * step
