@@ -45,11 +45,11 @@ def main(cells=400, n_paths=2000, picture="subdiffusive_escape.png"):
         left.loglog(TIMES, solution.mass, color=color, label=f"time_order {order:g}")
         if order < 1:
             left.loglog(TIMES, tau / gamma(1 - order) * TIMES**-order, ":", color=color)
-        right.plot(grid.centers[0], solution.at(TIMES[20]), color=color, label=f"time_order {order:g}")
+        right.plot(grid.centers[0], solution.at(TIMES[10]), color=color, label=f"time_order {order:g}")
     left.errorbar(spots, alive.value, 2 * alive.standard_error, fmt="ko", ms=4, label=f"{n_paths} paths, 0.6")
     left.plot([], [], "k:", label=r"$\tau\,t^{-b}/\Gamma(1-b)$")
     left.set(xlabel="time", ylabel="still in the well", ylim=(1e-3, 1.6))
-    right.set(xlabel="x", ylabel="density", title=f"t = {TIMES[20]:.3g}: the cusp marks those that never moved")
+    right.set(xlabel="x", ylabel="density", title=f"t = {TIMES[10]:.3g}: the cusp marks those that never moved")
     left.legend(fontsize=8), right.legend(fontsize=8)
     figure.savefig(picture, dpi=120)
     return {order: solution.mass for order, solution in solutions.items()}

@@ -196,6 +196,9 @@ def first_passage(eq: FokkerPlanck, grid: Grid, target: Any = None) -> FirstPass
     FirstPassage
     """
     _autonomous(eq, grid)
+    if eq.time_order < 1.0:
+        then = "Waiting makes it infinite: ask fp.solve for the survival, its `mass` with absorbing walls."
+        raise bad_value("time_order", "1 for a mean passage time", eq.time_order, then)
     mask, inside = _region("target", target, grid, optional=grid.absorbs)
     q = absorb(generator(eq, grid), mask, inside)
     outside = ~mask.ravel()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .generator import Generator
+from .jumps import MAX_DENSE
+
+FEW = 1000  # cells up to which a full matrix is quicker than products
 
 
 def dense_null_vector(q: np.ndarray) -> np.ndarray:
@@ -29,14 +32,13 @@ def _flows(q: Generator, masses: np.ndarray) -> np.ndarray:
     return flows
 
 
-def net_flow(q: Generator, masses: np.ndarray) -> float:
-    """Sum of |net flow| between pairs of cells over the sum of all flows."""
-    flows = _flows(q, masses)
-    return float(np.abs(flows - flows.T).sum() / max(2.0 * flows.sum(), 1e-300))
-
-
 def dense_entropy_production(q: Generator, masses: np.ndarray) -> float:
-    """Sum over pairs of (r_ij P_i - r_ji P_j) ln(r_ij P_i / r_ji P_j), per time; infinite where a pair is one-way."""
+    """Sum over pairs of (r_ij P_i - r_ji P_j) ln(r_ij P_i / r_ji P_j), per time; infinite where a pair is one-way.
+
+    Not a number on more cells than a full matrix is formed for.
+    """
+    if q.grid.size > MAX_DENSE:
+        return float("nan")
     flows = np.triu(_flows(q, masses), 1)
     back = np.triu(_flows(q, masses).T, 1)
     if ((flows > 1e-290) & (back == 0.0)).any() or ((back > 1e-290) & (flows == 0.0)).any():

@@ -100,11 +100,12 @@ class Generator:
     @cached_property
     def matrix(self) -> sp.csr_array:
         """Q as a sparse matrix (with jumps a full one): columns sum to zero, or to minus the escape rate."""
-        near = self._near_matrix
+        near = self.near_matrix
         return near if self.jumps is None else sp.csr_array(near + self.jumps.dense)
 
     @cached_property
-    def _near_matrix(self) -> sp.csr_array:
+    def near_matrix(self) -> sp.csr_array:
+        """The part of `matrix` that links and exits make."""
         n = self.grid.size
         everywhere = np.arange(n)
         rows = [everywhere, *(part for link in self.links for part in (link.upper, link.lower))]
@@ -124,7 +125,7 @@ class Generator:
         strides = {link.stride for link in self.links}
         strides |= {-s for s in strides}
         if len(strides) >= MAX_BANDS:
-            return _rows(self._near_matrix)
+            return _rows(self.near_matrix)
         order = np.array([0, *sorted(strides, key=abs)], dtype=np.int64)
         row = {int(s): k for k, s in enumerate(order)}
         bands = np.zeros((order.size, self.grid.size))

@@ -216,6 +216,11 @@ class Jumps:
         return 0.5 * float((self.leaving + back).max())
 
     @property
+    def everywhere(self) -> bool:
+        """Whether jumps of every kind start in every cell, so that all cells reach each other."""
+        return self.target is None and self.stability < 2.0 and all((part.strength > 0.0).all() for part in self.parts)
+
+    @property
     def uniform(self) -> bool:
         """Whether jumps have the same scale everywhere, so that their rates are symmetric."""
         return all(float(np.ptp(part.strength)) == 0.0 for part in self.parts)

@@ -18,6 +18,7 @@ from scipy.sparse.linalg import splu
 
 from ..errors import ConvergenceError
 from .generator import Generator
+from .iterative import solve_jumps
 from .kernels.tridiagonal import solve_shifted
 from .propagate import _tridiagonal, advection_rate
 from .stationary import _detailed_balance
@@ -175,6 +176,10 @@ def shifted_solutions(q: Generator, shifts: np.ndarray, masses: np.ndarray) -> I
         solutions = np.empty((shifts.size, masses.size), dtype=complex)
         solve_shifted(*bands, 1.0, shifts, masses, solutions)
         yield -solutions
+        return
+    if q.jumps is not None:
+        for shift in shifts:
+            yield solve_jumps(q, shift, masses)[None]
         return
     matrix = q.matrix.tocsc()
     unit = sp.eye_array(q.grid.size, format="csc")

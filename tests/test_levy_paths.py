@@ -16,7 +16,7 @@ from fokkerplanck.montecarlo.paths import fold
 from fokkerplanck.montecarlo.stable import positive_stable, symmetric_stable, waiting_times
 from fokkerplanck.montecarlo.waiting import step_counts
 
-N = 100_000
+N = 40_000
 
 
 def e_beta(z, beta):
