@@ -45,10 +45,9 @@ def main(cells=600, n_paths=1000, picture="levy_wells.png"):
         # check: the power law, and true paths at the largest scale but one
         law = STABILITY * abs(start) ** STABILITY / jump_constant(STABILITY, 1) / LEVY_SCALES**STABILITY
         paths = fp.simulate(levy(LEVY_SCALES[-2]), start, [40 * jumping[-2]], dt=5e-3, n_paths=n_paths, target=target)
-        mean, error = paths.exit_times.mean(), paths.exit_times.std() / np.sqrt(n_paths)
         slope = np.polyfit(np.log(LEVY_SCALES[:5]), np.log(jumping[:5]), 1)[0]
         print(f"{name}: T ~ s^{slope:.3f}, {jumping[0] / law[0]:.3f} of the power law at s = {LEVY_SCALES[0]:g};")
-        print(f"  at s = {LEVY_SCALES[-2]:.3f} {jumping[-2]:.3f}, paths {mean:.3f} +- {error:.3f}")
+        print(f"  at s = {LEVY_SCALES[-2]:.3f} {jumping[-2]:.3f}, paths {paths.exit_times.mean():.3f}")
 
         # plot
         right.loglog(LEVY_SCALES, jumping, "o-", color=color, label=f"Levy, {name}")
@@ -56,8 +55,7 @@ def main(cells=600, n_paths=1000, picture="levy_wells.png"):
         right.loglog(GAUSS_SCALES, climbing, "s--", mfc="w", color=color, label=f"Gaussian, {name}")
     right.plot([], [], "k:", label=r"$a\,d^a / (C s^a)$")
     right.set(xlabel="noise strength s", ylabel="mean escape time", ylim=(0.3, None))
-    x = grid.centers[0]
-    left.plot(x, potential(x), color="0.6")
+    left.plot(x := grid.centers[0], potential(x), color="0.6")
     left.set(xlabel="x", ylabel="V", ylim=(-6, 6), title="Levy noise favours the wide well, whatever its depth")
     density = left.twinx()
     density.plot(x, fp.stationary(levy(0.2), grid).density, color="tab:purple", label="Levy, s = 0.2")

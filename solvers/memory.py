@@ -20,7 +20,7 @@ from ..errors import ConvergenceError
 from .generator import Generator
 from .iterative import solve_jumps
 from .kernels.tridiagonal import solve_shifted
-from .propagate import _tridiagonal, advection_rate
+from .propagate import _chain, advection_rate
 from .stationary import _detailed_balance
 
 WINDOW = 10.0  # ratio of the last to the first output time that one contour serves
@@ -90,7 +90,7 @@ class Region:
     def of(cls, q: Generator) -> Region:
         """The region of a generator: real for nonperiodic neighbour links in 1D and for detailed balance."""
         rate = float(q.outflow.max(initial=0.0))
-        real = _tridiagonal(q) is not None or is_balanced_everywhere(q)
+        real = _chain(q) is not None or is_balanced_everywhere(q)
         return cls(real, rate, 0.0 if real else min(advection_rate(q), rate))
 
     def opening(self, beta: float, digits: float, window: float, t: float) -> float:
@@ -171,10 +171,10 @@ class Contour:
 
 def shifted_solutions(q: Generator, shifts: np.ndarray, masses: np.ndarray) -> Iterator[np.ndarray]:
     """(shift - Q)^-1 masses for each shift, in blocks (k, n)."""
-    bands = _tridiagonal(q)
-    if bands is not None:
+    chain = _chain(q)
+    if chain is not None:
         solutions = np.empty((shifts.size, masses.size), dtype=complex)
-        solve_shifted(*bands, 1.0, shifts, masses, solutions)
+        solve_shifted(*chain, 1.0, shifts, masses, solutions)
         yield -solutions
         return
     if q.jumps is not None:

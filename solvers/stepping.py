@@ -22,8 +22,9 @@ from scipy.sparse.linalg import splu
 
 from ..errors import ConvergenceError
 from .generator import Generator
+from .iterative import solve_jumps
 from .kernels.history import advance_history, solve_tridiagonal
-from .propagate import _tridiagonal
+from .propagate import _chain
 
 GeneratorAt = Callable[[float, np.ndarray], Generator]
 SUM_TOLERANCE = 1e-11  # relative, of the sum of exponentials
@@ -126,11 +127,14 @@ class Stepping:
 
     def _solve(self, q: Generator, shift: float, x: np.ndarray) -> np.ndarray:
         self.work["solves"] += 1
-        bands = _tridiagonal(q)
-        if bands is not None:
+        chain = _chain(q)
+        if chain is not None:
+            up, down, kill = chain
             y = np.empty(x.size)
-            solve_tridiagonal(shift, *bands, x, y)
+            solve_tridiagonal(shift + up + down + kill, up, down, x, y)
             return y
+        if q.jumps is not None:
+            return solve_jumps(q, shift, x)
         matrix = (shift * sp.eye_array(x.size, format="csc") - q.matrix.tocsc()).tocsc()
         return splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(x)
 

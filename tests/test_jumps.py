@@ -158,7 +158,7 @@ def test_stationary_stable_law(a):
     x = grid.centers[0]
     np.testing.assert_allclose(result.density[580:620:8], law.pdf(x[580:620:8]), rtol=0.003 + 4 * law.sf(40.0))
     np.testing.assert_allclose(result.density[400:800:40], law.pdf(x[400:800:40]), rtol=0.08)
-    assert result.stats["tail_mass"] == pytest.approx(2 * law.sf(40.0), rel=0.15)
+    assert result.stats["tail_mass"] == pytest.approx(2 * law.sf(40.0), rel=0.25)
     assert result.entropy_production > 0
     assert not result.is_equilibrium
     # the current of drift and jumps cancels in each place, but for round-off

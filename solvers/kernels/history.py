@@ -28,16 +28,16 @@ def advance_history(modes, alive, decay, fresh, weights, last, history):
 
 
 @njit(cache=True, nogil=True)
-def solve_tridiagonal(shift, lower, diagonal, upper, x, y):
-    """y = (shift - A)^-1 x for the tridiagonal generator A and shift > 0: an M-matrix, so y >= 0 where x >= 0."""
+def solve_tridiagonal(loss, up, down, x, y):
+    """y with loss[i] y[i] = x[i] + up[i-1] y[i-1] + down[i+1] y[i+1]: an M-matrix, so y >= 0 where x >= 0."""
     n = x.size
     ratio = np.empty(n)
-    inverse = 1.0 / (shift - diagonal[0])
+    inverse = 1.0 / loss[0]
     y[0] = x[0] * inverse
     for i in range(1, n):
-        ratio[i - 1] = upper[i - 1] * inverse
-        inverse = 1.0 / (shift - diagonal[i] - lower[i] * ratio[i - 1])
-        y[i] = (x[i] + lower[i] * y[i - 1]) * inverse
+        ratio[i - 1] = down[i] * inverse
+        inverse = 1.0 / (loss[i] - up[i - 1] * ratio[i - 1])
+        y[i] = (x[i] + up[i - 1] * y[i - 1]) * inverse
         if y[i] < 1e-290 and y[i] > -1e-290:
             y[i] = 0.0  # subnormal numbers would make the loop twenty times slower
     for i in range(n - 2, -1, -1):
