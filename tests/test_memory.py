@@ -230,5 +230,7 @@ def test_bad_input():
     driven = fp.FokkerPlanck(drift=lambda x, t: t + 0 * x, diffusion=1.0, time_order=0.5)
     with pytest.raises(ValueError, match="`method` must be 'stepping' where coefficients depend on time"):
         fp.solve(driven, grid, fp.gaussian(0, 0.3), [1.0], method="contour")
-    with pytest.raises(ValueError, match=r"`time_order` must be 1 for a mean passage time, got 0.5. Waiting makes it infinite"):
+    with pytest.raises(
+        ValueError, match=r"`time_order` must be 1 for a mean passage time, got 0.5. Waiting makes it infinite"
+    ):
         fp.first_passage(eq, fp.Grid((-1, 1), 20, "absorbing"))
