@@ -22,13 +22,15 @@ from .density import from_samples, gaussian, point, uniform
 from .equation import FokkerPlanck, Swarm
 from .errors import ConvergenceError, ResolutionWarning
 from .grid import Grid
-from .montecarlo import Ensemble
+from .jumps import LevyJumps
+from .montecarlo import Ensemble, simulate, simulate_waiting
 from .problems import committor, first_passage, solve, spectrum, stationary
 from .results import FirstPassage, Solution, Spectrum, Stationary
 from .sgd import SGD, SampleLoss
 from .solvers.finite_volume import generator
 from .solvers.generator import Generator
 from .storage import load
+from .tail import hill, stable_fit, time_order_from_growth
 
 __version__ = "0.1.0"
 
@@ -41,6 +43,7 @@ __all__ = [
     "FokkerPlanck",
     "Generator",
     "Grid",
+    "LevyJumps",
     "ResolutionWarning",
     "SampleLoss",
     "Solution",
@@ -54,11 +57,16 @@ __all__ = [
     "from_samples",
     "gaussian",
     "generator",
+    "hill",
     "lamperti",
     "load",
     "point",
+    "simulate",
+    "simulate_waiting",
     "solve",
     "spectrum",
+    "stable_fit",
     "stationary",
+    "time_order_from_growth",
     "uniform",
 ]

@@ -16,6 +16,7 @@ import numpy as np
 
 from .errors import bad_type, bad_value
 from .grid import Grid
+from .jumps import LevyJumps
 
 CONVENTIONS = {"ito": 0.0, "stratonovich": 0.5, "klimontovich": 1.0}
 
@@ -100,6 +101,11 @@ class FokkerPlanck:
         Where in a random step the noise is read: alpha = 0, 1/2, 1 or any number between, so that the Ito drift is
         mu + alpha dD/dx. For a full tensor: "ito", "klimontovich" (Ito drift mu + div D), or, where `noise` is given,
         "stratonovich" (Ito drift mu_i + (1/2) sum_jk sigma_jk d_j sigma_ik, which depends on sigma itself).
+    time_order : float in (0, 1]
+        beta: below 1 the process waits between its moves, for times of infinite mean: dp/dt = L(t) D_t^(1-beta) p
+        (Riemann-Liouville). Free spreading is then <x^2> = 2 D t^beta / Gamma(1 + beta).
+    jumps : LevyJumps, optional
+        Levy noise beside the diffusion, which may then be left out. Ito only.
     interaction : Swarm, optional
         A drift that depends on the density itself.
 
@@ -118,9 +124,13 @@ class FokkerPlanck:
     noise: Any = None
     potential: Any = None
     convention: str | float = "ito"
+    time_order: float = 1.0
+    jumps: LevyJumps | None = None
     interaction: Swarm | None = None
 
     def __post_init__(self) -> None:
+        if self.jumps is not None and self.diffusion is None and self.noise is None:
+            object.__setattr__(self, "diffusion", 0.0)
         if (self.diffusion is None) == (self.noise is None):
             given = "neither" if self.noise is None else "both"
             raise bad_value(
@@ -136,6 +146,21 @@ class FokkerPlanck:
         if self.interaction is not None and not isinstance(self.interaction, Swarm):
             raise bad_type("interaction", "None or fp.Swarm(strength=...)", self.interaction)
         self._check_convention()
+        self._check_memory_and_jumps()
+
+    def _check_memory_and_jumps(self) -> None:
+        order = self.time_order
+        if isinstance(order, bool) or not isinstance(order, (int, float)):
+            raise bad_type("time_order", "a number in (0, 1]", order)
+        if not 0.0 < order <= 1.0:
+            raise bad_value("time_order", "in (0, 1]", order, "1 is the ordinary equation; below 1 the process waits.")
+        if self.jumps is None:
+            return
+        if not isinstance(self.jumps, LevyJumps):
+            raise bad_type("jumps", "None or fp.LevyJumps(stability=..., scale=...)", self.jumps)
+        if self.alpha != 0.0:
+            then = "A jump reads its scale where it starts."
+            raise bad_value("convention", "'ito' together with jumps", self.convention, then)
 
     def _check_convention(self) -> None:
         word = self.convention

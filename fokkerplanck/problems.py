@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,18 @@ from .equation import FokkerPlanck, Points
 from .errors import ConvergenceError, ResolutionWarning, bad_type, bad_value
 from .grid import Grid
 from .results import FirstPassage, Solution, Spectrum, Stationary, output_times
-from .solvers.driven import Driven, propagate_driven
+from .solvers.driven import propagate_driven
 from .solvers.finite_volume import generator
 from .solvers.generator import Generator, resolution
+from .solvers.jumps import tail_mass
+from .solvers.memory import propagate_memory
 from .solvers.passage import absorb, solve_backward
 from .solvers.propagate import METHODS, propagate
 from .solvers.spectrum import slowest_modes
 from .solvers.stationary import closed_parts, part_masses, part_weights
+from .solvers.stepping import propagate_stepping
+
+MEMORY_METHODS = ("contour", "stepping")
 
 
 def solve(
@@ -47,7 +52,8 @@ def solve(
     method : {"auto", "chebyshev", "rational", "uniformization"}
         "auto" chooses by cost. "chebyshev": products with the generator, for short and middle horizons. "rational": seven
         complex solves a step, for long horizons in 1D and 2D. "uniformization": strictly nonnegative, for any horizon
-        that a few million products reach.
+        that a few million products reach. With time_order below 1: "contour" (shifted solves that serve a decade of times
+        each) or "stepping" (for coefficients that depend on time or on the density).
     rtol : float
         Error allowed in the 1-norm for the propagation in time, over the whole run. The error of the grid comes on top.
     progress : bool or callable
@@ -72,22 +78,26 @@ def solve(
         raise bad_type("rtol", "a number between 1e-12 and 1", rtol)
     if not 1e-12 <= rtol < 1.0:
         raise bad_value("rtol", "between 1e-12 and 1", rtol)
-    if method not in ("auto", *METHODS):
-        close = difflib.get_close_matches(str(method), METHODS, n=1)
+    known = tuple(METHODS) if eq.time_order == 1.0 else MEMORY_METHODS
+    if method not in ("auto", *known):
+        close = difflib.get_close_matches(str(method), known, n=1)
         then = f"Did you mean {close[0]!r}?" if close else ""
-        raise bad_value("method", "'auto', " + ", ".join(map(repr, METHODS)), method, then)
+        where = "" if eq.time_order == 1.0 else " with time_order below 1"
+        raise bad_value("method", "'auto', " + ", ".join(map(repr, known)) + where, method, then)
     _check_memory(grid, moments.size)
     start, initial_mass = initial_masses(p0, grid)
     if observe is not None and not isinstance(observe, Mapping):
         raise bad_type("observe", "a dictionary of functions", observe, 'Such as {"energy": lambda x: x**2}.')
     watched = {name: _on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
     q = _generator_at(eq, grid, 0.0, start)
-    if eq.time_dependent or eq.interaction is not None:
+    if eq.time_order < 1.0:
+        run: Any = _with_memory(eq, grid, q, start.ravel(), moments, method, rtol)
+    elif eq.time_dependent or eq.interaction is not None:
         if method != "auto":
             then = "These use adaptive steps of their own."
             raise bad_value("method", "'auto' where coefficients depend on time or on the density", method, then)
         nonlinear = eq.interaction is not None
-        run: Any = propagate_driven(lambda t, p: _generator_at(eq, grid, t, p), start.ravel(), moments, rtol, nonlinear)
+        run = propagate_driven(lambda t, p: _generator_at(eq, grid, t, p), start.ravel(), moments, rtol, nonlinear)
     else:
         run = propagate(q, start.ravel(), moments, method, rtol)
 
@@ -96,7 +106,7 @@ def solve(
     for i, (p, error, chosen) in enumerate(run):  # noqa: B007 - the last ones stay
         masses[i] = p.reshape(grid.shape)
         report((i + 1) / moments.size)
-    if isinstance(chosen, Driven):
+    if eq.time_dependent or eq.interaction is not None:
         q = _generator_at(eq, grid, float(moments[-1]), masses[-1])
     stats = {
         "error_estimate": error,
@@ -164,6 +174,8 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
         "residual": float(np.abs(q.apply(masses)).max() / max(q.outflow.max(initial=0.0), 1e-300)),
         **resolution(q, (masses,)),
     }
+    if eq.jumps is not None:
+        stats["tail_mass"] = tail_mass(grid, masses, eq.jumps.stability)
     d = eq.diffusion_at(Points.centers(grid))
     return Stationary(grid, masses / grid.volumes, q, d, stats, message=f"{len(parts)} closed part(s)")
 
@@ -184,6 +196,9 @@ def first_passage(eq: FokkerPlanck, grid: Grid, target: Any = None) -> FirstPass
     FirstPassage
     """
     _autonomous(eq, grid)
+    if eq.time_order < 1.0:
+        then = "Waiting makes it infinite: ask fp.solve for the survival, its `mass` with absorbing walls."
+        raise bad_value("time_order", "1 for a mean passage time", eq.time_order, then)
     mask, inside = _region("target", target, grid, optional=grid.absorbs)
     q = absorb(generator(eq, grid), mask, inside)
     outside = ~mask.ravel()
@@ -271,6 +286,21 @@ def _autonomous(eq: Any, grid: Any) -> None:
     if eq.time_dependent or eq.interaction is not None:
         got = "an interaction" if eq.interaction is not None else "a coefficient with a parameter `t`"
         raise bad_value("eq", "independent of time and of the density here", got, "Follow it in time with fp.solve.")
+
+
+def _with_memory(
+    eq: FokkerPlanck, grid: Grid, q: Generator, start: np.ndarray, times: np.ndarray, method: str, rtol: float
+) -> Iterator[tuple[np.ndarray, float, Any]]:
+    """The propagation of an equation whose time_order is below 1."""
+    nonlinear = eq.interaction is not None
+    driven = eq.time_dependent or nonlinear
+    if driven and method == "contour":
+        then = "method='stepping' follows them."
+        raise bad_value("method", "'stepping' where coefficients depend on time or on the density", method, then)
+    if method == "stepping" or driven:
+        at = (lambda t, p: _generator_at(eq, grid, t, p)) if driven else (lambda t, p: q)
+        return propagate_stepping(at, start, times, eq.time_order, rtol, nonlinear)
+    return propagate_memory(q, start, times, eq.time_order, rtol)
 
 
 def _generator_at(eq: FokkerPlanck, grid: Grid, t: float, masses: np.ndarray) -> Generator:

@@ -127,13 +127,15 @@ def mixture(a: Generator, b: Generator, weight_a: float, weight_b: float) -> Gen
     )
     if any(wall.rates.min(initial=0.0) < 0.0 for wall in exits):
         return None
-    return Generator(a.grid, tuple(links), exits, a.added_diffusion, a.force_on_links)
+    jumps = None if a.jumps is None else a.jumps.scaled(weight_a + weight_b)
+    return Generator(a.grid, tuple(links), exits, a.added_diffusion, a.force_on_links, jumps)
 
 
 def _union(a: Generator, b: Generator, weight: float) -> Generator:
     links = tuple(x._replace(forward=weight * x.forward, backward=weight * x.backward) for x in (*a.links, *b.links))
     exits = tuple(x._replace(rates=weight * x.rates) for x in (*a.exits, *b.exits))
-    return Generator(a.grid, links, exits, a.added_diffusion, a.force_on_links)
+    jumps = None if a.jumps is None else a.jumps.scaled(2.0 * weight)
+    return Generator(a.grid, links, exits, a.added_diffusion, a.force_on_links, jumps)
 
 
 def propagate_driven(

@@ -19,6 +19,7 @@ from ..equation import FokkerPlanck, Points
 from ..errors import bad_type, bad_value
 from ..grid import Grid
 from .generator import Exit, Generator, Links
+from .jump_rates import with_jumps
 from .kernels.links import fit_links
 from .tensor import tensor_generator
 
@@ -52,6 +53,12 @@ def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: np.ndarray | N
     if eq.interaction is not None and mean is None:
         then = "Its generator depends on the density: use fp.solve, or pass mean=<x>."
         raise bad_value("eq", "without interaction for a single generator", eq.interaction, then)
+    base = _local_generator(eq, grid, t, mean)
+    return base if eq.jumps is None else with_jumps(eq, base)
+
+
+def _local_generator(eq: FokkerPlanck, grid: Grid, t: float, mean: np.ndarray | None) -> Generator:
+    """The part of the generator that drift and diffusion make."""
     d_cells = eq.diffusion_at(Points.centers(grid), t)
     depends_on_sigma = eq.noise is not None and eq.alpha == 0.5 and grid.dim > 1
     if depends_on_sigma or d_cells.ndim == grid.dim + 2:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from ..grid import Grid
 from .kernels.products import Operator, apply
+
+if TYPE_CHECKING:
+    from .jumps import Jumps
 
 MAX_BANDS = 15  # more distinct strides than this, and compressed rows are faster than bands
 
@@ -60,6 +63,8 @@ class Generator:
     force_on_links : bool
         Whether each link goes both ways and its drift is its share of the force D^-1 mu, so that entropy production is a
         sum over links. Not so where a tensor's lattice directions change from cell to cell.
+    jumps : Jumps or None
+        Rates to cells further away, see `jumps.py`.
     """
 
     grid: Grid
@@ -67,11 +72,18 @@ class Generator:
     exits: tuple[Exit, ...]
     added_diffusion: np.ndarray | None = None
     force_on_links: bool = True
+    jumps: Jumps | None = None
 
     @cached_property
     def outflow(self) -> np.ndarray:
         """Total rate out of each cell, (n,)."""
-        total = self.escape.copy()
+        return self._near_outflow if self.jumps is None else self._near_outflow + self.jumps.outflow
+
+    @cached_property
+    def _near_outflow(self) -> np.ndarray:
+        total = np.zeros(self.grid.size)
+        for wall in self.exits:
+            np.add.at(total, wall.cells, wall.rates)
         for link in self.links:
             np.add.at(total, link.lower, link.forward)
             np.add.at(total, link.upper, link.backward)
@@ -82,32 +94,42 @@ class Generator:
         """Rate at which each cell loses probability through absorbing walls, (n,)."""
         total = np.zeros(self.grid.size)
         for wall in self.exits:
-            total[wall.cells] += wall.rates
-        return total
+            np.add.at(total, wall.cells, wall.rates)
+        return total if self.jumps is None else total + self.jumps.escape
 
     @cached_property
     def matrix(self) -> sp.csr_array:
-        """Q as a sparse matrix: columns sum to zero, or to minus the escape rate."""
+        """Q as a sparse matrix (with jumps a full one): columns sum to zero, or to minus the escape rate."""
+        near = self.near_matrix
+        return near if self.jumps is None else sp.csr_array(near + self.jumps.dense)
+
+    @cached_property
+    def near_matrix(self) -> sp.csr_array:
+        """The part of `matrix` that links and exits make."""
         n = self.grid.size
         everywhere = np.arange(n)
         rows = [everywhere, *(part for link in self.links for part in (link.upper, link.lower))]
         columns = [everywhere, *(part for link in self.links for part in (link.lower, link.upper))]
-        rates = [-self.outflow, *(part for link in self.links for part in (link.forward, link.backward))]
+        rates = [-self._near_outflow, *(part for link in self.links for part in (link.forward, link.backward))]
         entries = (np.concatenate(rates), (np.concatenate(rows), np.concatenate(columns)))
         return sp.coo_array(entries, shape=(n, n)).tocsr()
 
     @cached_property
     def operator(self) -> Operator:
         """Q in the form that the compiled kernels take: bands where the strides are few, else compressed rows."""
+        return self.near_operator if self.jumps is None else _rows(self.matrix)
+
+    @cached_property
+    def near_operator(self) -> Operator:
+        """The part of Q that links and exits make, without jumps."""
         strides = {link.stride for link in self.links}
         strides |= {-s for s in strides}
         if len(strides) >= MAX_BANDS:
-            q = self.matrix
-            return Operator(np.empty(0, np.int64), np.empty((0, 0)), q.indptr, q.indices, q.data)
+            return _rows(self.near_matrix)
         order = np.array([0, *sorted(strides, key=abs)], dtype=np.int64)
         row = {int(s): k for k, s in enumerate(order)}
         bands = np.zeros((order.size, self.grid.size))
-        bands[0] = -self.outflow
+        bands[0] = -self._near_outflow
         for link in self.links:
             bands[row[-link.stride], link.upper] += link.forward
             bands[row[link.stride], link.lower] += link.backward
@@ -124,7 +146,9 @@ class Generator:
         """Q P, for P of shape grid.shape or raveled."""
         masses = np.asarray(masses, dtype=float)
         result = np.empty(self.grid.size)
-        apply(self.operator, np.ascontiguousarray(masses.ravel()), result)
+        apply(self.near_operator, np.ascontiguousarray(masses.ravel()), result)
+        if self.jumps is not None:
+            result += self.jumps.apply(masses)
         return result.reshape(masses.shape)
 
     def flux(self, masses: np.ndarray) -> list[np.ndarray]:
@@ -136,6 +160,7 @@ class Generator:
         """The probability current J at the cell centers, (dim, *grid.shape).
 
         Each link's flux counts half in the two cells that it joins, times its extent; the flux through a wall likewise.
+        Jumps count in 1D, by what they carry across each face; in 2D the current is that of the links alone.
         """
         grid = self.grid
         p = np.asarray(masses, dtype=float).ravel()
@@ -149,7 +174,11 @@ class Generator:
         for wall in self.exits:
             sign = 1.0 if wall.side else -1.0
             total[wall.axis, wall.cells] += sign * half[wall.axis][wall.cells] * wall.rates * p[wall.cells]
-        return total.reshape(grid.dim, *grid.shape) / grid.volumes
+        current = total.reshape(grid.dim, *grid.shape) / grid.volumes
+        if self.jumps is not None and grid.dim == 1:
+            through = self.jumps.crossing(p)
+            current += 0.5 * (through[1:] + through[:-1])
+        return current
 
     def outflux(self, masses: np.ndarray) -> float:
         """Probability per time that leaves through the absorbing walls."""
@@ -160,6 +189,11 @@ class Generator:
         return (
             f"Generator({self.grid!r}, {families} link direction(s), largest rate {self.outflow.max(initial=0.0):.4g})"
         )
+
+
+def _rows(matrix: sp.csr_array) -> Operator:
+    """A matrix as compressed rows for the kernels."""
+    return Operator(np.empty(0, np.int64), np.empty((0, 0)), matrix.indptr, matrix.indices, matrix.data)
 
 
 def _half_widths(grid: Grid) -> list[np.ndarray]:
@@ -179,8 +213,9 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
     dict
         peclet: largest cell Peclet number |w| on links that carry more than 1e-6 of the mass; diffusion and
         numerical_diffusion: D along the links and what upwinding adds to it, L |v| (coth(w/2) / 2 - 1/w), averaged over the
-        mass, at the worst of the times; added_diffusion: what a nearly degenerate tensor was widened by, as a share of its
-        mean eigenvalue, averaged likewise; order: 2, or 1 where the numerical part exceeds a tenth of D.
+        mass, at the worst of the times (beside jumps, which count as the diffusion that spreads the density as fast over
+        its width); added_diffusion: what a nearly degenerate tensor was widened by, as a share of its mean eigenvalue,
+        averaged likewise; order: 2, or 1 where the numerical part exceeds a tenth of D.
     """
     half = [np.broadcast_to(w, q.grid.shape).ravel() for w in _half_widths(q.grid)]
     share = [np.asarray(m, dtype=float).ravel() for m in densities]
@@ -200,6 +235,8 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
             physical[i] += (weight * diffusion).sum()
             numerical[i] += (weight * added).sum()
             peclet = max(peclet, float(w[weight > 1e-6].max(initial=0.0)))
+    if q.jumps is not None:
+        physical += np.array([q.jumps.equivalent_diffusion(p) for p in share])
     worst = int(np.argmax(numerical / np.maximum(physical, 1e-300)))
     order = 1 if numerical[worst] > 0.1 * physical[worst] else 2
     added = 0.0 if q.added_diffusion is None else float(max((q.added_diffusion * p).sum() for p in share))

@@ -15,7 +15,9 @@ from scipy.sparse.linalg import splu
 
 from ..errors import ConvergenceError
 from ..grid import Grid
+from .dense import FEW
 from .generator import Exit, Generator, Links
+from .iterative import solve_jumps
 from .kernels.links import exponential_fit_all
 from .kernels.tridiagonal import solve_chain
 
@@ -48,7 +50,12 @@ def absorb(q: Generator, target: np.ndarray, inside: Inside | None) -> Generator
             if entering.any():
                 cells, rates = _entry_rates(q.grid, link, np.flatnonzero(entering), bool(side), inside)
                 exits.append(Exit(axis, side, cells, rates))
-    return Generator(q.grid, tuple(links), tuple(exits), q.added_diffusion, q.force_on_links)
+    jumps = None
+    if q.jumps is not None:
+        outside = np.flatnonzero(~mask)
+        exits.append(Exit(0, 1, outside, q.jumps.into(mask)[outside]))
+        jumps = q.jumps.without(mask)
+    return Generator(q.grid, tuple(links), tuple(exits), q.added_diffusion, q.force_on_links, jumps)
 
 
 def _entry_rates(
@@ -113,6 +120,12 @@ def solve_backward(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.
     if cells.size == 0:
         return result
     strides = {link.stride for link in q.links}
+    if q.jumps is not None and cells.size > FEW:
+        result[cells] = solve_jumps(q, 0.0, np.where(finite, source, 0.0), adjoint=True)[cells]
+        return result
+    if q.jumps is not None:
+        result[cells] = np.linalg.solve(q.matrix[cells][:, cells].toarray().T, -source[cells])
+        return result
     if q.grid.dim == 1 and strides <= {1} and not endless.any():
         result[cells] = _chain(q, outside, source)[cells]
         return result
@@ -151,6 +164,8 @@ def _chain(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.ndarray:
 def _reachability(q: Generator, outside: np.ndarray, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(cells from which an exit is certain to be reached, cells from which it may never be and a source is met)."""
     n = outside.size
+    if q.jumps is not None and all((part.strength.ravel()[outside] > 0.0).all() for part in q.jumps.parts):
+        return (outside, ~outside & False) if q.exits else (outside & False, outside)
     rates = q.matrix.tocoo()
     off = (rates.row != rates.col) & (rates.data > 0.0)
     to, of = rates.row[off], rates.col[off]

@@ -18,8 +18,9 @@ from scipy.special import gammaln
 
 from ..errors import ConvergenceError
 from .generator import Generator
-from .kernels.products import Operator, apply, bessel_weights, chebyshev_sum, poisson_sum
+from .kernels.products import Operator, bessel_weights, chebyshev_sum, poisson_sum
 from .kernels.tridiagonal import solve_shifted
+from .recurrence import chebyshev_sum_of, jumping_product
 from .stationary import has_detailed_balance
 
 # Partial fractions on common poles (the conjugates are not listed): sum of 2 Re r_k / (z - POLES[k]) is exp(z) for FULL
@@ -105,7 +106,7 @@ class Chebyshev:
     ladder = ((0.05, 0.0), (0.15, 2.0), (0.5, 5.0), (1.0, 6.0))
 
     def __init__(self, q: Generator, rtol: float, horizon: float):
-        self.operator = q.operator
+        self.q, self.operator = q, q.near_operator
         self.rtol, self.horizon = rtol, horizon
         self.outflow = float(q.outflow.max(initial=0.0))
         self.advection = advection_rate(q)
@@ -153,8 +154,7 @@ class Chebyshev:
             return self.advection
         image, norm, total = masses, float(np.abs(masses).sum()), 0.0
         for _ in range(8):
-            result = np.empty_like(image)
-            apply(self.operator, image, result)
+            result = self.q.apply(image)
             size = float(np.abs(result).sum())
             if size == 0.0 or norm == 0.0:
                 return 0.0
@@ -173,7 +173,10 @@ class Chebyshev:
             raise ConvergenceError("the Chebyshev series does not converge; use method='uniformization'", masses)
 
     def _ellipse(self, step: float) -> tuple[float, float, float]:
-        """(m, c, growth rate of the peak of the coefficients) for a step."""
+        """(m, c, rate at which the terms of the series peak) for a step.
+
+        c_k I_k(c t) e^(k eta), with eta of the ellipse, is largest at k = t c sinh(eta) = t height.
+        """
         height, beyond = self.ladder[self.rung]
         reach = min(beyond / step, 0.1 * self.outflow)
         half = self.outflow + 0.5 * reach
@@ -200,7 +203,12 @@ class Chebyshev:
         result = np.empty_like(masses)
         limit = max(1e15 * tolerance / math.sqrt(length), 1e3)
         scaled = self._operator(center, focal)
-        count, remainder, largest = chebyshev_sum(scaled, weights, masses, z, tolerance, int(peak), limit, result)
+        if self.q.jumps is None:
+            total = chebyshev_sum(scaled, weights, masses, z, tolerance, int(peak), limit, result)
+        else:
+            full = jumping_product(scaled, self.q.jumps, focal)
+            total = chebyshev_sum_of(full, weights, masses, z, tolerance, int(peak), limit, result)
+        count, remainder, largest = total
         self.work["products"] += count
         if largest == math.inf or remainder > 2.0 * tolerance:
             return result, math.inf
@@ -360,7 +368,7 @@ class Rational:
 
 def _chain(q: Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Rates (up, down, kill) of a generator with neighbour links only in 1D, else None."""
-    if q.grid.dim > 1 or [link.stride for link in q.links] not in ([1], []):
+    if q.jumps is not None or q.grid.dim > 1 or [link.stride for link in q.links] not in ([1], []):
         return None
     up, down = np.zeros(q.grid.size), np.zeros(q.grid.size)
     for link in q.links:
@@ -377,7 +385,7 @@ def advection_rate(q: Generator) -> float:
         excess = 0.5 * np.abs(link.forward - link.backward)
         total += np.bincount(link.lower, weights=excess, minlength=total.size)
         total += np.bincount(link.upper, weights=excess, minlength=total.size)
-    return float(total.max(initial=0.0))
+    return float(total.max(initial=0.0)) + (0.0 if q.jumps is None else q.jumps.skew)
 
 
 METHODS: dict[str, Callable[[Generator, float, float], Method]] = {
@@ -391,6 +399,8 @@ def choose(q: Generator, intervals: np.ndarray, rtol: float, rational: bool = Tr
     """The method that should be cheapest for these intervals between output times."""
     horizon = float(intervals.sum())
     positive = [float(dt) for dt in intervals if dt > 0.0]
+    if q.jumps is not None:
+        return Chebyshev(q, rtol, horizon)
     best = _cheapest_products(q, positive, rtol, horizon)
     if not rational or not positive or q.grid.dim > 2:
         return best

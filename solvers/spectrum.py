@@ -35,7 +35,8 @@ def slowest_modes(q: Generator, k: int) -> tuple[np.ndarray, np.ndarray, np.ndar
 def _is_chain(q: Generator) -> bool:
     """Neighbour links in 1D, all of them two-way: similar to a symmetric tridiagonal matrix."""
     rates = [link.forward for link in q.links] + [link.backward for link in q.links]
-    return q.grid.dim == 1 and [link.stride for link in q.links] == [1] and all((r > 0.0).all() for r in rates)
+    chain = q.jumps is None and q.grid.dim == 1
+    return chain and [link.stride for link in q.links] == [1] and all((r > 0.0).all() for r in rates)
 
 
 def _chain_modes(q: Generator, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

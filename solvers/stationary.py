@@ -7,7 +7,9 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import splu
 
+from .dense import FEW, dense_entropy_production, dense_null_vector
 from .generator import Generator
+from .iterative import is_symmetric, null_vector
 
 # Below this net flow, relative to the traffic in both directions, a link counts as balanced
 BALANCED = 1e-9
@@ -15,6 +17,8 @@ BALANCED = 1e-9
 
 def closed_parts(q: Generator) -> list[np.ndarray]:
     """The sets of cells that probability reaches each other within and never leaves, largest first."""
+    if q.jumps is not None and q.jumps.everywhere:
+        return [] if q.exits else [np.arange(q.grid.size)]
     rates = q.matrix
     if rates.nnz and (rates.data == 0.0).any():
         rates = rates.copy()
@@ -36,6 +40,10 @@ def part_masses(q: Generator, cells: np.ndarray) -> np.ndarray:
     if cells.size == 1:
         masses[cells] = 1.0
         return masses
+    if q.jumps is not None:
+        whole = cells.size == q.grid.size and cells.size > FEW
+        masses[cells] = null_vector(q) if whole else dense_null_vector(q.matrix[cells][:, cells].toarray())
+        return masses / masses.sum()
     balanced = _detailed_balance(q, cells)
     masses[cells] = balanced if balanced is not None else _null_vector(q.matrix[cells][:, cells])
     return masses / masses.sum()
@@ -150,6 +158,8 @@ def _downhill(q: sp.csr_array) -> int:
 
 def is_balanced(q: Generator, masses: np.ndarray) -> bool:
     """Whether no link carries a net flow beyond round-off."""
+    if q.jumps is not None:
+        return is_symmetric(q, masses, BALANCED)
     net = sum(float(np.abs(flux).sum()) for flux in q.flux(masses))
     return net <= BALANCED * _traffic(q, masses)
 
@@ -161,6 +171,8 @@ def _traffic(q: Generator, masses: np.ndarray) -> float:
 
 def entropy_production(q: Generator, masses: np.ndarray) -> float:
     """sum over links of (r_ij P_i - r_ji P_j) ln(r_ij P_i / r_ji P_j), per time; infinite where a link is one-way."""
+    if q.jumps is not None:
+        return dense_entropy_production(q, masses)
     p = masses.ravel()
     total = 0.0
     for link in q.links:

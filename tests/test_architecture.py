@@ -13,11 +13,11 @@ SOLVERS = ROOT / "solvers"
 LEVELS = [
     {"errors"},
     {"grid", "solvers.kernels"},
-    {"_symbolic", "formula", "equation", "density"},
+    {"_symbolic", "formula", "jumps", "equation", "density"},
     {"solvers"},
     {"montecarlo", "sgd"},
     {"results"},
-    {"basins", "compare", "problems", "storage"},
+    {"basins", "compare", "problems", "storage", "tail"},
     {"plotting", "_drawing"},
     {"runfile", "run"},
     {"cli"},

@@ -1,0 +1,90 @@
+"""Levy noise: jumps of all sizes, the large ones with a power-law tail."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import bad_type, bad_value
+
+KINDS = ("isotropic", "axes")
+
+
+@dataclass(frozen=True, eq=False)
+class LevyJumps:
+    """Symmetric stable noise s(X) dL with E exp(ikL_t) = exp(-t |k|^a): dp/dt = -(-Lap)^(a/2) (s^a p).
+
+    Parameters
+    ----------
+    stability : float in (0, 2]
+        a: jumps longer than r come at a rate proportional to r^-a. At 2 there are no jumps left, but a diffusion s^2.
+    scale : number or callable; for kind="axes" also a pair of such
+        s >= 0, read where a jump starts: a jump is s times a standard one, and the density widens as s t^(1/a).
+    kind : {"isotropic", "axes"} or 2 x 2 matrix
+        Only in two dimensions. "isotropic": exp(-t s^a |k|^a). "axes": independent jumps along each axis,
+        exp(-t (s_1^a |k_1|^a + s_2^a |k_2|^a)). A matrix C, symmetric and positive definite: elliptic jumps,
+        exp(-t s^a (k . C k)^(a/2)).
+
+    Examples
+    --------
+    >>> LevyJumps(stability=1.5, scale=0.2)
+    LevyJumps(stability=1.5, scale=0.2)
+    """
+
+    stability: float
+    scale: Any = 1.0
+    kind: Any = "isotropic"
+
+    def __post_init__(self) -> None:
+        a = self.stability
+        if isinstance(a, bool) or not isinstance(a, (int, float)):
+            raise bad_type("stability", "a number in (0, 2]", a)
+        if not 0.0 < a <= 2.0:
+            raise bad_value("stability", "in (0, 2]", a, "2 is Gaussian noise, 1 Cauchy noise.")
+        self._check_kind()
+        pair = isinstance(self.scale, (list, tuple))
+        if pair and (self.kind != "axes" or len(self.scale) != 2):
+            raise bad_value("scale", "one number or function, or for kind='axes' a pair", self.scale)
+        for scale in self.scale if pair else (self.scale,):
+            if not callable(scale) and (isinstance(scale, (bool, str)) or not isinstance(scale, (int, float))):
+                raise bad_type("scale", "a number or a function of the coordinates", scale)
+            if not callable(scale) and not 0.0 <= scale < np.inf:
+                raise bad_value("scale", "finite and not below 0", scale)
+
+    def _check_kind(self) -> None:
+        if isinstance(self.kind, str):
+            if self.kind not in KINDS:
+                close = difflib.get_close_matches(self.kind, KINDS, n=1, cutoff=0.3)
+                then = f"Did you mean {close[0]!r}?" if close else ""
+                raise bad_value("kind", "'isotropic', 'axes' or a 2 x 2 matrix", self.kind, then)
+            return
+        matrix = np.asarray(self.kind, dtype=float)
+        if matrix.shape != (2, 2) or not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] <= 0.0:
+            raise bad_value("kind", "'isotropic', 'axes' or a symmetric positive definite 2 x 2 matrix", self.kind)
+        object.__setattr__(self, "kind", matrix)
+
+    def scale_at(self, coords: tuple[np.ndarray, ...], axis: int = 0) -> np.ndarray:
+        """s at points given by `dim` arrays of one shape; for kind="axes" the scale of one axis."""
+        scale = self.scale[axis] if isinstance(self.scale, (list, tuple)) else self.scale
+        values = scale(*coords) if callable(scale) else scale
+        return _checked(values, coords, scale)
+
+    def __repr__(self) -> str:
+        kind = "" if isinstance(self.kind, str) and self.kind == "isotropic" else f", kind={self.kind!r}"
+        return f"LevyJumps(stability={self.stability:g}, scale={self.scale!r}{kind})"
+
+
+def _checked(values: Any, coords: tuple[np.ndarray, ...], scale: Callable | float) -> np.ndarray:
+    shape = np.broadcast_shapes(*(c.shape for c in coords))
+    try:
+        array = np.broadcast_to(np.asarray(values, dtype=float), shape)
+    except (TypeError, ValueError):
+        raise bad_value("scale", f"of shape {shape} where the points have it", f"shape {np.shape(values)}") from None
+    if not np.isfinite(array).all() or (array < 0.0).any():
+        wrong = array[~(np.isfinite(array) & (array >= 0.0))][0]
+        raise bad_value("scale", "finite and not below 0 at every point", float(wrong))
+    return array

@@ -1,0 +1,289 @@
+"""Paths of the stochastic equation itself: Euler steps with Gaussian and Levy noise, under a clock that may halt.
+
+    X(t + dt) = X + mu dt + sqrt(2 D dt) xi + s dt^(1/a) L,      coefficients read at X (Ito)
+
+With time_order b < 1 these are steps of an inner clock; each takes the physical time dt^(1/b) A with A positive stable, so
+that the inner time at t is the inverse of a stable subordinator (Magdziarz, Weron and Weron 2007). Forces that depend on
+time are read at the physical time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..equation import FokkerPlanck, Points
+from ..errors import bad_type, bad_value
+from ..grid import Grid
+from .ensemble import Ensemble
+from .sgd_paths import _starts, _whole
+from .stable import fill_positive, fill_symmetric
+
+BLOCK = 8192  # paths that share a stream of random numbers
+MAX_STEPS = 100_000_000
+
+
+def simulate(
+    eq: FokkerPlanck,
+    p0: Any,
+    times: Sequence[float],
+    dt: float,
+    n_paths: int = 10_000,
+    seed: int = 0,
+    grid: Grid | None = None,
+    target: Callable | None = None,
+) -> Ensemble:
+    """Simulate the stochastic equation by Euler steps.
+
+    Parameters
+    ----------
+    eq : FokkerPlanck
+        Coefficients as numbers or functions; arrays on a grid cannot be read between its cells.
+    p0 : density, point or array
+        A density with `sample`, one point for all paths, or one row a path (n_paths, dim).
+    times : increasing, from 0 on
+        When positions are recorded.
+    dt : float
+        Step. With time_order b < 1 a step of the inner clock, in units of time^b.
+    n_paths : int
+    seed : int
+        Same seed, same numbers.
+    grid : Grid, optional
+        Its walls act: a path that crosses an absorbing wall stops where it lands, a reflecting wall folds it back.
+        The cells do not matter. Absorption is looked for after each step only, which keeps a little too many: for
+        diffusion by a share of order sqrt(dt).
+    target : callable, optional
+        f(x, y) -> mask. A path in it after a step stops there.
+
+    Returns
+    -------
+    Ensemble
+        With `exit_times` where there is a target or an absorbing wall; inf where a path is still under way.
+    """
+    if not isinstance(eq, FokkerPlanck):
+        raise bad_type("eq", "a FokkerPlanck equation", eq)
+    moments = _moments(times)
+    if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not 0.0 < dt < np.inf:
+        raise bad_value("dt", "a positive number", dt)
+    if target is not None and not callable(target):
+        raise bad_type("target", "a function of the coordinates that returns a mask", target)
+    if grid is not None and not isinstance(grid, Grid):
+        raise bad_type("grid", "a Grid, whose walls act, or None", grid)
+    n_paths, seed = _whole("n_paths", n_paths, 1), _whole("seed", seed, 0)
+    first, *streams = np.random.SeedSequence(seed).spawn(1 + -(-n_paths // BLOCK))
+    starts = _starts(p0, n_paths, _dimension(eq, p0, grid), np.random.default_rng(first))
+    walk = _Walk(eq, float(dt), starts.T.copy(), [np.random.default_rng(s) for s in streams], grid, target)
+    if eq.time_order == 1.0:
+        positions = walk.ordinary(moments)
+    elif eq.interaction is not None:
+        then = "Its paths would have to share their physical times."
+        raise bad_value("eq", "without interaction for a simulation with time_order below 1", eq.interaction, then)
+    else:
+        positions = walk.waiting(moments)
+    ends = target is not None or (grid is not None and grid.absorbs)
+    settings = {"process": repr(eq), "dt": dt} | ({} if grid is None else {"walls": grid.boundary})
+    return Ensemble(moments, positions, walk.exits if ends else None, seed, settings)
+
+
+def _moments(times: Any) -> np.ndarray:
+    array = np.atleast_1d(np.asarray(times, dtype=float))
+    if (
+        array.ndim != 1
+        or array.size == 0
+        or not np.isfinite(array).all()
+        or (np.diff(array) <= 0).any()
+        or array[0] < 0
+    ):
+        raise bad_value("times", "finite, increasing and not below 0", times, "Sort them and drop repeats.")
+    return array
+
+
+def _dimension(eq: FokkerPlanck, p0: Any, grid: Grid | None) -> int:
+    if grid is not None:
+        return grid.dim
+    if hasattr(p0, "sample"):
+        return int(np.atleast_2d(p0.sample(np.random.default_rng(0), 1)).shape[1])
+    return 1 if np.ndim(p0) == 0 else int(np.shape(p0)[-1]) if np.ndim(p0) == 2 else max(1, int(np.size(p0)))
+
+
+@dataclass
+class _Walk:
+    """All paths, moving together. x (dim, n_paths)."""
+
+    eq: FokkerPlanck
+    dt: float
+    x: np.ndarray
+    generators: list[np.random.Generator]
+    grid: Grid | None
+    target: Callable | None
+
+    def __post_init__(self) -> None:
+        n = self.x.shape[1]
+        self.exits = np.full(n, np.inf)
+        self.clock = np.zeros(n)
+        self.moving = np.arange(n)
+        self._stop(self.moving)
+
+    def ordinary(self, times: np.ndarray) -> np.ndarray:
+        """Positions (n_times, n_paths, dim) with steps of dt, the last before each output time shortened."""
+        result = np.empty((times.size, self.x.shape[1], len(self.x)))
+        t = 0.0
+        for row, goal in zip(result, times, strict=True):
+            count = int(np.ceil((goal - t) / self.dt * (1.0 - 1e-12)))
+            for k in range(count):
+                if not self.moving.size:
+                    break
+                step = (goal - t) / count
+                self._step(step, t + k * step)
+                self.clock[:] = t + (k + 1) * step
+                self._stop(self.moving)
+            t = goal
+            row[...] = self.x.T
+        return result
+
+    def waiting(self, times: np.ndarray) -> np.ndarray:
+        """Positions at physical times: before or after, at random, the step during which the time passes.
+
+        The inner time of t falls evenly within that step, so that taking either end with probability one half removes the
+        error of first order in dt.
+        """
+        order = self.eq.time_order
+        result = np.empty((times.size, self.x.shape[1], len(self.x)))
+        upcoming = np.zeros(self.x.shape[1], dtype=int)
+        everyone = np.arange(self.x.shape[1])
+        _record(result, times, upcoming, everyone, np.zeros(everyone.size), self.x)
+        for _ in range(MAX_STEPS):
+            self.moving = active = self.moving[upcoming[self.moving] < times.size]
+            if not active.size:
+                break
+            before = self.x[:, active]
+            self._step(self.dt, self.clock)
+            wait = self._draw(lambda g, out: fill_positive(g, order, out))
+            late = self._draw(lambda g, out: g.random(out=out)) < 0.5
+            self.clock[active] += self.dt ** (1.0 / order) * wait
+            self._stop(active)
+            shown = np.where(late, self.x[:, active], before)
+            _record(result, times, upcoming, active, self.clock[active], shown)
+        _record(result, times, upcoming, everyone, np.full(everyone.size, np.inf), self.x)  # those that have stopped
+        return result
+
+    def _step(self, dt: float, t: Any) -> None:
+        """One Euler step of the moving paths, from physical time t."""
+        active = self.moving
+        x = self.x[:, active]
+        new = x + dt * self._drift(x, t if np.ndim(t) == 0 else t[active])
+        gauss = self._draw(lambda g, out: g.standard_normal(out=out), len(x))
+        new += np.sqrt(2.0 * dt) * _root_times(self._diffusion(x, t if np.ndim(t) == 0 else t[active]), gauss)
+        if self.eq.jumps is not None:
+            new += dt ** (1.0 / self.eq.jumps.stability) * self._jumps(x)
+        self.x[:, active] = new
+
+    def _drift(self, x: np.ndarray, t: Any) -> np.ndarray:
+        """The Ito drift, (dim, n)."""
+        eq, points = self.eq, _points(x)
+        mean = x.mean(axis=1) if eq.interaction is not None else None
+        drift = np.array(eq.drift_at(points, t, mean), dtype=float)
+        for axis in range(len(x)):
+            if eq.potential is not None:
+                drift[axis] -= _slope(lambda y: eq.potential_at(_points(y), t), x, axis)
+            if eq.alpha != 0.0:
+                column = _slope(lambda y: self._diffusion(y, t), x, axis)
+                drift += eq.alpha * (
+                    column[axis] if column.ndim == 3 else column * (np.arange(len(x)) == axis)[:, None]
+                )
+        return drift
+
+    def _diffusion(self, x: np.ndarray, t: Any) -> np.ndarray:
+        return self.eq.diffusion_at(_points(x), t)
+
+    def _jumps(self, x: np.ndarray) -> np.ndarray:
+        """s L, (dim, n), for unit time."""
+        jumps = self.eq.jumps
+        assert jumps is not None
+        a, coords = jumps.stability, tuple(x)
+        if len(x) == 1 or (isinstance(jumps.kind, str) and jumps.kind == "axes"):
+            noise = self._draw(lambda g, out: fill_symmetric(g, a, out.reshape(-1)), len(x))
+            return np.stack([jumps.scale_at(coords, axis) * noise[axis] for axis in range(len(x))])
+        radius = self._draw(lambda g, out: fill_positive(g, a / 2.0, out))
+        gauss = self._draw(lambda g, out: g.standard_normal(out=out), len(x))
+        if not isinstance(jumps.kind, str):
+            gauss = np.linalg.cholesky(jumps.kind) @ gauss
+        return jumps.scale_at(coords) * np.sqrt(2.0 * radius) * gauss
+
+    def _draw(self, fill: Callable, rows: int | None = None) -> np.ndarray:
+        """Random numbers for the moving paths, from each block's own stream: (n_moving,) or (rows, n_moving)."""
+        bounds = np.searchsorted(self.moving, BLOCK * np.arange(len(self.generators) + 1))
+        parts = []
+        for generator, size in zip(self.generators, np.diff(bounds), strict=True):
+            out = np.empty(size if rows is None else (rows, size))
+            fill(generator, out)
+            parts.append(out)
+        return np.concatenate(parts, axis=-1)
+
+    def _stop(self, active: np.ndarray) -> None:
+        """Fold at reflecting and periodic walls; note which paths have arrived."""
+        x = self.x[:, active]
+        arrived = np.zeros(active.size, dtype=bool)
+        if self.grid is not None:
+            for axis, (low, high) in enumerate(self.grid.boundary):
+                x[axis] = fold(x[axis], float(self.grid.edges[axis][0]), float(self.grid.edges[axis][-1]), low, high)
+                arrived |= (x[axis] < self.grid.edges[axis][0]) | (x[axis] > self.grid.edges[axis][-1])
+            self.x[:, active] = x
+        if self.target is not None:
+            arrived |= np.asarray(self.target(*x), dtype=bool)
+        self.exits[active[arrived]] = self.clock[active[arrived]]
+        self.moving = active[~arrived]
+
+
+def _record(
+    result: np.ndarray, times: np.ndarray, upcoming: np.ndarray, paths: np.ndarray, clock: np.ndarray, x: np.ndarray
+) -> None:
+    """Write down the positions x of some paths at all their output times before their clocks."""
+    while True:
+        ahead = upcoming[paths]
+        due = np.flatnonzero((ahead < times.size) & (times[np.minimum(ahead, times.size - 1)] < clock))
+        if not due.size:
+            return
+        result[ahead[due], paths[due]] = x[:, due].T
+        upcoming[paths[due]] += 1
+
+
+def fold(x: np.ndarray, start: float, end: float, low: str, high: str) -> np.ndarray:
+    """Positions after reflecting walls have sent them back, or a periodic axis round; beyond absorbing walls as they are."""
+    length = end - start
+    if low == "periodic":
+        return start + np.mod(x - start, length)
+    if (low, high) == ("reflecting", "reflecting"):
+        y = np.mod(x - start, 2.0 * length)
+        return start + np.minimum(y, 2.0 * length - y)
+    if low == "reflecting":
+        return start + np.abs(x - start)
+    if high == "reflecting":
+        return end - np.abs(end - x)
+    return x
+
+
+def _points(x: np.ndarray) -> Points:
+    def from_cells(values: np.ndarray) -> np.ndarray:
+        raise ValueError
+
+    return Points(tuple(x), from_cells)
+
+
+def _slope(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, axis: int) -> np.ndarray:
+    """The derivative of a field along an axis, by central differences of 1e-5 of the coordinate's size."""
+    h = np.zeros_like(x)
+    h[axis] = 1e-5 * np.maximum(1.0, np.abs(x[axis]))
+    return (f(x + h) - f(x - h)) / (2.0 * h[axis])
+
+
+def _root_times(diffusion: np.ndarray, gauss: np.ndarray) -> np.ndarray:
+    """A root of D times normal numbers, (dim, n)."""
+    if diffusion.ndim == 2:
+        return np.sqrt(diffusion) * gauss
+    values, vectors = np.linalg.eigh(np.moveaxis(diffusion, (0, 1), (-2, -1)))
+    along = np.einsum("nij,in->nj", vectors, gauss) * np.sqrt(np.maximum(values, 0.0))
+    return np.einsum("nij,nj->in", vectors, along)

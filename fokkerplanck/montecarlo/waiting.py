@@ -1,0 +1,91 @@
+"""SGD that waits: Mittag-Leffler waiting times between steps.
+
+P(t), the law of the parameters at time t, obeys D_t^b P = (T - 1) P exactly, T the transfer operator of a step, since
+the number of steps by t is a renewal process whose waiting times have the Laplace transform 1 / (1 + z^b) (Hilfer and
+Anton 1995). Training waits like this where workers stall or restart with no typical duration, where updates are accepted
+rarely and at very uneven intervals, or where a plateau holds the parameters for times without a mean.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import bad_value
+from .ensemble import Ensemble
+from .paths import _moments
+from .sgd_paths import BLOCK, _CompiledBlock, _PythonBlock, _starts, _whole
+from .stable import waiting_times
+
+
+def step_counts(
+    rng: np.random.Generator, times: np.ndarray, time_order: float, n_paths: int, scale: float = 1.0
+) -> np.ndarray:
+    """Number of steps taken by each of the increasing `times`, (n_times, n_paths)."""
+    counts = np.zeros((times.size, n_paths), dtype=np.int64)
+    clock = np.zeros(n_paths)
+    active = np.arange(n_paths)
+    while active.size:
+        clock[active] += scale * waiting_times(rng, time_order, active.size)
+        counts[:, active] += times[:, None] >= clock[active]
+        active = active[clock[active] <= times[-1]]
+    return counts
+
+
+def simulate_waiting(
+    sgd: Any,
+    p0: Any,
+    times: Any,
+    time_order: float,
+    n_paths: int = 20_000,
+    seed: int = 0,
+    scale: float = 1.0,
+) -> Ensemble:
+    """Run SGD whose steps are separated by Mittag-Leffler waiting times.
+
+    Parameters
+    ----------
+    sgd : SGD
+    p0 : density, point or array, as for `SGD.simulate`
+    times : increasing, from 0 on
+        In units of `scale`: with time_order 1 one step a unit on average.
+    time_order : float in (0, 1]
+        P(waiting longer than t) = E_b(-(t / scale)^b), which falls as t^-b.
+    n_paths, seed : int
+    scale : float
+
+    Returns
+    -------
+    Ensemble
+    """
+    moments = _moments(times)
+    if not 0.0 < time_order <= 1.0:
+        raise bad_value("time_order", "in (0, 1]", time_order)
+    if not 0.0 < scale < np.inf:
+        raise bad_value("scale", "a positive number", scale)
+    n_paths, seed = _whole("n_paths", n_paths, 1), _whole("seed", seed, 0)
+    first, waits, *streams = np.random.SeedSequence(seed).spawn(2 + -(-n_paths // BLOCK))
+    starts = _starts(p0, n_paths, sgd.loss.dim, np.random.default_rng(first))
+    counts = step_counts(np.random.default_rng(waits), moments, time_order, n_paths, scale)
+    positions = np.empty((moments.size, *starts.shape))
+    for k, stream in enumerate(streams):
+        part = slice(k * BLOCK, (k + 1) * BLOCK)
+        generator = np.random.default_rng(stream)
+        if sgd.loss.formula is None:
+            block: Any = _PythonBlock(sgd, starts[part], [generator], None)
+        else:
+            block = _CompiledBlock(sgd, starts[part], generator, None, sgd.loss.path_kernels(None))
+        _record(block, counts[:, part], positions[:, part])
+    settings = {"process": repr(sgd), "time_order": time_order, "scale": scale}
+    return Ensemble(moments, positions, None, seed, settings)
+
+
+def _record(block: Any, counts: np.ndarray, positions: np.ndarray) -> None:
+    """Move a block through all step numbers that some path has at some time, and note it there."""
+    for step in np.unique(counts):
+        if step > block.step:
+            block.advance(int(step) - block.step)
+        here = block.positions()
+        when, path = np.nonzero(counts == step)
+        positions[when, path] = here[path]
