@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import breadth_first_order, connected_components
-from scipy.sparse.linalg import LinearOperator, eigs, splu
+from scipy.sparse.linalg import LinearOperator, eigs, gmres, splu
 
 from ..errors import ConvergenceError
 from ..grid import Grid
@@ -22,6 +22,7 @@ from .kernels.transfer import CLAMP, LOSE, WRAP, push
 CHUNK = 4_000_000  # numbers held at once while images are computed
 ROUNDING = 1e-13  # what a column may lack of 1 without a wall having taken it
 REDUCTION = 2e9  # multiplications up to which state reduction is used
+FACTOR = 6000  # cells beyond which iteration is tried before a factorisation
 DENSE = 2000  # cells up to which powers of T and eigenvalues are computed with dense matrices
 WALL = {"absorbing": LOSE, "reflecting": CLAMP, "periodic": WRAP}
 
@@ -180,12 +181,25 @@ def solve_passage(t: sp.csc_array, outside: np.ndarray, source: np.ndarray) -> n
         reduction.passage(inner, low, _leaving(t, cells), source[cells], values)
         result[cells] = values
         return result
+    if cells.size > FACTOR:
+        values = _iterate(t, cells, source[cells])
+        if values is not None:
+            result[cells] = values
+            return result
     factor = _factor(t, cells)
     result[cells] = factor.solve(source[cells], "T")
     longest = float(factor.solve(np.ones(cells.size), "T").max())
     if not np.isfinite(result[cells]).all() or not 0.0 < longest < 1e13:
         raise ConvergenceError(f"the passage takes {longest:.1e} applications: beyond double precision", result)
     return result
+
+
+def _iterate(t: sp.csc_array, cells: np.ndarray, source: np.ndarray) -> np.ndarray | None:
+    """The same by Krylov iteration, where factors would fill up; None where it does not converge."""
+    inner = t[:, cells][cells].T.tocsr()
+    operator = LinearOperator(inner.shape, matvec=lambda x: x - inner @ x, dtype=float)
+    values, failed = gmres(operator, source, x0=source, rtol=1e-11, restart=80, maxiter=25)
+    return None if failed or (values < 0.0).any() else values
 
 
 def _band(t: sp.csc_array, cells: np.ndarray) -> tuple[np.ndarray, int] | None:
@@ -269,6 +283,12 @@ def stationary_masses(t: sp.csc_array, cells: np.ndarray) -> np.ndarray:
         masses[cells] = values
         return masses / masses.sum()
     inner = t[cells][:, cells].tocsr()
+    if cells.size > FACTOR:
+        _, vectors = eigs(inner, k=1, which="LM", v0=np.ones(cells.size), ncv=40, tol=1e-13)
+        values = vectors[:, 0].real / vectors[:, 0].real.sum()
+        if np.abs(inner @ values - values).max() < 1e-12 * values.max() and values.min() > -1e-10 * values.max():
+            masses[cells] = np.maximum(values, 0.0)
+            return masses / masses.sum()
     guess = np.full(cells.size, 1.0 / cells.size)
     for _ in range(200):
         guess = inner @ guess

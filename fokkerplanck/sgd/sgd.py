@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from ..grid import Grid
     from ..montecarlo.ensemble import Ensemble
     from .operator import TransferOperator
-
-MODELS = ("first-order",)
 
 
 @dataclass(frozen=True)
@@ -111,23 +108,54 @@ class SGD:
         diffusion = 0.5 * self.learning_rate**2 * self.noise_factor * self.loss.covariance(*theta)
         return diffusion[0, 0] if self.loss.dim == 1 else diffusion
 
-    def equation(self, model: str = "first-order", convention: str = "ito") -> FokkerPlanck:
-        """A Fokker-Planck equation for this SGD, in steps.
+    def equation(
+        self,
+        model: str = "first-order",
+        convention: str = "ito",
+        temperature: float | None = None,
+        stability: float | None = None,
+        scale: Any = None,
+        time_order: float = 1.0,
+        strength: float | None = None,
+        box: Any = None,
+    ) -> FokkerPlanck:
+        """A Fokker-Planck equation for this SGD, in steps; `fokkerplanck.sgd.models` defines each and says when it holds.
 
         Parameters
         ----------
-        model : "first-order"
-            Drift and diffusion as above; valid where the learning rate times the largest curvature is much below 2.
+        model : {"first-order", "second-order", "langevin", "levy", "subdiffusive", "momentum", "swarm"}
         convention : str
             Where in a step the noise is read. SGD is "ito"; the others are for comparison.
+        temperature : float, optional
+            Of "langevin". Default: eta f tr Sigma / (2 B d) at the smallest loss in `box`.
+        stability, scale : float, number or callable
+            Of "levy": the stability index, and the per-sample scale of the gradient noise (default: what gives the
+            first-order diffusion at stability 2).
+        time_order : float
+            Of "subdiffusive", below 1.
+        strength : float
+            Of "swarm": the pull towards the mean, per step.
+        box : Grid or list of (low, high), optional
+            Where the smallest loss is looked for.
         """
-        from ..equation import FokkerPlanck
+        from .models import Settings, model_equation
 
-        if model not in MODELS:
-            match = difflib.get_close_matches(str(model), MODELS, n=1, cutoff=0.4)
-            then = f"Did you mean {match[0]!r}?" if match else ""
-            raise bad_value("model", f"one of {', '.join(map(repr, MODELS))}", model, then)
-        return FokkerPlanck(drift=self.drift, diffusion=self.diffusion, convention=convention)
+        return model_equation(
+            self, model, Settings(convention, temperature, stability, scale, time_order, strength, box)
+        )
+
+    def check(self, result: Any, model: str = "first-order") -> float:
+        """eta times the largest curvature where a result carries its mass; warns as it approaches 2.
+
+        Parameters
+        ----------
+        result : Solution, Ensemble, or pair (masses, grid)
+        model : str
+            For the words of the warning.
+        """
+        from .models import check
+
+        return check(self, result, model)
 
     def transfer_operator(
         self, grid: Grid, model: str = "exact", kind: str = "auto", n_batches: int = 4096, seed: int = 0
