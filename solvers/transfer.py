@@ -182,9 +182,9 @@ def solve_passage(t: sp.csc_array, outside: np.ndarray, source: np.ndarray) -> n
         result[cells] = values
         return result
     if cells.size > FACTOR:
-        values = _iterate(t, cells, source[cells])
-        if values is not None:
-            result[cells] = values
+        found = _iterate(t, cells, source[cells])
+        if found is not None:
+            result[cells] = found
             return result
     factor = _factor(t, cells)
     result[cells] = factor.solve(source[cells], "T")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..equation import FokkerPlanck
     from ..grid import Grid
     from ..montecarlo.ensemble import Ensemble
+    from .central_flow import CentralFlow
     from .operator import TransferOperator
 
 
@@ -156,6 +157,18 @@ class SGD:
         from .models import check
 
         return check(self, result, model)
+
+    def central_flow(self, start: Any, steps: Any, rtol: float = 1e-8) -> CentralFlow:
+        """The path about which full-batch descent oscillates at the edge of stability; see `fokkerplanck.sgd.central_flow`.
+
+        Parameters
+        ----------
+        start : d numbers
+        steps : increasing sequence, from 0 on
+        """
+        from .central_flow import central_flow
+
+        return central_flow(self, start, steps, rtol)
 
     def transfer_operator(
         self, grid: Grid, model: str = "exact", kind: str = "auto", n_batches: int = 4096, seed: int = 0
