@@ -103,6 +103,17 @@ def _samples(points: np.ndarray) -> Law:
     return Law(points, np.full(len(points), 1.0 / len(points)), None)
 
 
+def along(one: Law, axis: int) -> Law:
+    """The law of one coordinate."""
+    if one.dim == 1:
+        return one
+    if one.grid is None:
+        return Law(one.points[:, [axis]], one.weights, None)
+    grid = Grid.from_edges(one.grid.edges[axis])
+    others = tuple(a for a in range(one.dim) if a != axis)
+    return Law(grid.centers[0][:, None], one.weights.reshape(one.grid.shape).sum(axis=others), grid)
+
+
 def wasserstein(a: Any, b: Any, order: int = 1, t: float | None = None, seed: int = 0) -> Distance:
     """The Wasserstein distance of order 1 or 2.
 

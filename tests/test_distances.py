@@ -135,3 +135,23 @@ def test_bad_questions_are_refused():
         ds.tail_index(RNG.normal(size=100), 0.9)
     with pytest.raises(ValueError, match="`samples` must be"):
         ds.tail_index(gaussian(0, 1))
+
+
+def test_comparison_table_takes_more_distances():
+    """Ornstein-Uhlenbeck against samples of its own law at t = 1; and the marginals of two axes."""
+    grid = fp.Grid((-4, 4), 200)
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    solution = fp.solve(eq, grid, fp.gaussian(1, 0.3), [1.0])
+    spread = np.sqrt(solution.covariance()[0, 0, 0])
+    mc = Ensemble(np.array([1.0]), RNG.normal(np.exp(-1), spread, size=(1, 3000, 1)))
+    table = fp.compare({"density": solution, "paths": mc}, distances=["W2", "MMD", "KL"])
+    for name in ("W2", "MMD", "KL"):
+        value, floor = table.column(name)[0], table.column(f"{name}_sampling")[0]
+        assert abs(value - floor) < 5 * table.column(f"se_{name}")[0] + 0.02
+        assert table.column(name)[1] is None
+    assert "W2_sampling" not in fp.compare({"density": solution, "paths": mc}).columns
+    with pytest.raises(ValueError, match="`distances` must be some of"):
+        fp.compare({"density": solution, "paths": mc}, distances=["W3"])
+    plane = gaussian([0.0, 1.0], [0.5, 0.7], fp.Grid([(-4, 4), (-4, 4)], 80))
+    assert ds.moments(ds.along(plane, 1))["mean"][0] == pytest.approx(1.0, rel=1e-3)
+    assert ds.along(ds.law(np.ones((3, 2))), 1).dim == 1
