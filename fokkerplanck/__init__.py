@@ -16,16 +16,17 @@ __path__ = [
     *(str(p) for p in [_Path(__file__).parent.parent] if not (_Path(__file__).parent / "solvers").is_dir()),
 ]
 
+from . import distances
 from .basins import basins, lamperti
 from .compare import Comparison, compare
 from .density import from_samples, gaussian, point, uniform
 from .equation import FokkerPlanck, Swarm
-from .errors import ConvergenceError, ResolutionWarning
+from .errors import ConvergenceError, ModelWarning, ResolutionWarning
 from .grid import Grid
 from .montecarlo import Ensemble
 from .problems import committor, first_passage, solve, spectrum, stationary
 from .results import FirstPassage, Solution, Spectrum, Stationary
-from .sgd import SGD, SampleLoss
+from .sgd import SGD, SampleLoss, landscapes
 from .solvers.finite_volume import generator
 from .solvers.generator import Generator
 from .storage import load
@@ -41,6 +42,7 @@ __all__ = [
     "FokkerPlanck",
     "Generator",
     "Grid",
+    "ModelWarning",
     "ResolutionWarning",
     "SampleLoss",
     "Solution",
@@ -50,11 +52,13 @@ __all__ = [
     "basins",
     "committor",
     "compare",
+    "distances",
     "first_passage",
     "from_samples",
     "gaussian",
     "generator",
     "lamperti",
+    "landscapes",
     "load",
     "point",
     "solve",

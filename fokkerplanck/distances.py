@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from .errors import bad_type, bad_value
 from .grid import Grid
@@ -360,6 +359,8 @@ def _coarse(edges: np.ndarray, other: Law) -> np.ndarray:
 
 
 def _kl_nearest(a: Law, b: Law) -> float:
+    from scipy.spatial import cKDTree
+
     n, m, d = len(a.points), len(b.points), a.dim
     own = cKDTree(a.points).query(a.points, k=2)[0][:, 1]
     other = cKDTree(b.points).query(a.points, k=1)[0]

@@ -16,10 +16,10 @@ LEVELS = [
     {"_symbolic", "formula", "equation", "density"},
     {"solvers"},
     {"montecarlo", "sgd"},
-    {"results"},
-    {"basins", "compare", "problems", "storage"},
+    {"results", "distances"},
+    {"basins", "compare", "problems", "storage", "sgd.operator", "sgd.chain"},
     {"plotting", "_drawing"},
-    {"runfile", "run"},
+    {"runfile", "run", "study"},
     {"cli"},
 ]
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.integrate import quad
 
 from ..equation import FokkerPlanck
 from ..errors import bad_type, bad_value
@@ -86,6 +85,8 @@ def stationary_ratio(landscape: Landscape, sgd: Any, split: float = 0.0, alpha: 
 
     p is proportional to D^(alpha - 1) exp(integral of mu / D), alpha = 0 for Ito.
     """
+    from scipy.integrate import quad
+
     (low, high), w = landscape.box[0], np.linspace(*landscape.box[0], 20_001)
     diffusion = sgd.diffusion(w)
     force = sgd.drift(w) / diffusion

@@ -73,6 +73,32 @@ def _share(centers: np.ndarray, low: float, high: float, below: int, above: int,
 
 
 @njit(cache=True, nogil=True)
+def _locate(
+    mean: np.ndarray,
+    shift: np.ndarray,
+    centers: np.ndarray,
+    sizes: np.ndarray,
+    bounds: np.ndarray,
+    walls: np.ndarray,
+    near: np.ndarray,
+    upper: np.ndarray,
+) -> int:
+    """Neighbours of the point mean + shift along each axis and their shares; -1 if lost, 1 if it met a wall, else 0."""
+    state = 0
+    for a in range(sizes.size):
+        s = _share(
+            centers[a, : sizes[a]], bounds[a, 0], bounds[a, 1], walls[a, 0], walls[a, 1], mean[a] + shift[a], near[a]
+        )
+        if s < 0.0:
+            return -1
+        if s >= 2.0:
+            state = 1
+            s -= 2.0
+        upper[a] = s
+    return state
+
+
+@njit(cache=True, nogil=True)
 def push(
     mean: np.ndarray,
     axes: np.ndarray,
@@ -110,7 +136,7 @@ def push(
     offset, share = np.empty((3, 8192)), np.empty((3, 8192))
     number = np.ones(3, dtype=np.int64)
     near = np.empty((3, 2), dtype=np.int64)
-    upper = np.zeros(3)
+    upper, shift = np.zeros(3), np.zeros(3)
     if counting:
         starts[0] = 0
     for i in range(n):
@@ -125,7 +151,6 @@ def push(
             for m in range(number[0] * number[1] * number[2]):
                 pick = m
                 w = weight[k]
-                lost = met = False
                 shift0 = shift1 = shift2 = 0.0
                 for a in range(dim):
                     j = pick % number[a]
@@ -136,20 +161,11 @@ def push(
                         shift1 += axes[i, k, 1, a] * offset[a, j]
                     if dim > 2:
                         shift2 += axes[i, k, 2, a] * offset[a, j]
-                for a in range(dim):
-                    x = mean[i, k, a] + (shift0 if a == 0 else shift1 if a == 1 else shift2)
-                    s = _share(centers[a, : sizes[a]], bounds[a, 0], bounds[a, 1], walls[a, 0], walls[a, 1], x, near[a])
-                    if s < 0.0:
-                        lost = True
-                        break
-                    if s >= 2.0:
-                        met = True
-                        s -= 2.0
-                    upper[a] = s
-                if lost:
+                shift[0], shift[1], shift[2] = shift0, shift1, shift2
+                state = _locate(mean[i, k], shift, centers, sizes, bounds, walls, near, upper)
+                if state < 0:
                     continue
-                if met:
-                    clamped[i] += w
+                clamped[i] += w * state
                 for corner in range(1 << dim):
                     cell = 0
                     part = w
