@@ -21,7 +21,10 @@ from .kernels.transfer import CLAMP, LOSE, WRAP, push
 
 CHUNK = 4_000_000  # numbers held at once while images are computed
 ROUNDING = 1e-13  # what a column may lack of 1 without a wall having taken it
-REDUCTION = 2e9  # multiplications up to which state reduction is used
+CHEAP, REDUCTION = (
+    3e8,
+    3e10,
+)  # multiplications for which state reduction is used: always, and where nothing else will do
 FACTOR = 6000  # cells beyond which iteration is tried before a factorisation
 DENSE = 2000  # cells up to which powers of T and eigenvalues are computed with dense matrices
 WALL = {"absorbing": LOSE, "reflecting": CLAMP, "periodic": WRAP}
@@ -163,35 +166,63 @@ def _leap(t: sp.csr_array, squares: list[np.ndarray], p: np.ndarray, n: int) -> 
     return p
 
 
-def solve_passage(t: sp.csc_array, outside: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """u = source + T^t u on the cells `outside` (n, bool), zero elsewhere; infinite where the rest is never reached.
+class Passage:
+    """Solves u = source + T^t u on the cells `outside` (n, bool), u = 0 elsewhere, for several sources.
 
-    By state reduction where that is affordable: no subtraction, so that passages of any length come out right.
+    Infinite where the rest is never reached. By state reduction where that is cheap or the passage very long: no
+    subtraction, so that it comes out right however long it takes. Otherwise by factors, or by iteration on large grids.
     """
-    result = np.zeros(outside.size)
-    endless = never_leaving(t, outside)
-    result[endless] = np.inf
-    cells = np.flatnonzero(outside & ~endless)
-    if cells.size == 0:
-        return result
-    band = _band(t, cells)
-    if band is not None:
-        inner, low = band
-        values = np.empty(cells.size)
-        reduction.passage(inner, low, _leaving(t, cells), source[cells], values)
-        result[cells] = values
-        return result
-    if cells.size > FACTOR:
-        found = _iterate(t, cells, source[cells])
-        if found is not None:
-            result[cells] = found
+
+    def __init__(self, t: sp.csc_array, outside: np.ndarray):
+        self.size, self.t = outside.size, t
+        self.endless = never_leaving(t, outside)
+        self.cells = np.flatnonzero(outside & ~self.endless)
+        self.band: tuple[np.ndarray, int, np.ndarray] | None = None
+        self.factor: splu | None = None
+        if self.cells.size == 0 or self._reduce(CHEAP) or self.cells.size > FACTOR:
+            return
+        self.factor = _factor(t, self.cells)
+        longest = float(self.factor.solve(np.ones(self.cells.size), "T").max())
+        if not 0.0 < longest < 1e8 and not self._reduce(REDUCTION):
+            _refuse(longest)
+
+    def _reduce(self, most: float) -> bool:
+        band = _band(self.t, self.cells, most)
+        if band is None:
+            return False
+        out = np.empty(self.cells.size)
+        reduction.reduce(*band, _leaving(self.t, self.cells), out)
+        self.band = (*band, out)
+        return True
+
+    def solve(self, source: np.ndarray) -> np.ndarray:
+        """u (n,) for a source (n,)."""
+        result = np.zeros(self.size)
+        result[self.endless] = np.inf
+        if self.cells.size == 0:
             return result
-    factor = _factor(t, cells)
-    result[cells] = factor.solve(source[cells], "T")
-    longest = float(factor.solve(np.ones(cells.size), "T").max())
-    if not np.isfinite(result[cells]).all() or not 0.0 < longest < 1e13:
-        raise ConvergenceError(f"the passage takes {longest:.1e} applications: beyond double precision", result)
-    return result
+        rhs = source[self.cells]
+        if self.band is not None:
+            values = np.empty(rhs.size)
+            reduction.expected(*self.band, rhs, values)
+            result[self.cells] = values
+            return result
+        if self.factor is None:
+            found = _iterate(self.t, self.cells, rhs)
+            if found is not None:
+                result[self.cells] = found
+                return result
+            self.factor = _factor(self.t, self.cells)
+        result[self.cells] = self.factor.solve(rhs, "T")
+        if not np.isfinite(result[self.cells]).all() or result[self.cells].max() * source.max() > 1e26:
+            _refuse(float(result[self.cells].max()))
+        return result
+
+
+def _refuse(longest: float) -> None:
+    raise ConvergenceError(
+        f"the passage takes {longest:.1e} applications: beyond double precision on so many cells; take fewer of them"
+    )
 
 
 def _iterate(t: sp.csc_array, cells: np.ndarray, source: np.ndarray) -> np.ndarray | None:
@@ -202,12 +233,12 @@ def _iterate(t: sp.csc_array, cells: np.ndarray, source: np.ndarray) -> np.ndarr
     return None if failed or (values < 0.0).any() else values
 
 
-def _band(t: sp.csc_array, cells: np.ndarray) -> tuple[np.ndarray, int] | None:
+def _band(t: sp.csc_array, cells: np.ndarray, most: float) -> tuple[np.ndarray, int] | None:
     """The chain on some cells by bands, from row to column, and how many lie below; None if reduction is dear."""
     inner = t[:, cells][cells].tocoo()
     ahead = inner.row - inner.col
     low, up = int(max(-ahead.min(initial=0), 0)), int(max(ahead.max(initial=0), 0))
-    if (low + 1.0) * (up + 1.0) * cells.size > REDUCTION:
+    if (low + 1.0) * (up + 1.0) * cells.size > most:
         return None
     band = np.zeros((cells.size, low + up + 1))
     band[inner.col, ahead + low] = inner.data
@@ -276,9 +307,10 @@ def stationary_masses(t: sp.csc_array, cells: np.ndarray) -> np.ndarray:
     if cells.size == 1:
         masses[cells] = 1.0
         return masses
-    band = _band(t, cells)
+    band = _band(t, cells, REDUCTION if t.shape[0] <= FACTOR else CHEAP)
     if band is not None:
         values = np.empty(cells.size)
+        reduction.reduce(*band, np.zeros(cells.size), values)
         reduction.stationary(*band, values)
         masses[cells] = values
         return masses / masses.sum()

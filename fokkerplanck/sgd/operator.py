@@ -127,9 +127,10 @@ class TransferOperator:
         """
         mask = self._region(target)
         outside = ~mask.ravel()
-        mean = _transfer.solve_passage(self.matrix, outside, np.ones(self.grid.size))
+        passage = _transfer.Passage(self.matrix, outside)
+        mean = passage.solve(np.ones(self.grid.size))
         finite = np.where(np.isfinite(mean), mean, 0.0)
-        second = _transfer.solve_passage(self.matrix, outside, np.where(outside, 2.0 * finite - 1.0, 0.0))
+        second = passage.solve(np.where(outside, 2.0 * finite - 1.0, 0.0))
         second[np.isinf(mean)] = np.inf
         shape = self.grid.shape
         return ChainPassage(
