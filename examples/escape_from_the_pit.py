@@ -31,14 +31,14 @@ def escape_times(sgd, grid):
 
 def main(rates=None, cells=1100, longest=20_000, n_paths=2000, picture="escape_from_the_pit.png"):
     """Print and draw the escape times over a sweep of learning rates; return them and the simulated ones."""
-    rates = np.geomspace(0.0025, 0.05, 14) if rates is None else np.asarray(rates)
+    rates = np.geomspace(0.0025, 0.05, 14) if rates is None else rates
     land, grid = fp.landscapes.two_datapoints(), fp.Grid((0.5, 1.6), cells)
     table = {rate: escape_times(fp.SGD(land.loss, rate), grid) for rate in rates}
     seen = {}
-    for rate in (r for r in rates if table[r]["SGD"] < longest):
+    for rate in [r for r in rates if table[r]["SGD"] < longest]:
         mc = fp.SGD(land.loss, rate).simulate(PIT, target="w > 1.3", max_steps=20 * longest, n_paths=n_paths)
         seen[rate] = mc.exit_times.mean(), mc.exit_times.std() / np.sqrt(n_paths)
-    print("rate     SGD        simulated       " + "".join(f"{m:>16}" for m in MODELS))
+    print(f"rate {'SGD':>9}  {'simulated':>19}" + "".join(f"{m:>16}" for m in MODELS))
     for rate, row in table.items():
         shown = "{:8.1f} +- {:<5.1f}".format(*seen[rate]) if rate in seen else " " * 17
         print(f"{rate:.4f} {row['SGD']:9.4g}  {shown}" + "".join(f"{row[m]:16.4g}" for m in MODELS))
@@ -60,8 +60,7 @@ def main(rates=None, cells=1100, longest=20_000, n_paths=2000, picture="escape_f
     right.axhline(1.0, color="k", lw=2)
     for axes, label in ((left, "mean escape time [steps]"), (right, "escape time of the model / of SGD")):
         axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=label)
-        ticks = [0.0025, 0.005, 0.01, 0.02, 0.05]
-        axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        axes.set_xticks([0.0025, 0.005, 0.01, 0.02, 0.05], ["0.0025", "0.005", "0.01", "0.02", "0.05"])
         axes.minorticks_off()
     left.legend()
     figure.savefig(picture, dpi=150)
