@@ -12,6 +12,7 @@ import numpy as np
 import fokkerplanck as fp
 
 PIT = 1.00745330
+RATES = np.geomspace(0.0025, 0.05, 14)
 MODELS = ("first-order", "second-order", "gaussian-chain")
 
 
@@ -29,20 +30,18 @@ def escape_times(sgd, grid):
     return times
 
 
-def main(rates=None, cells=1100, longest=20_000, n_paths=2000, picture="escape_from_the_pit.png"):
+def main(rates=RATES, cells=1100, longest=20_000, n_paths=2000, picture="escape_from_the_pit.png"):
     """Print and draw the escape times over a sweep of learning rates; return them and the simulated ones."""
-    rates = np.geomspace(0.0025, 0.05, 14) if rates is None else rates
-    land, grid = fp.landscapes.two_datapoints(), fp.Grid((0.5, 1.6), cells)
-    table = {rate: escape_times(fp.SGD(land.loss, rate), grid) for rate in rates}
+    loss, grid = fp.landscapes.two_datapoints().loss, fp.Grid((0.5, 1.6), cells)
+    table = {rate: escape_times(fp.SGD(loss, rate), grid) for rate in rates}
     seen = {}
-    for rate in [r for r in rates if table[r]["SGD"] < longest]:
-        mc = fp.SGD(land.loss, rate).simulate(PIT, target="w > 1.3", max_steps=20 * longest, n_paths=n_paths)
-        seen[rate] = mc.exit_times.mean(), mc.exit_times.std() / np.sqrt(n_paths)
+    for rate in (r for r in rates if table[r]["SGD"] < longest):
+        mc = fp.SGD(loss, rate).simulate(PIT, target="w > 1.3", max_steps=20 * longest, n_paths=n_paths).exit_times
+        seen[rate] = mc.mean(), mc.std() / np.sqrt(n_paths)
     print(f"rate {'SGD':>9}  {'simulated':>19}" + "".join(f"{m:>16}" for m in MODELS))
     for rate, row in table.items():
         shown = "{:8.1f} +- {:<5.1f}".format(*seen[rate]) if rate in seen else " " * 17
         print(f"{rate:.4f} {row['SGD']:9.4g}  {shown}" + "".join(f"{row[m]:16.4g}" for m in MODELS))
-
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     left.plot(rates, [table[r]["SGD"] for r in rates], "k", lw=2, label="SGD, exact operator")
     left.errorbar(

@@ -52,6 +52,14 @@ def test_escape_from_the_pit_script(tmp_path):
         assert np.asarray(image.convert("L")).std() > 10
 
 
+def test_wide_and_narrow_script():
+    ratios, error, level = script("wide_and_narrow").main(cells=500, n_paths=2000)
+    assert ratios["ito, solved"] == pytest.approx(ratios["Ito, by quadrature"], rel=0.02)
+    assert abs(ratios["SGD, simulated"] - ratios["SGD, exact operator"]) < 5 * error
+    assert abs(ratios["klimontovich, solved"] - ratios["SGD, simulated"]) > 5 * error
+    np.testing.assert_allclose(level, level[0], rtol=1e-10)
+
+
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_iris_script(tmp_path):
     stationary, comparison = script("iris").main(cells=64, n_paths=1000, picture=tmp_path / "a.png")
