@@ -6,8 +6,8 @@ rates (566 steps for 149 at 0.02), and at small ones, where they should be good,
 rare escape depends on noise that two samples bound and a diffusion does not.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 import fokkerplanck as fp
 
@@ -33,8 +33,7 @@ def escape_times(sgd, grid):
 def main(rates=RATES, cells=1100, longest=20_000, n_paths=2000, picture="escape_from_the_pit.png"):
     """Print and draw the escape times over a sweep of learning rates; return them and the simulated ones."""
     loss, grid = fp.landscapes.two_datapoints().loss, fp.Grid((0.5, 1.6), cells)
-    table = {rate: escape_times(fp.SGD(loss, rate), grid) for rate in rates}
-    seen = {}
+    table, seen = {rate: escape_times(fp.SGD(loss, rate), grid) for rate in rates}, {}
     for rate in (r for r in rates if table[r]["SGD"] < longest):
         mc = fp.SGD(loss, rate).simulate(PIT, target="w > 1.3", max_steps=20 * longest, n_paths=n_paths).exit_times
         seen[rate] = mc.mean(), mc.std() / np.sqrt(n_paths)
@@ -42,7 +41,8 @@ def main(rates=RATES, cells=1100, longest=20_000, n_paths=2000, picture="escape_
     for rate, row in table.items():
         shown = "{:8.1f} +- {:<5.1f}".format(*seen[rate]) if rate in seen else " " * 17
         print(f"{rate:.4f} {row['SGD']:9.4g}  {shown}" + "".join(f"{row[m]:16.4g}" for m in MODELS))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
     left.plot(rates, [table[r]["SGD"] for r in rates], "k", lw=2, label="SGD, exact operator")
     left.errorbar(
         list(seen),
