@@ -195,3 +195,27 @@ def test_bad_settings_are_refused(name, arguments):
         pit().equation("langevin", temperature="hot")
     with pytest.raises(ValueError, match="`model` must be 'momentum' for SGD with momentum"):
         pit(momentum=0.5).equation()
+
+
+def test_simulated_swarm_keeps_its_mean():
+    """Mean and variance over 20 swarms within 5 of their standard errors.
+
+    The null result: on a quadratic the coupling moves no mean, whatever its strength, and the variance is
+    eta^2 / (1 - (1 - eta - strength)^2), up to 1 / n_workers.
+    """
+    from fokkerplanck.montecarlo.swarm import simulate_swarm
+
+    sgd = quadratic(0.1)
+    for strength in (0.0, 0.2):
+        mc = simulate_swarm(sgd, fp.gaussian(1.0, 0.1), [30, 60], strength, n_workers=500, n_swarms=20, seed=31)
+        swarms = mc.positions[:, :, 0].reshape(2, 20, 500)
+        means = swarms.mean(axis=2)
+        exact = 0.9 ** np.array([30, 60])
+        assert (np.abs(means.mean(axis=1) - exact) < 5 * means.std(axis=1) / np.sqrt(20)).all()
+        variance = swarms[1].var(axis=1)
+        limit = 0.01 / (1 - (0.9 - strength) ** 2) * (1 - 1 / 500)
+        assert abs(variance.mean() - limit) < 5 * variance.std() / np.sqrt(20)
+    with pytest.raises(ValueError, match="`strength` must be"):
+        simulate_swarm(sgd, 0.8, [1], 2.0)
+    with pytest.raises(ValueError, match="`sgd` must be"):
+        simulate_swarm(pit(batch_size=None), 0.8, [1], 0.1)
