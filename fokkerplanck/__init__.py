@@ -16,17 +16,18 @@ __path__ = [
     *(str(p) for p in [_Path(__file__).parent.parent] if not (_Path(__file__).parent / "solvers").is_dir()),
 ]
 
+from . import distances
 from .basins import basins, lamperti
 from .compare import Comparison, compare
 from .density import from_samples, gaussian, point, uniform
 from .equation import FokkerPlanck, Swarm
-from .errors import ConvergenceError, ResolutionWarning
+from .errors import ConvergenceError, ModelWarning, ResolutionWarning
 from .grid import Grid
 from .jumps import LevyJumps
 from .montecarlo import Ensemble, simulate, simulate_waiting
 from .problems import committor, first_passage, solve, spectrum, stationary
 from .results import FirstPassage, Solution, Spectrum, Stationary
-from .sgd import SGD, SampleLoss
+from .sgd import SGD, SampleLoss, landscapes
 from .solvers.finite_volume import generator
 from .solvers.generator import Generator
 from .storage import load
@@ -44,6 +45,7 @@ __all__ = [
     "Generator",
     "Grid",
     "LevyJumps",
+    "ModelWarning",
     "ResolutionWarning",
     "SampleLoss",
     "Solution",
@@ -53,12 +55,14 @@ __all__ = [
     "basins",
     "committor",
     "compare",
+    "distances",
     "first_passage",
     "from_samples",
     "gaussian",
     "generator",
     "hill",
     "lamperti",
+    "landscapes",
     "load",
     "point",
     "simulate",

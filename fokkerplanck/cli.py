@@ -92,6 +92,25 @@ def run(
 
 
 @app.command()
+def study(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The run file.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Folder for the results. Default: results/NAME-study.")] = None,
+) -> None:
+    """Hold models against SGD itself over learning rates and batch sizes; go on where an earlier run stopped."""
+    with _refusals():
+        from .runfile import read_run_file
+        from .study import run_study
+
+        run_file = read_run_file(file)
+        folder = Path("results") / f"{file.stem}-study" if out is None else out
+        _check_folder(folder)
+        with _progress() as report:
+            result = run_study(run_file, folder, report)
+        typer.echo(result.report())
+        typer.echo(f"\n{len(result.files)} files in {folder}: " + ", ".join(path.name for path in result.files))
+
+
+@app.command()
 def init(
     file: Annotated[Path, typer.Argument(metavar="[FILE.toml]", help="Its name.", show_default=False)] = Path(
         "run.toml"

@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import distances as _laws
 from .density import marginal
 from .errors import bad_type, bad_value
 from .montecarlo.ensemble import Ensemble
 from .results import Solution
 
 COLUMNS = ("t", "model", "axis", "mean", "se_mean", "deviation", "se_deviation", "z_mean", "W1", "W1_sampling")
+
+MORE = ("W2", "MMD", "KL")
 
 NOTE = (
     "z_mean is the difference of the mean from the reference in standard errors: beyond 3 by chance in 0.27 % of the rows. "
@@ -101,6 +104,7 @@ def compare(
     results: Mapping[str, Solution | Ensemble],
     reference: str | None = None,
     times: Sequence[float] | None = None,
+    distances: Sequence[str] = (),
 ) -> Comparison:
     """Moments of several results, and their distances to one of them.
 
@@ -112,6 +116,9 @@ def compare(
         Name of the result that the others are held against. Default: the only ensemble, else the last result.
     times : sequence, optional
         Default: the times that all results have.
+    distances : sequence of {"W2", "MMD", "KL"}
+        More distances to the reference along each axis (KL: of the reference from the model), each with columns for
+        its standard error and for what sampling alone would give; see `fokkerplanck.distances`.
 
     Returns
     -------
@@ -130,6 +137,9 @@ def compare(
             raise bad_type(f"results[{name!r}]", "a Solution or an Ensemble", result)
     if len({_dimension(r) for r in results.values()}) > 1:
         raise bad_value("results", "in one number of dimensions", {k: _dimension(r) for k, r in results.items()})
+    for word in distances:
+        if word not in MORE:
+            raise bad_value("distances", f"some of {', '.join(map(repr, MORE))}", word)
     chosen = _reference(results, reference)
     rows = []
     for t in _common_times(results, times):
@@ -137,8 +147,23 @@ def compare(
             base = marginal_of(results[chosen], t, axis)
             for name, result in results.items():
                 one = base if name == chosen else marginal_of(result, t, axis)
-                rows.append((float(t), name, axis, *one[:4], *_distances(one, base, name == chosen)))
-    return Comparison(COLUMNS, tuple(tuple(_blank(entry) for entry in row) for row in rows))
+                more = _more(results[name], results[chosen], t, axis, () if name == chosen else distances)
+                blank = (None,) * (3 * len(distances) - len(more))
+                rows.append((float(t), name, axis, *one[:4], *_distances(one, base, name == chosen), *more, *blank))
+    columns = (*COLUMNS, *(c for word in distances for c in (word, f"se_{word}", f"{word}_sampling")))
+    return Comparison(columns, tuple(tuple(_blank(entry) for entry in row) for row in rows))
+
+
+def _more(one: Any, base: Any, t: float, axis: int, words: Sequence[str]) -> tuple[float, ...]:
+    if not words:
+        return ()
+    a, b = (_laws.along(_laws.law(x, t), axis) for x in (one, base))
+    measures = {
+        "W2": lambda: _laws.wasserstein(a, b, 2),
+        "MMD": lambda: _laws.mmd(a, b),
+        "KL": lambda: _laws.kullback_leibler(b, a),
+    }
+    return tuple(float(value) for word in words for value in measures[word]())
 
 
 def marginal_of(result: Solution | Ensemble, t: float, axis: int) -> Marginal:

@@ -23,6 +23,10 @@ class ResolutionWarning(UserWarning):
     """The grid or the box is too coarse or too small for the problem; the answer is positive and conservative, but rough."""
 
 
+class ModelWarning(UserWarning):
+    """A model of SGD is used where it does not hold; the answer is that of the model, not that of SGD."""
+
+
 def bad_value(name: str, rule: str, value: object, then: str = "") -> ValueError:
     """The ValueError "`name` must be RULE, got VALUE", followed by what to do next."""
     return ValueError(_sentence(name, rule, value, then))

@@ -192,6 +192,22 @@ class Simulation(_Section):
     seed: Annotated[int, _rule("a whole number, not below 0", lambda v: _whole(v, 0))] = 0
 
 
+class Study(_Section):
+    """What `fokkerplanck study` sweeps beside the learning rates: batch sizes, models, and a target to escape to."""
+
+    models: Names = ("first-order", "second-order", "gaussian-chain")
+    batch_size: Annotated[
+        tuple[int, ...] | None,
+        _rule("a list of whole numbers", lambda v: tuple(_whole(b) for b in (v if isinstance(v, list) else [v]))),
+    ] = None
+    target: Annotated[str | None, _rule("a condition, in quotes", _text, 'Such as "w > 1.3".')] = None
+    temperature: Annotated[float | None, _rule("a number", _number)] = None
+    stability: Annotated[float | None, _rule("a number", _number)] = None
+    scale: Annotated[float | None, _rule("a number", _number)] = None
+    time_order: Annotated[float | None, _rule("a number", _number)] = None
+    strength: Annotated[float | None, _rule("a number", _number)] = None
+
+
 class RunSpec(_Section):
     """A whole run file."""
 
@@ -203,6 +219,7 @@ class RunSpec(_Section):
     start: Start
     output: Output
     simulation: Simulation | None = None
+    study: Study | None = None
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -220,6 +237,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "start": Start,
     "output": Output,
     "simulation": Simulation,
+    "study": Study,
 }
 
 

@@ -16,10 +16,10 @@ LEVELS = [
     {"_symbolic", "formula", "jumps", "equation", "density"},
     {"solvers"},
     {"montecarlo", "sgd"},
-    {"results"},
-    {"basins", "compare", "problems", "storage", "tail"},
+    {"results", "distances"},
+    {"basins", "compare", "problems", "storage", "tail", "sgd.operator", "sgd.chain"},
     {"plotting", "_drawing"},
-    {"runfile", "run"},
+    {"runfile", "run", "study"},
     {"cli"},
 ]
 

@@ -41,6 +41,25 @@ def test_two_datapoints_script(tmp_path, capsys):
     assert max(z[0.02]) > 20 * max(z[0.005])
 
 
+def test_escape_from_the_pit_script(tmp_path):
+    table, seen = script("escape_from_the_pit").main([0.005, 0.02], cells=800, n_paths=2000, picture=tmp_path / "a.png")
+    assert list(seen) == [0.02]
+    mean, error = seen[0.02]
+    assert abs(mean - table[0.02]["SGD"]) < 5 * error + 0.01 * mean
+    assert 3 < table[0.02]["first-order"] / table[0.02]["SGD"] < 5
+    assert table[0.005]["SGD"] > 1e4 * table[0.005]["first-order"]
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_wide_and_narrow_script():
+    ratios, error, level = script("wide_and_narrow").main(cells=500, n_paths=2000)
+    assert ratios["ito, solved"] == pytest.approx(ratios["Ito, by quadrature"], rel=0.02)
+    assert abs(ratios["SGD, simulated"] - ratios["SGD, exact operator"]) < 5 * error
+    assert abs(ratios["klimontovich, solved"] - ratios["SGD, simulated"]) > 5 * error
+    np.testing.assert_allclose(level, level[0], rtol=1e-10)
+
+
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_iris_script(tmp_path):
     stationary, comparison = script("iris").main(cells=64, n_paths=1000, picture=tmp_path / "a.png")

@@ -154,7 +154,8 @@ MISTAKES = [
     (
         "[sgd]",
         "[sdg]",
-        "`sdg` must be one of equation, grid, landscape, output, sgd, simulation, start, title, got 'sdg'. Did you mean 'sgd'?",
+        "`sdg` must be one of equation, grid, landscape, output, sgd, simulation, start, study, title, got 'sdg'. "
+        "Did you mean 'sgd'?",
     ),
     ("cells = [300]", "cells = [0]", "`grid.cells` must be whole numbers of at least 1, got [0]."),
     (

@@ -249,3 +249,77 @@ def test_density_that_samples_another_dimension_is_refused():
 
     with pytest.raises(ValueError, match="`p0` must be a density in 1 dimensions"):
         quadratic().simulate(Wrong(), [1])
+
+
+def epoch_ends(start, eta, batch, momentum=0.0):
+    """Position after one epoch for every order of the samples."""
+    h, c = np.array(DATA["h"]), np.array(DATA["c"])
+    ends = []
+    for order in itertools.permutations(range(3)):
+        w, v = start, 0.0
+        for first in range(0, 3, batch):
+            picked = list(order[first : first + batch])
+            v = momentum * v - eta * np.mean(h[picked] * (w - c[picked]))
+            w = w + v
+        ends.append(w)
+    return np.array(ends)
+
+
+@pytest.mark.parametrize("python", [False, True])
+@pytest.mark.parametrize(("batch", "momentum"), [(1, 0.0), (2, 0.0), (1, 0.6)])
+def test_epochs_visit_each_sample_once(python, batch, momentum):
+    """cases.md F7, and all orders by hand: every end is one of theirs, each as often as it should be."""
+    ends = epoch_ends(0.7, 0.01, batch, momentum)
+    if (batch, momentum) == (1, 0.0):
+        assert ends.mean() == pytest.approx(0.65869995, abs=5e-9)
+    sgd = quadratic(python=python, learning_rate=0.01, batch_size=batch, shuffle=True, momentum=momentum)
+    last = -(-3 // batch)
+    mc = sgd.simulate([0.7], steps=[1, last, 2 * last], n_paths=6000, seed=13)
+    values = mc.at(last)[:, 0]
+    distinct, counts = np.unique(np.round(ends, 12), return_counts=True)
+    found = np.abs(values[:, None] - distinct).argmin(axis=1)
+    assert np.abs(values - distinct[found]).max() < 1e-12
+    expected = 6000 * counts / 6
+    assert (np.abs(np.bincount(found, minlength=distinct.size) - expected) < 5 * np.sqrt(expected)).all()
+
+
+@pytest.mark.parametrize("python", [False, True])
+def test_heavy_ball_has_the_exact_stationary_variance(python):
+    """design.md section 2: eta = 0.1, m = 0.9, h = 1, unit noise: the variance of the chain is 0.5135.
+
+    By the Lyapunov equation of (w, v): w' = w + v', v' = m v - eta (w - c).
+    """
+    m, eta = 0.9, 0.1
+    step, push = np.array([[1 - eta, m], [-eta, m]]), eta * np.ones((2, 1))
+    from scipy.linalg import solve_discrete_lyapunov
+
+    exact = solve_discrete_lyapunov(step, push @ push.T)
+    assert exact[0, 0] == pytest.approx(0.5135, abs=5e-5)
+    sgd = quadratic({"h": [1.0, 1.0], "c": [-1.0, 1.0]}, python=python, learning_rate=eta, momentum=m)
+    mc = sgd.simulate([0.0], steps=[200], n_paths=20_000, seed=14)
+    assert mc.positions.shape == (1, 20_000, 2)
+    for k in range(2):
+        assert_close(mc.positions[0, :, k] ** 2, exact[k, k])
+    full = sgd.simulate([1.0, 0.5], steps=[0], n_paths=3).positions[0]
+    assert full.tolist() == [[1.0, 0.5]] * 3
+    assert (sgd.simulate(Gaussian(), steps=[0], n_paths=9).positions[0, :, 1] == 0.0).all()
+
+
+def test_shuffled_paths_that_stop_keep_the_others_in_their_epochs():
+    """The first sample drawn may be any; stopping some paths must not change the others' remaining samples."""
+    sgd = quadratic({"h": [1.0] * 4, "c": [0.0, 1.0, 2.0, 3.0]}, learning_rate=1.0, shuffle=True)
+    mc = sgd.simulate([-1.0], [0, 1, 2, 3, 4], n_paths=4000, seed=15, target="w > 2.5", max_steps=4)
+    assert np.bincount(mc.exit_times.astype(int)).tolist()[0] == 0
+    assert (np.abs(np.bincount(mc.exit_times.astype(int))[1:] - 1000) < 5 * np.sqrt(750)).all()
+
+
+def test_epoch_settings_are_checked():
+    loss = quadratic().loss
+    assert SGD(loss, shuffle=True).replacement is False
+    with pytest.raises(ValueError, match="`batch_size` must be at most the 3 samples with shuffling"):
+        SGD(loss, batch_size=4, shuffle=True)
+    for value, error in ((1.0, ValueError), (-0.1, ValueError), (np.nan, ValueError), ("m", TypeError)):
+        with pytest.raises(error, match="`momentum` must be"):
+            SGD(loss, momentum=value)
+    with pytest.raises(TypeError, match="`shuffle` must be"):
+        SGD(loss, shuffle=1)

@@ -21,7 +21,7 @@ from .ensemble import Ensemble
 
 BLOCK = 512  # paths that move in lockstep: their state fits the first-level cache
 STRIDE = 4096  # steps between two looks at whether the user has interrupted
-_EVERY, _REPEATED, _DISTINCT = 0, 1, 2  # modes of the kernel `advance`
+_EVERY, _REPEATED, _DISTINCT, _EPOCH = 0, 1, 2, 3  # modes of the kernel `advance`
 
 
 def simulate(
@@ -40,16 +40,18 @@ def simulate(
     workers = _whole("threads", threads, 1) if threads is not None else os.cpu_count() or 1
     times, horizon = _schedule(steps, max_steps, target)
     condition = _target(target, sgd.loss.parameters)
-    _check_memory(n_paths, len(times), sgd.loss.dim, 0 if _mode(sgd) == _EVERY else sgd.batch_size)
+    dim = sgd.loss.dim * (2 if sgd.momentum else 1)
+    per_path = 0 if _mode(sgd) == _EVERY else sgd.batch_size + (sgd.loss.n_samples if sgd.shuffle else 0)
+    _check_memory(n_paths, len(times), dim, per_path)
     first, *streams = np.random.SeedSequence(seed).spawn(1 + -(-n_paths // BLOCK))
-    starts = _starts(p0, n_paths, sgd.loss.dim, np.random.default_rng(first))
+    starts = _phase_starts(p0, n_paths, sgd.loss.dim, dim, np.random.default_rng(first))
     generators = [np.random.default_rng(s) for s in streams]
     blocks: list[_Block]
     if sgd.loss.formula is None:
         blocks = [_PythonBlock(sgd, starts, generators, condition)]
     else:
         parts = [starts[k * BLOCK : (k + 1) * BLOCK] for k in range(len(generators))]
-        kernels = sgd.loss.path_kernels(condition if isinstance(condition, Condition) else None)
+        kernels = sgd.loss.path_kernels(condition if isinstance(condition, Condition) else None, bool(sgd.momentum))
         blocks = [_CompiledBlock(sgd, p, g, condition, kernels) for p, g in zip(parts, generators, strict=True)]
     positions = _run(blocks, times, horizon, starts, workers)
     exits = None if condition is None else np.concatenate([b.exits for b in blocks])
@@ -116,7 +118,8 @@ class _CompiledBlock(_Block):
         )  # a Python target is asked after each step
         self.generator, self.mode = generator, _mode(sgd)
         n_samples = sgd.loss.n_samples
-        self.order = np.arange(n_samples if self.mode == _DISTINCT else 0)
+        rows = {_DISTINCT: 1, _EPOCH: self.active}.get(self.mode, 0)
+        self.order = np.tile(np.arange(n_samples, dtype=np.int32), (rows, 1))
         batch = 0 if self.mode == _EVERY else sgd.batch_size
         self.index = np.empty((self.active, batch), dtype=np.int32)
         picks = 1
@@ -130,8 +133,8 @@ class _CompiledBlock(_Block):
         for _ in range(0, n, stride):
             self.left, self.active = self.kernels.advance(
                 self.theta, self.words, self.ids, self.exits, self.order, self.index, self.sgd.loss.table,
-                self.generator, self.sgd.learning_rate, self.mode, self.constants, self.left, self.active,
-                self.step, stride,
+                self.generator, self.sgd.learning_rate, self.sgd.momentum, self.mode, self.constants, self.left,
+                self.active, self.step, stride,
             )  # fmt: skip
             self.step += stride
             if self.single:
@@ -146,15 +149,21 @@ class _PythonBlock(_Block):
     def __init__(self, sgd: Any, starts: np.ndarray, generators: list, condition: Callable | None):
         super().__init__(sgd, starts, condition)
         self.generators, self.mode = generators, _mode(sgd)
+        self.epoch = np.empty((0, 0), dtype=int)  # the order of each path's samples in the present epoch
 
     def advance(self, n: int) -> None:
+        d = self.sgd.loss.dim
         with np.errstate(over="ignore", invalid="ignore"):  # diverging paths are counted, not warned about
             for _ in range(n):
                 if not self.active:
                     break
                 moving = self.theta[:, : self.active]
-                gradient = self.sgd.loss.batch_gradient(moving, self._draw()[self.ids[: self.active]])
-                self.theta[:, : self.active] = moving - self.sgd.learning_rate * gradient
+                gradient = self.sgd.loss.batch_gradient(moving[:d], self._draw()[self.ids[: self.active]])
+                if self.sgd.momentum:
+                    velocity = self.sgd.momentum * moving[d:] - self.sgd.learning_rate * gradient
+                    self.theta[:, : self.active] = np.concatenate([moving[:d] + velocity, velocity])
+                else:
+                    self.theta[:, : self.active] = moving - self.sgd.learning_rate * gradient
                 self.step += 1
                 self.retire()
 
@@ -165,6 +174,12 @@ class _PythonBlock(_Block):
             return np.broadcast_to(np.arange(n_samples), (n, n_samples))
         batch = self.sgd.batch_size
         sizes = [min(BLOCK, n - k * BLOCK) for k in range(len(self.generators))]
+        if self.mode == _EPOCH:
+            done = self.step % -(-n_samples // batch) * batch
+            if done == 0:
+                orders = (_distinct(g, m, n_samples, n_samples) for g, m in zip(self.generators, sizes, strict=True))
+                self.epoch = np.concatenate(list(orders))
+            return self.epoch[:, done : done + batch]
         if self.mode == _REPEATED:
             draws = [g.integers(0, n_samples, (m, batch)) for g, m in zip(self.generators, sizes, strict=True)]
         else:
@@ -188,6 +203,8 @@ def _mode(sgd: Any) -> int:
     n_samples = sgd.loss.n_samples
     if sgd.batch_size is None or (not sgd.replacement and sgd.batch_size == n_samples):
         return _EVERY
+    if sgd.shuffle:
+        return _EPOCH
     return _REPEATED if sgd.replacement or sgd.batch_size == 1 else _DISTINCT
 
 
@@ -280,6 +297,22 @@ def _target(target: Any, parameters: tuple[str, ...]) -> Callable | None:
 
 def _name(target: Any) -> str:
     return target if isinstance(target, str) else getattr(target, "__name__", repr(target))
+
+
+def _phase_starts(p0: Any, n_paths: int, d: int, dim: int, generator: np.random.Generator) -> np.ndarray:
+    """As `_starts`; with momentum (dim = 2 d), starts of d coordinates are at rest."""
+    if dim == d:
+        return _starts(p0, n_paths, d, generator)
+    if hasattr(p0, "sample"):
+        size = np.size(np.asarray(p0.sample(np.random.default_rng(0), 1)))
+    else:
+        array = np.asarray(p0)
+        size = array.size if array.ndim < 2 else array.shape[1]
+        size = 1 if d == 1 and array.shape in ((), (n_paths,)) else size
+    if size == d:
+        starts = _starts(p0, n_paths, d, generator)
+        return np.concatenate([starts, np.zeros_like(starts)], axis=1)
+    return _starts(p0, n_paths, dim, generator)
 
 
 def _starts(p0: Any, n_paths: int, dim: int, generator: np.random.Generator) -> np.ndarray:

@@ -56,15 +56,33 @@ def draw_repeated(rng, words, left, index, b, active, n_samples, power, reject, 
 @njit(**OPTIONS)
 def draw_distinct(rng, order, index, active, batch):
     # Sample numbers without replacement: the first steps of a shuffle. They are uniform whatever order the shuffle
-    # starts from, so all paths share one array and nobody resets it.
-    n_samples = order.size
+    # starts from, so all paths share one row and nobody resets it.
+    n_samples = order.shape[1]
     for p in range(active):
         for b in range(batch):
             other = b + rng.integers(0, n_samples - b)
-            chosen = order[other]
-            order[other] = order[b]
-            order[b] = chosen
+            chosen = order[0, other]
+            order[0, other] = order[0, b]
+            order[0, b] = chosen
             index[p, b] = chosen
+
+
+@njit(**OPTIONS)
+def draw_epoch(rng, order, ids, index, active, batch, step):
+    # The next samples of an epoch that visits each once: the shuffle of a path's own row goes on where it stopped.
+    # All paths are at the same place of their epochs. The last batch may be smaller; its size is returned.
+    n_samples = order.shape[1]
+    done = ((step - 1) % ((n_samples + batch - 1)//batch))*batch
+    size = min(batch, n_samples - done)
+    for p in range(active):
+        row = ids[p]
+        for b in range(done, done + size):
+            other = b + rng.integers(0, n_samples - b)
+            chosen = order[row, other]
+            order[row, other] = order[row, b]
+            order[row, b] = chosen
+            index[p, b - done] = chosen
+    return size
 """
 
 ARRIVE = """@njit(**OPTIONS)
@@ -86,8 +104,11 @@ def arrive(theta, words, ids, exits, active, step):
 """
 
 KERNELS = """@njit(**OPTIONS)
-def advance(theta, words, ids, exits, order, index, data, rng, learning_rate, mode, constants, left, active, first, n):
-    # n steps of SGD for the first `active` columns of theta. mode: 0 every sample, 1 with replacement, 2 without.
+def advance(
+    theta, words, ids, exits, order, index, data, rng, learning_rate, momentum, mode, constants, left, active, first, n
+):
+    # n steps of SGD for the first `active` columns of theta. mode: 0 every sample, 1 with replacement, 2 without,
+    # 3 epochs that visit each sample once.
     n_samples, power, reject = constants[0], constants[1], constants[2]
     picks = np.int64(constants[3])
     batch = data.shape[0] if mode == 0 else index.shape[1]
@@ -99,7 +120,9 @@ def advance(theta, words, ids, exits, order, index, data, rng, learning_rate, mo
                 left = draw_repeated(rng, words, left, index, b, active, n_samples, power, reject, picks)
         elif mode == 2:
             draw_distinct(rng, order, index, active, batch)
-        move(theta, active, index, data, batch, mode == 0, learning_rate)
+        elif mode == 3:
+            batch = draw_epoch(rng, order, ids, index, active, index.shape[1], step)
+        move(theta, active, index, data, batch, mode == 0, learning_rate, momentum)
         active = arrive(theta, words, ids, exits, active, step)
     return left, active
 """

@@ -45,10 +45,15 @@ def loss_module(loss: Any, parameters: Sequence[str], columns: Sequence[str]) ->
     return _load("\n\n".join(parts))
 
 
-def path_module(loss: Any, parameters: Sequence[str], columns: Sequence[str], target: Any = None) -> ModuleType:
-    """The module whose `advance` moves a block of SGD paths, stopping each where the condition `target` holds."""
+def path_module(
+    loss: Any, parameters: Sequence[str], columns: Sequence[str], target: Any = None, momentum: bool = False
+) -> ModuleType:
+    """The module whose `advance` moves a block of SGD paths, stopping each where the condition `target` holds.
+
+    With momentum, the rows of theta behind the parameters hold their velocities.
+    """
     loss, theta, data = _canonical(loss, parameters, columns)
-    parts = [HEADER, SIMULATE, _move_kernel(_Lowered(_gradient(loss, theta), theta, data))]
+    parts = [HEADER, SIMULATE, _move_kernel(_Lowered(_gradient(loss, theta), theta, data), momentum)]
     if target is None:
         condition = "False"
     else:
@@ -176,17 +181,23 @@ def covariance(theta, data, out):
 """
 
 
-def _move_kernel(code: _Lowered) -> str:
+def _move_kernel(code: _Lowered, momentum: bool) -> str:
     index = range(code.size)
+    steps = [f"learning_rate*({code.common[k]} + s{k}/batch)" for k in index]
+    tail = [f"theta[{k}, p] = t{k} - {steps[k]}" for k in index]
+    if momentum:
+        d = code.size
+        tail = [f"v{k} = momentum*theta[{d + k}, p] - {steps[k]}" for k in index]
+        tail += [f"theta[{k}, p] = t{k} + v{k}" for k in index] + [f"theta[{d + k}, p] = v{k}" for k in index]
     return f"""@njit(**OPTIONS)
-def move(theta, active, index, data, batch, full, learning_rate):
+def move(theta, active, index, data, batch, full, learning_rate, momentum):
     for p in range(active):
 {code.loads(8)}
 {_lines([f"s{k} = 0.0" for k in index], 8)}
         for b in range(batch):
             i = b if full else index[p, b]
 {code.sample(12, [f"s{k} += {code.rest[k]}" for k in index])}
-{_lines([f"theta[{k}, p] = t{k} - learning_rate*({code.common[k]} + s{k}/batch)" for k in index], 8)}
+{_lines(tail, 8)}
 """
 
 

@@ -190,13 +190,21 @@ class SampleLoss:
             result[:, part] = pairs.reshape(self.dim, -1, batch).mean(axis=2)
         return result
 
-    def path_kernels(self, target: Condition | None = None) -> ModuleType:
+    def rows_gradient(self, rows: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """Mean gradient over the given samples only, at points theta (d, n); rows (B,) may repeat; shape (d, n)."""
+        if self._formula is None:
+            return self.batch_gradient(theta, np.broadcast_to(rows, (theta.shape[1], len(rows))))
+        out = np.empty((self.dim, theta.shape[1]))
+        self._kernels.gradient(np.ascontiguousarray(theta), np.ascontiguousarray(self._table[rows]), out)
+        return out
+
+    def path_kernels(self, target: Condition | None = None, momentum: bool = False) -> ModuleType:
         """The compiled module that moves SGD paths of a formula loss; the condition `target` stops them."""
         from .codegen import path_module
 
         assert self._formula is not None
         condition = None if target is None else target.expression
-        return path_module(self._formula.expression, self.parameters, self._columns or (), condition)
+        return path_module(self._formula.expression, self.parameters, self._columns or (), condition, momentum)
 
     @cached_property
     def _kernels(self) -> ModuleType:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ from .loss import SampleLoss
 
 if TYPE_CHECKING:
     from ..equation import FokkerPlanck
+    from ..grid import Grid
     from ..montecarlo.ensemble import Ensemble
-
-MODELS = ("first-order",)
+    from .central_flow import CentralFlow
+    from .operator import TransferOperator
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class SGD:
         B; None takes every sample in each step, which leaves no noise.
     replacement : bool
         Whether a sample may come twice in one batch.
+    shuffle : bool
+        Every epoch visits each sample once, in an order of its own, cut into batches (what DataLoader users mean); the
+        last batch of an epoch may be smaller. Goes with replacement=False, which it implies.
+    momentum : float
+        m in v' = m v - eta g, theta' = theta + v' (heavy ball), below 1.
 
     Notes
     -----
@@ -48,6 +53,8 @@ class SGD:
     learning_rate: float = 0.02
     batch_size: int | None = 1
     replacement: bool = True
+    shuffle: bool = False
+    momentum: float = 0.0
 
     def __post_init__(self):
         if not isinstance(self.loss, SampleLoss):
@@ -59,6 +66,16 @@ class SGD:
             raise bad_value("learning_rate", "positive and finite", rate)
         if not isinstance(self.replacement, bool | np.bool_):
             raise bad_type("replacement", "True or False", self.replacement)
+        if not isinstance(self.shuffle, bool | np.bool_):
+            raise bad_type("shuffle", "True or False", self.shuffle)
+        m = self.momentum
+        if isinstance(m, bool) or not isinstance(m, int | float | np.integer | np.floating):
+            raise bad_type("momentum", "a number from 0 to below 1", m)
+        if not 0.0 <= m < 1.0:
+            raise bad_value("momentum", "at least 0 and below 1", m)
+        object.__setattr__(self, "momentum", float(m))
+        if self.shuffle:
+            object.__setattr__(self, "replacement", False)
         batch = self.batch_size
         if batch is not None:
             if isinstance(batch, bool) or not isinstance(batch, int | np.integer):
@@ -66,7 +83,8 @@ class SGD:
             if batch < 1:
                 raise bad_value("batch_size", "a positive whole number or None", batch, "None takes every sample.")
             if batch > self.loss.n_samples and not self.replacement:
-                rule = f"at most the {self.loss.n_samples} samples without replacement"
+                how = "with shuffling" if self.shuffle else "without replacement"
+                rule = f"at most the {self.loss.n_samples} samples {how}"
                 raise bad_value("batch_size", rule, batch, "Set replacement=True or batch_size=None.")
             object.__setattr__(self, "batch_size", int(batch))
         object.__setattr__(self, "learning_rate", float(rate))
@@ -91,23 +109,93 @@ class SGD:
         diffusion = 0.5 * self.learning_rate**2 * self.noise_factor * self.loss.covariance(*theta)
         return diffusion[0, 0] if self.loss.dim == 1 else diffusion
 
-    def equation(self, model: str = "first-order", convention: str = "ito") -> FokkerPlanck:
-        """A Fokker-Planck equation for this SGD, in steps.
+    def equation(
+        self,
+        model: str = "first-order",
+        convention: str = "ito",
+        temperature: float | None = None,
+        stability: float | None = None,
+        scale: Any = None,
+        time_order: float = 1.0,
+        strength: float | None = None,
+        box: Any = None,
+    ) -> FokkerPlanck:
+        """A Fokker-Planck equation for this SGD, in steps; `fokkerplanck.sgd.models` defines each and says when it holds.
 
         Parameters
         ----------
-        model : "first-order"
-            Drift and diffusion as above; valid where the learning rate times the largest curvature is much below 2.
+        model : {"first-order", "second-order", "langevin", "levy", "subdiffusive", "momentum", "swarm"}
         convention : str
             Where in a step the noise is read. SGD is "ito"; the others are for comparison.
+        temperature : float, optional
+            Of "langevin". Default: eta f tr Sigma / (2 B d) at the smallest loss in `box`.
+        stability, scale : float, number or callable
+            Of "levy": the stability index, and the per-sample scale of the gradient noise (default: what gives the
+            first-order diffusion at stability 2).
+        time_order : float
+            Of "subdiffusive", below 1.
+        strength : float
+            Of "swarm": the pull towards the mean, per step.
+        box : Grid or list of (low, high), optional
+            Where the smallest loss is looked for.
         """
-        from ..equation import FokkerPlanck
+        from .models import Settings, model_equation
 
-        if model not in MODELS:
-            match = difflib.get_close_matches(str(model), MODELS, n=1, cutoff=0.4)
-            then = f"Did you mean {match[0]!r}?" if match else ""
-            raise bad_value("model", f"one of {', '.join(map(repr, MODELS))}", model, then)
-        return FokkerPlanck(drift=self.drift, diffusion=self.diffusion, convention=convention)
+        return model_equation(
+            self, model, Settings(convention, temperature, stability, scale, time_order, strength, box)
+        )
+
+    def check(self, result: Any, model: str = "first-order") -> float:
+        """eta times the largest curvature where a result carries its mass; warns as it approaches 2.
+
+        Parameters
+        ----------
+        result : Solution, Ensemble, or pair (masses, grid)
+        model : str
+            For the words of the warning.
+        """
+        from .models import check
+
+        return check(self, result, model)
+
+    def central_flow(self, start: Any, steps: Any, rtol: float = 1e-8) -> CentralFlow:
+        """The path about which full-batch descent oscillates at the edge of stability; see `fokkerplanck.sgd.central_flow`.
+
+        Parameters
+        ----------
+        start : d numbers
+        steps : increasing sequence, from 0 on
+        """
+        from .central_flow import central_flow
+
+        return central_flow(self, start, steps, rtol)
+
+    def transfer_operator(
+        self, grid: Grid, model: str = "exact", kind: str = "auto", n_batches: int = 4096, seed: int = 0
+    ) -> TransferOperator:
+        """The density of this SGD itself, step by step, without a diffusion approximation.
+
+        Parameters
+        ----------
+        grid : Grid
+            Over the parameters; over the parameters and then the velocities if there is momentum.
+        model : {"exact", "gaussian-chain"}
+            "gaussian-chain" replaces the gradient noise of each step by a normal law of the same covariance.
+        kind : {"auto", "enumerated", "kernel", "sampled"}
+            How "exact" sees the batches: every distinct one, a normal law in their place, or `n_batches` drawn with
+            `seed`. "auto" enumerates up to 10^4 distinct batches; beyond, it takes the normal law for batches of 30 or
+            more, else draws some.
+        n_batches, seed : int
+            For "sampled".
+
+        Returns
+        -------
+        TransferOperator
+            One application is one step; one epoch with `shuffle`.
+        """
+        from .operator import transfer_operator
+
+        return transfer_operator(self, grid, model, kind, n_batches, seed)
 
     def simulate(
         self,
@@ -125,6 +213,8 @@ class SGD:
         ----------
         p0 : density, point or array
             A density with ``sample(rng, n)``, one point (d numbers) for all paths, or one row a path (n_paths, d).
+            With momentum, positions hold the d parameters and then the d velocities; starts may give both (2 d
+            numbers) or the parameters only, at rest. A function as `target` is then called with both.
         steps : increasing whole numbers from 0 on
             When positions are recorded. May be None with a target; then the positions at the end are kept.
         n_paths : int

@@ -1,0 +1,137 @@
+"""What a transfer operator answers: stationary densities, passage times in steps, eigenvalues and modes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from .. import density as _density
+from ..grid import Grid
+from ..solvers import transfer as _transfer
+
+if TYPE_CHECKING:
+    from .operator import TransferOperator
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StationaryChain:
+    """The density that an application of T leaves unchanged.
+
+    Attributes
+    ----------
+    grid : Grid
+    density : ndarray (*grid.shape)
+    stats : dict
+        parts (closed sets), residual (|T P - P| over the largest mass).
+    """
+
+    grid: Grid
+    density: np.ndarray
+    stats: dict[str, Any]
+
+    @cached_property
+    def masses(self) -> np.ndarray:
+        """Probability of each cell, grid.shape."""
+        return self.density * self.grid.volumes
+
+    def mean(self) -> np.ndarray:
+        """<x>, (dim,)."""
+        return _density.mean(self.masses, self.grid)
+
+    def covariance(self) -> np.ndarray:
+        """Covariance matrix of the cell centers, (dim, dim)."""
+        return _density.covariance(self.masses, self.grid)
+
+    def moment(self, k: int) -> np.ndarray:
+        """<x^k> per axis, (dim,)."""
+        return _density.moment(self.masses, self.grid, k)
+
+    def __repr__(self) -> str:
+        deviation = np.sqrt(np.diagonal(self.covariance()))
+        return f"Stationary density of a chain on {self.grid!r}\n  mean {self.mean()}, deviation {deviation}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChainPassage:
+    """Numbers of steps until a target, or an absorbing wall, is first reached.
+
+    Attributes
+    ----------
+    grid : Grid
+    mean, second_moment : ndarray (*grid.shape)
+        In steps; zero on the target, infinite where it may never be reached.
+    target : ndarray of bool (*grid.shape)
+    operator : TransferOperator
+    """
+
+    grid: Grid
+    mean: np.ndarray
+    second_moment: np.ndarray
+    target: np.ndarray
+    operator: TransferOperator
+
+    def at(self, x: Any) -> float:
+        """Mean number of steps from a point, linearly between the cell centers."""
+        self.grid.locate(x)
+        weights = _density.deposit(np.atleast_1d(np.asarray(x, dtype=float))[None], np.ones(1), self.grid)
+        used = weights > 0.0
+        return float(weights[used] @ self.mean[used])
+
+    def survival(self, steps: Any, p0: Any) -> np.ndarray:
+        """Probability of not having arrived after each of the increasing numbers of steps, from the density p0."""
+        return np.array([p.sum() for p in self._remaining(self.operator.applications(steps), p0)])
+
+    def density(self, steps: Any, p0: Any) -> np.ndarray:
+        """Probability per step of arriving at each of the increasing numbers of steps, from the density p0."""
+        counts = self.operator.applications(steps)
+        both = np.unique(np.concatenate([counts, np.maximum(counts - 1, 0)]))
+        left = dict(zip(both.tolist(), (p.sum() for p in self._remaining(both, p0)), strict=True))
+        return np.array([left[max(c - 1, 0)] - left[c] for c in counts.tolist()]) / self.operator.steps
+
+    def _remaining(self, counts: np.ndarray, p0: Any) -> list[np.ndarray]:
+        keep = sp.diags_array((~self.target).ravel().astype(float))
+        masses = np.where(self.target, 0.0, _density.initial_masses(p0, self.grid)[0]).ravel()
+        return list(_transfer.advance((keep @ self.operator.matrix).tocsc(), masses, counts))
+
+    def __repr__(self) -> str:
+        low, high = self.mean[~self.target].min(), self.mean.max()
+        return f"First passage of a chain on {self.grid!r}\n  mean steps  {low:.6g} to {high:.6g}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChainSpectrum:
+    """Leading eigenvalues and modes of T.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray (k,)
+        Of one application; the first is 1 unless walls absorb. One near -1 is an oscillation across a minimum.
+    right : ndarray (k, *grid.shape) densities; left : functions of the start, sum(left_i right_i volume) = 1
+    steps : int
+        Steps in an application.
+    """
+
+    grid: Grid
+    eigenvalues: np.ndarray
+    right: np.ndarray
+    left: np.ndarray
+    steps: int
+
+    @property
+    def modes(self) -> tuple[np.ndarray, np.ndarray]:
+        """(right, left)."""
+        return self.right, self.left
+
+    @property
+    def time_scales(self) -> np.ndarray:
+        """-steps / ln |eigenvalue|, (k,); infinite for the stationary mode."""
+        size = np.abs(self.eigenvalues)
+        with np.errstate(divide="ignore"):
+            return np.where(size < 1.0 - 1e-13, -self.steps / np.log(np.minimum(size, 1.0 - 1e-16)), np.inf)
+
+    def __repr__(self) -> str:
+        return f"Spectrum of a chain on {self.grid!r}\n  eigenvalues  {', '.join(f'{v:.8g}' for v in self.eigenvalues)}"

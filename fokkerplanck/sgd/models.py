@@ -1,0 +1,217 @@
+"""Continuous models of SGD: one Fokker-Planck equation each, per step, all on the same grid and comparable.
+
+With g the mean gradient, H its Hessian, Sigma the covariance of the per-sample gradients, B the batch size, f = 1 with
+replacement and (N - B)/(N - 1) without:
+
+    first-order   mu = -eta g,  D = eta^2 f Sigma / (2 B)
+    second-order  mu = -eta grad(L + (eta/4) |grad L|^2) = -eta (g + (eta/2) H g),  D as above
+    langevin      mu = -eta g,  D = eta T
+    levy          mu = -eta g,  jumps of stability a and scale eta c,  c = c_1 B^(1/a - 1)
+    subdiffusive  first-order with waiting times of time_order below 1
+    momentum      theta' = v,  v' = -(1 - m) v - eta g + noise of D = eta^2 f Sigma / (2 B), on (theta, v)
+    swarm         first-order plus -strength (theta - <theta>)
+
+Sources: Li, Tai and E (2017) for the first two; Mandt, Hoffman and Blei (2017) for langevin; Simsekli, Sagun and
+Gurbuzbalaban (2019) for levy.
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..equation import FokkerPlanck, Swarm
+from ..errors import ModelWarning, bad_type, bad_value
+from ..grid import Grid
+
+VALID_WHEN = {
+    "first-order": "eta times the largest curvature is much below 2",
+    "second-order": "as first-order; one order better in the mean, but not in the stationary variance (there it is worse)",
+    "langevin": "never quite: the usual assumption of a constant temperature, as a baseline",
+    "levy": "the gradient noise has heavy tails",
+    "subdiffusive": "plateaus and trapping",
+    "momentum": "1 - m is small, as is eta times the largest curvature",
+    "swarm": "many loosely coupled workers",
+}
+EDGE = 1.0  # eta times curvature from which `check` warns: the first-order variance is off by 2/(2 - eta h)
+CARRIES = 0.99  # the share of the mass that counts as carrying it
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of all models; see `fokkerplanck.sgd.SGD.equation`."""
+
+    convention: str = "ito"
+    temperature: float | None = None
+    stability: float | None = None
+    scale: Any = None
+    time_order: float = 1.0
+    strength: float | None = None
+    box: Any = None
+
+
+USES = {"langevin": {"temperature", "box"}, "levy": {"stability", "scale"}, "subdiffusive": {"time_order"}}
+USES["swarm"] = {"strength"}
+
+
+def model_equation(sgd: Any, model: str, settings: Settings) -> FokkerPlanck:
+    """The equation of one model; see `fokkerplanck.sgd.SGD.equation`."""
+    if model == "central-flow":
+        then = "It is a trajectory without a density of its own: use sgd.central_flow(start, steps)."
+        raise bad_value("model", "a model with an equation", model, then)
+    if model not in VALID_WHEN:
+        match = difflib.get_close_matches(str(model), VALID_WHEN, n=1, cutoff=0.4)
+        then = f"Did you mean {match[0]!r}?" if match else ""
+        raise bad_value("model", f"one of {', '.join(map(repr, VALID_WHEN))}", model, then)
+    _check_settings(sgd, model, settings)
+    build = {"langevin": _langevin, "levy": _levy, "momentum": _momentum}.get(model)
+    if build is not None:
+        return build(sgd, settings)
+    drift = _second_order_drift(sgd) if model == "second-order" else sgd.drift
+    more: dict[str, Any] = {}
+    if model == "subdiffusive":
+        more["time_order"] = settings.time_order
+    if model == "swarm":
+        more["interaction"] = Swarm(settings.strength)  # type: ignore[arg-type]
+    return FokkerPlanck(drift=drift, diffusion=sgd.diffusion, convention=settings.convention, **more)
+
+
+def _check_settings(sgd: Any, model: str, settings: Settings) -> None:
+    plain = Settings()
+    uses = USES.get(model, set())
+    for name in ("temperature", "stability", "scale", "time_order", "strength", "box"):
+        value = getattr(settings, name)
+        if value is not getattr(plain, name) and value != getattr(plain, name) and name not in uses:
+            owner = next(m for m, names in USES.items() if name in names)
+            raise bad_value(name, f"left out for model {model!r}", value, f"It belongs to {owner!r}.")
+    for name, owner in (("stability", "levy"), ("strength", "swarm")):
+        if model == owner and getattr(settings, name) is None:
+            raise bad_value(name, f"given for model {owner!r}", None)
+    if model == "subdiffusive" and not 0.0 < settings.time_order < 1.0:
+        raise bad_value("time_order", "above 0 and below 1 for model 'subdiffusive'", settings.time_order)
+    if sgd.momentum and model != "momentum":
+        then = "Use model='momentum', on a grid of parameter and velocity."
+        raise bad_value("model", "'momentum' for SGD with momentum", model, then)
+    if model == "momentum" and (not sgd.momentum or sgd.loss.dim != 1):
+        got = "no momentum" if not sgd.momentum else f"{sgd.loss.dim} parameters"
+        raise bad_value("model", "for SGD with momentum and one parameter", got, "Such as SGD(loss, momentum=0.9).")
+
+
+def _second_order_drift(sgd: Any) -> Callable:
+    eta = sgd.learning_rate
+
+    def drift(*theta: np.ndarray) -> np.ndarray:
+        g = sgd.loss.gradient(*theta)
+        modified = -eta * (g + 0.5 * eta * np.einsum("ij...,j...->i...", sgd.loss.hessian(*theta), g))
+        return modified[0] if sgd.loss.dim == 1 else modified
+
+    return drift
+
+
+def _langevin(sgd: Any, settings: Settings) -> FokkerPlanck:
+    temperature = settings.temperature
+    if temperature is None:
+        temperature = noise_temperature(sgd, settings.box)
+    elif isinstance(temperature, bool) or not isinstance(temperature, int | float | np.integer | np.floating):
+        raise bad_type("temperature", "a number not below 0", temperature)
+    if not 0.0 <= temperature < np.inf:
+        raise bad_value("temperature", "a number not below 0", temperature)
+    eta = sgd.learning_rate
+    if sgd.loss.formula is not None:  # by its potential the equilibrium exp(-L/T) comes out to round-off
+        return FokkerPlanck(
+            potential=lambda *theta: eta * sgd.loss.value(*theta),
+            diffusion=eta * temperature,
+            convention=settings.convention,
+        )
+    return FokkerPlanck(drift=sgd.drift, diffusion=eta * temperature, convention=settings.convention)
+
+
+def noise_temperature(sgd: Any, box: Any) -> float:
+    """eta f tr Sigma / (2 B d) at the point of smallest loss in a box (a Grid, or (low, high) pairs)."""
+    if box is None:
+        then = "Pass temperature=, or box=grid to have it read at the smallest loss in the box."
+        raise bad_value("temperature", "given unless `box` is", None, then)
+    d = sgd.loss.dim
+    if not isinstance(box, Grid):
+        box = Grid(box, 2001 if d == 1 else 201 if d == 2 else 41)
+    if box.dim != d:
+        raise bad_value("box", f"of {d} axes", box.dim)
+    points = [x.ravel() for x in np.meshgrid(*box.centers, indexing="ij")]
+    best = int(np.argmin(sgd.loss.value(*points)))
+    covariance = sgd.loss.covariance(*(x[best : best + 1] for x in points))
+    return float(0.5 * sgd.learning_rate * sgd.noise_factor * np.einsum("ii...->...", covariance)[0] / d)
+
+
+def _levy(sgd: Any, settings: Settings) -> FokkerPlanck:
+    from ..jumps import LevyJumps
+
+    a, d, batch = float(settings.stability or 0.0), sgd.loss.dim, sgd.batch_size
+    if batch is None:
+        raise bad_value("batch_size", "a number for model 'levy'", None, "A full batch has no noise.")
+    given = settings.scale
+
+    def scale(*theta: np.ndarray) -> np.ndarray:
+        if given is None:
+            trace = np.einsum("ii...->...", sgd.loss.covariance(*theta))
+            one = np.sqrt(0.5 * sgd.noise_factor * batch * trace / d)
+        else:
+            one = given(*theta) if callable(given) else np.full(np.shape(theta[0]), float(given))
+        return sgd.learning_rate * batch ** (1.0 / a - 1.0) * one
+
+    jumps = LevyJumps(stability=a, scale=scale)
+    more: dict[str, Any] = {"jumps": jumps}
+    return FokkerPlanck(drift=sgd.drift, diffusion=0.0, convention=settings.convention, **more)
+
+
+def _momentum(sgd: Any, settings: Settings) -> FokkerPlanck:
+    m = sgd.momentum
+
+    def drift(theta: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
+        return [v + 0.0 * theta, -(1.0 - m) * v + sgd.drift(theta)]
+
+    def diffusion(theta: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
+        noise = sgd.diffusion(theta)
+        return [0.0 * (noise + v), noise + 0.0 * v]
+
+    return FokkerPlanck(drift=drift, diffusion=diffusion, convention=settings.convention)
+
+
+def check(sgd: Any, result: Any, model: str = "first-order") -> float:
+    """See `fokkerplanck.sgd.SGD.check`."""
+    points, weights = _carriers(result)
+    d = sgd.loss.dim
+    order = np.argsort(weights)[::-1]
+    carrying = order[: int(np.searchsorted(np.cumsum(weights[order]), CARRIES * weights.sum())) + 1]
+    curvature = sgd.loss.curvature(*(x[carrying] for x in points[:d]))
+    place = int(np.nanargmax(curvature))
+    edge = float(sgd.learning_rate * curvature[place])
+    if edge >= EDGE:
+        where = ", ".join(f"{x[carrying][place]:.4g}" for x in points[:d])
+        off = f"its local variance is off by a factor {2.0 / (2.0 - edge):.3g}" if edge < 2.0 else "descent is unstable"
+        text = (
+            f"eta times the largest curvature is {edge:.3g} at ({where}), where the density carries mass: {off} there."
+        )
+        valid = f" {model!r} holds where {VALID_WHEN[model]}." if model in VALID_WHEN else ""
+        warnings.warn(text + valid + " Use sgd.transfer_operator(grid).", ModelWarning, stacklevel=3)
+    return edge
+
+
+def _carriers(result: Any) -> tuple[list[np.ndarray], np.ndarray]:
+    """Points (d arrays) and weights of whatever holds a density: its last time."""
+    if hasattr(result, "positions"):
+        last = result.positions[-1]
+        last = last[np.isfinite(last).all(axis=1)]
+        return list(last.T), np.full(len(last), 1.0 / max(len(last), 1))
+    if isinstance(result, tuple) and len(result) == 2:
+        masses, grid = np.asarray(result[0]), result[1]
+    elif hasattr(result, "masses") and hasattr(result, "grid"):
+        masses, grid = result.masses, result.grid
+        masses = masses[-1] if masses.ndim > grid.dim else masses
+    else:
+        raise bad_type("result", "a Solution, an Ensemble or a pair (masses, grid)", result)
+    return [x.ravel() for x in np.meshgrid(*grid.centers, indexing="ij")], masses.ravel()

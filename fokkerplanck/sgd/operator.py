@@ -1,0 +1,306 @@
+"""The transfer operator of SGD: its density pushed through the true update maps, batch by batch."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from .. import density as _density
+from ..equation import Points
+from ..errors import bad_type, bad_value
+from ..grid import Grid
+from ..results import Solution
+from ..solvers import transfer as _transfer
+from .batches import Batches, enumerate_batches, sample_batches
+from .chain import ChainPassage, ChainSpectrum, StationaryChain
+
+MODELS = ("exact", "gaussian-chain")
+KINDS = ("auto", "enumerated", "kernel", "sampled")
+CENTRAL_LIMIT = 30  # batches from which a normal law replaces the enumeration of too many of them
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TransferOperator:
+    """T on cell masses: after one application, P' = T P.
+
+    Attributes
+    ----------
+    grid : Grid
+    matrix : scipy csc_array (n, n)
+        Nonnegative; columns sum to one, or to one minus what an absorbing wall takes.
+    kind : {"enumerated", "kernel", "sampled"}
+    steps : int
+        Steps of SGD in one application: 1, or those of an epoch with shuffling.
+    n_maps : int
+        Update maps pushed (1 for a normal law).
+    clamped : ndarray (*grid.shape)
+        Probability with which a path from this cell would leave through a reflecting wall. It is put on the wall, as
+        projected SGD does.
+    noise, smearing : ndarray (dim, *grid.shape)
+        Variance of an application along each axis: of SGD itself, and what the grid adds to it, at most h^2/4.
+
+    Notes
+    -----
+    Sharing a point linearly between two cell centers keeps its mean and adds the variance s (h - s). This is the least
+    that nonnegative weights can add; it is of second order in h for a step of given length, but s (h - s) ~ |step| h
+    where steps are much shorter than a cell. `smearing` beside `noise` says whether that matters.
+    """
+
+    grid: Grid
+    matrix: sp.csc_array
+    kind: str
+    model: str
+    steps: int
+    n_maps: int
+    clamped: np.ndarray
+    noise: np.ndarray
+    smearing: np.ndarray
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def evolve(self, p0: Any, steps: Any) -> Solution:
+        """The density after the given numbers of steps.
+
+        Parameters
+        ----------
+        p0 : initial density, as for `fokkerplanck.solve`
+        steps : whole number or increasing sequence, from 0 on; multiples of `self.steps`
+
+        Returns
+        -------
+        Solution
+            Its stats: clamped, the expected number of times that a path met a reflecting wall (near 0 where the box is
+            large enough); noise and smearing, averaged over the last density, along each axis.
+        """
+        counts = self.applications(steps)
+        start, initial_mass = _density.initial_masses(p0, self.grid)
+        masses, met = self._masses(start.ravel(), counts)
+        densities = masses.reshape(-1, *self.grid.shape) / self.grid.volumes
+        last = masses[-1] / max(masses[-1].sum(), 1e-300)
+        stats = {
+            "error_estimate": 1e-16 * float(counts[-1]),
+            "mass_error": 0.0 if self.grid.absorbs else float(np.abs(masses.sum(axis=1) - 1.0).max()),
+            "min_density": float(densities.min() / densities.max()),
+            "initial_mass": initial_mass,
+            "products": int(counts[-1]),
+            "clamped": met,
+            "noise": [float(v.ravel() @ last) for v in self.noise],
+            "smearing": [float(v.ravel() @ last) for v in self.smearing],
+            "order": 2,
+        }
+        times = counts.astype(float) * self.steps
+        message = f"transfer operator, {self.kind}"
+        return Solution(self.grid, times, densities, f"transfer ({self.kind})", stats, message=message)
+
+    def stationary(self, p0: Any = None) -> StationaryChain:
+        """The density that an application leaves unchanged; where several sets are closed, p0 weighs them."""
+        parts = _transfer.closed_sets(self.matrix)
+        if not parts:
+            then = "Make a wall reflecting; with absorbing walls ask for the survival."
+            raise bad_value(
+                "grid", "closed somewhere for a stationary density", "absorbing walls that take everything", then
+            )
+        weights = np.ones(1)
+        if len(parts) > 1:
+            if p0 is None:
+                where = ", ".join(str(self._place(part[len(part) // 2])) for part in parts[:4])
+                then = "Pass p0 to say where the probability starts."
+                raise bad_value("p0", f"given, as {len(parts)} sets are closed (around {where})", None, then)
+            weights = _transfer.absorbed_shares(self.matrix, parts, _density.initial_masses(p0, self.grid)[0].ravel())
+        masses = sum(w * _transfer.stationary_masses(self.matrix, part) for w, part in zip(weights, parts, strict=True))
+        masses = np.asarray(masses)
+        residual = float(np.abs(self.matrix @ masses - masses).max() / masses.max())
+        density = masses.reshape(self.grid.shape) / self.grid.volumes
+        return StationaryChain(self.grid, density, {"parts": len(parts), "residual": residual})
+
+    def first_passage(self, target: Any = None) -> ChainPassage:
+        """Numbers of steps until a target is first reached.
+
+        Parameters
+        ----------
+        target : boolean array on the grid, callable f(x, y) -> mask, or None for the absorbing walls
+            It is made of the cells whose centers lie in it: put cell edges on its border.
+        """
+        mask = self._region(target)
+        outside = ~mask.ravel()
+        passage = _transfer.Passage(self.matrix, outside)
+        mean = passage.solve(np.ones(self.grid.size))
+        finite = np.where(np.isfinite(mean), mean, 0.0)
+        second = passage.solve(np.where(outside, 2.0 * finite - 1.0, 0.0))
+        second[np.isinf(mean)] = np.inf
+        shape = self.grid.shape
+        return ChainPassage(
+            self.grid, self.steps * mean.reshape(shape), self.steps**2 * second.reshape(shape), mask, self
+        )
+
+    def spectrum(self, k: int = 6) -> ChainSpectrum:
+        """The k eigenvalues of T of largest modulus (on more than 1000 cells: the nearest to 1), with their modes."""
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k < self.grid.size:
+            raise bad_value("k", f"a whole number from 1 to {self.grid.size - 1}", k)
+        values, right, left = _transfer.leading_modes(self.matrix, int(k))
+        shape = self.grid.shape
+        return ChainSpectrum(
+            self.grid, values, right.T.reshape(-1, *shape) / self.grid.volumes, left.T.reshape(-1, *shape), self.steps
+        )
+
+    def _masses(self, start: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, float]:
+        """Masses (n_times, n) and the expected number of meetings with reflecting walls, counted in its own row."""
+        if not self.clamped.any():
+            return np.array(list(_transfer.advance(self.matrix, start, counts))), 0.0
+        counter = np.append(self.clamped.ravel(), 1.0)[None]
+        counting = sp.vstack([sp.hstack([self.matrix, sp.csc_array((self.grid.size, 1))]), sp.csc_array(counter)])
+        both = np.array(list(_transfer.advance(counting.tocsc(), np.append(start, 0.0), counts)))
+        return both[:, :-1], float(both[-1, -1])
+
+    def applications(self, steps: Any) -> np.ndarray:
+        """Increasing numbers of steps as numbers of applications."""
+        array = np.atleast_1d(np.asarray(steps))
+        if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf" or (array != np.round(array)).any():
+            raise bad_type("steps", "a whole number or a list of whole numbers", steps)
+        if array[0] < 0 or (np.diff(array) <= 0).any():
+            raise bad_value("steps", "increasing, from 0 on", steps, "Sort them and drop repeats.")
+        if (array % self.steps).any():
+            raise bad_value("steps", f"multiples of the {self.steps} steps of an epoch", steps)
+        return (array // self.steps).astype(np.int64)
+
+    def _region(self, target: Any) -> np.ndarray:
+        if target is None:
+            if not self.grid.absorbs:
+                raise bad_value("target", "given, as no wall absorbs", None, "Pass f(x) -> mask.")
+            return np.zeros(self.grid.shape, dtype=bool)
+        mask = np.asarray(target(*Points.centers(self.grid).coords) if callable(target) else target)
+        if mask.shape != self.grid.shape or mask.dtype != bool:
+            raise bad_value("target", f"boolean of the grid's shape {self.grid.shape}", f"{mask.dtype} {mask.shape}")
+        if not mask.any() or mask.all():
+            got = "all cells" if mask.all() else "no cell center"
+            raise bad_value(
+                "target", "a region that holds some cell centers but not all", got, "Refine or move the grid."
+            )
+        return mask
+
+    def _place(self, cell: int) -> tuple[float, ...]:
+        index = np.unravel_index(cell, self.grid.shape)
+        return tuple(float(f"{c[i]:.4g}") for c, i in zip(self.grid.centers, index, strict=True))
+
+    def __repr__(self) -> str:
+        noise = ", ".join(f"{v.max():.3g}" for v in self.noise)
+        smear = ", ".join(f"{v.max():.3g}" for v in self.smearing)
+        return "\n".join(
+            [
+                f"TransferOperator ({self.model}) on {self.grid!r}",
+                f"  {self.kind}, {self.n_maps} map(s), {self.matrix.nnz} entries, {self.steps} step(s) an application",
+                f"  variance per application at most {noise} by SGD, {smear} by the grid",
+            ]
+        )
+
+
+def transfer_operator(sgd: Any, grid: Grid, model: str, kind: str, n_batches: int, seed: int) -> TransferOperator:
+    """See `fokkerplanck.sgd.SGD.transfer_operator`."""
+    _check(sgd, grid, model, kind, n_batches, seed)
+    batches, kind = _choose(sgd, model, kind, n_batches, seed)
+    maps: Callable
+    if batches is None:
+        maps, weights, steps, covariance = _mean_map(sgd), np.ones(1), 1, _noise(sgd)
+    else:
+        maps, weights, steps, covariance = _batch_maps(sgd, batches), batches.weights, batches.steps, None
+    result = _transfer.transfer(grid, maps, weights, covariance)
+    centers = np.stack([x.ravel() for x in np.meshgrid(*grid.centers, indexing="ij")])
+    smearing = np.stack([_spread(result.matrix, x) for x in centers]) - result.noise - result.stretch
+    shape = (grid.dim, *grid.shape)
+    return TransferOperator(
+        grid, result.matrix, kind, model, steps, len(weights), result.clamped.reshape(grid.shape),
+        result.noise.reshape(shape), smearing.reshape(shape), {"process": repr(sgd), "seed": seed},
+    )  # fmt: skip
+
+
+def _check(sgd: Any, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any) -> None:
+    if not isinstance(grid, Grid):
+        raise bad_type("grid", "a Grid", grid, "Make one with fp.Grid((low, high), cells).")
+    dim = sgd.loss.dim * (2 if sgd.momentum else 1)
+    if grid.dim != dim:
+        what = "parameters and velocities" if sgd.momentum else "parameters"
+        raise bad_value("grid", f"of {dim} axes, one for each of the {what}", f"{grid.dim}")
+    for name, word, words in (("model", model, MODELS), ("kind", kind, KINDS)):
+        if word not in words:
+            match = difflib.get_close_matches(str(word), words, n=1, cutoff=0.4)
+            then = f"Did you mean {match[0]!r}?" if match else ""
+            raise bad_value(name, f"one of {', '.join(map(repr, words))}", word, then)
+    for name, value, least in (("n_batches", n_batches, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise bad_value(name, f"a whole number of at least {least}", value)
+    if sgd.shuffle and (model == "gaussian-chain" or kind == "kernel"):
+        then = "Noise that sums to zero over an epoch is not a sequence of independent normal draws."
+        raise bad_value(
+            "kind", "'auto', 'enumerated' or 'sampled', model 'exact', with shuffling", f"{kind}, {model}", then
+        )
+
+
+def _choose(sgd: Any, model: str, kind: str, n_batches: int, seed: int) -> tuple[Batches | None, str]:
+    """The batches to push and the word for it; None for a normal law."""
+    if model == "gaussian-chain" or kind == "kernel":
+        return None, "kernel"
+    if kind != "sampled":
+        batches = enumerate_batches(sgd)
+        if batches is not None:
+            return batches, batches.kind
+        if kind == "enumerated":
+            raise bad_value(
+                "kind", "'auto', 'kernel' or 'sampled' here", kind, "There are more than 10000 distinct batches."
+            )
+        if not sgd.shuffle and sgd.batch_size >= CENTRAL_LIMIT:
+            return None, "kernel"
+    return sample_batches(sgd, n_batches, seed), "sampled"
+
+
+def _step(sgd: Any, state: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """One step for states (d, n), or (2 d, n) with velocities."""
+    if not sgd.momentum:
+        return state - sgd.learning_rate * gradient
+    d = sgd.loss.dim
+    velocity = sgd.momentum * state[d:] - sgd.learning_rate * gradient
+    return np.concatenate([state[:d] + velocity, velocity])
+
+
+def _batch_maps(sgd: Any, batches: Batches) -> Callable[[np.ndarray], np.ndarray]:
+    d = sgd.loss.dim
+
+    def maps(points: np.ndarray) -> np.ndarray:
+        images = np.empty((len(batches.rows), *points.shape))
+        for k, epoch in enumerate(batches.rows):
+            state = points
+            for rows in epoch:
+                state = _step(sgd, state, sgd.loss.rows_gradient(rows, state[:d]))
+            images[k] = state
+        return images
+
+    return maps
+
+
+def _mean_map(sgd: Any) -> Callable[[np.ndarray], np.ndarray]:
+    d = sgd.loss.dim
+    return lambda points: _step(sgd, points, sgd.loss.gradient(*points[:d]))[None]
+
+
+def _noise(sgd: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """eta^2 f Sigma / B, the same for positions and velocities."""
+    d = sgd.loss.dim
+
+    def covariance(points: np.ndarray) -> np.ndarray:
+        one = sgd.learning_rate**2 * sgd.noise_factor * sgd.loss.covariance(*points[:d])
+        return np.tile(one, (2, 2, 1)) if sgd.momentum else one
+
+    return covariance
+
+
+def _spread(matrix: sp.csc_array, x: np.ndarray) -> np.ndarray:
+    """Variance of x over each column, in two passes, of what remains in the box."""
+    weights = np.asarray(matrix.sum(axis=0)).ravel()
+    mean = np.divide(matrix.T @ x, weights, out=np.zeros_like(weights), where=weights > 0.0)
+    columns = np.repeat(np.arange(weights.size), np.diff(matrix.indptr))
+    square = matrix.data * (x[matrix.indices] - mean[columns]) ** 2
+    total = np.bincount(columns, weights=square, minlength=weights.size)
+    return np.divide(total, weights, out=np.zeros_like(weights), where=weights > 0.0)

@@ -1,0 +1,372 @@
+"""Discrete-time operators: the masses after one step are T times the masses before it.
+
+T is sparse, nonnegative, and its columns sum to one (to less beside absorbing walls). It plays the part that the
+generator plays in continuous time: T - 1 stands for Q.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+from scipy.sparse.linalg import LinearOperator, eigs, gmres, splu
+
+from ..errors import ConvergenceError
+from ..grid import Grid
+from .kernels import reduction
+from .kernels.transfer import CLAMP, LOSE, WRAP, push
+
+CHUNK = 4_000_000  # numbers held at once while images are computed
+ROUNDING = 1e-13  # what a column may lack of 1 without a wall having taken it
+CHEAP, REDUCTION = (
+    3e8,
+    3e10,
+)  # multiplications for which state reduction is used: always, and where nothing else will do
+FACTOR = 6000  # cells beyond which iteration is tried before a factorisation
+DENSE = 2000  # cells up to which powers of T and eigenvalues are computed with dense matrices
+WALL = {"absorbing": LOSE, "reflecting": CLAMP, "periodic": WRAP}
+
+Maps = Callable[[np.ndarray], np.ndarray]  # points (d, n) -> images (K, d, n)
+
+
+class Transfer(NamedTuple):
+    """A transfer matrix and what is known about its making; per-cell fields are raveled.
+
+    matrix : csc (n, n); clamped : probability that met a reflecting wall (n,); noise : variance of the images over the
+    batches along each axis (d, n); stretch : variance of the image of the cell's own width beyond that width (d, n).
+    """
+
+    matrix: sp.csc_array
+    clamped: np.ndarray
+    noise: np.ndarray
+    stretch: np.ndarray
+
+
+def transfer(grid: Grid, maps: Maps, weights: np.ndarray, covariance: Callable | None = None) -> Transfer:
+    """Push every cell through every map.
+
+    Parameters
+    ----------
+    grid : Grid
+    maps : callable
+        points (d, n) -> images (K, d, n) under each of the K maps.
+    weights : array (K,)
+        Probability of each map.
+    covariance : callable, optional
+        points (d, n) -> covariance (d, d, n) of a normal law added to the image.
+
+    Notes
+    -----
+    The mean image of a cell is taken by Simpson's rule per axis; the image of its width h by differences across it. A
+    stretched image is spread evenly so that its variance is f^2 h^2/12 for the stretching factor f, less the h^2/12
+    that the target cells add by their own width; one that shrinks is a point. A normal law is narrowed by the h^2/6
+    that linear sharing adds, where it is wide enough (a deviation above h/2) for that to be nearly exact.
+    """
+    lines = np.meshgrid(*grid.centers, indexing="ij")
+    points = np.stack([x.ravel() for x in lines])
+    widths = np.stack([w.ravel() for w in np.meshgrid(*grid.widths, indexing="ij")])
+    chunk = max(1, CHUNK // (len(weights) * (1 + 2 * grid.dim) * grid.dim))
+    parts, fields = [], []
+    for start in range(0, grid.size, chunk):
+        x, h = points[:, start : start + chunk], widths[:, start : start + chunk]
+        mean, image = _images(maps, x, h)
+        normal = covariance is not None
+        extra = covariance(x) if covariance is not None else None
+        axes = _axes(image, h, extra)
+        part, clamped = _columns(grid, mean, axes, weights, normal, h)
+        parts.append(part)
+        center = np.einsum("k,nka->na", weights, mean)
+        noise = np.einsum("k,nka->an", weights, (mean - center[:, None]) ** 2)
+        stretch = np.einsum("k,nkab->an", weights, axes**2)
+        if extra is not None:
+            real = np.einsum("aan->an", extra)
+            noise, stretch = noise + real, np.einsum("k,nkab->an", weights, _axes(image, h, None) ** 2)
+        fields.append((clamped, noise, stretch))
+    clamped, noise, stretch = (np.concatenate(f, axis=-1) for f in zip(*fields, strict=True))
+    return Transfer(sp.hstack(parts, format="csc"), clamped, noise, stretch)
+
+
+def _images(maps: Maps, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean image (n, K, d) of each cell, and the images (n, K, d, d) of its widths as columns."""
+    dim, n = x.shape
+    shifts = [np.zeros(dim)] + [sign * 0.5 * np.eye(dim)[a] for a in range(dim) for sign in (-1, 1)]
+    images = np.asarray(maps(np.concatenate([x + s[:, None] * h for s in shifts], axis=1)))
+    images = images.reshape(len(images), dim, len(shifts), n)
+    center, low, high = images[:, :, 0], images[:, :, 1::2], images[:, :, 2::2]
+    mean = center + (low + high - 2.0 * center[:, :, None]).sum(axis=2) / 6.0
+    return np.ascontiguousarray(mean.transpose(2, 0, 1)), (high - low).transpose(3, 0, 1, 2)
+
+
+def _axes(image: np.ndarray, h: np.ndarray, covariance: np.ndarray | None) -> np.ndarray:
+    """Principal deviations (n, K, d, d) of the clouds, see `transfer`; `image` as in `_images`."""
+    scale = h.T[:, None, :, None] / np.sqrt(12.0)
+    b = image / np.sqrt(12.0) / scale  # in units of the cells' own deviation
+    dim = b.shape[-1]
+    if dim == 1:
+        values, vectors = b[..., 0] ** 2 - 1.0, np.ones((1, 1))
+    else:
+        values, vectors = np.linalg.eigh(b @ np.swapaxes(b, -1, -2) - np.eye(dim))
+    if covariance is not None:
+        spread = np.moveaxis(covariance, -1, 0)[:, None] / (scale * np.swapaxes(scale, -1, -2))
+        kept = (vectors * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+        values, vectors = np.linalg.eigh(kept + spread)
+        values = np.where(values >= 5.0, values - 2.0, values)
+    return np.ascontiguousarray(scale * vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :])
+
+
+def _columns(
+    grid: Grid, mean: np.ndarray, axes: np.ndarray, weights: np.ndarray, normal: bool, h: np.ndarray
+) -> tuple[sp.csc_array, np.ndarray]:
+    n = len(mean)
+    sizes = np.array(grid.shape)
+    centers = np.zeros((grid.dim, sizes.max()))
+    for row, line in zip(centers, grid.centers, strict=True):
+        row[: line.size] = line
+    bounds = np.array([[e[0], e[-1]] for e in grid.edges])
+    walls = np.array([[WALL[low], WALL[high]] for low, high in grid.boundary])
+    starts, clamped = np.zeros(n + 1, dtype=np.int64), np.empty(n)
+    empty = np.empty(0, dtype=np.int64), np.empty(0)
+    steps = np.ascontiguousarray(h.T)
+    given = (mean, axes, np.ascontiguousarray(weights), normal, centers, sizes, bounds, walls, steps, starts)
+    push(*given, *empty, clamped)
+    rows, data = np.empty(starts[-1], dtype=np.int64), np.empty(starts[-1])
+    push(*given, rows, data, clamped)
+    columns = sp.csc_array((data, rows, starts), shape=(grid.size, n))
+    columns.sort_indices()
+    return columns, clamped
+
+
+def advance(t: sp.csc_array, masses: np.ndarray, steps: np.ndarray) -> Iterator[np.ndarray]:
+    """T^n P for increasing n; long gaps on small grids by repeated squaring."""
+    p, done = masses, 0
+    rows = t.tocsr()
+    squares: list[np.ndarray] = []
+    for goal in steps.tolist():
+        gap = goal - done
+        if t.shape[0] <= DENSE and gap * t.nnz > 50 * np.log2(gap + 1) * t.shape[0] ** 2 + 1e9:
+            p = _leap(rows, squares, p, gap)
+        else:
+            for _ in range(gap):
+                p = rows @ p
+        done = goal
+        yield p
+
+
+def _leap(t: sp.csr_array, squares: list[np.ndarray], p: np.ndarray, n: int) -> np.ndarray:
+    bit = 0
+    while n >> bit:
+        if bit == len(squares):
+            squares.append(t.toarray() if bit == 0 else squares[-1] @ squares[-1])
+        if (n >> bit) & 1:
+            p = squares[bit] @ p
+        bit += 1
+    return p
+
+
+class Passage:
+    """Solves u = source + T^t u on the cells `outside` (n, bool), u = 0 elsewhere, for several sources.
+
+    Infinite where the rest is never reached. By state reduction where that is cheap or the passage very long: no
+    subtraction, so that it comes out right however long it takes. Otherwise by factors, or by iteration on large grids.
+    """
+
+    def __init__(self, t: sp.csc_array, outside: np.ndarray):
+        self.size, self.t = outside.size, t
+        self.endless = never_leaving(t, outside)
+        self.cells = np.flatnonzero(outside & ~self.endless)
+        self.band: tuple[np.ndarray, int, np.ndarray] | None = None
+        self.factor: splu | None = None
+        if self.cells.size == 0 or self._reduce(CHEAP) or self.cells.size > FACTOR:
+            return
+        self.factor = _factor(t, self.cells)
+        longest = float(self.factor.solve(np.ones(self.cells.size), "T").max())
+        if not 0.0 < longest < 1e8 and not self._reduce(REDUCTION):
+            _refuse(longest)
+
+    def _reduce(self, most: float) -> bool:
+        band = _band(self.t, self.cells, most)
+        if band is None:
+            return False
+        out = np.empty(self.cells.size)
+        reduction.reduce(*band, _leaving(self.t, self.cells), out)
+        self.band = (*band, out)
+        return True
+
+    def solve(self, source: np.ndarray) -> np.ndarray:
+        """u (n,) for a source (n,)."""
+        result = np.zeros(self.size)
+        result[self.endless] = np.inf
+        if self.cells.size == 0:
+            return result
+        rhs = source[self.cells]
+        if self.band is not None:
+            values = np.empty(rhs.size)
+            reduction.expected(*self.band, rhs, values)
+            result[self.cells] = values
+            return result
+        if self.factor is None:
+            found = _iterate(self.t, self.cells, rhs)
+            if found is not None:
+                result[self.cells] = found
+                return result
+            self.factor = _factor(self.t, self.cells)
+        result[self.cells] = self.factor.solve(rhs, "T")
+        if not np.isfinite(result[self.cells]).all() or result[self.cells].max() * source.max() > 1e26:
+            _refuse(float(result[self.cells].max()))
+        return result
+
+
+def _refuse(longest: float) -> None:
+    raise ConvergenceError(
+        f"the passage takes {longest:.1e} applications: beyond double precision on so many cells; take fewer of them"
+    )
+
+
+def _iterate(t: sp.csc_array, cells: np.ndarray, source: np.ndarray) -> np.ndarray | None:
+    """The same by Krylov iteration, where factors would fill up; None where it does not converge."""
+    inner = t[:, cells][cells].T.tocsr()
+    operator = LinearOperator(inner.shape, matvec=lambda x: x - inner @ x, dtype=float)
+    values, failed = gmres(operator, source, x0=source, rtol=1e-11, restart=80, maxiter=25)
+    return None if failed or (values < 0.0).any() else values
+
+
+def _band(t: sp.csc_array, cells: np.ndarray, most: float) -> tuple[np.ndarray, int] | None:
+    """The chain on some cells by bands, from row to column, and how many lie below; None if reduction is dear."""
+    inner = t[:, cells][cells].tocoo()
+    ahead = inner.row - inner.col
+    low, up = int(max(-ahead.min(initial=0), 0)), int(max(ahead.max(initial=0), 0))
+    if (low + 1.0) * (up + 1.0) * cells.size > most:
+        return None
+    band = np.zeros((cells.size, low + up + 1))
+    band[inner.col, ahead + low] = inner.data
+    return band, low
+
+
+def _leaving(t: sp.csc_array, cells: np.ndarray) -> np.ndarray:
+    """Probability of leaving a set of cells in one application: to other cells, or for good through a wall."""
+    columns = t[:, cells].tocsr()
+    lost = np.maximum(1.0 - columns.sum(axis=0), 0.0)
+    lost[lost < ROUNDING] = 0.0
+    others = np.ones(t.shape[0], dtype=bool)
+    others[cells] = False
+    return columns[others].sum(axis=0) + lost
+
+
+def _factor(t: sp.csc_array, cells: np.ndarray) -> splu:
+    """Factors of 1 - T on some cells, with the diagonal summed from the flow out of each cell."""
+    columns = t[:, cells].tocsc()
+    lost = np.maximum(1.0 - columns.sum(axis=0), 0.0)
+    lost[lost < ROUNDING] = 0.0
+    own = sp.coo_array((np.ones(cells.size), (cells, np.arange(cells.size))), shape=columns.shape).tocsc()
+    off = columns - columns.multiply(own)
+    inner = off[cells].tocsc()
+    return splu((sp.diags_array(off.sum(axis=0) + lost) - inner).tocsc(), diag_pivot_thresh=0.0)
+
+
+def never_leaving(t: sp.csc_array, outside: np.ndarray) -> np.ndarray:
+    """The cells of a set (n, bool) from which paths may stay in it for ever."""
+    n = outside.size
+    entries = t.tocoo()
+    to, of = entries.row, entries.col
+    leaks = 1.0 - np.asarray(t.sum(axis=0)).ravel() > ROUNDING
+    reach = _ancestors(n, of, to, np.flatnonzero(~outside | leaks)) & outside
+    stuck = np.flatnonzero(outside & ~reach)
+    inside = outside[of] & outside[to]
+    return _ancestors(n, of[inside], to[inside], stuck) & outside if stuck.size else np.zeros(n, dtype=bool)
+
+
+def _ancestors(n: int, of: np.ndarray, to: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """Cells with a path along of -> to into the goal, itself included."""
+    found = np.zeros(n + 1, dtype=bool)
+    if goal.size:
+        ends = (np.concatenate([to, np.full(goal.size, n)]), np.concatenate([of, goal]))
+        graph = sp.coo_array((np.ones(ends[0].size), ends), shape=(n + 1, n + 1)).tocsr()
+        found[breadth_first_order(graph, n, directed=True, return_predecessors=False)] = True
+    return found[:n]
+
+
+def closed_sets(t: sp.csc_array) -> list[np.ndarray]:
+    """The sets of cells that probability never leaves and moves about in freely, largest first."""
+    count, label = connected_components(t, directed=True, connection="strong")
+    entries = t.tocoo()
+    leaving = label[entries.row] != label[entries.col]
+    is_open = np.zeros(count, dtype=bool)
+    is_open[label[entries.col[leaving]]] = True
+    is_open[label[1.0 - np.asarray(t.sum(axis=0)).ravel() > ROUNDING]] = True
+    order = np.argsort(label, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(label, minlength=count))[:-1])
+    return sorted((p for p, o in zip(parts, is_open, strict=True) if not o), key=len, reverse=True)
+
+
+def stationary_masses(t: sp.csc_array, cells: np.ndarray) -> np.ndarray:
+    """Stationary masses (n,) on one closed set, summing to one."""
+    masses = np.zeros(t.shape[0])
+    if cells.size == 1:
+        masses[cells] = 1.0
+        return masses
+    band = _band(t, cells, REDUCTION if t.shape[0] <= FACTOR else CHEAP)
+    if band is not None:
+        values = np.empty(cells.size)
+        reduction.reduce(*band, np.zeros(cells.size), values)
+        reduction.stationary(*band, values)
+        masses[cells] = values
+        return masses / masses.sum()
+    inner = t[cells][:, cells].tocsr()
+    if cells.size > FACTOR:
+        _, vectors = eigs(inner, k=1, which="LM", v0=np.ones(cells.size), ncv=40, tol=1e-13)
+        values = vectors[:, 0].real / vectors[:, 0].real.sum()
+        if np.abs(inner @ values - values).max() < 1e-12 * values.max() and values.min() > -1e-10 * values.max():
+            masses[cells] = np.maximum(values, 0.0)
+            return masses / masses.sum()
+    guess = np.full(cells.size, 1.0 / cells.size)
+    for _ in range(200):
+        guess = inner @ guess
+    fixed = int(np.argmax(guess))
+    others = np.delete(np.arange(cells.size), fixed)
+    values = np.ones(cells.size)
+    push_out = np.asarray(inner[others][:, [fixed]].todense()).ravel()
+    values[others] = _factor(t, cells[others]).solve(push_out)
+    masses[cells] = np.maximum(values, 0.0)
+    return masses / masses.sum()
+
+
+def absorbed_shares(t: sp.csc_array, parts: list[np.ndarray], masses: np.ndarray) -> np.ndarray:
+    """The share of the initial masses (n,) that ends up in each closed set."""
+    weights = np.array([masses[part].sum() for part in parts])
+    passing = np.setdiff1d(np.arange(t.shape[0]), np.concatenate(parts))
+    if passing.size == 0:
+        return weights
+    stay = _factor(t, passing).solve(masses[passing])
+    return weights + np.array([float((t[part][:, passing] @ stay).sum()) for part in parts])
+
+
+def leading_modes(t: sp.csc_array, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The k eigenvalues of largest modulus, with right (n, k) and left (n, k) vectors, left^T right = 1."""
+    n = t.shape[0]
+    if n <= DENSE // 2 or k >= n - 2:
+        values, right = np.linalg.eig(t.toarray())
+        values_left, left = np.linalg.eig(t.toarray().T)
+    else:
+        start = np.random.default_rng(0).random(n)
+        shifted = splu((t - (1.0 + 1e-9) * sp.eye_array(n)).tocsc())
+        found = []
+        for mode in ("N", "T"):
+
+            def solve(x: np.ndarray, mode: str = mode) -> np.ndarray:
+                return shifted.solve(np.ascontiguousarray(x.ravel()), mode)
+
+            inverse, vectors = eigs(LinearOperator((n, n), matvec=solve, dtype=float), k=k, v0=start, tol=1e-11)
+            found.append((1.0 + 1e-9 + 1.0 / inverse, vectors))
+        (values, right), (values_left, left) = found
+    first, second = (np.lexsort((v.imag, -np.abs(v).round(13)))[:k] for v in (values, values_left))
+    values, right, left = values[first], right[:, first], left[:, second]
+    right = right / np.abs(right).sum(axis=0)
+    sums = right.sum(axis=0)
+    right = right / np.where(np.abs(sums) > 1e-9, sums / np.maximum(np.abs(sums), 1e-300), 1.0)
+    left = left / np.einsum("ni,ni->i", left, right)
+    if np.abs(values.imag).max(initial=0.0) < 1e-12:
+        values, right, left = values.real, right.real, left.real
+    return values, right, left

@@ -1,0 +1,157 @@
+"""Distances against closed forms. Seeds are fixed; statistical bounds are 5 standard errors (false alarm 6e-7 each)."""
+
+import numpy as np
+import pytest
+from scipy.stats import wasserstein_distance
+
+import fokkerplanck as fp
+from fokkerplanck import distances as ds
+from fokkerplanck.montecarlo import Ensemble
+
+RNG = np.random.default_rng(21)
+GRID = fp.Grid((-8, 8), 1600)
+
+
+def gaussian(mean, std, grid=GRID):
+    masses = fp.gaussian(mean, std).masses(grid)
+    points = np.stack([x.ravel() for x in np.meshgrid(*grid.centers, indexing="ij")], axis=1)
+    return ds.Law(points, masses.ravel() / masses.sum(), grid)
+
+
+@pytest.mark.parametrize(("order", "exact"), [(1, 0.5 + 0.0), (2, np.sqrt(0.5**2 + 0.2**2))])
+def test_wasserstein_between_normal_laws(order, exact):
+    """W_2^2 = (shift)^2 + (difference of deviations)^2; W_1 = |shift| where the quantile functions do not cross."""
+    distance = ds.wasserstein(gaussian(0.0, 1.0), gaussian(0.5, 1.0 if order == 1 else 1.2), order)
+    assert distance.value == pytest.approx(exact, rel=1e-4)
+    assert distance[1:] == (0.0, 0.0)
+
+
+def test_wasserstein_counts_crossings():
+    """N(0, 1) and N(0, 2^2): W_1 = E|z| = sqrt(2/pi), W_2 = 1."""
+    assert ds.wasserstein(gaussian(0, 1), gaussian(0, 2)).value == pytest.approx(np.sqrt(2 / np.pi), rel=2e-3)
+    assert ds.wasserstein(gaussian(0, 1), gaussian(0, 2), 2).value == pytest.approx(1.0, rel=2e-3)
+    coarse = fp.Grid((-1, 1), 1)
+    box = ds.Law(np.zeros((1, 1)), np.ones(1), coarse)
+    assert ds.wasserstein(box, ds.law(np.zeros(2))).value == pytest.approx(0.5, rel=1e-12)  # mean of |x| on (-1, 1)
+    assert ds.wasserstein(box, ds.law(np.zeros(2)), 2).value == pytest.approx(np.sqrt(1 / 3), rel=1e-12)
+
+
+def test_samples_against_samples_equals_scipy():
+    x, y = RNG.normal(size=300), RNG.normal(0.3, 1.5, size=170)
+    assert ds.wasserstein(x, y).value == pytest.approx(wasserstein_distance(x, y), rel=1e-12)
+
+
+def test_error_bars_and_the_floor_of_sampling():
+    """500 samples of the density itself are as far from it as sampling says; shifted ones are not."""
+    x = RNG.normal(size=500)
+    for measure in (ds.wasserstein, ds.mmd, ds.kullback_leibler):
+        same, apart = measure(x, gaussian(0, 1)), measure(x + 1.0, gaussian(0, 1))
+        assert abs(same.value - same.sampling) < 5 * same.standard_error + 0.02
+        assert apart.value > apart.sampling + 5 * apart.standard_error
+    one = ds.wasserstein(x + 1.0, gaussian(0, 1))
+    assert one.value == pytest.approx(1.0 + x.mean(), abs=0.05)
+    assert one.standard_error == pytest.approx(1 / np.sqrt(500), rel=0.5)
+
+
+def test_sliced_distance_of_a_shift():
+    grid = fp.Grid([(-5, 5), (-5, 5)], 80)
+    a, b = gaussian([0, 0], 1.0, grid), gaussian([0.6, 0.8], 1.0, grid)
+    assert ds.wasserstein(a, b, 1).value == pytest.approx(1.0, rel=0.01)
+    assert ds.wasserstein(a, b, 2).value == pytest.approx(1.0, rel=0.01)
+    three = RNG.normal(size=(400, 3))
+    assert ds.wasserstein(three, three + np.array([1.0, 0.0, 0.0]), 2).value == pytest.approx(1.0, rel=0.2)
+
+
+def test_mmd_between_normal_laws():
+    """With bandwidth s: E k(x, y) = s / sqrt(s^2 + v) exp(-m^2 / (2 (s^2 + v))), v the variance of x - y."""
+
+    def mean_kernel(m, v, s=1.0):
+        return s / np.sqrt(s**2 + v) * np.exp(-(m**2) / (2 * (s**2 + v)))
+
+    exact = np.sqrt(mean_kernel(0, 2) + mean_kernel(0, 2) - 2 * mean_kernel(0.7, 2))
+    coarse = fp.Grid((-8, 8), 800)
+    assert ds.mmd(gaussian(0, 1, coarse), gaussian(0.7, 1, coarse), 1.0).value == pytest.approx(exact, rel=1e-4)
+    sampled = ds.mmd(RNG.normal(size=2000), gaussian(0.7, 1, coarse), 1.0)
+    assert abs(sampled.value - exact) < 5 * sampled.standard_error
+
+
+def test_kullback_leibler_between_normal_laws():
+    """KL(N(0,1) || N(m,s^2)) = ln s + (1 + m^2)/(2 s^2) - 1/2."""
+    exact = np.log(1.5) + (1 + 0.5**2) / (2 * 1.5**2) - 0.5
+    assert ds.kullback_leibler(gaussian(0, 1), gaussian(0.5, 1.5)).value == pytest.approx(exact, rel=1e-4)
+    x, y = RNG.normal(size=4000), RNG.normal(0.5, 1.5, size=4000)
+    near = ds.kullback_leibler(x, y, "nearest")
+    assert abs(near.value - exact) < 5 * near.standard_error + 0.02
+    binned = ds.kullback_leibler(x, gaussian(0.5, 1.5))
+    assert abs(binned.value - exact) < 5 * binned.standard_error + 0.02
+    assert ds.kullback_leibler(x, y + 100.0).value == np.inf
+
+
+def test_moments_and_two_times():
+    x = RNG.normal(size=(40_000, 1))
+    both = np.stack([x, 0.5 * x + RNG.normal(size=x.shape)])
+    mc = Ensemble(np.array([0.0, 1.0]), both)
+    m = ds.moments(mc, 0.0)
+    for name, exact in (("mean", 0.0), ("variance", 1.0), ("skewness", 0.0), ("kurtosis", 0.0)):
+        assert abs(m[name][0] - exact) < 5 * m["se_" + name][0]
+    value, error = ds.two_time_covariance(mc, 0.0, 1.0)
+    assert abs(value[0, 0] - 0.5) < 5 * error[0, 0]
+    assert ds.moments(gaussian(1.0, 0.5))["variance"][0] == pytest.approx(0.25, rel=1e-4)
+
+
+def test_tail_index_of_a_student_law():
+    index = ds.tail_index(RNG.standard_t(2.0, size=200_000), 0.005)
+    assert abs(index.value - 2.0) < 5 * index.standard_error
+    assert ds.tail_index(RNG.normal(size=50_000), 0.005).value > 5
+
+
+def test_results_of_all_kinds_are_laws():
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    grid = fp.Grid((-4, 4), 100)
+    solution = fp.solve(eq, grid, fp.gaussian(1, 0.3), [0.5, 1.0])
+    assert (
+        ds.wasserstein(solution, fp.stationary(eq, grid)).value < ds.wasserstein(solution, RNG.normal(3, 1, 99)).value
+    )
+    assert ds.law(solution, 0.5).weights @ ds.law(solution, 0.5).points == pytest.approx(solution.mean()[0])
+
+
+def test_bad_questions_are_refused():
+    x = np.zeros(5)
+    with pytest.raises(ValueError, match="`order` must be"):
+        ds.wasserstein(x, x, 3)
+    with pytest.raises(ValueError, match="`method` must be"):
+        ds.kullback_leibler(x, x, "exact")
+    with pytest.raises(ValueError, match="`method` must be 'histogram'"):
+        ds.kullback_leibler(x, gaussian(0, 1), "nearest")
+    with pytest.raises(ValueError, match="`bandwidth` must be"):
+        ds.mmd(x, x + 1, -1.0)
+    with pytest.raises(ValueError, match="`b` must be in 1 dimension"):
+        ds.wasserstein(x, np.zeros((5, 2)))
+    with pytest.raises(TypeError, match="`result` must be"):
+        ds.law("x")
+    with pytest.raises(ValueError, match="`result` must be at least two"):
+        ds.law(np.zeros(1))
+    with pytest.raises(ValueError, match="`share` must be"):
+        ds.tail_index(RNG.normal(size=100), 0.9)
+    with pytest.raises(ValueError, match="`samples` must be"):
+        ds.tail_index(gaussian(0, 1))
+
+
+def test_comparison_table_takes_more_distances():
+    """Ornstein-Uhlenbeck against samples of its own law at t = 1; and the marginals of two axes."""
+    grid = fp.Grid((-4, 4), 200)
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    solution = fp.solve(eq, grid, fp.gaussian(1, 0.3), [1.0])
+    spread = np.sqrt(solution.covariance()[0, 0, 0])
+    mc = Ensemble(np.array([1.0]), RNG.normal(np.exp(-1), spread, size=(1, 3000, 1)))
+    table = fp.compare({"density": solution, "paths": mc}, distances=["W2", "MMD", "KL"])
+    for name in ("W2", "MMD", "KL"):
+        value, floor = table.column(name)[0], table.column(f"{name}_sampling")[0]
+        assert abs(value - floor) < 5 * table.column(f"se_{name}")[0] + 0.02
+        assert table.column(name)[1] is None
+    assert "W2_sampling" not in fp.compare({"density": solution, "paths": mc}).columns
+    with pytest.raises(ValueError, match="`distances` must be some of"):
+        fp.compare({"density": solution, "paths": mc}, distances=["W3"])
+    plane = gaussian([0.0, 1.0], [0.5, 0.7], fp.Grid([(-4, 4), (-4, 4)], 80))
+    assert ds.moments(ds.along(plane, 1))["mean"][0] == pytest.approx(1.0, rel=1e-3)
+    assert ds.along(ds.law(np.ones((3, 2))), 1).dim == 1

@@ -1,0 +1,220 @@
+"""Models of SGD against closed forms (cases.md F) and against the exact operator."""
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+from fokkerplanck.errors import ModelWarning
+
+PIT = "-exp(-(w-2)**2) - pit*exp(-100*(w-1)**2)"
+BOTTOM = 1.00745330
+
+
+def pit(eta=0.02, **settings):
+    return fp.SGD(fp.SampleLoss(PIT, ["w"], {"pit": [0, 1]}), eta, **settings)
+
+
+def quadratic(eta, **settings):
+    return fp.SGD(fp.SampleLoss("(w-c)**2/2", ["w"], {"c": [-1.0, 1.0]}), eta, **settings)
+
+
+def normal_moments():
+    """Samples (x, e) whose moments are those of independent N(0, 1) as far as least squares asks: E x^4 = 3."""
+    x = np.sqrt(3.0) * np.array([1, -1, 0, 0, 0, 0])
+    return np.repeat(x, 2), np.tile([1.0, -1.0], 6)
+
+
+@pytest.mark.parametrize(("eta", "first", "second"), [(0.1, 0.05, 0.0476190476), (0.5, 0.25, 0.2)])
+def test_stationary_variance_of_a_quadratic(eta, first, second):
+    """cases.md F1: the second-order model is worse than the first in the variance (exact .0526315789, 1/3)."""
+    grid = fp.Grid((-8 * np.sqrt(first), 8 * np.sqrt(first)), 400)
+    for model, variance in (("first-order", first), ("second-order", second)):
+        st = fp.stationary(quadratic(eta).equation(model), grid)
+        assert st.covariance()[0, 0] == pytest.approx(variance, rel=2e-4)
+
+
+def test_mean_of_a_quadratic():
+    """cases.md F1: after 10 steps, eta = .1: .3678794412 and .3499377491, where descent has .3486784401."""
+    grid = fp.Grid((-3, 4), 1400)
+    for model, mean in (("first-order", 0.3678794412), ("second-order", 0.3499377491)):
+        solution = fp.solve(quadratic(0.1).equation(model), grid, fp.gaussian(1.0, 0.05), [10.0])
+        assert solution.mean()[0, 0] == pytest.approx(mean, abs=1e-4)
+
+
+def test_flows_on_a_quartic():
+    """cases.md F2: descent .5604436639, flow .5773502692, modified flow .5626765852."""
+    sgd = fp.SGD(fp.SampleLoss("w**4/4 + 0*c", ["w"], {"c": [0.0]}), 0.1)
+    t = sgd.transfer_operator(fp.Grid((0.3, 1.2), 9000)).evolve(fp.point(1.0), [10])
+    assert t.mean()[0, 0] == pytest.approx(0.5604436639, abs=1e-6)
+    from scipy.integrate import solve_ivp
+
+    for model, end in (("first-order", 0.5773502692), ("second-order", 0.5626765852)):
+        drift = sgd.equation(model).drift
+        flow = solve_ivp(lambda t, w, drift=drift: drift(w), (0, 10), [1.0], rtol=1e-10, atol=1e-12)
+        assert flow.y[0, -1] == pytest.approx(end, abs=1e-8)
+
+
+def test_second_order_drift_in_two_dimensions():
+    """-eta grad(L + (eta/4) |grad L|^2) by finite differences."""
+    loss = fp.SampleLoss("(1 - u*v*x)**2/2", ["u", "v"], {"x": [0.5, 1.5]})
+    sgd = fp.SGD(loss, 0.3)
+    u, v, h = np.array([0.4, -1.2]), np.array([0.9, 0.3]), 1e-5
+
+    def modified(u, v):
+        return loss.value(u, v) + 0.3 / 4 * (loss.gradient(u, v) ** 2).sum(axis=0)
+
+    expected = [-0.3 * (modified(u + h, v) - modified(u - h, v)) / (2 * h)]
+    expected += [-0.3 * (modified(u, v + h) - modified(u, v - h)) / (2 * h)]
+    np.testing.assert_allclose(sgd.equation("second-order").drift(u, v), expected, rtol=1e-7)
+
+
+def test_least_squares_with_multiplicative_noise():
+    """cases.md F3: variance T/(1 - 2T) and tails g^-(1 + 1/(4T)) at T = .05; discrete SGD .0588235."""
+    x, e = normal_moments()
+    sgd = fp.SGD(fp.SampleLoss("(v*x - y)**2", ["v"], {"x": x, "y": x + e}), 0.05)
+    grid = fp.Grid((-3, 5), 1600)
+    st = fp.stationary(sgd.equation(), grid)
+    assert st.covariance()[0, 0] == pytest.approx(0.0555555556, rel=1e-3)
+    v = grid.centers[0]
+    g = 2 * v**2 - 4 * v + 3
+    np.testing.assert_allclose(np.diff(np.log(st.density)), -6.0 * np.diff(np.log(g)), atol=1e-4)
+    exact = sgd.transfer_operator(grid).stationary()
+    assert exact.covariance()[0, 0] == pytest.approx(0.0588235, rel=5e-4)
+
+
+def test_kesten_noise():
+    """cases.md F6: eta = .1: exact variance .058823529, Ito .055555556."""
+    x, e = normal_moments()
+    sgd = fp.SGD(fp.SampleLoss("(w*x - e)**2/2", ["w"], {"x": x, "e": e}), 0.1)
+    grid = fp.Grid((-4, 4), 1600)
+    assert fp.stationary(sgd.equation(), grid).covariance()[0, 0] == pytest.approx(0.055555556, rel=1e-3)
+    assert sgd.transfer_operator(grid).stationary().covariance()[0, 0] == pytest.approx(0.058823529, rel=5e-4)
+
+
+def test_langevin_is_the_tempered_posterior():
+    """Density exp(-L/T); the default T = eta f tr Sigma / (2 B d) at the smallest loss is that of F1: variance T/h."""
+    grid = fp.Grid((-2, 2), 400)
+    st = fp.stationary(quadratic(0.1).equation("langevin", box=grid), grid)
+    assert st.covariance()[0, 0] == pytest.approx(0.05, rel=1e-4)
+    w = grid.centers[0]
+    sgd = pit()
+    st = fp.stationary(sgd.equation("langevin", temperature=0.3), grid)
+    expected = np.exp(-sgd.loss.value(w) / 0.3)
+    np.testing.assert_allclose(st.density, expected / (expected @ grid.volumes.ravel()), rtol=1e-10)
+    python = fp.SampleLoss.from_gradient(lambda theta, s: theta[0] - s["c"], {"c": [-1.0, 1.0]}, ["w"])
+    st = fp.stationary(fp.SGD(python, 0.1).equation("langevin", temperature=0.05), grid)
+    assert st.covariance()[0, 0] == pytest.approx(0.05, rel=1e-3)
+
+
+def test_langevin_finds_the_noise_at_the_smallest_loss():
+    from fokkerplanck.sgd.models import noise_temperature
+
+    sgd = fp.SGD(fp.SampleLoss("h*((u-c)**2 + 2*v**2)/2", ["u", "v"], {"h": [1.0, 1.0], "c": [-1.0, 1.0]}), 0.1)
+    assert noise_temperature(sgd, [(-1, 1), (-1, 1)]) == pytest.approx(0.1 * 1.0 / (2 * 2))
+
+
+def test_momentum_on_a_quadratic():
+    """design.md section 2: m = .9, eta = .1: variance .5 (SGD .5135), first order in the cell: 2 V(h/2) - V(h)."""
+    sgd = quadratic(0.1, momentum=0.9)
+    variances = []
+    for n in (100, 200):
+        grid = fp.Grid([(-3.5, 3.5), (-1.1, 1.1)], [n, n])
+        variances.append(fp.stationary(sgd.equation("momentum"), grid).covariance()[0, 0])
+    assert 2 * variances[1] - variances[0] == pytest.approx(0.5, rel=0.02)
+    exact = sgd.transfer_operator(fp.Grid([(-3.5, 3.5), (-1.1, 1.1)], [100, 100])).stationary()
+    assert exact.covariance()[0, 0] == pytest.approx(0.5135, rel=0.03)
+    assert exact.covariance()[0, 1] == pytest.approx(0.02703, rel=0.03)
+
+
+def test_swarm_leaves_the_mean_alone():
+    """design.md section 2: away from walls the coupling moves no mean of a linear drift; it narrows the crowd."""
+    grid = fp.Grid((-3, 3), 300)
+    solutions = [
+        fp.solve(quadratic(0.1).equation("swarm", strength=k), grid, fp.gaussian(1.0, 0.2), [10.0]) for k in (0.0, 0.2)
+    ]
+    assert solutions[1].mean()[0, 0] == pytest.approx(solutions[0].mean()[0, 0], abs=2e-3)
+    variance = 0.2**2 * np.exp(-6) + 0.005 / 0.3 * (1 - np.exp(-6))
+    assert solutions[1].covariance()[0, 0, 0] == pytest.approx(variance, rel=0.02)
+
+
+def test_levy_at_stability_two_is_the_first_order_model():
+    grid = fp.Grid((-2, 2), 200)
+    first = fp.stationary(quadratic(0.1).equation(), grid)
+    levy = fp.stationary(quadratic(0.1).equation("levy", stability=2.0), grid)
+    assert levy.covariance()[0, 0] == pytest.approx(first.covariance()[0, 0], rel=0.02)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_subdiffusive_mean_relaxes_by_mittag_leffler():
+    """cases.md D1 with eta = 1e-3 h: the mean decays by E_.7(-eta t^.7)."""
+    sgd = quadratic(0.001)
+    eq = sgd.equation("subdiffusive", time_order=0.7)
+    t = (1 / 0.001) ** (1 / 0.7)
+    solution = fp.solve(eq, fp.Grid((-1, 2.5), 700), fp.gaussian(1.0, 0.05), [t])
+    assert solution.mean()[0, 0] == pytest.approx(0.3996119781156, abs=2e-3)
+
+
+def test_edge_of_stability_is_reported():
+    """In the pit eta h = .02 * 97.6 = 1.95; where the mass ends, at w = 2, eta h = .04."""
+    sgd = pit()
+    grid = fp.Grid((0.5, 2.5), 1000)
+    there = fp.gaussian(BOTTOM, 0.01).masses(grid)
+    with pytest.warns(ModelWarning, match=r"eta times the largest curvature is [12]\.\d+ at \(1\.0"):
+        edge = sgd.check((there, grid), "first-order")
+    assert 1.8 < edge < 2.1
+    end = sgd.transfer_operator(grid).evolve(fp.gaussian(0.8, 0.02), [3000])
+    assert sgd.check(end) == pytest.approx(0.04, rel=0.01)
+    mc = sgd.simulate(2.0, [10], n_paths=100)
+    assert sgd.check(mc) == pytest.approx(0.04, rel=0.01)
+    with pytest.raises(TypeError, match="`result` must be"):
+        sgd.check(3)
+
+
+BAD = [
+    ("model", {"model": "central-flow"}),
+    ("model", {"model": "firstorder"}),
+    ("model", {"model": "momentum"}),
+    ("temperature", {"temperature": 1.0}),
+    ("temperature", {"model": "langevin"}),
+    ("temperature", {"model": "langevin", "temperature": -1.0}),
+    ("box", {"model": "langevin", "box": [(0, 1), (0, 1)]}),
+    ("stability", {"model": "levy"}),
+    ("strength", {"model": "swarm"}),
+    ("strength", {"strength": 1.0}),
+    ("time_order", {"model": "subdiffusive"}),
+    ("time_order", {"time_order": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), BAD)
+def test_bad_settings_are_refused(name, arguments):
+    with pytest.raises(ValueError, match=f"`{name}` must be"):
+        pit().equation(**arguments)
+    with pytest.raises(TypeError, match="`temperature` must be"):
+        pit().equation("langevin", temperature="hot")
+    with pytest.raises(ValueError, match="`model` must be 'momentum' for SGD with momentum"):
+        pit(momentum=0.5).equation()
+
+
+def test_simulated_swarm_keeps_its_mean():
+    """Mean and variance over 20 swarms within 5 of their standard errors.
+
+    The null result: on a quadratic the coupling moves no mean, whatever its strength, and the variance is
+    eta^2 / (1 - (1 - eta - strength)^2), up to 1 / n_workers.
+    """
+    from fokkerplanck.montecarlo.swarm import simulate_swarm
+
+    sgd = quadratic(0.1)
+    for strength in (0.0, 0.2):
+        mc = simulate_swarm(sgd, fp.gaussian(1.0, 0.1), [30, 60], strength, n_workers=500, n_swarms=20, seed=31)
+        swarms = mc.positions[:, :, 0].reshape(2, 20, 500)
+        means = swarms.mean(axis=2)
+        exact = 0.9 ** np.array([30, 60])
+        assert (np.abs(means.mean(axis=1) - exact) < 5 * means.std(axis=1) / np.sqrt(20)).all()
+        variance = swarms[1].var(axis=1)
+        limit = 0.01 / (1 - (0.9 - strength) ** 2) * (1 - 1 / 500)
+        assert abs(variance.mean() - limit) < 5 * variance.std() / np.sqrt(20)
+    with pytest.raises(ValueError, match="`strength` must be"):
+        simulate_swarm(sgd, 0.8, [1], 2.0)
+    with pytest.raises(ValueError, match="`sgd` must be"):
+        simulate_swarm(pit(batch_size=None), 0.8, [1], 0.1)

@@ -1,0 +1,354 @@
+"""The transfer operator. Statistical comparisons allow 5 standard errors: a false alarm in 1.7 million each."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+from fokkerplanck.sgd import batches
+from fokkerplanck.solvers import transfer as tr
+
+PIT = "-exp(-(w-2)**2) - pit*exp(-100*(w-1)**2)"
+BOTTOM = 1.00745330
+P0 = fp.gaussian(0.5, 0.175)
+
+
+def pit(eta=0.02, **settings):
+    return fp.SGD(fp.SampleLoss(PIT, ["w"], {"pit": [0, 1]}), eta, **settings)
+
+
+def quadratic(eta, h=(1.0, 1.0), c=(-1.0, 1.0), **settings):
+    return fp.SGD(fp.SampleLoss("h*(w-c)**2/2", ["w"], {"h": h, "c": c}), eta, **settings)
+
+
+def walk(steps, eta=1.0):
+    """A walk by -eta c, c drawn from `steps`."""
+    return fp.SGD(fp.SampleLoss("c*w", ["w"], {"c": steps}), eta)
+
+
+def past(w):
+    return w > 1.3
+
+
+def test_columns_are_probabilities():
+    grids = [fp.Grid((-0.5, 3), 350), fp.Grid.graded((-0.5, 3), lambda w: 1e-3 + 0.01 * (w - 1) ** 2)]
+    for grid, model in itertools.product(grids, ("exact", "gaussian-chain")):
+        t = pit(0.05).transfer_operator(grid, model)
+        assert t.matrix.data.min() >= 0.0
+        np.testing.assert_allclose(t.matrix.sum(axis=0), 1.0, rtol=0, atol=1e-13)
+
+
+def test_grid_adds_the_least_variance():
+    """A step s moves a cell's mass by exactly s and adds s (h - s) <= h^2/4, which is 0 for no step."""
+    grid = fp.Grid((0, 1), 10)
+    for s in (0.0, 0.013, 0.05, 0.1, 0.237):
+        t = walk([-1.0], s or 1e-300).transfer_operator(grid)
+        column = t.matrix.toarray()[:, 4]
+        mean = column @ grid.centers[0]
+        rest = s % 0.1
+        assert mean == pytest.approx(0.45 + s, abs=1e-15)
+        assert column @ (grid.centers[0] - mean) ** 2 == pytest.approx(rest * (0.1 - rest), abs=1e-15)
+        assert t.smearing[0, 4] == pytest.approx(rest * (0.1 - rest), abs=1e-15)
+        assert t.noise[0, 4] == 0.0
+    t = pit().transfer_operator(fp.Grid((0.5, 2.5), 500))
+    inner = slice(50, 450)
+    assert t.smearing[0, inner].min() > -1e-15
+    assert t.smearing[0, inner].max() <= 0.004**2 / 4 + 1e-15
+    w = t.grid.centers[0]
+    b = 200 * (w - 1) * np.exp(-100 * (w - 1) ** 2)
+    np.testing.assert_allclose(t.noise[0], 0.02**2 * b**2 / 4, rtol=1e-2, atol=1e-9)
+
+
+def test_stretched_images_leave_no_gaps():
+    """w' = -3 w (eta h = 4): an even density stays even inside, with three times the width and the right variance."""
+    t = quadratic(4.0, (1.0,), (0.0,)).transfer_operator(fp.Grid((-3, 3), 60))
+    solution = t.evolve(fp.uniform(-0.5, 0.5), [1])
+    inside = np.abs(t.grid.centers[0]) < 1.3
+    np.testing.assert_allclose(solution.density[0, inside], 1 / 3, rtol=0.06)
+    assert solution.covariance()[0, 0, 0] == pytest.approx(9 / 12, rel=3e-3)
+
+
+def test_escape_from_the_pit():
+    """cases.md B3: 148.8 steps (simulation 149.6 +- 1.1); normal noise in discrete time 76.4 (+- 0.5)."""
+    grid = fp.Grid((0.5, 2.5), 2000)
+    exact = pit().transfer_operator(grid)
+    assert (exact.kind, exact.n_maps, exact.steps) == ("enumerated", 2, 1)
+    passage = exact.first_passage(past)
+    assert passage.at(BOTTOM) == pytest.approx(148.8, abs=0.1)
+    assert passage.mean[past(grid.centers[0])].max() == 0.0
+    chain = pit().transfer_operator(grid, "gaussian-chain")
+    assert chain.kind == "kernel"
+    assert chain.first_passage(past).at(BOTTOM) == pytest.approx(76.09, abs=0.05)
+
+
+def test_second_order_in_the_cell_size():
+    """The mean escape time at four sizes; errors fall by four with some scatter from the position of the edges."""
+    times = [pit().transfer_operator(fp.Grid((0.5, 2.5), n)).first_passage(past).at(BOTTOM) for n in (400, 1600, 6400)]
+    assert abs(times[1] - times[2]) < abs(times[0] - times[2]) / 8
+
+
+def test_escape_time_equals_simulation():
+    mc = pit().simulate(BOTTOM, target="w > 1.3", max_steps=4000, n_paths=20_000, seed=11)
+    passage = pit().transfer_operator(fp.Grid((0.5, 2.5), 2000)).first_passage(past)
+    error = mc.exit_times.std() / np.sqrt(mc.n_paths)
+    assert abs(mc.exit_times.mean() - passage.at(BOTTOM)) < 5 * error
+    spread = np.sqrt(passage.second_moment[passage.grid.locate(BOTTOM)] - passage.at(BOTTOM) ** 2)
+    assert spread == pytest.approx(mc.exit_times.std(), rel=5 / np.sqrt(2 * mc.n_paths) * 2)
+    steps = [50, 150, 400]
+    alive = passage.survival(steps, fp.point(BOTTOM))
+    simulated = np.array([(mc.exit_times > s).mean() for s in steps])
+    assert (np.abs(alive - simulated) < 5 * np.sqrt(alive * (1 - alive) / mc.n_paths) + 2e-3).all()
+    arrival = passage.density([150], fp.point(BOTTOM))[0]
+    before, after = passage.survival([149, 150], fp.point(BOTTOM))
+    assert arrival == pytest.approx(before - after, rel=1e-12)
+
+
+@pytest.mark.parametrize("eta", [0.02, 0.05])
+def test_density_equals_simulation(eta):
+    """cases.md B2: moments and fractions along the way, within sampling error."""
+    steps = [10, 50, 100, 300]
+    mc = pit(eta).simulate(P0, steps, n_paths=50_000, seed=12)
+    solution = pit(eta).transfer_operator(fp.Grid((-0.5, 3), 3500)).evolve(P0, steps)
+    assert (np.abs(solution.mean() - mc.mean()) < 5 * mc.standard_error() + 1e-6).all()
+    w = solution.grid.centers[0]
+    for region in (lambda w: abs(w - 1) < 0.2, lambda w: abs(w - 2) < 0.1):
+        share = mc.fraction(region)
+        exact = solution.masses[:, region(w)].sum(axis=1)
+        assert (np.abs(share.value - exact) < 5 * np.sqrt(exact * (1 - exact) / mc.n_paths) + 1e-4).all()
+    assert solution.stats["mass_error"] < 1e-12
+    assert solution.stats["clamped"] == 0.0
+
+
+def test_everything_ends_at_two():
+    """cases.md B2: the mass ends at w = 2; on the grid, in the two cells around it."""
+    t = pit().transfer_operator(fp.Grid((0.5, 2.5), 1000))
+    end = t.stationary()
+    assert end.stats["parts"] == 1
+    assert end.mean()[0] == pytest.approx(2.0, abs=1e-12)
+    assert end.masses[end.masses > 1e-12].size == 2
+    late = t.evolve(fp.gaussian(0.8, 0.02), [10_000]).masses[0]
+    assert np.abs(late - end.masses).sum() < 1e-9
+
+
+def test_stationary_variance_of_a_quadratic():
+    """cases.md F1: eta sigma^2/(h (2 - eta h)), 1/3 at eta = 0.5; what the grid adds is its smearing over 1 - f^2."""
+    for eta, exact in ((0.1, 0.0526315789), (0.5, 1 / 3)):
+        t = quadratic(eta).transfer_operator(fp.Grid((-2, 2), 400))
+        end = t.stationary()
+        added = (t.smearing[0] @ end.masses) / (1 - (1 - eta) ** 2)
+        assert end.covariance()[0, 0] == pytest.approx(exact + added, rel=1e-9)
+        assert end.covariance()[0, 0] == pytest.approx(exact, rel=2e-3)
+        assert end.stats["residual"] < 1e-12
+        chain = quadratic(eta).transfer_operator(fp.Grid((-6, 6), 600), "gaussian-chain").stationary()
+        assert chain.covariance()[0, 0] == pytest.approx(exact, rel=1e-6)
+
+
+def birth_death_passage(p, n):
+    """Mean steps from 0 to n for steps +1 (p) and -1 (q), held at 0: sum of (1 - (q/p)^(k+1))/(p - q)... by hand."""
+    q, total, one = 1 - p, 0.0, 1 / p
+    for _ in range(n):
+        total += one
+        one = 1 / p + q / p * one
+    return total
+
+
+@pytest.mark.parametrize("n", [5, 60])
+def test_passage_against_a_drift_to_round_off(n):
+    """A walk with p = 1/4 for +1, whose steps are whole cells: 3^60 steps, far beyond a factorisation of 1 - T."""
+    t = walk([1, 1, 1, -1]).transfer_operator(fp.Grid((-0.5, n + 0.5), n + 1))
+    exact = birth_death_passage(0.25, n)
+    assert t.first_passage(lambda w: w > n - 0.5).mean[0] == pytest.approx(exact, rel=1e-12)
+    weights = 3.0 ** -np.arange(n + 1.0)
+    np.testing.assert_allclose(t.stationary().masses, weights / weights.sum(), rtol=1e-12)
+
+
+def test_absorbing_walls_and_survival():
+    """A symmetric walk by whole cells on 9 cells: (k + 1)(9 - k) mean steps, eigenvalues cos(pi j / 10)."""
+    grid = fp.Grid((-0.5, 8.5), 9, boundary="absorbing")
+    t = walk([1, -1]).transfer_operator(grid)
+    passage = t.first_passage()
+    k = np.arange(9)
+    np.testing.assert_allclose(passage.mean, (k + 1) * (9 - k), rtol=1e-13)
+    modes = t.spectrum(3)
+    np.testing.assert_allclose(np.sort(np.abs(modes.eigenvalues)), np.cos(np.pi * np.array([2, 1, 1]) / 10), rtol=1e-10)
+    assert t.evolve(fp.point(4.0), [0, 1, 40]).mass == pytest.approx(passage.survival([0, 1, 40], fp.point(4.0)))
+    with pytest.raises(ValueError, match="`grid` must be closed somewhere"):
+        t.stationary()
+
+
+def test_second_moment_of_a_passage():
+    """One cell left with probability 1/2: geometric, mean 2, second moment 6."""
+    grid = fp.Grid((-0.5, 0.5), 1, boundary=("reflecting", "absorbing"))
+    passage = walk([1, -1]).transfer_operator(grid).first_passage()
+    assert passage.mean[0] == pytest.approx(2.0)
+    assert passage.second_moment[0] == pytest.approx(6.0)
+
+
+def test_periodic_axis_carries_around():
+    t = walk([-1.0], 0.35).transfer_operator(fp.Grid((0, 1), 10, boundary="periodic"))
+    column = t.matrix.toarray()[:, 8]
+    np.testing.assert_allclose(column[[1, 2]], [0.5, 0.5], atol=1e-12)
+    np.testing.assert_allclose(t.stationary().masses, 0.1, rtol=1e-12)
+
+
+def test_walls_hold_what_would_leave_and_count_it():
+    t = walk([1.0, -1.0]).transfer_operator(fp.Grid((-0.5, 4.5), 5))
+    np.testing.assert_allclose(t.clamped, [0.5, 0, 0, 0, 0.5])
+    steps = t.evolve(fp.point(0.0), [1, 2, 3])
+    assert steps.stats["clamped"] == pytest.approx(0.5 + 0.25 + 0.25)
+
+
+def test_long_evolution_by_squaring_equals_products():
+    t = pit().transfer_operator(fp.Grid((0.5, 2.5), 60)).matrix
+    p = np.full(60, 1 / 60)
+    direct = p
+    for _ in range(300):
+        direct = t @ direct
+    np.testing.assert_allclose(tr._leap(t.tocsr(), [], p, 300), direct, rtol=1e-11, atol=1e-18)
+
+
+DATA = {"h": (1.0, 3.0, 0.5), "c": (1.0, -1.0, 2.0)}
+
+
+@pytest.mark.parametrize(("batch", "replacement"), [(1, True), (2, True), (2, False), (3, False), (None, True)])
+def test_batches_with_their_weights(batch, replacement):
+    """Means and variances of one step over all ordered batches."""
+    sgd = quadratic(0.3, **DATA, batch_size=batch, replacement=replacement)
+    size = batch or 3
+    order = (
+        itertools.product(range(3), repeat=size) if replacement and batch else itertools.permutations(range(3), size)
+    )
+    h, c = np.array(DATA["h"]), np.array(DATA["c"])
+    ends = np.array([0.7 - 0.3 * np.mean([h[i] * (0.7 - c[i]) for i in b]) for b in order])
+    grid = fp.Grid((-2.8, 4.2), 7 * 50 + 1)
+    t = sgd.transfer_operator(grid)
+    cell = grid.locate(0.7)
+    assert grid.centers[0][cell] == pytest.approx(0.7)
+    assert t.evolve(fp.point(0.7), [1]).mean()[0, 0] == pytest.approx(ends.mean(), abs=1e-12)
+    assert t.noise[(0, *cell)] == pytest.approx(ends.var(), abs=1e-12)
+
+
+def test_repeated_samples_are_merged():
+    sgd = quadratic(0.1, (1.0,) * 40, (0.0, 1.0, 1.0, 1.0) * 10, batch_size=20)
+    listed = batches.enumerate_batches(sgd)
+    assert len(listed.rows) == 21
+    mean = sum(w * rows[0][:, None].size for w, rows in zip(listed.weights, listed.rows, strict=True))
+    assert mean == pytest.approx(20)
+    share = [np.isin(rows[0], np.arange(0, 40, 4)).sum() for rows in listed.rows]
+    assert listed.weights @ share == pytest.approx(5.0)
+    without = quadratic(0.1, (1.0,) * 40, (0.0, 1.0, 1.0, 1.0) * 10, batch_size=20, replacement=False)
+    listed = batches.enumerate_batches(without)
+    assert len(listed.rows) == 11
+    share = np.array([np.isin(rows[0], np.arange(0, 40, 4)).sum() for rows in listed.rows])
+    assert listed.weights @ (share - 5.0) ** 2 == pytest.approx(20 * 0.25 * 0.75 * (40 - 20) / 39)
+
+
+def test_shuffled_epoch():
+    """cases.md F7: mean .65869995 after one epoch; variance over the six orders."""
+    sgd = quadratic(0.01, **DATA, shuffle=True)
+    t = sgd.transfer_operator(fp.Grid((0.4, 1.0), 601))
+    assert (t.steps, t.n_maps, t.kind) == (3, 6, "enumerated")
+    assert t.evolve(fp.point(0.7), [0, 3]).mean()[1, 0] == pytest.approx(0.65869995, abs=5e-9)
+    with pytest.raises(ValueError, match="`steps` must be multiples of the 3 steps"):
+        t.evolve(fp.point(0.7), [4])
+
+
+def test_too_many_batches_are_drawn_or_seen_as_normal():
+    rng = np.random.default_rng(5)
+    c = rng.normal(size=300)
+    few = quadratic(0.2, np.ones(300), c, batch_size=4)
+    many = quadratic(0.2, np.ones(300), c, batch_size=64)
+    grid = fp.Grid((-3, 3), 150)
+    sampled, normal = few.transfer_operator(grid), many.transfer_operator(grid)
+    assert (sampled.kind, normal.kind) == ("sampled", "kernel")
+    assert sampled.n_maps == 4096
+    for t, batch in ((sampled, 4), (normal, 64)):
+        exact = 0.2 * c.var() / batch / 1.8  # F1
+        tolerance = 5 * np.sqrt(2 / 4096) if batch == 4 else 1e-5
+        added = (t.smearing[0] @ t.stationary().masses) / 0.36
+        assert t.stationary().covariance()[0, 0] - added == pytest.approx(exact, rel=tolerance)
+    again = few.transfer_operator(grid, n_batches=50, seed=3)
+    assert (again.matrix != few.transfer_operator(grid, n_batches=50, seed=3).matrix).nnz == 0
+    with pytest.raises(ValueError, match="more than 10000 distinct"):
+        few.transfer_operator(grid, kind="enumerated")
+
+
+def test_two_dimensions_against_enumeration():
+    """A linear map with rotation: mean and covariance after five steps, by averaging over all batches."""
+    a = np.array([[[1.0, 0.4], [0.4, 2.0]], [[3.0, -0.5], [-0.5, 1.0]]])
+    b = np.array([[1.0, 0.0], [-1.0, 0.5]])
+    text = "(p*x*x + 2*q*x*y + r*y*y)/2 - u*x - v*y"
+    data = {"p": a[:, 0, 0], "q": a[:, 0, 1], "r": a[:, 1, 1], "u": b[:, 0], "v": b[:, 1]}
+    sgd = fp.SGD(fp.SampleLoss(text, ["x", "y"], data), 0.2)
+    mean, second = np.array([0.5, -0.3]), np.outer([0.5, -0.3], [0.5, -0.3])
+    maps = [np.eye(2) - 0.2 * m for m in a]
+    for _ in range(5):
+        pushes = zip(maps, 0.2 * b, strict=True)
+        new = [
+            (m @ mean + s, m @ second @ m.T + np.outer(m @ mean, s) + np.outer(s, m @ mean) + np.outer(s, s))
+            for m, s in pushes
+        ]
+        mean, second = sum(n[0] for n in new) / 2, sum(n[1] for n in new) / 2
+    errors = []
+    for n in (40, 80):
+        solution = sgd.transfer_operator(fp.Grid([(-2, 2), (-1.5, 1.5)], [n, n])).evolve(fp.point([0.5, -0.3]), [5])
+        np.testing.assert_allclose(solution.mean()[0], mean, atol=1e-12)
+        errors.append(np.abs(solution.covariance()[0] - second + np.outer(mean, mean)).max())
+    assert errors[1] < 0.35 * errors[0]
+    assert errors[1] < 2e-3
+
+
+def test_velocity_joins_the_grid():
+    """Heavy ball on a quadratic, m = 0.5: one step by hand."""
+    sgd = quadratic(0.1, momentum=0.5)
+    grid = fp.Grid([(-1.2, 1.2), (-0.8, 0.8)], [48, 64])
+    solution = sgd.transfer_operator(grid).evolve(fp.point([0.4, 0.2]), [1])
+    v = 0.5 * 0.2 - 0.1 * 0.4
+    np.testing.assert_allclose(solution.mean()[0], [0.4 + v, v], atol=1e-12)
+    normal = sgd.transfer_operator(grid, "gaussian-chain").evolve(fp.point([0.4, 0.2]), [1])
+    np.testing.assert_allclose(normal.mean()[0], [0.4 + v, v], atol=1e-12)
+    np.testing.assert_allclose(normal.covariance()[0], np.full((2, 2), 0.01), atol=1e-3)
+
+
+def test_repr_and_settings():
+    t = pit().transfer_operator(fp.Grid((0.5, 2.5), 100))
+    assert "enumerated, 2 map(s)" in repr(t)
+    assert "First passage" in repr(t.first_passage(past))
+    assert "eigenvalues  1" in repr(t.spectrum(2))
+    assert "Stationary" in repr(t.stationary())
+    assert "transfer (enumerated)" in repr(t.evolve(fp.point(1.0), [1]))
+
+
+BAD = [
+    ("grid", TypeError, {"grid": 3}),
+    ("grid", ValueError, {"grid": fp.Grid([(0, 1), (0, 1)], 3)}),
+    ("model", ValueError, {"model": "exakt"}),
+    ("kind", ValueError, {"kind": "all"}),
+    ("n_batches", ValueError, {"n_batches": 0}),
+    ("seed", ValueError, {"seed": -1}),
+]
+
+
+@pytest.mark.parametrize(("name", "error", "arguments"), BAD)
+def test_bad_operators_are_refused(name, error, arguments):
+    with pytest.raises(error, match=f"`{name}` must be"):
+        pit().transfer_operator(**{"grid": fp.Grid((0, 1), 3), **arguments})
+
+
+def test_bad_questions_are_refused():
+    t = pit().transfer_operator(fp.Grid((0.5, 2.5), 50))
+    for steps, error in (([2, 1], ValueError), ([-1], ValueError), ([0.5], TypeError), ([], TypeError)):
+        with pytest.raises(error, match="`steps` must be"):
+            t.evolve(P0, steps)
+    for target in (None, lambda w: w, lambda w: w > 9, np.ones(50, dtype=bool), np.ones(3, dtype=bool)):
+        with pytest.raises(ValueError, match="`target` must be"):
+            t.first_passage(target)
+    with pytest.raises(ValueError, match="`k` must be"):
+        t.spectrum(0)
+    with pytest.raises(ValueError, match="`kind` must be 'auto', 'enumerated' or 'sampled'"):
+        pit(shuffle=True).transfer_operator(t.grid, "gaussian-chain")
+    two = walk([1.0], 1e-300).transfer_operator(fp.Grid((0, 1), 2))
+    with pytest.raises(ValueError, match="`p0` must be given, as 2 sets are closed"):
+        two.stationary()
+    np.testing.assert_allclose(two.stationary(fp.uniform(0, 0.75)).masses, [2 / 3, 1 / 3])
