@@ -2,8 +2,9 @@
 
 The transfer operator pushes the density through the true update maps, so it counts the steps of SGD itself, however
 many; a simulation beside it, where one can keep up. The diffusion models are wrong twice: too slow at large learning
-rates (566 steps for 149 at 0.02), and at small ones, where they should be good, too fast by nine orders of magnitude: a
-rare escape depends on noise that two samples bound and a diffusion does not.
+rates (566 steps for 149 at 0.02), and at small ones, where they should be good, too fast by nine orders of magnitude. A
+rare escape feels the whole law of a step's noise, which two samples bound, and not its variance alone: the chain with
+Gaussian steps of the same variance errs like the diffusions.
 """
 
 import numpy as np

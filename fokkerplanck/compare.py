@@ -217,7 +217,7 @@ def _distances(one: Marginal, base: Marginal, is_reference: bool) -> tuple[float
     inverse = 1.0 / one.n + 1.0 / base.n
     sampled = base if base.n < math.inf else one
     middle = 0.5 * (sampled.x[1:] + sampled.x[:-1])
-    below = _cdf(sampled, middle)
+    below = np.clip(_cdf(sampled, middle), 0.0, 1.0)  # sums of masses may end a rounding above 1
     noise = math.sqrt(2.0 / math.pi * inverse) * float(np.sqrt(below * (1.0 - below)) @ np.diff(sampled.x))
     return z, wasserstein(one, base), noise
 
