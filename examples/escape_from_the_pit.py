@@ -45,15 +45,8 @@ def main(rates=RATES, cells=1100, longest=20_000, n_paths=2000, picture="escape_
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(rates, [table[r]["SGD"] for r in rates], "k", lw=2, label="SGD, exact operator")
-    left.errorbar(
-        list(seen),
-        [s[0] for s in seen.values()],
-        [s[1] for s in seen.values()],
-        fmt="o",
-        color="k",
-        ms=4,
-        label="SGD, simulated",
-    )
+    mean, error = np.array(list(seen.values())).T
+    left.errorbar(list(seen), mean, error, fmt="ko", ms=4, label="SGD, simulated")
     for model, line in zip(MODELS, ("-", "--", ":"), strict=True):
         left.plot(rates, [table[r][model] for r in rates], line, label=model)
         right.plot(rates, [table[r][model] / table[r]["SGD"] for r in rates], line, label=model)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import erf
 
 from fokkerplanck.run import build, compute, table, verdicts, write
 from fokkerplanck.runfile import read_csv, read_run_file
@@ -58,6 +59,44 @@ def test_wide_and_narrow_script():
     assert abs(ratios["SGD, simulated"] - ratios["SGD, exact operator"]) < 5 * error
     assert abs(ratios["klimontovich, solved"] - ratios["SGD, simulated"]) > 5 * error
     np.testing.assert_allclose(level, level[0], rtol=1e-10)
+
+
+def test_diode_resistor_script(tmp_path, capsys):
+    curves, power = script("diode_resistor").main([0.25, 1.0, 4.0], cells=300, picture=tmp_path / "out" / "a.png")
+    cold, equal, hot = curves["klimontovich"]
+    assert cold < -0.1
+    assert abs(equal) < 1e-12, "a mean voltage at one temperature"
+    assert hot > 0.3
+    assert max(curves["stratonovich"]) < -0.1
+    assert max(curves["ito"]) < -0.3
+    assert power["klimontovich"] < -1e-4
+    assert min(power["stratonovich"], power["ito"]) > 1e-3
+    assert capsys.readouterr().out.count("T1 = T2: mean voltage") == 3
+    with Image.open(tmp_path / "out" / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
+
+
+@pytest.mark.parametrize(("convention", "alpha"), [("ito", 0.0), ("stratonovich", 0.5), ("klimontovich", 1.0)])
+@pytest.mark.parametrize("t1", [0.25, 1.0, 4.0])
+def test_diode_resistor_against_the_closed_form(convention, alpha, t1):
+    # p ~ D^(alpha - 1) exp(int drift / D): half of a Gaussian on each side of the jump, in cells by the error function
+    example = script("diode_resistor")
+    errors = []
+    for cells in (300, 600):
+        result = example.rest(convention, t1, cells=cells)
+        edges = result.grid.edges[0]
+        want = np.zeros(cells)
+        for g, side in ((example.REVERSE, edges[1:] < 1e-9), (example.FORWARD, edges[:-1] > -1e-9)):
+            d, slope = t1 * g + example.RESISTOR, g + example.RESISTOR
+            primitive = np.sqrt(d / slope) * erf(edges * np.sqrt(slope / (2.0 * d)))
+            want[side] = d ** (alpha - 1.0) * np.diff(primitive)[side]
+        want /= want.sum()
+        errors.append(np.abs(result.masses - want).sum())
+        assert result.masses[cells // 2 :].sum() == pytest.approx(example.by_hand(alpha, t1)[1], abs=2e-4)
+        assert result.mean()[0] == pytest.approx(example.by_hand(alpha, t1)[0], abs=1e-3)  # conventions: 0.1 apart
+        assert result.mean()[0] == pytest.approx(want @ result.grid.centers[0], abs=1e-3)
+    assert errors[1] < 2e-4
+    assert errors[1] < 0.3 * errors[0], "second order, jump or not"
 
 
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
