@@ -6,8 +6,9 @@ dX = mu dt + sqrt(2 D) dW,      dp/dt = -div J,      J_i = mu_i p - sum_j d_j (D
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -244,19 +245,30 @@ def _leaves(value: Any) -> list[Any]:
     return []
 
 
-def _takes_time(function: Callable) -> bool:
+@functools.lru_cache(maxsize=512)
+def _signature(function: Callable) -> inspect.Signature | None:
     try:
-        return "t" in inspect.signature(function).parameters
-    except (TypeError, ValueError):  # a builtin or a numpy ufunc has no signature, hence no `t`
-        return False
+        return inspect.signature(function)
+    except (TypeError, ValueError):  # a builtin or a numpy ufunc has none
+        return None
+
+
+def _signature_of(function: Callable) -> inspect.Signature | None:
+    """The signature of a function, looked up once; None where there is none."""
+    return _signature(function) if isinstance(function, Hashable) else _signature.__wrapped__(function)
+
+
+def _takes_time(function: Callable) -> bool:
+    signature = _signature_of(function)
+    return signature is not None and "t" in signature.parameters
 
 
 def _call(name: str, function: Callable, points: Points, t: float) -> Any:
     named = {"t": t} if _takes_time(function) else {}
+    signature = _signature_of(function)
     try:
-        inspect.signature(function).bind(*points.coords, **named)
-    except ValueError:  # a builtin or a numpy ufunc has no signature to check
-        pass
+        if signature is not None:
+            signature.bind(*points.coords, **named)
     except TypeError as error:
         dim = len(points.coords)
         rule = f"a function of {dim} coordinate(s), as the grid has {dim} axes"

@@ -45,7 +45,7 @@ def part_masses(q: Generator, cells: np.ndarray) -> np.ndarray:
         masses[cells] = null_vector(q) if whole else dense_null_vector(q.matrix[cells][:, cells].toarray())
         return masses / masses.sum()
     balanced = _detailed_balance(q, cells)
-    masses[cells] = balanced if balanced is not None else _null_vector(q.matrix[cells][:, cells])
+    masses[cells] = balanced if balanced is not None else _null_vector(q, cells)
     return masses / masses.sum()
 
 
@@ -121,39 +121,42 @@ def _tree_sums(low: np.ndarray, high: np.ndarray, step: np.ndarray, n: int) -> n
     return values
 
 
-def _null_vector(q: sp.csr_array) -> np.ndarray:
-    """The positive null vector of an irreducible generator by one sparse factorisation.
+def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
+    """The positive null vector of a closed part by one sparse factorisation.
 
     One cell is held at mass 1 and the others follow from an M-matrix. It is taken at the bottom of a slope of
     log-rate ratios, so that the others do not overflow.
     """
-    n = q.shape[0]
-    fixed = _downhill(q)
-    others = np.delete(np.arange(n), fixed)
-    columns = q.tocsc()
-    inner = columns[others][:, others]
-    factor = splu(inner, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    result = np.empty(n)
-    result[fixed] = 1.0
-    result[others] = factor.solve(-columns[others][:, [fixed]].toarray().ravel())
+    fixed = _downhill(q, cells)
+    columns = (q.matrix if cells.size == q.grid.size else q.matrix[cells][:, cells]).tocsc()
+    source = -columns[:, [fixed]].toarray().ravel()
+    # the fixed cell becomes an equation of its own, x = 1, apart from the others
+    columns.data[columns.indices == fixed] = 0.0
+    columns.data[columns.indptr[fixed] : columns.indptr[fixed + 1]] = 0.0
+    columns[fixed, fixed] = -1.0
+    source[fixed] = -1.0
+    factor = splu(columns, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    result = factor.solve(source)
     return np.maximum(result, 0.0, where=result > -1e-14 * np.abs(result).max(), out=result)
 
 
-def _downhill(q: sp.csr_array) -> int:
-    """The cell to which most cells lead when each passes on to the neighbour that it most outweighs."""
-    pairs = q.tocoo()
-    off = (pairs.row != pairs.col) & (pairs.data > 0.0)
-    target, source, out = pairs.row[off], pairs.col[off], pairs.data[off]
-    back = np.asarray(q[source, target]).ravel()
-    with np.errstate(divide="ignore"):
-        gain = np.log(out) - np.log(back)
-    order = np.argsort(gain, kind="stable")
-    following = np.arange(q.shape[0])
-    uphill = order[gain[order] > 0.0]
-    following[source[uphill]] = target[uphill]
-    for _ in range(int(np.ceil(np.log2(q.shape[0] + 1)))):
+def _downhill(q: Generator, cells: np.ndarray) -> int:
+    """The place in `cells` to which most of them lead when each passes on to the neighbour that it most outweighs."""
+    inside = np.zeros(q.grid.size, dtype=bool)
+    inside[cells] = True
+    following, steepest = np.arange(q.grid.size), np.zeros(q.grid.size)
+    for link in q.links:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gain = np.log(link.forward) - np.log(link.backward)
+        both = inside[link.lower] & inside[link.upper]
+        for source, target, slope in ((link.lower, link.upper, gain), (link.upper, link.lower, -gain)):
+            better = np.flatnonzero(both & (slope > steepest[source]))
+            steepest[source[better]] = slope[better]
+            following[source[better]] = target[better]
+    for _ in range(int(np.ceil(np.log2(q.grid.size + 1)))):
         following = following[following]
-    return int(np.bincount(following).argmax())
+    goal = int(np.bincount(following[cells]).argmax())
+    return int(np.searchsorted(cells, goal))
 
 
 def is_balanced(q: Generator, masses: np.ndarray) -> bool:
