@@ -3,14 +3,16 @@
     p(t) = (1 / 2 pi i) Int e^(zt) z^(beta - 1) (z^beta - Q)^-1 p0 dz
 
 on a hyperbola around the singularities of the integrand (Weideman and Trefethen 2007; Lopez-Fernandez and Palencia
-2004). One set of shifted solves serves all output times of a window.
+2004). One set of shifted solves serves all output times of a window. Q is a generator, or T - 1 with T the matrix of a
+Markov chain whose steps are separated by Mittag-Leffler waiting times.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -27,6 +29,9 @@ WINDOW = 10.0  # ratio of the last to the first output time that one contour ser
 MAX_NODES = 3000
 MOST_DIGITS = 28.0  # natural logarithm of the best accuracy asked of a contour
 ROUND_OFF = 37.0  # natural logarithm of 1e16
+STEP_INSTEAD = "use method='stepping'"
+
+Solve = Callable[[np.ndarray, np.ndarray], Iterator[np.ndarray]]  # (shifts, masses) -> blocks of (shift - Q)^-1 masses
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,10 @@ class Hyperbola:
 
 @dataclass(frozen=True)
 class Region:
-    """Where the eigenvalues of a generator may be: Re <= 0, |Im| <= height, |z + rate| <= rate; real where `real`.
+    """Where the eigenvalues of Q may be: Re <= 0, |Im| <= height, |z + rate| <= rate; real where `real`.
 
-    The disc is Gershgorin's with the largest outflow; the height bounds the skew part of Q, hence its numerical range.
+    The disc is Gershgorin's with the largest outflow; the height bounds the skew part of a generator, hence its numerical
+    range.
     """
 
     real: bool
@@ -123,15 +129,18 @@ def is_balanced_everywhere(q: Generator) -> bool:
 
 
 class Contour:
-    """Masses at many times from two contours; the second is finer by e^2, and their difference estimates the error."""
+    """Masses at many times from two contours; the second is finer by e^2, and their difference estimates the error.
+
+    `solve` gives (shift - Q)^-1 masses for many shifts, `region` holds the eigenvalues of Q; `otherwise` says what to do
+    where no contour serves.
+    """
 
     name = "contour"
 
-    def __init__(self, q: Generator, beta: float, rtol: float):
-        self.q, self.beta = q, beta
-        self.rtol = rtol
+    def __init__(self, region: Region, solve: Solve, beta: float, rtol: float, otherwise: str = STEP_INSTEAD):
+        self.region, self.solve, self.beta = region, solve, beta
+        self.rtol, self.otherwise = rtol, otherwise
         self.digits = min(-math.log(rtol) + 1.5, MOST_DIGITS)
-        self.region = Region.of(q)
         self.work = {"solves": 0, "windows": 0}
 
     def window(self, masses: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,7 +160,7 @@ class Contour:
         opening = self.region.opening(self.beta, digits, WINDOW, float(times[-1]))
         hyperbola = Hyperbola.design(digits, WINDOW, opening) if opening > 1e-3 else None
         if hyperbola is None or hyperbola.count > MAX_NODES:
-            text = "the eigenvalues may lie too close to the imaginary axis for a contour; use method='stepping'"
+            text = f"the eigenvalues may lie too close to the imaginary axis for a contour; {self.otherwise}"
             raise ConvergenceError(text)
         return self._sum(hyperbola, masses, times)
 
@@ -162,7 +171,7 @@ class Contour:
         self.work["solves"] += z.size
         total = np.zeros((times.size, masses.size))
         start = 0
-        for block in shifted_solutions(self.q, shifts, masses):
+        for block in self.solve(shifts, masses):
             part = factors[:, start : start + len(block)]
             total += part.real @ block.imag + part.imag @ block.real
             start += len(block)
@@ -205,7 +214,29 @@ def propagate_memory(
     rtol : float
         Error allowed in the 1-norm.
     """
-    contour = Contour(q, beta, rtol)
+    return _windows(Contour(Region.of(q), partial(shifted_solutions, q), beta, rtol), masses, times)
+
+
+def propagate_waiting(
+    t: sp.csc_array, masses: np.ndarray, times: np.ndarray, beta: float, rtol: float, otherwise: str
+) -> Iterator[tuple[np.ndarray, float, Contour]]:
+    """E_beta((T - 1) t^beta) masses at each of the increasing `times`, as `propagate_memory` gives it.
+
+    `t` (n, n) is nonnegative with columns that sum to at most one, but for rows that only count (their entry on the
+    diagonal is one). Hence the eigenvalues of T - 1 lie in the disc |z + 1| <= 1.
+    """
+    region = Region(real=False, rate=1.0, height=1.0)
+    return _windows(Contour(region, partial(_chain_solutions, t), beta, rtol, otherwise), masses, times)
+
+
+def _chain_solutions(t: sp.csc_array, shifts: np.ndarray, masses: np.ndarray) -> Iterator[np.ndarray]:
+    """(shift + 1 - T)^-1 masses for each shift, in blocks (1, n)."""
+    unit = sp.eye_array(masses.size, format="csc")
+    for shift in shifts:
+        yield splu(((shift + 1.0) * unit - t).tocsc()).solve(masses.astype(complex))[None]
+
+
+def _windows(contour: Contour, masses: np.ndarray, times: np.ndarray) -> Iterator[tuple[np.ndarray, float, Contour]]:
     worst = 0.0
     start = 0
     if times[0] == 0.0:

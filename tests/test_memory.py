@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from pymittagleffler import mittag_leffler
 from scipy.integrate import quad
 from scipy.special import gamma
 
 import fokkerplanck as fp
-from fokkerplanck.solvers.memory import Hyperbola, Region, propagate_memory
+from fokkerplanck.solvers.memory import Hyperbola, Region, propagate_memory, propagate_waiting
 from fokkerplanck.solvers.stepping import Stepping, exponential_sum, graded_mesh
 
 
@@ -210,6 +211,40 @@ def test_force_in_physical_time():
     # forces in the particle's own time would give another mean: the fractional integral of F
     other = quad(lambda s: np.cos(3 * s), 0, 2.0, weight="alg", wvar=(0, beta - 1))[0] / gamma(beta)
     assert abs(other - exact[1]) > 0.08
+
+
+def test_waits_before_a_single_fatal_step():
+    """T = 0: the survival E_b(-t^b), numbers of cases.md D."""
+    survival = {
+        0.5: 0.60514759205956,
+        1: 0.3996119781156,
+        2: 0.2137867270153,
+        5: 0.07756935776477,
+        20: 0.017395698291604,
+    }
+    times = np.array(list(survival)) ** (1 / 0.7)
+    runs = list(propagate_waiting(sp.csc_array((1, 1)), np.ones(1), times, 0.7, 1e-11, ""))
+    np.testing.assert_allclose([p[0] for p, _, _ in runs], list(survival.values()), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("beta", [0.3, 0.7, 0.9, 1.0])
+def test_waiting_chain_is_the_matrix_function(beta):
+    """A ring walked one way, whose eigenvalues fill the circle |z + 1| = 1, and a dense chain."""
+    ring = np.roll(np.eye(20), 1, axis=0)
+    dense = np.random.default_rng(3).random((20, 20)) ** 6
+    times = np.array([0.0, 0.03, 1.0, 7.0, 20.0])
+    p0 = np.eye(20)[4]
+    for t in (ring, dense / dense.sum(axis=0)):
+        values, vectors = np.linalg.eig(t)
+        assert np.linalg.cond(vectors) < 1e6
+        weights = np.linalg.solve(vectors, p0.astype(complex))
+        exact = [(vectors @ ([e_beta((v - 1) * s**beta, beta) for v in values] * weights)).real for s in times]
+        for rtol in (1e-4, 1e-9):
+            runs = list(propagate_waiting(sp.csc_array(t), p0, times, beta, rtol, ""))
+            error = np.abs(np.array([p for p, _, _ in runs]) - exact).sum(axis=1).max()
+            assert error < rtol
+            assert error < runs[-1][1] + 1e-12
+            assert runs[-1][1] < rtol
 
 
 @pytest.mark.parametrize("order", [0.0, 1.5, -0.3, float("nan")])

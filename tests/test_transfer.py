@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from pymittagleffler import mittag_leffler
+from scipy.linalg import expm
 
 import fokkerplanck as fp
 from fokkerplanck.sgd import batches
@@ -252,6 +254,67 @@ def test_shuffled_epoch():
     assert t.evolve(fp.point(0.7), [0, 3]).mean()[1, 0] == pytest.approx(0.65869995, abs=5e-9)
     with pytest.raises(ValueError, match="`steps` must be multiples of the 3 steps"):
         t.evolve(fp.point(0.7), [4])
+
+
+@pytest.mark.parametrize("order", [0.4, 0.7, 1.0])
+def test_waiting_slows_the_mean(order):
+    """On a quadratic E(w) = w0 E_b(-eta h (t / scale)^b), on any grid, as sharing keeps the mean."""
+    t = quadratic(0.1).transfer_operator(fp.Grid((-2, 2), 101))
+    times = [0.0, 1.0, 30.0]
+    solution = t.evolve_waiting(fp.point(0.8), times, order, scale=3.0, rtol=1e-9)
+    exact = [0.8 * mittag_leffler(-0.1 * (s / 3.0) ** order, order, 1.0).real for s in times]
+    np.testing.assert_allclose(solution.mean()[:, 0], solution.mean()[0, 0] / 0.8 * np.array(exact), rtol=0, atol=1e-9)
+    assert solution.stats["clamped"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_exponential_waits_are_the_exponential():
+    """At time_order 1, exp((T - 1) t), for the density and for the meetings with a wall."""
+    t = walk([-1.0, 0.5], 0.2).transfer_operator(fp.Grid((0, 1), 40))
+    times = np.array([0.5, 5.0, 40.0])
+    solution = t.evolve_waiting(fp.point(0.5), times, 1.0, rtol=1e-9)
+    start, matrix = fp.point(0.5).masses(t.grid), t.matrix.toarray()
+    exact = [expm((matrix - np.eye(40)) * s) @ start for s in times]
+    assert np.abs(solution.masses - exact).sum(axis=1).max() < 1e-9
+    bordered = np.block([[matrix - np.eye(40), np.zeros((40, 1))], [t.clamped[None], np.zeros((1, 1))]])
+    met = (expm(bordered * 40.0) @ np.append(start, 0.0))[-1]
+    assert met > 1.0
+    assert solution.stats["clamped"] == pytest.approx(met, rel=1e-9)
+
+
+@pytest.mark.parametrize("order", [0.5, 0.8])
+def test_waiting_density_equals_simulation(order):
+    """W1 at most twice its sampling mean. Another seed would exceed that in 1 to 6 % of these comparisons each.
+
+    That rate was measured by drawing 20,000 points from the density, 20,000 times. Later, with order 0.8, nearly all
+    mass sits in one point, which the grid cannot resolve to the sampling error.
+    """
+    times = [10.0, 100.0, 300.0]
+    density = pit(0.05).transfer_operator(fp.Grid((-0.5, 3), 1400)).evolve_waiting(P0, times, order, scale=2.0)
+    paths = fp.simulate_waiting(pit(0.05), P0, times, order, n_paths=20_000, seed=4, scale=2.0)
+    table = fp.compare({"density": density, "paths": paths}, reference="paths")
+    distance, sampling = table.column("W1")[::2], table.column("W1_sampling")[::2]
+    assert (np.array(distance) < 2 * np.array(sampling)).all()
+    assert density.stats["error_estimate"] < 1e-6
+    assert density.stats["mass_error"] < 1e-6
+    assert np.minimum(density.masses, 0.0).sum() > -density.stats["error_estimate"]
+    assert density.stats["clamped"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_waiting_is_refused_where_it_makes_no_sense():
+    t = pit().transfer_operator(fp.Grid((-0.5, 3), 50))
+    for name, values in (("time_order", (0.0, 1.5, np.nan)), ("scale", (0.0, np.inf)), ("rtol", (1e-13, 1.0))):
+        for value in values:
+            with pytest.raises(ValueError, match=f"`{name}` must be a"):
+                t.evolve_waiting(P0, [1.0], **{"time_order": 0.5, name: value})
+        with pytest.raises(TypeError, match=f"`{name}` must be a"):
+            t.evolve_waiting(P0, [1.0], **{"time_order": 0.5, name: "half"})
+    with pytest.raises(ValueError, match="`times` must be increasing"):
+        t.evolve_waiting(P0, [2.0, 1.0], 0.5)
+    with pytest.raises(fp.ConvergenceError, match="draw paths with"):
+        t.evolve_waiting(P0, [1e4], 0.999)
+    epochs = quadratic(0.2, shuffle=True).transfer_operator(fp.Grid((-2, 2), 50))
+    with pytest.raises(ValueError, match="must be of one step for waiting times, got 2 steps an epoch"):
+        epochs.evolve_waiting(P0, [1.0], 0.5)
 
 
 def test_too_many_batches_are_drawn_or_seen_as_normal():

@@ -49,7 +49,7 @@ def simulate_waiting(
     sgd : SGD
     p0 : density, point or array, as for `SGD.simulate`
     times : increasing, from 0 on
-        In units of `scale`: with time_order 1 one step a unit on average.
+        With time_order 1 there is one step every `scale` on average.
     time_order : float in (0, 1]
         P(waiting longer than t) = E_b(-(t / scale)^b), which falls as t^-b.
     n_paths, seed : int

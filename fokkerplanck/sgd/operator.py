@@ -14,14 +14,16 @@ from .. import density as _density
 from ..equation import Points
 from ..errors import bad_type, bad_value
 from ..grid import Grid
-from ..results import Solution
+from ..results import Solution, output_times
 from ..solvers import transfer as _transfer
+from ..solvers.memory import propagate_waiting
 from .batches import Batches, enumerate_batches, sample_batches
 from .chain import ChainPassage, ChainSpectrum, StationaryChain
 
 MODELS = ("exact", "gaussian-chain")
 KINDS = ("auto", "enumerated", "kernel", "sampled")
 CENTRAL_LIMIT = 30  # batches from which a normal law replaces the enumeration of too many of them
+SIMULATE_INSTEAD = "take a smaller time_order or earlier times, or draw paths with fp.simulate_waiting"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,23 +80,76 @@ class TransferOperator:
         """
         counts = self.applications(steps)
         start, initial_mass = _density.initial_masses(p0, self.grid)
-        masses, met = self._masses(start.ravel(), counts)
+        matrix, padded = self._counting(start.ravel())
+        states = np.array(list(_transfer.advance(matrix, padded, counts)))
+        work = {"error_estimate": 1e-16 * float(counts[-1]), "products": int(counts[-1])}
+        times = counts.astype(float) * self.steps
+        return self._solution(times, states, f"transfer ({self.kind})", {**work, "initial_mass": initial_mass})
+
+    def evolve_waiting(
+        self, p0: Any, times: Any, time_order: float, scale: float = 1.0, rtol: float = 1e-6
+    ) -> Solution:
+        """The density at the given times where Mittag-Leffler waiting times separate the steps.
+
+        Parameters
+        ----------
+        p0 : initial density, as for `fokkerplanck.solve`
+        times : number or increasing sequence, not below 0
+        time_order : float in (0, 1]
+            P(waiting longer than t) = E_b(-(t / scale)^b), which falls as t^-b. At 1 the waiting times are exponential.
+        scale : float
+            As for `fokkerplanck.simulate_waiting`: with time_order 1 the mean time between steps.
+        rtol : float, 1e-12 to below 1
+            Error allowed in the 1-norm.
+
+        Returns
+        -------
+        Solution
+            With the stats of `evolve`; solves and windows instead of products.
+
+        Notes
+        -----
+        The number of steps by t is a renewal process whose waiting times have the Laplace transform 1 / (1 + z^b) in units
+        of `scale`. So the Montroll-Weiss sum over numbers of steps is z^(b-1) (z^b + 1 - T)^-1 p0, that is, exactly
+        D_t^b P = (T - 1) P and P(t) = E_b((T - 1) (t / scale)^b) p0 (Hilfer and Anton 1995). It is solved by contour
+        integrals; where time_order is near 1, long times need too many nodes, and this says so.
+        """
+        moments = output_times(times)
+        _check_waiting(time_order, scale, rtol)
+        if self.steps != 1:
+            then = "Waiting times separate single steps: build the operator without shuffling."
+            raise bad_value("transfer operator", "of one step for waiting times", f"{self.steps} steps an epoch", then)
+        start, initial_mass = _density.initial_masses(p0, self.grid)
+        matrix, padded = self._counting(start.ravel())
+        results = propagate_waiting(matrix, padded, moments / scale, float(time_order), float(rtol), SIMULATE_INSTEAD)
+        states, errors, contours = zip(*results, strict=True)
+        stats = {"error_estimate": errors[-1], **contours[-1].work, "initial_mass": initial_mass}
+        return self._solution(moments, np.array(states), f"transfer ({self.kind}), contour", stats)
+
+    def _counting(self, start: np.ndarray) -> tuple[sp.csc_array, np.ndarray]:
+        """T and masses; where reflecting walls may be met, with a last row that counts the meetings."""
+        if not self.clamped.any():
+            return self.matrix, start
+        counter = np.append(self.clamped.ravel(), 1.0)[None]
+        counting = sp.vstack([sp.hstack([self.matrix, sp.csc_array((self.grid.size, 1))]), sp.csc_array(counter)])
+        return counting.tocsc(), np.append(start, 0.0)
+
+    def _solution(self, times: np.ndarray, states: np.ndarray, method: str, work: dict[str, Any]) -> Solution:
+        """From masses (n_times, n), beside which may stand the expected number of meetings with walls."""
+        masses = states[:, : self.grid.size]
+        met = float(states[-1, -1]) if states.shape[1] > self.grid.size else 0.0
         densities = masses.reshape(-1, *self.grid.shape) / self.grid.volumes
         last = masses[-1] / max(masses[-1].sum(), 1e-300)
         stats = {
-            "error_estimate": 1e-16 * float(counts[-1]),
+            **work,
             "mass_error": 0.0 if self.grid.absorbs else float(np.abs(masses.sum(axis=1) - 1.0).max()),
             "min_density": float(densities.min() / densities.max()),
-            "initial_mass": initial_mass,
-            "products": int(counts[-1]),
             "clamped": met,
             "noise": [float(v.ravel() @ last) for v in self.noise],
             "smearing": [float(v.ravel() @ last) for v in self.smearing],
             "order": 2,
         }
-        times = counts.astype(float) * self.steps
-        message = f"transfer operator, {self.kind}"
-        return Solution(self.grid, times, densities, f"transfer ({self.kind})", stats, message=message)
+        return Solution(self.grid, times, densities, method, stats, message=f"transfer operator, {self.kind}")
 
     def stationary(self, p0: Any = None) -> StationaryChain:
         """The density that an application leaves unchanged; where several sets are closed, p0 weighs them."""
@@ -146,15 +201,6 @@ class TransferOperator:
         return ChainSpectrum(
             self.grid, values, right.T.reshape(-1, *shape) / self.grid.volumes, left.T.reshape(-1, *shape), self.steps
         )
-
-    def _masses(self, start: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, float]:
-        """Masses (n_times, n) and the expected number of meetings with reflecting walls, counted in its own row."""
-        if not self.clamped.any():
-            return np.array(list(_transfer.advance(self.matrix, start, counts))), 0.0
-        counter = np.append(self.clamped.ravel(), 1.0)[None]
-        counting = sp.vstack([sp.hstack([self.matrix, sp.csc_array((self.grid.size, 1))]), sp.csc_array(counter)])
-        both = np.array(list(_transfer.advance(counting.tocsc(), np.append(start, 0.0), counts)))
-        return both[:, :-1], float(both[-1, -1])
 
     def applications(self, steps: Any) -> np.ndarray:
         """Increasing numbers of steps as numbers of applications."""
@@ -237,6 +283,18 @@ def _check(sgd: Any, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any
         raise bad_value(
             "kind", "'auto', 'enumerated' or 'sampled', model 'exact', with shuffling", f"{kind}, {model}", then
         )
+
+
+def _check_waiting(time_order: Any, scale: Any, rtol: Any) -> None:
+    for name, value, rule, fits in (
+        ("time_order", time_order, "a number in (0, 1]", lambda v: 0.0 < v <= 1.0),
+        ("scale", scale, "a positive number", lambda v: 0.0 < v < np.inf),
+        ("rtol", rtol, "a number from 1e-12 to below 1", lambda v: 1e-12 <= v < 1.0),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+            raise bad_type(name, rule, value)
+        if not fits(value):
+            raise bad_value(name, rule, value)
 
 
 def _choose(sgd: Any, model: str, kind: str, n_batches: int, seed: int) -> tuple[Batches | None, str]:
