@@ -26,9 +26,9 @@ from .grid import Grid
 from .jumps import LevyJumps
 from .montecarlo import Ensemble, simulate, simulate_waiting
 from .problems import committor, first_passage, solve, spectrum, stationary
+from .problems import public_generator as generator
 from .results import FirstPassage, Solution, Spectrum, Stationary
 from .sgd import SGD, SampleLoss, landscapes
-from .solvers.finite_volume import generator
 from .solvers.generator import Generator
 from .storage import load
 from .tail import hill, stable_fit, time_order_from_growth

@@ -111,6 +111,20 @@ def study(
 
 
 @app.command()
+def validate() -> None:
+    """Ask the installed package for known answers (about a minute). The full suite needs a checkout: python -m validation."""
+    from .selfcheck import check
+
+    failed = 0
+    for claim in check():
+        failed += not claim.holds
+        verdict = "ok" if claim.holds else "OFF"
+        typer.echo(f"{claim.name:42s} {claim.computed:12.7g}  known {claim.expected:12.7g}  {verdict}")
+    typer.echo("all as known" if not failed else f"{failed} off: please report this with `fokkerplanck info`")
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
 def init(
     file: Annotated[Path, typer.Argument(metavar="[FILE.toml]", help="Its name.", show_default=False)] = Path(
         "run.toml"

@@ -88,7 +88,8 @@ def law(result: Any, t: float | None = None) -> Law:
         if masses.ndim > result.grid.dim:
             masses = masses[-1 if t is None else result.index(t)]
         points = np.stack([x.ravel() for x in np.meshgrid(*result.grid.centers, indexing="ij")], axis=1)
-        return Law(points, masses.ravel() / masses.sum(), result.grid)
+        masses = np.maximum(masses.ravel(), 0.0)  # a density may end 1e-16 below zero
+        return Law(points, masses / masses.sum(), result.grid)
     if isinstance(result, list | np.ndarray):
         return _samples(np.asarray(result, dtype=float))
     raise bad_type("result", "a Solution, an Ensemble or an array of samples", result)

@@ -177,7 +177,10 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
     if eq.jumps is not None:
         stats["tail_mass"] = tail_mass(grid, masses, eq.jumps.stability)
     d = eq.diffusion_at(Points.centers(grid))
-    return Stationary(grid, masses / grid.volumes, q, d, stats, message=f"{len(parts)} closed part(s)")
+    result = Stationary(grid, masses / grid.volumes, q, d, stats, message=f"{len(parts)} closed part(s)")
+    if not result.is_equilibrium:  # without a current the density is exact whatever the Peclet number
+        _warn_resolution(stats)
+    return result
 
 
 def first_passage(eq: FokkerPlanck, grid: Grid, target: Any = None) -> FirstPassage:
@@ -301,6 +304,29 @@ def _with_memory(
         at = (lambda t, p: _generator_at(eq, grid, t, p)) if driven else (lambda t, p: q)
         return propagate_stepping(at, start, times, eq.time_order, rtol, nonlinear)
     return propagate_memory(q, start, times, eq.time_order, rtol)
+
+
+def public_generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
+    """The generator of an equation on a grid at time t: the rate matrix Q on cell masses, dP/dt = Q P.
+
+    Parameters
+    ----------
+    eq : FokkerPlanck
+        Without memory and without interaction, whose evolution no single matrix describes.
+    grid : Grid
+    t : float
+        Time at which time-dependent coefficients are read.
+
+    Returns
+    -------
+    Generator
+        `matrix` (scipy sparse, on raveled cell masses), `apply(P)`, `flux(P)`, `current(P)`, `adjoint`.
+    """
+    _check(eq, grid)
+    if eq.time_order < 1.0:
+        then = "With memory the density obeys no rate matrix: use fp.solve."
+        raise bad_value("time_order", "1 for a generator", eq.time_order, then)
+    return generator(eq, grid, t)
 
 
 def _generator_at(eq: FokkerPlanck, grid: Grid, t: float, masses: np.ndarray) -> Generator:

@@ -86,7 +86,8 @@ class Solution:
         if self.generator is not None:
             return self.generator.current(self.masses[index])
         if self.saved_current is None:
-            raise bad_value("current", "saved with the solution", "none", "Save the solution with current=True.")
+            then = "A transfer operator has none; a saved solution keeps it with save(path, current=True)."
+            raise bad_value("current", "known for this solution", "none", then)
         return self.saved_current[index]
 
     def index(self, t: float) -> int:

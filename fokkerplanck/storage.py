@@ -61,11 +61,10 @@ def save_solution(sol: Solution, path: str | os.PathLike, current: bool = True) 
     path : str or path
         An existing file is replaced, once the new one is complete.
     current : bool
-        Whether to store the probability current too; it takes `dim` times the room of the density.
+        Whether to store the probability current too, where the solution has one (that of a transfer operator has none);
+        it takes `dim` times the room of the density.
     """
-    if current and sol.generator is None and sol.saved_current is None:
-        then = "Save it with current=False, as the file it came from was."
-        raise bad_value("current", "False for a solution loaded without its current", current, then)
+    current = current and (sol.generator is not None or sol.saved_current is not None)
     variables, attributes = _variables(sol, current), _attributes(sol)
 
     def write(name: str) -> None:

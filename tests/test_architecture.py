@@ -19,7 +19,7 @@ LEVELS = [
     {"results", "distances"},
     {"basins", "compare", "problems", "storage", "tail", "sgd.operator", "sgd.chain"},
     {"plotting", "_drawing"},
-    {"runfile", "run", "study"},
+    {"runfile", "run", "study", "selfcheck"},
     {"cli"},
 ]
 

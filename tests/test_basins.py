@@ -41,6 +41,7 @@ def test_invariant_energy_does_not_depend_on_coordinates():
     assert np.ptp(st.energy()) > 0.9
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_invariant_energy_needs_noise_everywhere():
     grid = fp.Grid([(-1, 1), (-1, 1)], 10)
     st = fp.stationary(

@@ -155,3 +155,13 @@ def test_comparison_table_takes_more_distances():
     plane = gaussian([0.0, 1.0], [0.5, 0.7], fp.Grid([(-4, 4), (-4, 4)], 80))
     assert ds.moments(ds.along(plane, 1))["mean"][0] == pytest.approx(1.0, rel=1e-3)
     assert ds.along(ds.law(np.ones((3, 2))), 1).dim == 1
+
+
+def test_a_density_a_rounding_below_zero_is_still_a_law():
+    """Regression: numpy's "Probabilities are not non-negative" for a density with its smallest value at -7e-39."""
+    grid = fp.Grid((-1, 1), 4)
+    density = np.array([[-1e-30, 1.0, 1.0, 0.0]])
+    solution = fp.Solution(grid, np.array([1.0]), density, "made by hand", {})
+    paths = fp.Ensemble(np.array([1.0]), np.random.default_rng(0).uniform(-0.5, 0.5, (1, 500, 1)))
+    table = fp.compare({"density": solution, "paths": paths}, distances=["W2"])
+    assert np.isfinite([v for v in table.column("W2") if v is not None]).all()

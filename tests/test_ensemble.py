@@ -86,3 +86,10 @@ def test_bad_input_is_refused():
         mc.fraction(POSITIONS > 0)
     with pytest.raises(ValueError, match="`inside` must be boolean of shape"):
         mc.fraction(lambda x, y: x)
+
+
+def test_hill_of_heavy_tails():
+    """Student t with 3 degrees of freedom has the tail index 3; the plateau's estimate within a quarter (fixed seed)."""
+    positions = np.random.default_rng(0).standard_t(3, size=(1, 50_000, 1))
+    estimate = Ensemble(np.array([1.0]), positions).hill()
+    assert np.median(estimate.index[estimate.plateau]) == pytest.approx(3.0, rel=0.25)

@@ -113,6 +113,7 @@ def test_langevin_finds_the_noise_at_the_smallest_loss():
     assert noise_temperature(sgd, [(-1, 1), (-1, 1)]) == pytest.approx(0.1 * 1.0 / (2 * 2))
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_momentum_on_a_quadratic():
     """design.md section 2: m = .9, eta = .1: variance .5 (SGD .5135), first order in the cell: 2 V(h/2) - V(h)."""
     sgd = quadratic(0.1, momentum=0.9)

@@ -160,3 +160,9 @@ def test_solving_writes_to_nothing_it_was_given(solve):
 def test_the_same_run_gives_the_same_bits(solve):
     first, second = (solve(EQ, GRID, START, [0.1, 1.0]).density for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_no_generator_describes_memory():
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=1.0, time_order=0.7)
+    with pytest.raises(ValueError, match=r"`time_order` must be 1 for a generator, got 0\.7"):
+        fp.generator(eq, GRID)

@@ -55,6 +55,7 @@ def test_the_stationary_density_is_where_a_long_run_ends(dim, solve):
     assert st.stats["residual"] < 1e-13
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_a_rotational_stationary_density_against_extended_precision():
     grid = fp.Grid([(-2, 2)] * 2, 10)
     eq = fp.FokkerPlanck(potential=lambda x, y: x**2 + y**2, drift=lambda x, y: (2 * y, -2 * x), diffusion=0.5)

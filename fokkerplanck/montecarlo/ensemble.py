@@ -98,6 +98,17 @@ class Ensemble:
         share = (mask & np.isfinite(self.positions).all(axis=2)).mean(axis=1)
         return Share(share, np.sqrt(share * (1.0 - share) / self.n_paths))
 
+    def hill(self, t: float | None = None) -> Any:
+        """Hill's estimate of the tail index of the deviations from the mean, at a recorded time (default: the last).
+
+        See `fokkerplanck.hill`; all coordinates are taken together.
+        """
+        from ..tail import hill
+
+        points = self.positions[-1] if t is None else self.at(t)
+        points = points[np.isfinite(points).all(axis=1)]
+        return hill(points - points.mean(axis=0))
+
     def at(self, t: float) -> np.ndarray:
         """Positions at a recorded time, shape (n_paths, dim)."""
         index = int(np.argmin(np.abs(self.times - t)))

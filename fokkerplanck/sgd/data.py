@@ -10,9 +10,17 @@ import numpy as np
 from ..errors import bad_type, bad_value
 from ..formula import checked_names
 
+STREAM = 20_000  # samples drawn once to stand for an endless stream
+
 
 def read_data(data: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """The data as an array with one row a sample, and the names of its columns if they have any."""
+    """The data as an array with one row a sample, and the names of its columns if they have any.
+
+    A sampler f(rng, n) -> columns or array, for an endless stream, is asked once for `STREAM` samples with a fixed seed:
+    moments of the gradient are then those of the stream to within its sampling error, 1 / sqrt(STREAM) = 0.7 %.
+    """
+    if callable(data):
+        data = data(np.random.default_rng(0), STREAM)
     if isinstance(data, Mapping):
         if columns is not None:
             raise bad_value("columns", "None where data names its columns", columns, "Drop it.")

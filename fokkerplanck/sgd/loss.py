@@ -25,7 +25,8 @@ class SampleLoss:
         Loss of one sample in the names `parameters` and the columns of `data` (see `fokkerplanck.formula`).
     parameters : sequence of str
         The d parameters, in the order of the coordinates.
-    data : mapping from column name to N numbers, or array (N, k) with `columns`
+    data : mapping from column name to N numbers, array (N, k) with `columns`, or a sampler f(rng, n) of either, which is
+        asked once for 20,000 samples
     columns : sequence of str, optional
         Names of the columns of an array.
 
