@@ -1,8 +1,8 @@
 """The landscape on which a published attempt broke down: the diffusion picture against 10^5 runs of SGD.
 
-The bias of the picture itself, from 4 million runs, is 0.02, 0.18, 0.26 standard errors of 10^5 runs at learning rate
-0.001 and 0.37, 1.18, -0.30 at 0.005 (t = 10, 100, 1000), each known to 0.16. With that bias a fresh seed exceeds 3 standard errors in 0.3 %
-of the comparisons, and in 3.5 % of those at 0.005, t = 100. The seed here is fixed.
+The bias of the picture itself, from 4 million runs, is 0.02, 0.18, 0.26 standard errors of 10^5 runs at learning
+rate 0.001 and 0.37, 1.18, -0.30 at 0.005 (t = 10, 100, 1000), each known to 0.16. With that bias a fresh seed exceeds
+3 standard errors in 0.3 % of the comparisons, and in 3.5 % of those at 0.005, t = 100. The seed here is fixed.
 """
 
 import numpy as np
