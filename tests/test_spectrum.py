@@ -59,3 +59,12 @@ def test_escape_rate_is_the_decay_of_the_mass():
 def test_bad_k(k):
     with pytest.raises(ValueError, match="`k` must be a whole number from 1 to 19"):
         fp.spectrum(fp.FokkerPlanck(diffusion=1.0), fp.Grid((0, 1), 20), k)
+
+
+@pytest.mark.parametrize(("d", "rate", "digits"), [(0.1, 0.0435394, 2e-5), (0.05, 0.00371984, 2e-4)])
+def test_double_well_in_the_plane(d, rate, digits):
+    """C3: V = (x^2 - 1)^2 / 4 + (1 + x^2) y^2 / 2; two grids, and their extrapolation against a third solver's value."""
+    eq = fp.FokkerPlanck(potential=lambda x, y: (x * x - 1) ** 2 / 4 + (1 + x * x) * y * y / 2, diffusion=d)
+    coarse, fine = (-fp.spectrum(eq, fp.Grid([(-2.5, 2.5)] * 2, n), 2).eigenvalues[1].real for n in (48, 96))
+    assert np.log2((coarse - rate) / (fine - rate)) == pytest.approx(2.0, abs=0.1)
+    assert (4 * fine - coarse) / 3 == pytest.approx(rate, rel=digits * 10)
