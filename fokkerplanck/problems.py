@@ -74,32 +74,12 @@ def solve(
     """
     moments = output_times(times)
     _check(eq, grid)
-    if isinstance(rtol, bool) or not isinstance(rtol, (int, float)):
-        raise bad_type("rtol", "a number between 1e-12 and 1", rtol)
-    if not 1e-12 <= rtol < 1.0:
-        raise bad_value("rtol", "between 1e-12 and 1", rtol)
-    known = tuple(METHODS) if eq.time_order == 1.0 else MEMORY_METHODS
-    if method not in ("auto", *known):
-        close = difflib.get_close_matches(str(method), known, n=1)
-        then = f"Did you mean {close[0]!r}?" if close else ""
-        where = "" if eq.time_order == 1.0 else " with time_order below 1"
-        raise bad_value("method", "'auto', " + ", ".join(map(repr, known)) + where, method, then)
+    _check_request(eq, method, rtol, observe)
     _check_memory(grid, moments.size)
     start, initial_mass = initial_masses(p0, grid)
-    if observe is not None and not isinstance(observe, Mapping):
-        raise bad_type("observe", "a dictionary of functions", observe, 'Such as {"energy": lambda x: x**2}.')
     watched = {name: _on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
     q = _generator_at(eq, grid, 0.0, start)
-    if eq.time_order < 1.0:
-        run: Any = _with_memory(eq, grid, q, start.ravel(), moments, method, rtol)
-    elif eq.time_dependent or eq.interaction is not None:
-        if method != "auto":
-            then = "These use adaptive steps of their own."
-            raise bad_value("method", "'auto' where coefficients depend on time or on the density", method, then)
-        nonlinear = eq.interaction is not None
-        run = propagate_driven(lambda t, p: _generator_at(eq, grid, t, p), start.ravel(), moments, rtol, nonlinear)
-    else:
-        run = propagate(q, start.ravel(), moments, method, rtol)
+    run = _propagation(eq, grid, q, start.ravel(), moments, method, rtol)
 
     masses = np.empty((moments.size, *grid.shape))
     report = _progress(progress)
@@ -289,6 +269,37 @@ def _autonomous(eq: Any, grid: Any) -> None:
     if eq.time_dependent or eq.interaction is not None:
         got = "an interaction" if eq.interaction is not None else "a coefficient with a parameter `t`"
         raise bad_value("eq", "independent of time and of the density here", got, "Follow it in time with fp.solve.")
+
+
+def _check_request(eq: FokkerPlanck, method: Any, rtol: Any, observe: Any) -> None:
+    """The arguments of `solve` that say how, and what to record."""
+    if isinstance(rtol, bool) or not isinstance(rtol, (int, float)):
+        raise bad_type("rtol", "a number between 1e-12 and 1", rtol)
+    if not 1e-12 <= rtol < 1.0:
+        raise bad_value("rtol", "between 1e-12 and 1", rtol)
+    known = tuple(METHODS) if eq.time_order == 1.0 else MEMORY_METHODS
+    if method not in ("auto", *known):
+        close = difflib.get_close_matches(str(method), known, n=1)
+        then = f"Did you mean {close[0]!r}?" if close else ""
+        where = "" if eq.time_order == 1.0 else " with time_order below 1"
+        raise bad_value("method", "'auto', " + ", ".join(map(repr, known)) + where, method, then)
+    if observe is not None and not isinstance(observe, Mapping):
+        raise bad_type("observe", "a dictionary of functions", observe, 'Such as {"energy": lambda x: x**2}.')
+
+
+def _propagation(
+    eq: FokkerPlanck, grid: Grid, q: Generator, start: np.ndarray, times: np.ndarray, method: str, rtol: float
+) -> Iterator[tuple[np.ndarray, float, Any]]:
+    """Masses at each time with the error so far and the method, by whatever kind of evolution the equation has."""
+    if eq.time_order < 1.0:
+        return _with_memory(eq, grid, q, start, times, method, rtol)
+    nonlinear = eq.interaction is not None
+    if not (eq.time_dependent or nonlinear):
+        return propagate(q, start, times, method, rtol)
+    if method != "auto":
+        then = "These use adaptive steps of their own."
+        raise bad_value("method", "'auto' where coefficients depend on time or on the density", method, then)
+    return propagate_driven(lambda t, p: _generator_at(eq, grid, t, p), start, times, rtol, nonlinear)
 
 
 def _with_memory(
