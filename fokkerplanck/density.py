@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -271,6 +270,3 @@ def marginal(masses: np.ndarray, grid: Grid, axis: int) -> np.ndarray:
     """Masses along one axis, summed over the others, shape (..., n)."""
     others = tuple(a - grid.dim for a in range(grid.dim) if a != axis)
     return masses.sum(axis=others)
-
-
-ObservedFunctions = dict[str, Callable[..., np.ndarray]]

@@ -21,8 +21,36 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+class Moments:
+    """Masses and moments of whatever has a `grid` and a `density` on it; results over time keep their first axis."""
+
+    grid: Grid
+    density: np.ndarray
+
+    @cached_property
+    def masses(self) -> np.ndarray:
+        """Probability of each cell, (*grid.shape), or (n_times, *grid.shape) over time."""
+        return self.density * self.grid.volumes
+
+    def mean(self) -> np.ndarray:
+        """<x>, (dim,) or (n_times, dim), over what is in the box."""
+        return _density.mean(self.masses, self.grid)
+
+    def covariance(self) -> np.ndarray:
+        """Covariance matrix, (dim, dim) or (n_times, dim, dim)."""
+        return _density.covariance(self.masses, self.grid)
+
+    def moment(self, k: int) -> np.ndarray:
+        """<x^k> per axis, (dim,) or (n_times, dim)."""
+        return _density.moment(self.masses, self.grid, k)
+
+    def marginal(self, axis: int) -> np.ndarray:
+        """Density along one axis, (n,) or (n_times, n)."""
+        return _density.marginal(self.masses, self.grid, axis) / self.grid.widths[axis]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Solution:
+class Solution(Moments):
     """The density at each output time.
 
     Attributes
@@ -56,30 +84,9 @@ class Solution:
     saved_current: np.ndarray | None = None
 
     @cached_property
-    def masses(self) -> np.ndarray:
-        """Probability of each cell, (n_times, *grid.shape)."""
-        return self.density * self.grid.volumes
-
-    @cached_property
     def mass(self) -> np.ndarray:
         """Total probability left in the box, (n_times,)."""
         return self.masses.sum(axis=tuple(range(1, self.grid.dim + 1)))
-
-    def mean(self) -> np.ndarray:
-        """<x>, (n_times, dim), over what is in the box."""
-        return _density.mean(self.masses, self.grid)
-
-    def covariance(self) -> np.ndarray:
-        """Covariance matrices, (n_times, dim, dim)."""
-        return _density.covariance(self.masses, self.grid)
-
-    def moment(self, k: int) -> np.ndarray:
-        """<x^k> per axis, (n_times, dim)."""
-        return _density.moment(self.masses, self.grid, k)
-
-    def marginal(self, axis: int) -> np.ndarray:
-        """Density along one axis, (n_times, n)."""
-        return _density.marginal(self.masses, self.grid, axis) / self.grid.widths[axis]
 
     def current(self, index: int = -1) -> np.ndarray:
         """The probability current J at output time number `index`, (dim, *grid.shape), per time."""
@@ -142,7 +149,7 @@ class Solution:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Stationary:
+class Stationary(Moments):
     """The density that no longer changes, with the current that may still flow in it.
 
     Attributes
@@ -163,11 +170,6 @@ class Stationary:
     stats: dict[str, Any]
     success: bool = True
     message: str = ""
-
-    @cached_property
-    def masses(self) -> np.ndarray:
-        """Probability of each cell, grid.shape."""
-        return self.density * self.grid.volumes
 
     @property
     def mass(self) -> float:
@@ -254,22 +256,6 @@ class Stationary:
     def is_equilibrium(self) -> bool:
         """Whether every link is balanced to round-off, so that no current flows."""
         return is_balanced(self.generator, self.masses)
-
-    def mean(self) -> np.ndarray:
-        """<x>, (dim,)."""
-        return _density.mean(self.masses, self.grid)
-
-    def covariance(self) -> np.ndarray:
-        """Covariance matrix, (dim, dim)."""
-        return _density.covariance(self.masses, self.grid)
-
-    def moment(self, k: int) -> np.ndarray:
-        """<x^k> per axis, (dim,)."""
-        return _density.moment(self.masses, self.grid, k)
-
-    def marginal(self, axis: int) -> np.ndarray:
-        """Density along one axis, (n,)."""
-        return _density.marginal(self.masses, self.grid, axis) / self.grid.widths[axis]
 
     def plot(self, **options: Any) -> Figure:
         """A figure of the density, with the current in 2D."""

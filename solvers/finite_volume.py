@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..equation import FokkerPlanck, Points
-from ..errors import bad_type, bad_value
+from ..errors import bad_value
 from ..grid import Grid
 from .generator import Exit, Generator, Links
 from .jump_rates import with_jumps
@@ -46,10 +46,6 @@ def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: np.ndarray | N
     ValueError, TypeError
         If a coefficient is not real, finite, of the right shape, or D is not positive semidefinite.
     """
-    if not isinstance(eq, FokkerPlanck):
-        raise bad_type("eq", "a FokkerPlanck equation", eq)
-    if not isinstance(grid, Grid):
-        raise bad_type("grid", "a Grid", grid, "Make one with fp.Grid((low, high), cells).")
     if eq.interaction is not None and mean is None:
         then = "Its generator depends on the density: use fp.solve, or pass mean=<x>."
         raise bad_value("eq", "without interaction for a single generator", eq.interaction, then)
@@ -132,7 +128,7 @@ class Span:
             upper[-1] = 0
         return cls(grid, axis, np.concatenate(start), np.concatenate(length), lower, upper)
 
-    def along(self, values: np.ndarray, ndim: int | None = None) -> np.ndarray:
+    def along(self, values: np.ndarray) -> np.ndarray:
         """A 1D array along the axis, shaped to broadcast against the links."""
         return values.reshape([-1 if a == self.axis else 1 for a in range(self.grid.dim)])
 

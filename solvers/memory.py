@@ -23,7 +23,7 @@ from .generator import Generator
 from .iterative import solve_jumps
 from .kernels.tridiagonal import solve_shifted
 from .propagate import _chain, advection_rate
-from .stationary import _detailed_balance
+from .stationary import has_detailed_balance
 
 WINDOW = 10.0  # ratio of the last to the first output time that one contour serves
 MAX_NODES = 3000
@@ -96,7 +96,7 @@ class Region:
     def of(cls, q: Generator) -> Region:
         """The region of a generator: real for nonperiodic neighbour links in 1D and for detailed balance."""
         rate = float(q.outflow.max(initial=0.0))
-        real = _chain(q) is not None or is_balanced_everywhere(q)
+        real = _chain(q) is not None or has_detailed_balance(q)
         return cls(real, rate, 0.0 if real else min(advection_rate(q), rate))
 
     def opening(self, beta: float, digits: float, window: float, t: float) -> float:
@@ -121,11 +121,6 @@ class Region:
         w = hyperbola.tilted(t, u) ** beta
         inside = (w.real <= 0.0) & (np.abs(w.imag) <= 1.05 * self.height) & (np.abs(w + self.rate) <= 1.05 * self.rate)
         return not inside.any()
-
-
-def is_balanced_everywhere(q: Generator) -> bool:
-    """Whether all cells are connected in detailed balance, so that a diagonal scaling makes Q symmetric."""
-    return q.grid.size > 1 and _detailed_balance(q, np.arange(q.grid.size)) is not None
 
 
 class Contour:

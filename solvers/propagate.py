@@ -407,14 +407,16 @@ def choose(q: Generator, intervals: np.ndarray, rtol: float, rational: bool = Tr
     products = sum(best.products(dt) for dt in positive)
     # seconds, for cells and operations as measured on one core; only the ratio matters
     seconds = products * q.grid.size * 1e-9
-    solve = (3e-8 if _chain(q) is not None else 5e-7) * q.grid.size
-    factorization = 0.0 if _chain(q) is not None else 0.4 * (q.grid.size / 65536.0) ** 1.3
-    if not (_chain(q) is not None or has_detailed_balance(q)):
-        factorization *= 10.0  # steps of many lengths instead of whole intervals
+    chain = _chain(q) is not None
+    solve = (3e-8 if chain else 5e-7) * q.grid.size
     distinct = np.unique(np.round(np.log(positive), 9)).size
-    if 14.0 * solve * len(positive) + 7.0 * factorization * distinct < seconds:
-        return Rational(q, rtol, horizon, budget=5.0 * seconds / solve)
-    return best
+    factorizations = 0.0 if chain else 7.0 * distinct * 0.4 * (q.grid.size / 65536.0) ** 1.3
+    solves = 14.0 * solve * len(positive)
+    if solves + factorizations >= seconds:
+        return best
+    candidate = Rational(q, rtol, horizon, budget=5.0 * seconds / solve)
+    # a spectrum that is not real takes steps of many lengths instead of whole intervals
+    return candidate if candidate.real or solves + 10.0 * factorizations < seconds else best
 
 
 def _cheapest_products(q: Generator, intervals: list[float], rtol: float, horizon: float) -> Chebyshev | Uniformization:

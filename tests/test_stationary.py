@@ -169,3 +169,36 @@ def test_a_stationary_density_with_drift_and_variable_noise_by_quadrature():
     eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=lambda x: 0.5 + 0.25 * x**2)
     want = stationary_cells(grid.edges[0], lambda x: -3.0 * np.log(0.5 + 0.25 * x**2))
     assert np.abs(fp.stationary(eq, grid).masses - want).sum() < 2e-4
+
+
+def test_rotational_current_of_the_linear_case_taken_apart():
+    """C1: J = p (D S^-1 - A) x. Velocity, reversible drift, curl and circulation against that, at order two."""
+    a = np.array([[1.0, 2.0], [0.0, 3.0]])
+    d = np.array([[0.775, 0.389711431703], [0.389711431703, 0.325]])
+    s = np.array([[0.49362190163, 0.140689049185], [0.140689049185, 0.108333333333]])
+    b = d @ np.linalg.inv(s) - a
+    peak = 1.0 / (2 * np.pi * np.sqrt(np.linalg.det(s)))
+    angle = 2 * np.pi * np.arange(400) / 400
+    circle = 0.3 * np.stack([np.cos(angle), np.sin(angle)])
+    density = peak * np.exp(-0.5 * np.einsum("ik,ij,jk->k", circle, np.linalg.inv(s), circle))
+    turning = np.einsum("ik,ik->k", density * (b @ circle), np.stack([-circle[1], circle[0]])) / 0.3
+    circulation = turning.mean() * 2 * np.pi * 0.3
+    errors = []
+    for n in (61, 121):  # odd, so that the origin is a center of both
+        grid = fp.Grid([(-3.5, 3.5), (-1.7, 1.7)], n)
+        eq = fp.FokkerPlanck(drift=lambda x, y: (-x - 2 * y, -3 * y), diffusion=d.tolist())
+        st = fp.stationary(eq, grid)
+        x, y = np.broadcast_arrays(*grid.coordinates())
+        inner = st.density > 0.05 * peak
+        velocity = np.einsum("ij,j...->i...", b, np.stack([x, y]))
+        whole = st.velocity + st.reversible_drift() + np.stack([x + 2 * y, 3 * y])
+        errors.append(
+            [
+                np.abs(st.velocity - velocity)[:, inner].max(),
+                np.abs(whole)[:, inner].max(),
+                abs(grid.interpolate(st.curl(), (0, 0)) / (peak * (b[1, 0] - b[0, 1])) - 1.0),
+                abs(st.circulation((0, 0), 0.3) / circulation - 1.0),
+            ]
+        )
+    assert (np.array(errors[1]) < [0.02, 0.3, 0.03, 0.03]).all()
+    np.testing.assert_allclose(np.log2(np.array(errors[0]) / errors[1]), 2.0, atol=0.35)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import scipy.sparse as sp
 
 from .. import density as _density
 from ..grid import Grid
+from ..results import Moments
 from ..solvers import transfer as _transfer
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class StationaryChain:
+class StationaryChain(Moments):
     """The density that an application of T leaves unchanged.
 
     Attributes
@@ -32,23 +32,6 @@ class StationaryChain:
     grid: Grid
     density: np.ndarray
     stats: dict[str, Any]
-
-    @cached_property
-    def masses(self) -> np.ndarray:
-        """Probability of each cell, grid.shape."""
-        return self.density * self.grid.volumes
-
-    def mean(self) -> np.ndarray:
-        """<x>, (dim,)."""
-        return _density.mean(self.masses, self.grid)
-
-    def covariance(self) -> np.ndarray:
-        """Covariance matrix of the cell centers, (dim, dim)."""
-        return _density.covariance(self.masses, self.grid)
-
-    def moment(self, k: int) -> np.ndarray:
-        """<x^k> per axis, (dim,)."""
-        return _density.moment(self.masses, self.grid, k)
 
     def __repr__(self) -> str:
         deviation = np.sqrt(np.diagonal(self.covariance()))
