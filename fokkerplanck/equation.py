@@ -9,7 +9,7 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any
 
@@ -149,6 +149,11 @@ class FokkerPlanck:
         self._check_convention()
         self._check_memory_and_jumps()
 
+    def __repr__(self) -> str:
+        shown = {f.name: _shown(getattr(self, f.name)) for f in fields(self)}
+        changed = [f"{f.name}={shown[f.name]}" for f in fields(self) if shown[f.name] != _shown(f.default)]
+        return f"FokkerPlanck({', '.join(changed)})"
+
     def _check_memory_and_jumps(self) -> None:
         order = self.time_order
         if isinstance(order, bool) or not isinstance(order, (int, float)):
@@ -234,6 +239,15 @@ class FokkerPlanck:
             width = grid.widths[axis].reshape([-1 if a == axis else 1 for a in range(grid.dim)])
             result -= (1.0 - self.alpha) * np.diff(column, axis=axis + 1) / width
         return result
+
+
+def _shown(value: Any) -> str:
+    """A coefficient in a few words: functions by their name, arrays by their shape."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_shown(entry) for entry in value)}]"
+    if isinstance(value, np.ndarray):
+        return f"array of shape {value.shape}"
+    return getattr(value, "__qualname__", None) or repr(value)
 
 
 def _leaves(value: Any) -> list[Any]:

@@ -212,7 +212,8 @@ def plot_evolution(
         fig = _maps(sol, ensemble, picked, labels, landscape)
         fig.suptitle(title, fontsize=11)
         return fig
-    rows, columns = (-(-len(picked) // 3), min(len(picked), 3)) if grid.dim == 1 else (3, len(picked))
+    columns = len(picked) if grid.dim == 3 or len(picked) < 3 else 2 if len(picked) == 4 else 3
+    rows = 3 if grid.dim == 3 else -(-len(picked) // columns)
     fig, axes = new_figure(3.1, 2.3, rows, columns, sharey=True)
     panels = [(i, axis) for axis in range(grid.dim) for i in picked]
     for ax, (i, axis) in zip(axes.ravel(), panels, strict=False):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
+    from .montecarlo.ensemble import Ensemble
+
 
 class Moments:
     """Masses and moments of whatever has a `grid` and a `density` on it; results over time keep their first axis."""
@@ -110,11 +112,11 @@ class Solution(Moments):
         """The density at the output time t, grid.shape."""
         return self.density[self.index(t)]
 
-    def plot(self, **options: Any) -> Figure:
-        """A figure of the density over time: curves in 1D, maps in 2D."""
-        from .plotting import plot_solution
+    def plot(self, ensemble: Ensemble | None = None, **options: Any) -> Figure:
+        """A figure of the density over time: curves in 1D, maps in 2D; with an ensemble, one panel a time with both."""
+        from .plotting import plot_evolution, plot_solution
 
-        return plot_solution(self, **options)
+        return plot_solution(self, **options) if ensemble is None else plot_evolution(self, ensemble, **options)
 
     def animate(self, path: str, **options: Any) -> None:
         """Write an animation of the density, one frame an output time (.gif)."""

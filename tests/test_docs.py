@@ -23,6 +23,14 @@ def test_readme_scripts_run(tmp_path, monkeypatch, capsys):
     assert len([line for line in BLOCKS[0].splitlines() if line.strip()]) <= 10
 
 
+def test_tutorial_runs(tmp_path, monkeypatch, capsys):
+    mpl.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    exec((ROOT / "docs" / "tutorial.py").read_text(encoding="utf-8"), {})  # our own text, with its own check at the end
+    assert len(list(tmp_path.glob("tutorial_*.png"))) == 3
+    assert "SGD stays  4.379e+04 steps, the diffusion  1.256e+04" in capsys.readouterr().out
+
+
 def test_readme_links_lead_somewhere():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)#]+)\)", text)

@@ -281,3 +281,14 @@ def test_an_error_inside_a_coefficient_is_the_users_own():
 
     with pytest.raises(KeyError, match="mine"):
         fp.generator(fp.FokkerPlanck(drift=broken, diffusion=1.0), LINE)
+
+
+def test_repr_names_what_was_given():
+    def slope(x):
+        return -x
+
+    eq = fp.FokkerPlanck(drift=slope, diffusion=[[0.1, 0.0], [0.0, np.ones((2, 2))]], convention="klimontovich")
+    assert repr(eq) == (
+        "FokkerPlanck(drift=test_repr_names_what_was_given.<locals>.slope, "
+        "diffusion=[[0.1, 0.0], [0.0, array of shape (2, 2)]], convention='klimontovich')"
+    )
