@@ -98,6 +98,35 @@ def _locate(
     return state
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _point(
+    m: int, number: np.ndarray, offset: np.ndarray, share: np.ndarray, axes: np.ndarray, shift: np.ndarray
+) -> float:
+    """Where point m of a cloud lies from its mean, written to `shift`; returns its share of the cloud."""
+    dim = axes.shape[0]
+    weight = 1.0
+    shift[:dim] = 0.0
+    for a in range(dim):
+        j = m % number[a]
+        m //= number[a]
+        weight *= share[a, j]
+        for b in range(dim):
+            shift[b] += axes[b, a] * offset[a, j]
+    return weight
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _corner(corner: int, sizes: np.ndarray, near: np.ndarray, upper: np.ndarray, out: np.ndarray) -> float:
+    """Flat number of one of the 2^d centers around a point, written to `out`; returns the point's share there."""
+    cell, part = 0, 1.0
+    for a in range(sizes.size):
+        up = (corner >> a) & 1
+        part *= upper[a] if up else 1.0 - upper[a]
+        cell = cell * sizes[a] + near[a, up]
+    out[0] = cell
+    return part
+
+
 @njit(cache=True, nogil=True)
 def push(
     mean: np.ndarray,
@@ -136,7 +165,7 @@ def push(
     offset, share = np.empty((3, 8192)), np.empty((3, 8192))
     number = np.ones(3, dtype=np.int64)
     near = np.empty((3, 2), dtype=np.int64)
-    upper, shift = np.zeros(3), np.zeros(3)
+    upper, shift, target = np.zeros(3), np.zeros(3), np.empty(1, dtype=np.int64)
     if counting:
         starts[0] = 0
     for i in range(n):
@@ -149,30 +178,14 @@ def push(
                     cells = max(cells, abs(axes[i, k, b, a]) / step[i, b])
                 number[a] = _nodes(cells, normal, offset[a], share[a])
             for m in range(number[0] * number[1] * number[2]):
-                pick = m
-                w = weight[k]
-                shift0 = shift1 = shift2 = 0.0
-                for a in range(dim):
-                    j = pick % number[a]
-                    pick //= number[a]
-                    w *= share[a, j]
-                    shift0 += axes[i, k, 0, a] * offset[a, j]
-                    if dim > 1:
-                        shift1 += axes[i, k, 1, a] * offset[a, j]
-                    if dim > 2:
-                        shift2 += axes[i, k, 2, a] * offset[a, j]
-                shift[0], shift[1], shift[2] = shift0, shift1, shift2
+                w = weight[k] * _point(m, number, offset, share, axes[i, k], shift)
                 state = _locate(mean[i, k], shift, centers, sizes, bounds, walls, near, upper)
                 if state < 0:
                     continue
                 clamped[i] += w * state
                 for corner in range(1 << dim):
-                    cell = 0
-                    part = w
-                    for a in range(dim):
-                        up = (corner >> a) & 1
-                        part *= upper[a] if up else 1.0 - upper[a]
-                        cell = cell * sizes[a] + near[a, up]
+                    part = w * _corner(corner, sizes, near, upper, target)
+                    cell = target[0]
                     if part <= 0.0:
                         continue
                     if stamp[cell] != i:
