@@ -15,7 +15,6 @@ above and not zero at s = 0; and noise turns the singular vectors. `mode_statist
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -79,16 +78,12 @@ class ModeEquation:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise bad_value(name, "a whole number of at least 1", value)
-        for name, low in (("target", 0.0), ("learning_rate", 0.0), ("kurtosis", 1.0)):
-            self._check(name, f"finite and above {low:g}", lambda value, low=low: low < value < np.inf)
-        self._check("label_noise", "finite and not below 0", lambda value: 0.0 <= value < np.inf)
-
-    def _check(self, name: str, rule: str, holds: Callable[[float], bool]) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            raise bad_type(name, "a number", value)
-        if not holds(float(value)):
-            raise bad_value(name, rule, value)
+        for name, low in (("target", 0.0), ("learning_rate", 0.0), ("kurtosis", 1.0), ("label_noise", 0.0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+                raise bad_type(name, "a number", value)
+            if not (low < value < np.inf or (name == "label_noise" and value == 0.0)):
+                raise bad_value(name, f"finite and {'not below' if name == 'label_noise' else 'above'} {low:g}", value)
 
     @property
     def temperature(self) -> float:
@@ -150,6 +145,8 @@ class ModeEquation:
     def descent_steps(self, start: float, share: float = 0.5) -> float:
         """Steps of gradient flow, without noise, from `start` to `share` of the target."""
         goal = self._goal(start, share)
+        if self.depth == 1:
+            return float(np.log((self.target - start) / (self.target - goal)) / self.learning_rate)
 
         def pace(y: float) -> float:
             return np.exp(y) / float(self.descent(np.exp(y)))
@@ -159,8 +156,8 @@ class ModeEquation:
     def energy(self, s: Any) -> np.ndarray:
         """-ln of the stationary density, up to a constant that makes it 0 at the target: p ~ exp(-energy).
 
-        p ~ s^(-3 (L - 1) / L) C^-1 exp[(2 / (L T)) integral of (s* - s) s^-(2 - 2/L) / C ds] (cases.md F4), the integral by Gauss
-        quadrature.
+        p ~ s^(-3 (L - 1) / L) C^-1 exp[(2 / (L T)) integral of (s* - s) s^-(2 - 2/L) / C ds] (cases.md F4), the integral by
+        Gauss quadrature.
 
         Parameters
         ----------
@@ -214,7 +211,7 @@ class ModeEquation:
     def _box(self, start: float) -> tuple[float, float]:
         """Where the stationary density has fallen enough, below from the start and above from the target."""
         if self.depth == 1:
-            reach = 10.0 * np.sqrt(self.temperature * self.gradient_variance(start)) + 0.2 * self.target
+            reach = 10.0 * float(np.sqrt(self.temperature * self.gradient_variance(start))) + 0.2 * self.target
             return min(start, self.target) - reach, max(start, self.target) + reach
         low, high = 1e-8 * start, 100.0 * max(start, self.target)
         s = np.union1d(np.geomspace(low, high, 4001), [start, self.target])
@@ -235,7 +232,7 @@ class ModeEquation:
         options : passed to `fp.solve`
         """
         if isinstance(start, int | float | np.floating):
-            grid = self.grid(start) if grid is None else grid
+            grid = self.grid(float(start)) if grid is None else grid
             start = point(self._start(start))
         if grid is None:
             raise bad_value("grid", "given where `start` is a density", None, "mode.grid(start=...) makes one.")
@@ -247,7 +244,8 @@ class ModeEquation:
         Raises
         ------
         ValueError
-            Without label noise, when all runs end at the target; and where noise holds s at the saddle, T C(0) >= 2 s* at depth 2.
+            Without label noise, when all runs end at the target; and at depth 2 with T C(0) >= 2 s*, when noise holds s at the
+            saddle.
         """
         if self.label_noise == 0.0:
             raise bad_value("label_noise", "above 0 for a stationary density", 0.0, "Without it every run ends at s*.")
