@@ -119,11 +119,12 @@ def realised_diffusion(steps: Any, strengths: Any, window: int) -> tuple[np.ndar
     if isinstance(window, bool) or not isinstance(window, int | np.integer) or not 2 <= window <= times.size - 2:
         raise bad_value("window", f"a whole number from 2 to {times.size - 2}", window, "Record more steps.")
     width = np.diff(times)[:, None, None]
-    rate = np.diff(s, axis=0) / width
-    square = np.diff(rate, axis=0) ** 2 / (1.0 / width[1:] + 1.0 / width[:-1])
-    sums = np.concatenate([np.zeros_like(square[:1]), np.cumsum(square, axis=0)])
-    middle = np.convolve(times[1:-1], np.full(window, 1.0 / window), mode="valid")
-    return middle, (sums[window:] - sums[:-window]) / (2.0 * window)
+    with np.errstate(invalid="ignore", over="ignore"):  # runs that diverge
+        rate = np.diff(s, axis=0) / width
+        square = np.diff(rate, axis=0) ** 2 / (1.0 / width[1:] + 1.0 / width[:-1])
+        sums = np.concatenate([np.zeros_like(square[:1]), np.cumsum(square, axis=0)])
+        diffusion = (sums[window:] - sums[:-window]) / (2.0 * window)
+    return np.convolve(times[1:-1], np.full(window, 1.0 / window), mode="valid"), diffusion
 
 
 def largest_noise_steps(steps: Any, strengths: Any, window: int | None = None) -> np.ndarray:

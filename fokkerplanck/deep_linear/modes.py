@@ -61,9 +61,9 @@ class ModeEquation:
     --------
     >>> mode = ModeEquation(depth=3, target=1.0, learning_rate=0.01)
     >>> round(mode.largest_diffusion, 4), round(mode.descent_steps(0.05), 1)
-    (0.5714, 109.2)
-    >>> mode.density(0.05, [100.0]).mean().round(3).item()
-    0.466
+    (0.5714, 179.5)
+    >>> mode.density(0.05, [150.0]).mean().round(3).item()
+    0.344
     """
 
     depth: int
