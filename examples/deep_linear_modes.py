@@ -25,7 +25,8 @@ def descend(target, steps, runs):
     """Strengths of chains w_3 w_2 w_1 under SGD, (n_times, runs, 1)."""
     chain = fp.landscapes.scalar_chain(DEPTH, target, NOISE)
     start = [START ** (1 / DEPTH)] * DEPTH
-    return fp.SGD(chain.loss, RATE, BATCH).simulate(start, steps, n_paths=runs).positions.prod(axis=2, keepdims=True)
+    sgd = fp.SGD(chain.loss, RATE, BATCH)
+    return sgd.simulate(start, steps, n_paths=runs, seed=round(10 * target)).positions.prod(axis=2, keepdims=True)
 
 
 def main(points=61, runs=400, picture="deep_linear_modes.png"):
@@ -42,14 +43,14 @@ def main(points=61, runs=400, picture="deep_linear_modes.png"):
         times[target] = (passage, half.mean(), half.std() / np.sqrt(runs))
         axes.fill_between(steps, band[:, 0], band[:, 2], color=color, alpha=0.25, lw=0)
         axes.plot(steps, band[:, 1], dash, color=color, label=f"mode with target {target}")
-        axes.plot(steps[::4], sampled[::4, :12, 0], ".", color=color, ms=2)
+        axes.plot(steps[::4], sampled[::4, :40, 0], ".", color=color, ms=2)
         loud = mode.largest_diffusion
         axes.plot(np.interp(loud, band[:, 1], steps), loud, "o", color=color, mfc="w", ms=8, zorder=3)
         print(
             f"target {target}: half of it after {passage:.1f} steps, runs of SGD {half.mean():.1f} +- {times[target][2]:.1f}"
         )
     axes.plot([], [], "ko", mfc="w", ms=8, label="loudest: largest diffusion")
-    axes.plot([], [], "k.", ms=2, label="SGD, 12 of the runs")
+    axes.plot([], [], "k.", ms=2, label="SGD, 40 of the runs")
     axes.set(xlabel="step", ylabel="mode strength s", title="median and 90 % of the probability, depth 3")
     axes.legend(loc="lower right", fontsize=9)
     figure.savefig(picture, dpi=120)
