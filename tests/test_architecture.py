@@ -17,7 +17,7 @@ LEVELS = [
     {"solvers"},
     {"montecarlo", "sgd"},
     {"results", "distances"},
-    {"basins", "compare", "problems", "storage", "tail", "sgd.operator", "sgd.chain"},
+    {"basins", "compare", "problems", "storage", "tail", "sgd.operator", "sgd.chain", "deep_linear"},
     {"plotting", "_drawing"},
     {"runfile", "run", "study", "selfcheck"},
     {"cli"},

@@ -158,6 +158,14 @@ def test_iris_optimum_is_the_maximum_likelihood():
     assert loss.value(*theta) == pytest.approx(0.1671040, abs=1e-6)
 
 
+def test_deep_linear_modes_script(tmp_path):
+    times = script("deep_linear_modes").main(points=31, picture=tmp_path / "a.png")
+    for passage, mean, error in times.values():
+        assert abs(mean - passage) < 4 * error + 0.01 * passage
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
+
+
 def test_scripts_are_short():
     for path in EXAMPLES.glob("*.py"):
         assert 30 <= len(path.read_text().splitlines()) <= 70, path.name

@@ -142,22 +142,28 @@ def scalar_chain(depth: int = 3, target: float = 1.0, noise: float = 0.5) -> Lan
     )  # fmt: skip
 
 
-def chain_equation(depth: int, target: float, noise: float, learning_rate: float, batch_size: int = 1) -> FokkerPlanck:
+def chain_equation(
+    depth: int, target: float, noise: float, learning_rate: float, batch_size: int = 1, kurtosis: float = 3.0
+) -> FokkerPlanck:
     """The product s = w_L ... w_1 of a balanced scalar chain (all factors alike), per step, in the Ito convention.
 
-    With T = eta / B and C = 2 (s* - s)^2 + sigma^2, per time eta (cases.md F4):
+    With T = eta / B and C = (k - 1) (s* - s)^2 + sigma^2, k = <x^4> the kurtosis of inputs x of unit variance, 3 if they
+    are normal, per time eta (cases.md F4):
 
         ds = [L s^(2 - 2/L) (s* - s) + (L (L - 1) / 2) T C s^(3 - 4/L)] dt + L s^(2 - 2/L) sqrt(T C) dW
+
+    See `fokkerplanck.deep_linear.ModeEquation` for its grid, its densities and its passage times.
     """
     n, eta = float(_depth(depth)), _positive("learning_rate", learning_rate)
     temperature = eta / batch_size
 
     def spread(s: np.ndarray) -> np.ndarray:
-        return 2.0 * (target - s) ** 2 + noise**2
+        return (kurtosis - 1.0) * (target - s) ** 2 + noise**2
 
     def drift(s: np.ndarray) -> np.ndarray:
-        second = 0.5 * n * (n - 1.0) * temperature * spread(s) * s ** (3.0 - 4.0 / n)
-        return eta * (n * s ** (2.0 - 2.0 / n) * (target - s) + second)
+        flow = n * s ** (2.0 - 2.0 / n) * (target - s)
+        second = 0.5 * n * (n - 1.0) * temperature * spread(s) * s ** (3.0 - 4.0 / n) if n > 1.0 else 0.0
+        return eta * (flow + second)
 
     def diffusion(s: np.ndarray) -> np.ndarray:
         return 0.5 * eta * n**2 * s ** (4.0 - 4.0 / n) * temperature * spread(s)
