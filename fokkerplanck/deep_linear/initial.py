@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ class AlignedStart:
         k = start.size
         bases = [right[:k].T, *(_orthonormal(n, k, rng) for n in net.widths[1:-1]), left[:, :k]]
         root = start ** (1.0 / net.depth)
-        return [(b * root) @ a.T for a, b in zip(bases, bases[1:], strict=False)]
+        return [(b * root) @ a.T for a, b in pairwise(bases)]
 
 
 def _orthonormal(n: int, k: int, rng: np.random.Generator) -> np.ndarray:

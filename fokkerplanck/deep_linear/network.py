@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,8 +141,7 @@ class DeepLinear:
 
     def balance(self, weights: Weights) -> list[np.ndarray]:
         """W_(l+1)^T W_(l+1) - W_l W_l^T for l = 1, ..., L - 1: conserved by gradient flow, zero where balanced."""
-        pairs = zip(weights, weights[1:], strict=False)
-        return [np.swapaxes(b, -1, -2) @ b - a @ np.swapaxes(a, -1, -2) for a, b in pairs]
+        return [np.swapaxes(b, -1, -2) @ b - a @ np.swapaxes(a, -1, -2) for a, b in pairwise(weights)]
 
     def flatten(self, weights: Weights) -> np.ndarray:
         """All weights as vectors, layer by layer, shape (..., n_parameters)."""

@@ -137,7 +137,12 @@ def train(
     """
     mode, stability = _generator(generator, stability)
     moments = _steps(steps)
-    for name, value, least in (("n_runs", n_runs, 1), ("seed", seed, 0), ("first_run", first_run, 0), ("keep", keep, 0)):
+    for name, value, least in (
+        ("n_runs", n_runs, 1),
+        ("seed", seed, 0),
+        ("first_run", first_run, 0),
+        ("keep", keep, 0),
+    ):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise bad_value(name, f"a whole number of at least {least}", value)
     keep = min(keep, n_runs)
@@ -148,7 +153,10 @@ def train(
     gradient_norm = np.full((n_runs, moments.size), np.nan)
     kept = np.full((keep, moments.size, net.n_parameters), np.nan)
     nothing = np.empty((0, net.n_parameters))
-    task = _Task(net, start, mode, moments, seed, stability, scale)
+    kappa = kurtosis(net) if mode in (kernels.LANGEVIN, kernels.REFINED) and net.data is None else 1.0
+    values, vectors = np.linalg.eigh(net.second_moment)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    task = _Task(net, start, mode, moments, seed, stability, scale, kappa, root)
 
     def run(k: int) -> None:
         record = np.full((moments.size, *net.target.shape), np.nan)
@@ -178,6 +186,8 @@ class _Task:
     seed: int
     stability: float | None
     scale: float
+    kappa: float
+    root: np.ndarray  # of E x x^T
 
     def __call__(self, k: int, theta: np.ndarray, record: np.ndarray, norms: np.ndarray, kept: np.ndarray) -> None:
         net = self.net
@@ -186,13 +196,10 @@ class _Task:
         mixing = np.ones(1)
         if self.stability is not None:
             mixing = self.scale * np.sqrt(positive_stable(noise, 0.5 * self.stability, int(self.steps[-1]) or 1))
-        values, vectors = np.linalg.eigh(net.second_moment)
-        root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-        needs_fourth = self.mode in (kernels.LANGEVIN, kernels.REFINED) and net.data is None
         kernels.train_run(
-            theta, np.array(net.widths), self.steps, noise, self.mode, net.target, net.second_moment, root,
+            theta, np.array(net.widths), self.steps, noise, self.mode, net.target, net.second_moment, self.root,
             np.empty((0, net.widths[0])) if net.data is None else net.data, net.freedom,
-            kurtosis(net) if needs_fourth else 1.0, float(net.label_noise), net.batch_size, net.learning_rate, mixing,
+            self.kappa, float(net.label_noise), net.batch_size, net.learning_rate, mixing,
             record, norms, kept,
         )  # fmt: skip
 
@@ -219,7 +226,9 @@ def stable_quartiles(stability: float) -> float:
     end = 40.0 ** (1.0 / stability)
 
     def excess(x: float) -> float:
-        return quad(lambda k: x * np.sinc(k * x / math.pi) * math.exp(-(k**stability)), 0.0, end, limit=200)[0] / math.pi
+        return (
+            quad(lambda k: x * np.sinc(k * x / math.pi) * math.exp(-(k**stability)), 0.0, end, limit=200)[0] / math.pi
+        )
 
     return 2.0 * float(brentq(lambda x: excess(x) - 0.25, 0.5, 2.0))
 
