@@ -16,7 +16,7 @@ __path__ = [
     *(str(p) for p in [_Path(__file__).parent.parent] if not (_Path(__file__).parent / "solvers").is_dir()),
 ]
 
-from . import distances
+from . import deep_linear, distances
 from .basins import basins, lamperti
 from .compare import Comparison, compare
 from .density import from_samples, gaussian, point, uniform
@@ -55,6 +55,7 @@ __all__ = [
     "basins",
     "committor",
     "compare",
+    "deep_linear",
     "distances",
     "first_passage",
     "from_samples",

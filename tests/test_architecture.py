@@ -17,7 +17,7 @@ LEVELS = [
     {"solvers"},
     {"montecarlo", "sgd"},
     {"results", "distances"},
-    {"basins", "compare", "problems", "storage", "tail", "sgd.operator", "sgd.chain", "deep_linear"},
+    {"basins", "compare", "deep_linear", "problems", "storage", "tail", "sgd.operator", "sgd.chain"},
     {"plotting", "_drawing"},
     {"runfile", "run", "study", "selfcheck"},
     {"cli"},

@@ -1,5 +1,8 @@
-"""Deep linear networks: the equation of one singular mode, and the modes measured in whole networks."""
+"""Deep linear networks: training from saddle to saddle at full size, and the equation of one singular mode."""
 
+from .gradient_noise import GradientNoise, NoiseTail, gradient_noise, noise_sizes, noise_tail
+from .hessian import Eigenpairs, Index, dense_hessian, extreme_eigenpairs, hessian_operator, saddle_index
+from .initial import AlignedStart, RandomStart, large_start, small_start
 from .mode_statistics import (
     ModeDistances,
     crossing_steps,
@@ -14,18 +17,46 @@ from .mode_statistics import (
     stable_rank,
 )
 from .modes import ModeEquation
+from .network import DeepLinear
+from .noise import moment_covariance, noise_trace
+from .plateaus import Plateaus, learned_modes, plateaus, stays
+from .training import Training, train
 
 __all__ = [
+    "AlignedStart",
+    "DeepLinear",
+    "Eigenpairs",
+    "GradientNoise",
+    "Index",
     "ModeDistances",
     "ModeEquation",
+    "NoiseTail",
+    "Plateaus",
+    "RandomStart",
+    "Training",
     "crossing_steps",
+    "dense_hessian",
+    "extreme_eigenpairs",
     "fraction_before",
+    "gradient_noise",
+    "hessian_operator",
+    "large_start",
     "largest_noise_steps",
+    "learned_modes",
     "mode_distances",
     "mode_strengths",
+    "moment_covariance",
+    "noise_sizes",
+    "noise_tail",
+    "noise_trace",
     "off_diagonal_share",
     "over_runs",
+    "plateaus",
     "realised_diffusion",
+    "saddle_index",
     "singular_values",
+    "small_start",
     "stable_rank",
+    "stays",
+    "train",
 ]

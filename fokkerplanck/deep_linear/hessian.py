@@ -1,0 +1,100 @@
+"""The Hessian of the expected loss: extreme eigenvalues by Lanczos on products with vectors, and the index of a saddle."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .network import DeepLinear, Weights
+
+DENSE = 300  # parameters up to which all eigenvalues are computed
+
+
+class Eigenpairs(NamedTuple):
+    """Eigenvalues in ascending order (m,), and their vectors over the flat weights (n_parameters, m)."""
+
+    values: np.ndarray
+    vectors: np.ndarray
+
+
+class Index(NamedTuple):
+    """Number of eigenvalues below -floor; where not `complete`, there are more than that."""
+
+    negative: int
+    floor: float
+    complete: bool
+
+
+def hessian_operator(net: DeepLinear, weights: Weights) -> Any:
+    """The Hessian as a scipy LinearOperator on flat weights, for any method that needs products only."""
+    from scipy.sparse.linalg import LinearOperator
+
+    def product(vector: np.ndarray) -> np.ndarray:
+        return net.flatten(net.hessian_product(weights, net.unflatten(np.ravel(vector))))
+
+    return LinearOperator((net.n_parameters, net.n_parameters), matvec=product, dtype=float)
+
+
+def dense_hessian(net: DeepLinear, weights: Weights) -> np.ndarray:
+    """The whole Hessian, shape (n_parameters, n_parameters): for small networks."""
+    return net.flatten(net.hessian_product(weights, net.unflatten(np.eye(net.n_parameters))))
+
+
+def extreme_eigenpairs(net: DeepLinear, weights: Weights, k: int = 6) -> Eigenpairs:
+    """The k smallest and the k largest eigenvalues of the Hessian and their vectors (all, where the network is small)."""
+    lowest, highest = _lanczos(net, weights, k, "SA"), _lanczos(net, weights, k, "LA")
+    if lowest.values.size + highest.values.size > net.n_parameters or net.n_parameters <= DENSE:
+        return lowest
+    joined = [np.concatenate(pair, axis=-1) for pair in zip(lowest, highest, strict=True)]
+    return Eigenpairs(*joined)
+
+
+def saddle_index(net: DeepLinear, weights: Weights, floor: float | None = None, at_most: int = 64) -> Index:
+    """Number of negative eigenvalues of the Hessian.
+
+    Parameters
+    ----------
+    net : DeepLinear
+    weights : list of arrays
+    floor : float, optional
+        Eigenvalues above -floor count as zero; default 1e-3 of the largest magnitude. It matters: saddles of networks of
+        depth 3 and more have no negative curvature at all where all other modes vanish exactly (Kawaguchi 2016), and
+        near them it is as small as the weights that do not carry a learned mode.
+    at_most : int
+        Counting stops here.
+    """
+    if floor is None:
+        floor = 1e-3 * float(np.abs(extreme_eigenpairs(net, weights, 1).values).max())
+    k = 8
+    while True:
+        values = _lanczos(net, weights, min(k, at_most), "SA").values
+        negative = int((values < -floor).sum())
+        if negative < values.size or values.size == net.n_parameters:
+            return Index(negative, floor, True)
+        if k >= at_most:
+            return Index(negative, floor, False)
+        k *= 2
+
+
+def frobenius_norm(net: DeepLinear, weights: Weights, block: int = 256) -> float:
+    """sqrt(tr H^2), from the products with all unit vectors."""
+    total = 0.0
+    for first in range(0, net.n_parameters, block):
+        units = np.eye(min(block, net.n_parameters - first), net.n_parameters, first)
+        total += sum(float(np.sum(h * h)) for h in net.hessian_product(weights, net.unflatten(units)))
+    return float(np.sqrt(total))
+
+
+def _lanczos(net: DeepLinear, weights: Weights, k: int, which: str) -> Eigenpairs:
+    from scipy.sparse.linalg import eigsh
+
+    if net.n_parameters <= max(DENSE, k + 1):
+        return Eigenpairs(*np.linalg.eigh(dense_hessian(net, weights)))
+    operator = hessian_operator(net, weights)
+    start = np.random.default_rng(0).standard_normal(net.n_parameters)
+    if not operator.matvec(start).any():  # the origin of a network of depth 3 and more
+        return Eigenpairs(np.zeros(k), np.eye(net.n_parameters, k))
+    values, vectors = eigsh(operator, k=k, which=which, v0=start, tol=1e-9)
+    order = np.argsort(values)
+    return Eigenpairs(values[order], vectors[:, order])

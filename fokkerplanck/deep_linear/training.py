@@ -1,0 +1,262 @@
+"""Many runs of training side by side, by SGD and by its stand-ins, from the same starts."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import bad_type, bad_value
+from ..montecarlo.stable import positive_stable
+from . import kernels
+from .network import DeepLinear
+from .noise import kurtosis, moment_covariance, sample_moments
+
+GENERATORS = {"flow": kernels.FLOW, "sgd": kernels.SGD, "langevin": kernels.LANGEVIN, "refined": kernels.REFINED}
+NORMAL_QUARTILES = 1.3489795003921634  # interquartile range of the standard normal law
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Training:
+    """What was recorded of runs of training.
+
+    Attributes
+    ----------
+    net : DeepLinear
+    steps : ndarray of int (n_times,)
+    end_to_end : ndarray (n_times, n_runs, n_L, n_0)
+        W_L ... W_1; nan from where a run has diverged.
+    loss : ndarray (n_times, n_runs)
+        Expected loss less that of the teacher, tr (W - W*) E[x x^T] (W - W*)^T / 2.
+    gradient_norm : ndarray (n_times, n_runs)
+        Norm of the gradient of the expected loss over all weights.
+    final : list of ndarray (n_runs, n_l, n_(l-1))
+        Weights at the last recorded step, one array a layer.
+    kept : list of ndarray (n_times, n_kept, n_l, n_(l-1))
+        Weights of the first runs at every recorded step.
+    seed, first_run : int
+    settings : dict
+        Generator, stability and scale of the noise.
+    """
+
+    net: DeepLinear
+    steps: np.ndarray
+    end_to_end: np.ndarray
+    loss: np.ndarray
+    gradient_norm: np.ndarray
+    final: list[np.ndarray]
+    kept: list[np.ndarray]
+    seed: int = 0
+    first_run: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_runs(self) -> int:
+        """Number of runs."""
+        return self.loss.shape[1]
+
+    @property
+    def diverged(self) -> float:
+        """Share of the runs that have diverged by the last recorded step."""
+        return float(np.isnan(self.loss[-1]).mean())
+
+    def joined(self, *others: Training) -> Training:
+        """This and other blocks of runs of the same training as one."""
+        parts = (self, *others)
+        for other in others:
+            if not np.array_equal(self.steps, other.steps) or self.settings != other.settings:
+                raise bad_value("others", "blocks of the same steps and settings", other.settings)
+        return replace(
+            self,
+            end_to_end=np.concatenate([p.end_to_end for p in parts], axis=1),
+            loss=np.concatenate([p.loss for p in parts], axis=1),
+            gradient_norm=np.concatenate([p.gradient_norm for p in parts], axis=1),
+            final=[np.concatenate(w) for w in zip(*(p.final for p in parts), strict=True)],
+            kept=[np.concatenate(w, axis=1) for w in zip(*(p.kept for p in parts), strict=True)],
+        )
+
+    def __repr__(self) -> str:
+        span = f"{self.n_runs} runs at {self.steps.size} recorded steps from {self.steps[0]} to {self.steps[-1]}"
+        lines = [f"Training: {span}, seed {self.seed}", f"  {self.net!r}"]
+        lines += [f"  {key}: {value}" for key, value in self.settings.items()]
+        done = self.loss[-1][np.isfinite(self.loss[-1])]
+        if done.size:
+            lines.append(f"  loss above the teacher's at the end: median {np.median(done):.4g}")
+        if self.diverged:
+            lines.append(f"  diverged: {self.diverged:.4g} of the runs")
+        return "\n".join(lines)
+
+
+def train(
+    net: DeepLinear,
+    start: Any,
+    steps: Sequence[int],
+    n_runs: int = 100,
+    generator: str = "sgd",
+    stability: float | None = None,
+    seed: int = 0,
+    first_run: int = 0,
+    keep: int = 0,
+    workers: int | None = None,
+) -> Training:
+    """Train many runs of a deep linear network.
+
+    Parameters
+    ----------
+    net : DeepLinear
+    start : RandomStart, AlignedStart or list of arrays
+        One list of weights serves all runs. With the same seed, run k starts from the same weights for every generator.
+    steps : increasing whole numbers from 0 on
+        When to record.
+    n_runs : int
+    generator : "sgd", "langevin", "refined" or "flow"
+        theta <- theta - learning_rate (gradient + noise). "sgd": a fresh batch. "langevin": isotropic Gaussian noise of
+        the trace of the batch gradient's covariance where theta is. "refined": noise of that covariance itself, Gaussian
+        or elliptic stable. "flow": no noise (gradient descent).
+    stability : float, optional
+        1 < a < 2: the refined noise is that of the Gaussian times s sqrt(R), one positive (a/2)-stable R a step, so that it
+        is elliptic stable. s gives it the interquartile range of the batch noise, measured where all weights vanish.
+        None or 2: Gaussian.
+    seed : int
+        Same seed, same bits, whatever the number of workers.
+    first_run : int
+        Runs first_run, ..., first_run + n_runs - 1 of this seed: a large training can be done in blocks and `joined`.
+    keep : int
+        Of how many runs the weights are kept at every recorded step.
+    workers : int, optional
+        Threads; default: one a processor.
+
+    Returns
+    -------
+    Training
+    """
+    mode, stability = _generator(generator, stability)
+    moments = _steps(steps)
+    for name, value, least in (
+        ("n_runs", n_runs, 1),
+        ("seed", seed, 0),
+        ("first_run", first_run, 0),
+        ("keep", keep, 0),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise bad_value(name, f"a whole number of at least {least}", value)
+    keep = min(keep, n_runs)
+    scale = 1.0 if stability is None else quartile_scale(net, stability)
+    shape = (moments.size, n_runs)
+    theta = np.empty((n_runs, net.n_parameters))
+    end_to_end = np.full((*shape, *net.target.shape), np.nan)
+    gradient_norm = np.full((n_runs, moments.size), np.nan)
+    kept = np.full((keep, moments.size, net.n_parameters), np.nan)
+    nothing = np.empty((0, net.n_parameters))
+    kappa = kurtosis(net) if mode in (kernels.LANGEVIN, kernels.REFINED) and net.data is None else 1.0
+    values, vectors = np.linalg.eigh(net.second_moment)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    task = _Task(net, start, mode, moments, seed, stability, scale, kappa, root)
+
+    def run(k: int) -> None:
+        record = np.full((moments.size, *net.target.shape), np.nan)
+        task(first_run + k, theta[k], record, gradient_norm[k], kept[k] if k < keep else nothing)
+        end_to_end[:, k] = record
+
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        for _ in pool.map(run, range(n_runs)):
+            pass
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss = net.loss_of(end_to_end)
+    weights = [np.moveaxis(w, 0, 1) for w in net.unflatten(kept)]
+    settings = {"generator": generator, "stability": 2.0 if stability is None else stability, "scale": scale}
+    return Training(
+        net, moments, end_to_end, loss, gradient_norm.T.copy(), net.unflatten(theta), weights, seed, first_run, settings
+    )
+
+
+@dataclass(frozen=True)
+class _Task:
+    """All that a single run needs besides its number."""
+
+    net: DeepLinear
+    start: Any
+    mode: int
+    steps: np.ndarray
+    seed: int
+    stability: float | None
+    scale: float
+    kappa: float
+    root: np.ndarray  # of E x x^T
+
+    def __call__(self, k: int, theta: np.ndarray, record: np.ndarray, norms: np.ndarray, kept: np.ndarray) -> None:
+        net = self.net
+        begin, noise = (np.random.default_rng(s) for s in np.random.SeedSequence(self.seed, spawn_key=(k,)).spawn(2))
+        theta[:] = net.flatten(_weights(net, self.start, begin))
+        mixing = np.ones(1)
+        if self.stability is not None:
+            mixing = self.scale * np.sqrt(positive_stable(noise, 0.5 * self.stability, int(self.steps[-1]) or 1))
+        kernels.train_run(
+            theta, np.array(net.widths), self.steps, noise, self.mode, net.target, net.second_moment, self.root,
+            np.empty((0, net.widths[0])) if net.data is None else net.data, net.freedom,
+            self.kappa, float(net.label_noise), net.batch_size, net.learning_rate, mixing,
+            record, norms, kept,
+        )  # fmt: skip
+
+
+def quartile_scale(net: DeepLinear, stability: float) -> float:
+    """s with which s sqrt(R) times the Gaussian noise has the interquartile range of the batch noise.
+
+    R is positive (a/2)-stable, E exp(-zR) = exp(-z^(a/2)), so that sqrt(2 R) times a standard normal number is symmetric
+    stable, E exp(ikX) = exp(-|k|^a). The entries of the batch moment M are compared with their standard deviations, each
+    weighted by the latter, over 4000 batches at W = 0.
+    """
+    moments = sample_moments(net, np.zeros_like(net.target), 4000, np.random.default_rng(0)).reshape(4000, -1)
+    deviations = np.sqrt(np.diagonal(moment_covariance(net, np.zeros_like(net.target))) / net.batch_size)
+    low, high = np.quantile(moments, [0.25, 0.75], axis=0)
+    share = float((high - low).sum() / (NORMAL_QUARTILES * deviations.sum()))
+    return share * NORMAL_QUARTILES * math.sqrt(2.0) / stable_quartiles(stability)
+
+
+def stable_quartiles(stability: float) -> float:
+    """Interquartile range of the law with E exp(ikX) = exp(-|k|^stability): F(x) = 1/2 + (1/pi) int sin(kx) e^(-k^a) / k dk."""
+    from scipy.integrate import quad
+    from scipy.optimize import brentq
+
+    end = 40.0 ** (1.0 / stability)
+
+    def excess(x: float) -> float:
+        return (
+            quad(lambda k: x * np.sinc(k * x / math.pi) * math.exp(-(k**stability)), 0.0, end, limit=200)[0] / math.pi
+        )
+
+    return 2.0 * float(brentq(lambda x: excess(x) - 0.25, 0.5, 2.0))
+
+
+def _generator(generator: str, stability: float | None) -> tuple[int, float | None]:
+    if generator not in GENERATORS:
+        raise bad_value("generator", f"one of {', '.join(GENERATORS)}", generator)
+    if stability is None or stability == 2.0:
+        return GENERATORS[generator], None
+    if generator != "refined":
+        raise bad_value("stability", 'None unless generator="refined"', stability)
+    if not 1.0 < stability < 2.0:
+        raise bad_value("stability", "in (1, 2]", stability)
+    return GENERATORS[generator], float(stability)
+
+
+def _steps(steps: Sequence[int]) -> np.ndarray:
+    array = np.asarray(steps)
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
+        raise bad_type("steps", "a list of whole numbers", steps)
+    if array[0] < 0 or (np.diff(array) <= 0).any():
+        raise bad_value("steps", "increasing, from 0 on", steps, "Sort them and drop repeats.")
+    return array.astype(np.int64)
+
+
+def _weights(net: DeepLinear, start: Any, rng: np.random.Generator) -> list[np.ndarray]:
+    weights = start.draw(net, rng) if hasattr(start, "draw") else [np.asarray(w, dtype=float) for w in start]
+    shapes = list(zip(net.widths[1:], net.widths, strict=False))
+    if [w.shape for w in weights] != shapes or not all(np.isfinite(w).all() for w in weights):
+        raise bad_value("start", f"finite weights of shapes {shapes}", [w.shape for w in weights])
+    return weights
