@@ -180,8 +180,10 @@ def exact_covariance(net, weights):
 
 
 class TestNoise:
-    """10 000 steps: an entry of a covariance has a standard error of 1.4 % of the product of its standard deviations (about 3 % for
-    Student inputs, whose gradients have heavy tails); the allowance is six of them, for 43^2 entries."""
+    """10 000 steps: an entry of a covariance has a standard error of 1.4 % of the product of its standard deviations
+
+    (about 3 % for Student inputs, whose gradients have heavy tails); the allowance is six of them, for 43^2 entries.
+    """
 
     @pytest.mark.parametrize("law", LAWS)
     @pytest.mark.parametrize("generator", ["sgd", "refined"])
