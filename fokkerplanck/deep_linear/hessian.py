@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import ConvergenceError
 from .network import DeepLinear, Weights
 
 DENSE = 300  # parameters up to which all eigenvalues are computed
@@ -42,8 +43,12 @@ def dense_hessian(net: DeepLinear, weights: Weights) -> np.ndarray:
 
 
 def extreme_eigenpairs(net: DeepLinear, weights: Weights, k: int = 6) -> Eigenpairs:
-    """The k smallest and the k largest eigenvalues of the Hessian and their vectors (all, where the network is small)."""
-    lowest, highest = _lanczos(net, weights, k, "SA"), _lanczos(net, weights, k, "LA")
+    """The k smallest and the k largest eigenvalues of the Hessian and their vectors (all, where the network is small).
+
+    Residuals are below 1e-4 of the largest magnitude, so that eigenvalues apart from others are good to 1e-8 of it. Raises
+    ConvergenceError with those found.
+    """
+    lowest, highest = _lanczos(net, weights, k, -1), _lanczos(net, weights, k, 1)
     if lowest.values.size + highest.values.size > net.n_parameters or net.n_parameters <= DENSE:
         return lowest
     joined = [np.concatenate(pair, axis=-1) for pair in zip(lowest, highest, strict=True)]
@@ -66,15 +71,15 @@ def saddle_index(net: DeepLinear, weights: Weights, floor: float | None = None, 
     """
     if floor is None:
         floor = 1e-3 * float(np.abs(extreme_eigenpairs(net, weights, 1).values).max())
-    k = 8
+    k = 1  # at a minimum all the rest is a cluster at zero, which Lanczos resolves slowly
     while True:
-        values = _lanczos(net, weights, min(k, at_most), "SA").values
+        values = _lanczos(net, weights, min(k, at_most), -1).values
         negative = int((values < -floor).sum())
         if negative < values.size or values.size == net.n_parameters:
             return Index(negative, floor, True)
         if k >= at_most:
             return Index(negative, floor, False)
-        k *= 2
+        k *= 4
 
 
 def frobenius_norm(net: DeepLinear, weights: Weights, block: int = 256) -> float:
@@ -86,15 +91,26 @@ def frobenius_norm(net: DeepLinear, weights: Weights, block: int = 256) -> float
     return float(np.sqrt(total))
 
 
-def _lanczos(net: DeepLinear, weights: Weights, k: int, which: str) -> Eigenpairs:
-    from scipy.sparse.linalg import eigsh
+def _lanczos(net: DeepLinear, weights: Weights, k: int, which: int, tol: float = 1e-4) -> Eigenpairs:
+    """The k smallest (which = -1) or largest (+1) eigenvalues, to residuals of tol times the largest magnitude."""
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-    if net.n_parameters <= max(DENSE, k + 1):
+    n = net.n_parameters
+    if n <= max(DENSE, k + 1):
         return Eigenpairs(*np.linalg.eigh(dense_hessian(net, weights)))
     operator = hessian_operator(net, weights)
-    start = np.random.default_rng(0).standard_normal(net.n_parameters)
+    start = np.random.default_rng(0).standard_normal(n)
     if not operator.matvec(start).any():  # the origin of a network of depth 3 and more
-        return Eigenpairs(np.zeros(k), np.eye(net.n_parameters, k))
-    values, vectors = eigsh(operator, k=k, which=which, v0=start, tol=1e-9)
+        return Eigenpairs(np.zeros(k), np.eye(n, k))
+    # ARPACK measures residuals against each eigenvalue; most are zero here, so shift them all to one side of zero
+    size = abs(float(eigsh(operator, k=1, v0=start, tol=1e-3, return_eigenvectors=False)[0]))
+    shifted = LinearOperator((n, n), matvec=lambda v: operator.matvec(v) + which * size * np.ravel(v), dtype=float)
+    try:
+        values, vectors = eigsh(
+            shifted, k=k, which="LM", v0=start, tol=0.5 * tol, ncv=min(n, max(4 * k, 48)), maxiter=200
+        )
+    except ArpackNoConvergence as error:
+        partial = Eigenpairs(error.eigenvalues - which * size, error.eigenvectors)
+        raise ConvergenceError(f"Lanczos found {len(error.eigenvalues)} of {k} eigenvalues", partial) from error
     order = np.argsort(values)
-    return Eigenpairs(values[order], vectors[:, order])
+    return Eigenpairs(values[order] - which * size, vectors[:, order])
