@@ -23,7 +23,6 @@ Controls: the diffusion doubled; the noise read in the middle of a step (Straton
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -175,13 +174,22 @@ def mean_rows(paths: int) -> Iterator[Row]:
 
 
 def double_well(inverse_rate: int) -> fp.SGD:
-    """(w^2 - 1)^2 / 4 + x (w + w^2 / 10), x = +-sqrt(0.2 / eta): per time eta one and the same diffusion for every eta."""
+    """w^2 / 2 + 0.8 exp(-2 w^2) + x (w + w^2 / 10), x = +-sqrt(0.2 / eta): per time eta one diffusion for every eta."""
     size = np.sqrt(0.2 * inverse_rate)
-    loss = fp.SampleLoss("(w**2 - 1)**2/4 + x*(w + w**2/10)", ["w"], {"x": [-size, size]})
+    loss = fp.SampleLoss("w**2/2 + 0.8*exp(-2*w**2) + x*(w + w**2/10)", ["w"], {"x": [-size, size]})
     return fp.SGD(loss, 1.0 / inverse_rate)
 
 
+RATES = (10, 20, 40)  # 1 / eta
 WELL = fp.Grid((-2.5, 2.5), 2000)
+
+
+def double_well_paths(paths: int) -> np.ndarray:
+    """Where SGD in the double well has come to rest, (paths,), at the largest learning rate."""
+    runs = double_well(RATES[0]).simulate(fp.gaussian(0.0, 0.8), [1500], n_paths=paths, seed=3)
+    return runs.positions[-1][:, 0]
+
+
 QUANTITIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "mean": lambda w: w,
     "mean square": lambda w: w**2,
@@ -190,16 +198,15 @@ QUANTITIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def well_rows(paths: int) -> Iterator[Row]:
-    """Transfer operator against simulation at eta = 0.2, and the first-order density against the operator as eta falls."""
-    sgd = double_well(5)
-    runs = sgd.simulate(fp.gaussian(0.0, 0.8), [1200], n_paths=paths, seed=3)
-    w = runs.positions[-1][:, 0]
-    fine, coarse = (sgd.transfer_operator(fp.Grid((-2.5, 2.5), n)).stationary() for n in (2000, 1000))
+    """Transfer operator against simulation, and the first-order density against the operator as eta falls."""
+    w = double_well_paths(paths)
+    operators = (double_well(RATES[0]).transfer_operator(fp.Grid((-2.5, 2.5), n)) for n in (2000, 1000))
+    fine, coarse = (operator.stationary() for operator in operators)
     for name, f in QUANTITIES.items():
         values = f(w)
         expected, before = (float(f(s.grid.centers[0]) @ s.masses) for s in (fine, coarse))
         yield Row(
-            f"double well, eta 0.2: {name}, operator against simulation",
+            f"double well, eta {1 / RATES[0]:g}: {name}, operator against simulation",
             expected,
             float(values.mean()),
             LIMIT,
@@ -208,7 +215,7 @@ def well_rows(paths: int) -> Iterator[Row]:
             bias=abs(expected - before),
         )
     rows: list[Row] = []
-    for level in (5, 10, 20):
+    for level in RATES:
         sgd = double_well(level)
         densities = fp.stationary(sgd.equation(), WELL), sgd.transfer_operator(WELL).stationary()
         for name in ("mean", "share right of 0"):
@@ -226,37 +233,28 @@ def study(levels: Sequence[int] = LEVELS) -> list[Row]:
     return [*rows, *mean_rows(paths), *well_rows(paths)]
 
 
-def draw_tails(axes: Axes, paths: int) -> None:
-    """The density of the linear model, with power-law tails, and the shares of simulated paths in bins."""
-    case = linear_model()
-    sgd = fp.SGD(case.loss, 0.025)
-    w = simulated(case, sgd, paths).positions[-1][:, 0]
-    counts, edges = np.histogram(w, np.linspace(0.0, 2.0, 41))
-    seen = counts > 4
-    centers, scale = 0.5 * (edges[1:] + edges[:-1])[seen], len(w) * (edges[1] - edges[0])
-    axes.errorbar(
-        centers,
-        counts[seen] / scale,
-        np.sqrt(counts[seen]) / scale,
-        fmt="o",
-        ms=3.5,
-        color="0.35",
-        label="simulated SGD",
+def draw_well(axes: Axes, paths: int) -> None:
+    """The double well: shares of simulated paths in bins, the operator's density, and the equation's, right and wrong."""
+    w = double_well_paths(paths)
+    sgd = double_well(RATES[0])
+    counts, edges = np.histogram(w, np.linspace(-2.0, 2.0, 41))
+    axes.plot(0.5 * (edges[1:] + edges[:-1]), counts / (len(w) * 0.1), "o", ms=4, color="0.45", label="simulated SGD")
+    doubled = fp.FokkerPlanck(drift=sgd.drift, diffusion=lambda w: 2.0 * sgd.diffusion(w))
+    x = WELL.centers[0]
+    shares = sgd.transfer_operator(WELL).stationary().masses.reshape(50, -1).sum(axis=1)
+    axes.stairs(shares / 0.1, np.linspace(-2.5, 2.5, 51), color="k", lw=1.2, label="transfer operator, in bins")
+    axes.plot(x, fp.stationary(sgd.equation(), WELL).density, "k--", lw=1.2, label="first-order density")
+    axes.plot(x, fp.stationary(doubled, WELL).density, "k:", lw=1.2, label="noise doubled (wrong)")
+    axes.set(
+        xlim=(-2, 2), ylim=(0, None), xlabel="w", ylabel="density", title=rf"double well, $\eta$ = {1 / RATES[0]:g}"
     )
-    grid = case.grid(sgd)
-    x = grid.centers[0]
-    inside = (x > 0.0) & (x < 2.0)
-    for word, dash in (("ito", "-"), ("stratonovich", "--")):
-        density = fp.stationary(sgd.equation(convention=word), grid).density
-        axes.plot(x[inside], density[inside], dash, color="k", lw=1.2, label=f"density, {word.capitalize()}")
-    axes.set(yscale="log", xlabel="v", ylabel="density", title="linear model, $\\eta$ = 0.025")
     axes.legend(frameon=False, fontsize=8)
 
 
 def draw_plane(axes: Axes, paths: int) -> None:
     """Contours of the density in two parameters, and of a histogram of paths."""
     case = least_squares()
-    sgd = fp.SGD(case.loss, 0.1)
+    sgd = fp.SGD(case.loss, 0.02)
     coarse, fine = case.grid(sgd, 0.5), case.grid(sgd)
     seen = simulated(case, sgd, paths).density(coarse)[-1]
     density = fp.stationary(sgd.equation(), fine).density
@@ -266,15 +264,15 @@ def draw_plane(axes: Axes, paths: int) -> None:
     axes.plot([], [], "k-", label="density")
     axes.plot([], [], "--", color="0.55", label="simulated SGD")
     axes.set(xlabel="u", ylabel="v")
-    axes.set_title("least squares, $\\eta$ = 0.1\n2, 10, 40, 80 % of the peak", fontsize=10)
+    axes.set_title("least squares, $\\eta$ = 0.02\n2, 10, 40, 80 % of the peak", fontsize=10)
     axes.legend(frameon=False, fontsize=8)
 
 
 def figure(rows: Sequence[Row]) -> Figure:
-    """Tails in 1D, contours in 2D, and how many standard errors each comparison is off."""
+    """Shares in 1D, contours in 2D, and how many standard errors each comparison is off."""
     picture = claim.canvas(12.0, 3.9)
     left, middle, right = picture.subplots(1, 3)
-    draw_tails(left, 400_000)
+    draw_well(left, 400_000)
     draw_plane(middle, 400_000)
     claim.draw_errors(right, rows)
     return picture

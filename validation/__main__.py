@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 
 from validation import claim
-from validation.runner import claims, headline, run_all
 from validation.page import page
+from validation.runner import claims, headline, run_all
 
 
 def main(arguments: list[str] | None = None) -> int:

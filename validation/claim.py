@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 REPORT = Path(__file__).parent / "report"  # written by the full run of `python -m validation` alone
 ELSEWHERE = Path("results") / "validation"  # where anything less goes unless told otherwise
+ROUND_OFF = 1e-12  # errors below it have no order
 
 
 class Skipped(Exception):
@@ -93,7 +94,7 @@ def orders(rows: Sequence[Row]) -> list[float | None]:
         if row.level is None or row.unit == "sigma":
             found.append(None)
             continue
-        if before is None or before.level is None or not before.error or not row.error:
+        if before is None or before.level is None or min(before.error, row.error) < ROUND_OFF:
             found.append(None)
         else:
             found.append(math.log(before.error / row.error) / math.log(row.level / before.level))
@@ -261,7 +262,7 @@ def draw_errors(axes: Axes, rows: Sequence[Row]) -> None:
     axes.axhline(1.0, color="k", ls="--", lw=0.8)
     axes.set(yscale="log", xlabel="row of the table", ylabel="error / what is allowed")
     axes.set_title("dots below the line hold,\ncrosses above it are wrong models caught", fontsize=10)
-    axes.legend(frameon=False, fontsize=8, loc="center right")
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
 
 
 def canvas(width: float = 6.4, height: float = 4.4) -> Figure:
