@@ -122,8 +122,8 @@ def _error(row: Row) -> tuple[str, str]:
     if row.unit == "sigma":
         return f"{row.error:.1f} s.e.", f"{row.limit:g} s.e."
     if row.unit == "relative":
-        return f"{100 * row.error:.2g} %", f"{100 * row.limit:g} %"
-    return f"{row.error:.2g}", f"{row.limit:g}"
+        return f"{100 * row.error:.2g} %", f"{100 * row.limit:.2g} %"
+    return f"{row.error:.2g}", f"{row.limit:.2g}"
 
 
 def markdown(rows: Sequence[Row]) -> str:
