@@ -272,8 +272,8 @@ def figure(rows: Sequence[Row]) -> Figure:
     """Shares in 1D, contours in 2D, and how many standard errors each comparison is off."""
     picture = claim.canvas(12.0, 3.9)
     left, middle, right = picture.subplots(1, 3)
-    draw_well(left, 400_000)
-    draw_plane(middle, 400_000)
+    draw_well(left, 100_000)
+    draw_plane(middle, 200_000)
     claim.draw_errors(right, rows)
     return picture
 

@@ -51,8 +51,8 @@ def box_rows(levels: Sequence[int]) -> Iterator[Row]:
             st = fp.stationary(eq, fp.Grid((0, 1), n))
             found = st.mean()[0]
             name = f"D = (1+x)^2, {WORDS[alpha]}"
-            yield Row(f"{name}: mean", found, mean, 2.0 / n**2, level=n)
-            yield Row(f"{name}: mean square", st.covariance()[0, 0] + found**2, square, 4.0 / n**2, level=n)
+            yield Row(f"{name}: mean", found, mean, 0.6 / n**2, level=n)
+            yield Row(f"{name}: mean square", st.covariance()[0, 0] + found**2, square, 0.6 / n**2, level=n)
     for alpha, word in WORDS.items():
         eq = fp.FokkerPlanck(diffusion=lambda x: 0.1 + 0.4 * x**2, convention=alpha)
         grid = fp.Grid((-2, 2), levels[-1])
@@ -72,10 +72,10 @@ def power_law_rows(levels: Sequence[int]) -> Iterator[Row]:
         grid = fp.Grid((-40, 40), 20 * n)
         found = {alpha: grid.interpolate(fp.stationary(power_law(alpha), grid).density, 0.0) for alpha in WORDS}
         for alpha, word in WORDS.items():
-            yield Row(f"-4x, 1 + x^2, {word}: p(0)", found[alpha], HEIGHT[alpha], 120.0 / n**2, level=n)
+            yield Row(f"-4x, 1 + x^2, {word}: p(0)", found[alpha], HEIGHT[alpha], 20.0 / n**2, level=n)
         if n == levels[-1]:
-            yield Row("-4x, 1 + x^2: Stratonovich for Ito", found[0.5], HEIGHT[0.0], 120.0 / n**2, control=True)
-            yield Row("-4x, 1 + x^2: Ito for Klimontovich", found[0.0], HEIGHT[1.0], 120.0 / n**2, control=True)
+            yield Row("-4x, 1 + x^2: Stratonovich for Ito", found[0.5], HEIGHT[0.0], 20.0 / n**2, control=True)
+            yield Row("-4x, 1 + x^2: Ito for Klimontovich", found[0.0], HEIGHT[1.0], 20.0 / n**2, control=True)
 
 
 def chain_stationary(up: np.ndarray, down: np.ndarray) -> np.ndarray:

@@ -55,7 +55,7 @@ def double_well(diffusion: float) -> fp.FokkerPlanck:
 def quadrature_rows(levels: Sequence[int]) -> Iterator[Row]:
     """Times, rates and a splitting probability of the double well; exits with noise that depends on the place."""
     for n in levels:
-        grid, limit = fp.Grid((-3, 3), n), (30.0 / n) ** 2
+        grid, limit = fp.Grid((-3, 3), n), (10.0 / n) ** 2
         for d, (half, full, slow, following) in DOUBLE_WELL.items():
             eq, name = double_well(d), f"double well, D = {d:g}"
             rates = -fp.spectrum(eq, grid, 3).eigenvalues.real
@@ -97,8 +97,8 @@ def plane_rate(diffusion: float, cells: int) -> float:
 def plane_rows(levels: Sequence[int]) -> Iterator[Row]:
     """Slowest rates in two dimensions, and how far Eyring and Kramers are from them."""
     for d, expected in PLANE.items():
-        for n in levels[:2]:
-            yield Row(f"plane, D = {d:g}: slowest rate", plane_rate(d, n // 4), expected, 60.0 / n**1.5, level=n // 4)
+        for n in (n // 4 for n in levels[:2]):
+            yield Row(f"plane, D = {d:g}: slowest rate", plane_rate(d, n), expected, 45.0 / n**2, level=n)
     for inverse in (20, 40):
         law = 2.0 / np.pi * np.exp(-0.25 * inverse)
         found = plane_rate(1.0 / inverse, levels[-1] // 4)

@@ -49,7 +49,7 @@ def turned(small: float) -> np.ndarray:
     return rotation @ np.diag([1.0, small]) @ rotation.T
 
 
-CASES = {"C1, condition 10": (C1, turned(0.1), 4.0), "C2, condition 100": (C2, turned(0.01), 100.0)}
+CASES = {"C1, condition 10": (C1, turned(0.1), 0.6), "C2, condition 100": (C2, turned(0.01), 100.0)}
 CASES["C2, condition 1000"] = (C2, turned(0.001), 1500.0)  # last: the L1 error allowed times cells^2
 
 
@@ -127,10 +127,10 @@ def varying_rows(levels: Sequence[int]) -> Iterator[Row]:
         grid = fp.Grid([(0, 2 * np.pi)] * 2, n, boundary="periodic")
         st = fp.stationary(fp.FokkerPlanck(drift=divergence, diffusion=tensor), grid)
         distance = float((np.abs(st.masses - 1.0 / grid.size)).sum())
-        yield Row("varying tensor, Ito: L1 distance to uniform", distance, 0.0, 20.0 / n**2, "absolute", level=n)
+        yield Row("varying tensor, Ito: L1 distance to uniform", distance, 0.0, 8.0 / n**2, "absolute", level=n)
     st = fp.stationary(fp.FokkerPlanck(diffusion=tensor), grid)
     distance = float((np.abs(st.masses - 1.0 / grid.size)).sum())
-    yield Row("varying tensor, div D left out", distance, 0.0, 20.0 / n**2, "absolute", control=True)
+    yield Row("varying tensor, div D left out", distance, 0.0, 8.0 / n**2, "absolute", control=True)
 
 
 def moving_rows(levels: Sequence[int]) -> Iterator[Row]:

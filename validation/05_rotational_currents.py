@@ -121,10 +121,10 @@ def well_rows(levels: Sequence[int]) -> Iterator[Row]:
         st = fp.stationary(spinning(), grid)
         p, expected = well(grid)
         off = float((np.abs(st.density - p) * grid.volumes).sum())
-        yield Row("turning double well: density, L1", off, 0.0, 80.0 / n**2, "absolute", level=n)
+        yield Row("turning double well: density, L1", off, 0.0, 20.0 / n**2, "absolute", level=n)
         off = distance(grid, st.current, expected)
-        yield Row("turning double well: current, L1", off, 0.0, 250.0 / n**2, "absolute", level=n)
-        yield Row("turning double well: entropy production", st.entropy_production, entropy, 100.0 / n**2, level=n)
+        yield Row("turning double well: current, L1", off, 0.0, 80.0 / n**2, "absolute", level=n)
+        yield Row("turning double well: entropy production", st.entropy_production, entropy, 40.0 / n**2, level=n)
 
 
 def ring_current() -> float:
@@ -146,9 +146,9 @@ def ring_rows(levels: Sequence[int]) -> Iterator[Row]:
     eq = fp.FokkerPlanck(drift=lambda x: np.sin(2 * np.pi * x) + FORCE, diffusion=RING_NOISE)
     for n in levels:
         st = fp.stationary(eq, fp.Grid((0, 1), n, boundary="periodic"))
-        yield Row("ring: current", float(st.current.mean()), current, 20.0 / n**2, level=n)
+        yield Row("ring: current", float(st.current.mean()), current, 5.0 / n**2, level=n)
         entropy = st.entropy_production
-        yield Row("ring: entropy production", entropy, FORCE * current / RING_NOISE, 20.0 / n**2, level=n)
+        yield Row("ring: entropy production", entropy, FORCE * current / RING_NOISE, 5.0 / n**2, level=n)
 
 
 def study(levels: Sequence[int] = LEVELS) -> list[Row]:

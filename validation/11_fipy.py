@@ -5,10 +5,10 @@ double well with rotation, V = (x^2-1)^2 + 2 y^2 and 0.5 (-y, x), and for a rota
 read at the start of a step (Ito), both to t = 0.5.
 
 FiPy's `DiffusionTerm(D)` alone is div(D grad p), the Klimontovich convention; the Ito flux mu p - d_i(D_i p) needs the
-velocity mu_i - d_i D_i. Leaving that out is the control. FiPy discretises drift by
-central differences (order 2 in space, no exponential fit, so that little is shared with ours) and time by implicit
-Euler steps (order 1), extrapolated from n and 2n steps to order 2; solver tolerance 1e-12, since the default of 1e-5 skips
-steps that change the density little.
+velocity mu_i - d_i D_i. Leaving that out is the control. FiPy discretises drift by central differences
+(order 2 in space, no exponential fit, so that little is shared with ours) and time by implicit Euler steps (order 1),
+extrapolated from n and 2n steps to order 2; solver tolerance 1e-12, since the default of 1e-5 skips steps that change the
+density little.
 """
 
 from __future__ import annotations

@@ -231,7 +231,7 @@ def run(module: ModuleType, quick: bool = False, out: Path = REPORT) -> Outcome:
     seconds = time.process_time() - began
     chance = false_alarm(rows)
     note = f"Chance alone would fail a row of this table in {chance:.2g} of all runs." if chance else ""
-    page = section(name, headline, text, markdown(rows), note, f"![{headline}]({name}.png)")
+    page = section(name, headline, text, f"![{headline}]({name}.png)", markdown(rows), note)
     return Outcome(name, headline, rows, page, seconds)
 
 

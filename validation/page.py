@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import re
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 
 import fokkerplanck
 from validation import claim
-from validation.benchmarks.report import machine
 from validation.claim import Outcome
 
 READING = """\
@@ -53,10 +55,16 @@ def verdict(outcomes: Sequence[Outcome]) -> str:
     return text + "".join(f" Not run: {name}." for name in skipped)
 
 
+def surroundings() -> str:
+    """Programs and processors behind the numbers."""
+    programs = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "numba"))
+    return f"fokkerplanck {fokkerplanck.__version__}, Python {platform.python_version()}, {programs}, {os.cpu_count()} cores"
+
+
 def page(outcomes: Sequence[Outcome], command: str) -> str:
     """The whole page."""
     levels = "coarse levels" if "--quick" in command else "full levels"
-    ran = f"`{command}` ({levels}), {time.strftime('%Y-%m-%d')}, fokkerplanck {fokkerplanck.__version__}. {machine()}"
+    ran = f"`{command}` ({levels}), {time.strftime('%Y-%m-%d')}: {surroundings()}."
     parts = ["# Validation", ran, verdict(outcomes), READING, summary(outcomes)]
     if (claim.REPORT / "benchmarks.md").exists():
         parts.append(

@@ -53,10 +53,13 @@ def run_all(scripts: Sequence[Path], quick: bool, out: Path, workers: int = 2) -
     began = time.monotonic()
     outcomes = []
     print(f"{len(scripts)} claims, {workers} at a time", flush=True)
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         for job in as_completed([pool.submit(run_one, script, quick, out) for script in scripts]):
             outcome = job.result()
             outcomes.append(outcome)
             elapsed = f"{time.monotonic() - began:5.0f} s  {len(outcomes)}/{len(scripts)}"
             print(f"{elapsed}  {outcome.name:24s} {outcome.trouble or outcome.verdict}", flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interrupted run starts no further claims
     return sorted(outcomes, key=lambda outcome: outcome.name)
