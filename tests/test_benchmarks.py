@@ -1,9 +1,5 @@
 """The studies behind `python -m validation.benchmarks`, at coarse levels: errors, ratios and counts, never seconds."""
 
-import json
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -112,9 +108,3 @@ def test_tables_figures_and_verdicts(tmp_path):
     assert (tmp_path / "curve.png").stat().st_size > 10_000
     report.write_csv(tmp_path / "t.csv", table)
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 5
-
-
-def test_validation_lists_what_exists():
-    done = subprocess.run([sys.executable, "-m", "validation"], capture_output=True, text=True, check=True)
-    assert "11_fipy" in done.stdout
-    assert json.dumps(done.stderr) == '""'

@@ -27,6 +27,14 @@ def test_orders_follow_each_case():
     assert claim.orders(rows) == [None, None, pytest.approx(2.0), pytest.approx(2.0)]
 
 
+def test_an_order_is_a_row_of_its_own_but_not_of_round_off():
+    rows = [Row("a", 1 + 1 / n**2, 1.0, 1.0, level=n) for n in (10, 20, 40)]
+    noise = [Row("b", 1 + 1e-15 * n, 1.0, 1.0, level=n) for n in (10, 20)]
+    order = claim.with_order([*rows, *noise], 2.0, 0.1)[5:]
+    assert [(row.case, row.good) for row in order] == [("a: order", True)]
+    assert order[0].measured == pytest.approx(2.0, rel=1e-9)
+
+
 def test_false_alarms_add_up():
     row = Row("a", 1.0, 1.0, 1.959964, unit="sigma", sigma=1.0)
     assert row.false_alarm == pytest.approx(0.05, rel=1e-5)

@@ -1,34 +1,39 @@
 """The cross-check with FiPy of `validation/11_fipy.py`, at coarse levels."""
 
 import importlib
+import importlib.util
 
 import numpy as np
 import pytest
 
-pytest.importorskip("fipy")
+from validation import claim
+
 study = importlib.import_module("validation.11_fipy")
-pytestmark = pytest.mark.filterwarnings("ignore")
+needs_fipy = pytest.mark.skipif(importlib.util.find_spec("fipy") is None, reason="FiPy is not installed")
 
 
 @pytest.fixture(scope="module")
-def table():
+def rows():
     return study.study((32, 64))
 
 
-def test_difference_falls_with_order_two(table):
-    orders = [row["order"] for row in table if "order" in row]
-    assert len(orders) == 2
-    assert orders == [pytest.approx(2.0, abs=0.3)] * 2
-    assert max(row["difference"] for row in table if row["cells"] == 64) < 0.025
+@needs_fipy
+def test_difference_falls_with_order_two_and_the_control_is_caught(rows):
+    assert [row.case for row in rows if not row.good] == []
+    assert sum("order" in row.case for row in rows) == 2
+    assert sum(row.control for row in rows) == 2
 
 
-def test_without_the_noise_induced_drift_it_does_not(table):
-    coarse, fine = (row["control"] for row in table if "control" in row)
+@needs_fipy
+def test_without_the_noise_induced_drift_it_does_not_fall(rows):
+    coarse, fine = (row.measured for row in rows if row.control)
     assert fine > 0.9 * coarse
-    agreed = [row["difference"] for row in table if "control" in row]
-    assert fine > 10.0 * agreed[-1]
+    agreed = [row.measured for row in rows if "variable D" in row.case and row.level == 64 and not row.control]
+    assert fine > 10.0 * agreed[0]
 
 
+@needs_fipy
+@pytest.mark.filterwarnings("ignore")
 def test_fipy_keeps_its_mass():
     n, side = 32, 2 * study.VARIABLE.half
     x = side * ((np.arange(n) + 0.5) / n - 0.5)
@@ -36,8 +41,9 @@ def test_fipy_keeps_its_mass():
     assert study.fipy_steps(study.VARIABLE, n, 16).sum() == pytest.approx(start.sum(), rel=1e-10)
 
 
-def test_the_page_says_what_was_measured(table, tmp_path):
-    text = study.markdown(table)
-    assert "| variable D, Ito | 64^2 |" in text
-    study.figure(table, tmp_path / "d.png")
-    assert (tmp_path / "d.png").stat().st_size > 10_000
+def test_without_fipy_the_claim_is_skipped_with_a_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    outcome = claim.run(study, quick=True, out=tmp_path)
+    assert (outcome.verdict, outcome.trouble) == ("skipped", "skipped: FiPy is not installed")
+    assert outcome.good
+    assert "skipped: FiPy is not installed" in outcome.section

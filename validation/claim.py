@@ -1,7 +1,8 @@
 """What the claims NN_name.py share: rows with a reference, a limit and a verdict, and how they are written down.
 
 A claim is a module with a docstring (first line: the claim; then its reference), `LEVELS` and `QUICK` (cells, or whatever
-its accuracy grows with), `study(levels) -> list[Row]` and `figure(rows) -> Figure`. It ends with
+its accuracy grows with), `study(levels) -> list[Row]` and `figure(rows) -> Figure`. A study that needs a program which is not
+there raises `Skipped`. It ends with
 
     if __name__ == "__main__":
         sys.exit(claim.main(sys.modules[__name__]))
@@ -11,19 +12,27 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-REPORT = Path(__file__).parent / "report"
+REPORT = Path(__file__).parent / "report"  # written by the full run of `python -m validation` alone
+ELSEWHERE = Path("results") / "validation"  # where anything less goes unless told otherwise
+ROUND_OFF = 1e-12  # errors below it have no order
+
+
+class Skipped(Exception):
+    """What a claim needs is not installed."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +94,18 @@ def orders(rows: Sequence[Row]) -> list[float | None]:
         if row.level is None or row.unit == "sigma":
             found.append(None)
             continue
-        if before is None or before.level is None or not before.error or not row.error:
+        if before is None or before.level is None or min(before.error, row.error) < ROUND_OFF:
             found.append(None)
         else:
             found.append(math.log(before.error / row.error) / math.log(row.level / before.level))
         previous[row.case] = row
     return found
+
+
+def with_order(rows: Sequence[Row], order: float, limit: float) -> list[Row]:
+    """The rows, and for each case that has an order of convergence the last one found beside what it should be."""
+    last = {row.case: found for row, found in zip(rows, orders(rows), strict=True) if found is not None}
+    return [*rows, *(Row(f"{case}: order", found, order, limit, "absolute") for case, found in last.items())]
 
 
 def false_alarm(rows: Sequence[Row]) -> float:
@@ -107,8 +122,8 @@ def _error(row: Row) -> tuple[str, str]:
     if row.unit == "sigma":
         return f"{row.error:.1f} s.e.", f"{row.limit:g} s.e."
     if row.unit == "relative":
-        return f"{100 * row.error:.2g} %", f"{100 * row.limit:g} %"
-    return f"{row.error:.2g}", f"{row.limit:g}"
+        return f"{100 * row.error:.2g} %", f"{100 * row.limit:.2g} %"
+    return f"{row.error:.2g}", f"{row.limit:.2g}"
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -158,18 +173,45 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What running a claim left: its name and headline, rows, the section of the report, processor seconds."""
+    """What running a claim left: its name and headline, rows, the section of the report, processor seconds.
+
+    `trouble` says why there are no rows: the claim was skipped, or it crashed.
+    """
 
     name: str
     headline: str
     rows: tuple[Row, ...]
     section: str
     seconds: float
+    trouble: str = ""
 
     @property
     def good(self) -> bool:
-        """Whether every row is."""
-        return all(row.good for row in self.rows)
+        """Whether every row is, and there was no crash."""
+        return all(row.good for row in self.rows) and self.verdict != "CRASHED"
+
+    @property
+    def verdict(self) -> str:
+        """In a few words."""
+        if self.trouble:
+            return "skipped" if self.trouble.startswith("skipped") else "CRASHED"
+        wrong = sum(not row.good for row in self.rows)
+        return f"FAILS in {wrong} of {len(self.rows)}" if wrong else "holds"
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Outcome:
+        """Read what `save` wrote."""
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{**fields, "rows": tuple(Row(**row) for row in fields["rows"])})
+
+
+def section(name: str, headline: str, *parts: str) -> str:
+    """A section of the report, parts that are empty left out."""
+    return "\n\n".join([f"## {name[:2]} {headline}", *(part.strip() for part in parts if part)]) + "\n"
 
 
 def run(module: ModuleType, quick: bool = False, out: Path = REPORT) -> Outcome:
@@ -177,27 +219,50 @@ def run(module: ModuleType, quick: bool = False, out: Path = REPORT) -> Outcome:
     name = Path(module.__file__ or "").stem
     headline, _, text = (module.__doc__ or "").strip().partition("\n")
     began = time.process_time()
-    rows = tuple(module.study(module.QUICK if quick else module.LEVELS))
+    try:
+        rows = tuple(module.study(module.QUICK if quick else module.LEVELS))
+    except Skipped as reason:
+        trouble = f"skipped: {reason}"
+        return Outcome(name, headline, (), section(name, headline, text, trouble), 0.0, trouble)
     out.mkdir(parents=True, exist_ok=True)
     write_csv(rows, out / f"{name}.csv")
     picture: Figure = module.figure(rows)
     picture.savefig(out / f"{name}.png", dpi=130)
     seconds = time.process_time() - began
     chance = false_alarm(rows)
-    note = f"\nChance alone would fail a row of this table in {chance:.2g} of all runs.\n" if chance else ""
-    section = f"## {name[:2]} {headline}\n\n{text.strip()}\n\n{markdown(rows)}{note}\n![{headline}]({name}.png)\n"
-    return Outcome(name, headline, rows, section, seconds)
+    note = f"Chance alone would fail a row of this table in {chance:.2g} of all runs." if chance else ""
+    page = section(name, headline, text, f"![{headline}]({name}.png)", markdown(rows), note)
+    return Outcome(name, headline, rows, page, seconds)
 
 
 def main(module: ModuleType, arguments: list[str] | None = None) -> int:
     """Run one claim from the command line: prints its table, 1 if a row fails."""
     parser = argparse.ArgumentParser(description=(module.__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="coarse levels only")
-    parser.add_argument("--out", type=Path, default=REPORT, help="folder for table and figure")
+    parser.add_argument(
+        "--out", type=Path, default=ELSEWHERE, help="folder for table and figure (default: %(default)s)"
+    )
+    parser.add_argument("--save", type=Path, help="write the outcome to this JSON file")
     options: Any = parser.parse_args(arguments)
     outcome = run(module, options.quick, options.out)
-    print(markdown(outcome.rows), file=sys.stdout)
+    if options.save:
+        outcome.save(options.save)
+    print(markdown(outcome.rows) if outcome.rows else outcome.trouble, file=sys.stdout)
     return 0 if outcome.good else 1
+
+
+def draw_errors(axes: Axes, rows: Sequence[Row]) -> None:
+    """Every row's error over its limit, on a logarithmic scale: dots below 1 hold, crosses above 1 are controls caught."""
+    for kind, marker, label in ((False, "o", "rows"), (True, "x", "controls")):
+        chosen = [
+            (k, max(row.error / row.limit, 1e-3)) for k, row in enumerate(rows, 1) if row.control == kind and row.limit
+        ]
+        if chosen:
+            axes.plot(*zip(*chosen, strict=True), marker, color="k", ms=5, mfc="0.6", mew=0.8, label=label)
+    axes.axhline(1.0, color="k", ls="--", lw=0.8)
+    axes.set(yscale="log", xlabel="row of the table", ylabel="error / what is allowed")
+    axes.set_title("dots below the line hold,\ncrosses above it are wrong models caught", fontsize=10)
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
 
 
 def canvas(width: float = 6.4, height: float = 4.4) -> Figure:
