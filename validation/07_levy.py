@@ -179,6 +179,9 @@ def figure(rows: Sequence[Row]) -> Figure:
         cells, errors = [row.level or 0 for row in picked], [100 * row.error for row in picked]
         left.loglog(cells, errors, marker + ":", color="k", mfc="none", lw=0.8, label=case)
     left.loglog(cells, errors[0] * cells[0] / np.array(cells), color="0.6", lw=1, label="order 1")
+    cells = sorted({row.level for row in rows if row.case in shown and row.level})
+    left.set_xticks(cells, [str(n) for n in cells])
+    left.set_xticks([], minor=True)
     left.set_xlabel("cells along an axis")
     left.set_ylabel("error in %")
     left.legend(frameon=False, fontsize=8)
