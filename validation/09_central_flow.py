@@ -110,7 +110,7 @@ def figure(rows: Sequence[Row]) -> Figure:
     picture, t = claim.canvas(9.0, 4.2), np.arange(TIMES[-1] + WINDOW + 1.0)
     left, right = picture.subplots(1, 2)
     path, flow, plain = descent(int(t[-1])), exact(t), gradient_flow(t)
-    left.plot(t, path[:, 0], ",", color="0.6", label="descent, each step")
+    left.plot(t, path[:, 0], ".", ms=1.5, color="0.6", label="descent, each step")
     for sign in (1, -1):
         left.plot(
             t, sign * np.sqrt(flow["<x^2>"]), "k-", lw=1, label=r"central flow, $\pm\sigma$" if sign > 0 else None
@@ -127,7 +127,7 @@ def figure(rows: Sequence[Row]) -> Figure:
     )
     left.set_ylim(-3.3, 5.5)
     left.set_ylabel("$x$")
-    right.plot(t[40:], path[40:, 1], ",", color="0.6", label="descent, each step")
+    right.plot(t[40:], path[40:, 1], ".", ms=1.5, color="0.6", label="descent, each step")
     right.plot(t, flow["y"], "k-", lw=1, label="central flow")
     right.plot(t, plain["y"], "k--", lw=1, label="control: gradient flow")
     averages = [row for row in rows if row.case.startswith("descent, y") and not row.control]
@@ -136,7 +136,7 @@ def figure(rows: Sequence[Row]) -> Figure:
     right.set_ylabel("$y$, the curvature along $x$")
     for axes in (left, right):
         axes.set_xlabel("step")
-        axes.legend(frameon=False, fontsize=8, loc="upper right", markerscale=1.0)
+        axes.legend(frameon=False, fontsize=8, loc="upper right")
     return picture
 
 
