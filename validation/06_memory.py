@@ -166,7 +166,7 @@ def walkers(n: int, n_paths: int) -> list[Row]:
 def waiting_sgd(n: int, n_paths: int) -> list[Row]:
     """Share of the runs in the pit, of SGD on two datapoints that waits."""
     sgd, start = fp.SGD(fp.landscapes.two_datapoints().loss, 0.05), fp.gaussian(0.5, 0.175)
-    grid = fp.Grid((-0.5, 3), n)
+    grid = fp.Grid((-0.5, 3), 35 * (n // 35))  # cells that end where the pit does
     solution = sgd.transfer_operator(grid).evolve_waiting(start, STEPS, BETA, rtol=RTOL)
     paths = fp.simulate_waiting(sgd, start, STEPS, BETA, n_paths, seed=63).positions[:, :, 0]
     near = np.abs(grid.centers[0] - 1) < 0.2

@@ -13,7 +13,7 @@ along the level lines of the potential as well. The reference is zero, and each 
 - the entropy relative to the density at rest never grows, from one output time to the next;
 - the committor from A to B and the one from B to A add up to one;
 - the mean passage time, a linear system, is the integral of the survival, a propagation in time (relative difference;
-  quadrature on 12 panels with 8 nodes each, tail by the last decay).
+  quadrature up to twenty mean times, on 12 panels with 8 nodes each).
 
 Controls: central differences instead of the exponential fit at D = 0.001, at cell Peclet numbers of 2.5 to 41, which turn
 densities negative (ours stays positive on the same problems); a current taken from differences of the density, which is not
@@ -168,8 +168,7 @@ def passages(problem: Problem) -> dict[str, float]:
     edges = np.concatenate([[0.0], passage.mean.max() * np.geomspace(1e-4, 20.0, 12)])
     half = 0.5 * np.diff(edges)[:, None]
     times = (edges[:-1, None] + half * (1 + nodes)).ravel()
-    survival = passage.survival(np.append(times, edges[-1]), start)
-    total = (half * weights).ravel() @ survival[:-1]
+    total = (half * weights).ravel() @ passage.survival(times, start)
     return {
         "committors there and back": float(np.abs(there + back - 1).max()),
         "passage time against survival": abs(total / expected - 1),
