@@ -78,7 +78,11 @@ class Swarm:
 
     def pull(self, points: Points, mean: np.ndarray) -> np.ndarray:
         """-strength (x - mean), shape (dim, *points.shape)."""
-        return np.stack([-self.strength * (x - m) for x, m in zip(points.coords, mean, strict=True)])
+        return np.stack([self.along(x, m) for x, m in zip(points.coords, mean, strict=True)])
+
+    def along(self, x: np.ndarray, mean: float | np.ndarray) -> np.ndarray:
+        """The pull along one axis at coordinates x."""
+        return -self.strength * (x - mean)
 
 
 @dataclass(frozen=True, eq=False)
