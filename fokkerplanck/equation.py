@@ -190,7 +190,10 @@ class FokkerPlanck:
         )
 
     def drift_at(self, points: Points, t: float = 0.0, mean: np.ndarray | None = None) -> np.ndarray:
-        """The drift without the potential's share, shape (dim, *points.shape); `mean` is <x>, for an interaction."""
+        """The drift without the potential's share, shape (dim, *points.shape); `mean` is <x>, for an interaction.
+
+        `mean` (dim,), or (dim, *points.shape) where it differs from point to point.
+        """
         dim = len(points.coords)
         own = np.zeros((dim, *points.shape)) if self.drift is None else _vector("drift", self.drift, points, t)
         if self.interaction is None or mean is None:

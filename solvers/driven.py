@@ -20,6 +20,7 @@ from .propagate import choose
 GAUSS = 0.5 - math.sqrt(3.0) / 6.0
 MINOR, MAJOR = 0.25 - math.sqrt(3.0) / 6.0, 0.25 + math.sqrt(3.0) / 6.0
 MAX_STEPS = 100_000
+EXPONENTIAL = 2e-3  # of the error allowed in a step, what each of its exponentials may have
 
 # The generator at a time, for a density with the given cell masses
 GeneratorAt = Callable[[float, np.ndarray], Generator]
@@ -69,7 +70,7 @@ class Driven:
                 self.work["rejected"] += 1
                 self.step = h * max(0.2, 0.9 * (allowed / share) ** 0.25)
                 continue
-            masses, error, t = twice, error + share, t + h
+            masses, error, t = twice, error + share + 4.0 * EXPONENTIAL * allowed, t + h
             self.work["steps"] += 1
             if h == self.step:
                 self.step = h * min(3.0, 0.9 * (allowed / max(share, 1e-300)) ** 0.25)
@@ -99,7 +100,7 @@ class Driven:
         return masses + 0.25 * h * (rate + 3.0 * slope)
 
     def _exponential(self, q: Generator, masses: np.ndarray, h: float) -> np.ndarray:
-        rtol = max(1e-3 * self.rtol, 1e-12)
+        rtol = max(EXPONENTIAL * 0.5 * self.rtol * h / self.horizon, 1e-13)
         return choose(q, np.array([h]), rtol, rational=False).advance(masses, h)[0]
 
     def _generator(self, t: float, masses: np.ndarray) -> Generator:

@@ -100,6 +100,13 @@ def test_a_single_product_from_the_links():
     np.testing.assert_allclose(change(q, masses), q.apply(masses), rtol=0.0, atol=1e-12)
 
 
+def test_steps_as_long_as_the_run_lose_no_mass():
+    """A coupling of 0 lets the steps grow without bound; the error of the exponentials themselves once went uncounted."""
+    eq = fp.FokkerPlanck(drift=lambda x: x - x**3, diffusion=0.1, interaction=fp.Swarm(0.0))
+    solution = fp.solve(eq, fp.Grid((-2, 2), 100), fp.gaussian(0.1, 0.3), 4000.0, rtol=1e-3)
+    assert solution.stats["mass_error"] <= solution.stats["error_estimate"] <= 1e-3
+
+
 def test_a_swarm_without_noise_takes_few_steps():
     """Upwind rates that vanish where the drift changes its sign once cut every step to nothing: 90 s for 7."""
     loss = fp.landscapes.scalar_net().loss

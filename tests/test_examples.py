@@ -61,6 +61,18 @@ def test_wide_and_narrow_script():
     np.testing.assert_allclose(level, level[0], rtol=1e-10)
 
 
+def test_swarm_script(tmp_path):
+    strengths = (0.0, 0.002, 0.008)
+    rows = script("swarm").main(80, n_workers=400, n_swarms=6, strengths=strengths, picture=tmp_path / "a.png")
+    shares = [rows[k][0] for k in strengths]
+    assert shares[0] < 0.92 < shares[1] - 0.02 < shares[2] - 0.04, "the coupling empties the loud minimum"
+    for computed, simulated, error, distance in rows.values():
+        assert abs(simulated - computed) < 5 * error + 0.015
+        assert distance < 0.06
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
+
+
 def test_diode_resistor_script(tmp_path, capsys):
     curves, power = script("diode_resistor").main([0.25, 1.0, 4.0], cells=300, picture=tmp_path / "out" / "a.png")
     cold, equal, hot = curves["klimontovich"]
