@@ -73,6 +73,17 @@ def test_swarm_script(tmp_path):
         assert np.asarray(image.convert("L")).std() > 10
 
 
+def test_saddle_escape_script(tmp_path):
+    """Within 4 standard errors, and 0.03 for the grid and for looking after whole steps only; the noises are 0.4 apart."""
+    noises = {"Gaussian": 2.0, "Levy": 1.5}
+    curves = script("saddle_escape").main(cells=40, n_paths=2000, noises=noises, picture=tmp_path / "a.png")
+    for computed, simulated, error in curves.values():
+        assert (np.abs(computed - simulated) < 4 * error + 0.03).all()
+    assert (curves["Gaussian"][0] - curves["Levy"][0]).max() > 0.3
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
+
+
 def test_diode_resistor_script(tmp_path, capsys):
     curves, power = script("diode_resistor").main([0.25, 1.0, 4.0], cells=300, picture=tmp_path / "out" / "a.png")
     cold, equal, hot = curves["klimontovich"]

@@ -230,13 +230,13 @@ def test_the_coupling_alone_moves_no_mean_of_simulated_sgd(python):
 
 def test_the_coupling_alone_moves_no_mean_of_the_equation():
     """As above for Euler steps and for the density, whose grid knows the drift to second order."""
-    free, coupled = (fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.1, interaction=fp.Swarm(k)) for k in (0.0, 3.0))
+    free, coupled = (fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.1, interaction=fp.Swarm(k)) for k in (0.0, 1.0))
     paths = [
         fp.simulate(eq, 1.0, [2.0], dt=0.05, n_paths=600, swarm_size=200, seed=3).at(2.0) for eq in (free, coupled)
     ]
     means = [p.reshape(3, 200).mean(axis=1) for p in paths]
     np.testing.assert_allclose(means[0], means[1], rtol=0.0, atol=1e-13)
-    assert paths[1].std() < 0.6 * paths[0].std()
+    assert paths[1].std() < 0.8 * paths[0].std()
     gaps = []
     for cells in (200, 400):
         grid = fp.Grid((-3, 3), cells)
