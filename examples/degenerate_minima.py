@@ -5,7 +5,8 @@ is of order one over a width T^(1/k), so that a flatter minimum gains on a sharp
 the noise falls. SGD sticks far more: a flat minimum of the same depth has steeper sides, and batches whose gradients
 differ by sigma at most never climb a slope above sigma. Only at a small learning rate, where sigma is large at the same
 temperature T = eta sigma^2 / 2, does the diffusion hold. (Where samples share a minimum and its noise vanishes with the
-slope, SGD ends there at any order, as `fp.landscapes.degenerate` shows; w' = -eta w^(k-1) only takes its time.)
+slope, SGD ends there at any order, as `fp.landscapes.degenerate` shows; w' = -eta w^(k-1) only takes its time. Paths at the
+lowest T have not arrived yet.)
 """
 
 import numpy as np

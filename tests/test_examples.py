@@ -53,12 +53,17 @@ def test_escape_from_the_pit_script(tmp_path):
         assert np.asarray(image.convert("L")).std() > 10
 
 
-def test_wide_and_narrow_script():
-    ratios, error, level = script("wide_and_narrow").main(cells=500, n_paths=2000)
+def test_wide_and_narrow_script(tmp_path):
+    ratios, error, level, slopes = script("wide_and_narrow").main(500, n_paths=2000, picture=tmp_path / "a.png")
     assert ratios["ito, solved"] == pytest.approx(ratios["Ito, by quadrature"], rel=0.02)
     assert abs(ratios["SGD, simulated"] - ratios["SGD, exact operator"]) < 5 * error
     assert abs(ratios["klimontovich, solved"] - ratios["SGD, simulated"]) > 5 * error
     np.testing.assert_allclose(level, level[0], rtol=1e-10)
+    np.testing.assert_allclose(slopes[:, 0], 2.0 * np.linspace(1.0, 2.0, 5) ** 2, rtol=0.02)
+    assert slopes[-1, 0] / slopes[0, 0] == pytest.approx(4.0, rel=0.02), "doubling the width"
+    np.testing.assert_allclose(slopes[:, 1], slopes[:, 0], rtol=0.05)
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
 
 
 def test_swarm_script(tmp_path):
