@@ -58,7 +58,7 @@ def main(cells=1000, n_paths=4000, steps=20_000, picture="wide_and_narrow.png"):
         left.plot(x, result.density, line, label=name)
     right.plot(widths, widths**2 * 2 * DEPTH * 2 / RATE, "k-", label="predicted, as the square of b")
     right.plot(widths, slopes[:, 0], "o", mfc="w", label="Ito diffusion")
-    right.plot(widths, slopes[:, 1], "s", label="SGD, exact operator")
+    right.plot(widths, slopes[:, 1], "kx", label="SGD, exact operator")
     left.set(xlabel="w", ylabel="stationary density")
     right.set(xlabel="width b", ylabel="growth of the exponent from eta = 0.05 to 0.025")
     left.legend(fontsize=8), right.legend(fontsize=8), figure.savefig(picture, dpi=120)
