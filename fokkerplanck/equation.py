@@ -78,7 +78,11 @@ class Swarm:
 
     def pull(self, points: Points, mean: np.ndarray) -> np.ndarray:
         """-strength (x - mean), shape (dim, *points.shape)."""
-        return np.stack([-self.strength * (x - m) for x, m in zip(points.coords, mean, strict=True)])
+        return np.stack([self.along(x, m) for x, m in zip(points.coords, mean, strict=True)])
+
+    def along(self, x: np.ndarray, mean: float | np.ndarray) -> np.ndarray:
+        """The pull along one axis at coordinates x."""
+        return -self.strength * (x - mean)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +195,10 @@ class FokkerPlanck:
         )
 
     def drift_at(self, points: Points, t: float = 0.0, mean: np.ndarray | None = None) -> np.ndarray:
-        """The drift without the potential's share, shape (dim, *points.shape); `mean` is <x>, for an interaction."""
+        """The drift without the potential's share, shape (dim, *points.shape); `mean` is <x>, for an interaction.
+
+        `mean` (dim,), or (dim, *points.shape) where it differs from point to point.
+        """
         dim = len(points.coords)
         own = np.zeros((dim, *points.shape)) if self.drift is None else _vector("drift", self.drift, points, t)
         if self.interaction is None or mean is None:

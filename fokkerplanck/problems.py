@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from .density import initial_masses
-from .density import mean as _mean
 from .equation import FokkerPlanck, Points
 from .errors import ConvergenceError, ResolutionWarning, bad_type, bad_value
 from .grid import Grid
 from .results import FirstPassage, Solution, Spectrum, Stationary, output_times
-from .solvers.driven import propagate_driven
-from .solvers.finite_volume import generator
+from .solvers.driven import GeneratorAt, propagate_driven
+from .solvers.finite_volume import Sampled, generator
 from .solvers.generator import Generator, resolution
 from .solvers.jumps import tail_mass
 from .solvers.memory import propagate_memory
@@ -78,16 +77,15 @@ def solve(
     _check_memory(grid, moments.size)
     start, initial_mass = initial_masses(p0, grid)
     watched = {name: _on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
-    q = _generator_at(eq, grid, 0.0, start)
-    run = _propagation(eq, grid, q, start.ravel(), moments, method, rtol)
+    at = _generators(eq, grid)
+    run = _propagation(eq, at, start.ravel(), moments, method, rtol)
 
     masses = np.empty((moments.size, *grid.shape))
     report = _progress(progress)
     for i, (p, error, chosen) in enumerate(run):  # noqa: B007 - the last ones stay
         masses[i] = p.reshape(grid.shape)
         report((i + 1) / moments.size)
-    if eq.time_dependent or eq.interaction is not None:
-        q = _generator_at(eq, grid, float(moments[-1]), masses[-1])
+    q = at(float(moments[-1]), masses[-1])
     stats = {
         "error_estimate": error,
         "mass_error": _mass_error(q, masses),
@@ -288,33 +286,24 @@ def _check_request(eq: FokkerPlanck, method: Any, rtol: Any, observe: Any) -> No
 
 
 def _propagation(
-    eq: FokkerPlanck, grid: Grid, q: Generator, start: np.ndarray, times: np.ndarray, method: str, rtol: float
+    eq: FokkerPlanck, at: GeneratorAt, start: np.ndarray, times: np.ndarray, method: str, rtol: float
 ) -> Iterator[tuple[np.ndarray, float, Any]]:
     """Masses at each time with the error so far and the method, by whatever kind of evolution the equation has."""
-    if eq.time_order < 1.0:
-        return _with_memory(eq, grid, q, start, times, method, rtol)
     nonlinear = eq.interaction is not None
-    if not (eq.time_dependent or nonlinear):
-        return propagate(q, start, times, method, rtol)
+    driven = eq.time_dependent or nonlinear
+    if eq.time_order < 1.0:
+        if driven and method == "contour":
+            then = "method='stepping' follows them."
+            raise bad_value("method", "'stepping' where coefficients depend on time or on the density", method, then)
+        if driven or method == "stepping":
+            return propagate_stepping(at, start, times, eq.time_order, rtol, nonlinear)
+        return propagate_memory(at(0.0, start), start, times, eq.time_order, rtol)
+    if not driven:
+        return propagate(at(0.0, start), start, times, method, rtol)
     if method != "auto":
         then = "These use adaptive steps of their own."
         raise bad_value("method", "'auto' where coefficients depend on time or on the density", method, then)
-    return propagate_driven(lambda t, p: _generator_at(eq, grid, t, p), start, times, rtol, nonlinear)
-
-
-def _with_memory(
-    eq: FokkerPlanck, grid: Grid, q: Generator, start: np.ndarray, times: np.ndarray, method: str, rtol: float
-) -> Iterator[tuple[np.ndarray, float, Any]]:
-    """The propagation of an equation whose time_order is below 1."""
-    nonlinear = eq.interaction is not None
-    driven = eq.time_dependent or nonlinear
-    if driven and method == "contour":
-        then = "method='stepping' follows them."
-        raise bad_value("method", "'stepping' where coefficients depend on time or on the density", method, then)
-    if method == "stepping" or driven:
-        at = (lambda t, p: _generator_at(eq, grid, t, p)) if driven else (lambda t, p: q)
-        return propagate_stepping(at, start, times, eq.time_order, rtol, nonlinear)
-    return propagate_memory(q, start, times, eq.time_order, rtol)
+    return propagate_driven(at, start, times, rtol, nonlinear)
 
 
 def public_generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
@@ -340,11 +329,20 @@ def public_generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
     return generator(eq, grid, t)
 
 
-def _generator_at(eq: FokkerPlanck, grid: Grid, t: float, masses: np.ndarray) -> Generator:
-    """The generator at a time, for the density with these masses."""
-    if eq.interaction is None:
-        return generator(eq, grid, t)
-    return generator(eq, grid, t, _mean(masses.reshape(grid.shape), grid))
+def _generators(eq: FokkerPlanck, grid: Grid) -> GeneratorAt:
+    """The generator at a time, for the density with given masses; what does not change is read once."""
+    if eq.interaction is None and not eq.time_dependent:
+        q = generator(eq, grid)
+        return lambda t, masses: q
+    coords = np.stack([x.ravel() for x in Points.centers(grid).coords])
+
+    def mean(masses: np.ndarray) -> np.ndarray:
+        return (coords * masses.ravel()).sum(axis=1) / masses.sum()
+
+    if eq.time_dependent:
+        return lambda t, masses: generator(eq, grid, t, mean(masses))
+    fixed = Sampled(eq, grid)
+    return lambda t, masses: fixed.generator(mean(masses))
 
 
 def _check(eq: Any, grid: Any) -> None:

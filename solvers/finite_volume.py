@@ -11,7 +11,10 @@ nonnegative by construction. A full tensor is first split into such one-dimensio
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +24,7 @@ from ..grid import Grid
 from .generator import Exit, Generator, Links
 from .jump_rates import with_jumps
 from .kernels.links import fit_links
-from .tensor import tensor_generator
+from .tensor import Lattice, tensor_generator
 
 
 def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: np.ndarray | None = None) -> Generator:
@@ -46,41 +49,65 @@ def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: np.ndarray | N
     ValueError, TypeError
         If a coefficient is not real, finite, of the right shape, or D is not positive semidefinite.
     """
-    if eq.interaction is not None and mean is None:
-        then = "Its generator depends on the density: use fp.solve, or pass mean=<x>."
-        raise bad_value("eq", "without interaction for a single generator", eq.interaction, then)
-    base = _local_generator(eq, grid, t, mean)
-    return base if eq.jumps is None else with_jumps(eq, base)
+    return Sampled(eq, grid, t).generator(mean)
 
 
-def _local_generator(eq: FokkerPlanck, grid: Grid, t: float, mean: np.ndarray | None) -> Generator:
-    """The part of the generator that drift and diffusion make."""
-    d_cells = eq.diffusion_at(Points.centers(grid), t)
-    depends_on_sigma = eq.noise is not None and eq.alpha == 0.5 and grid.dim > 1
-    if depends_on_sigma or d_cells.ndim == grid.dim + 2:
-        drift = _drift_at_centers(eq, grid, t, mean)
-        if not depends_on_sigma:
-            return tensor_generator(grid, drift, d_cells, eq.alpha)
-        return tensor_generator(grid, drift + eq.stratonovich_drift(grid, t), d_cells, 0.0)
-    links: list[Links] = []
-    exits: list[Exit] = []
-    for axis in range(grid.dim):
-        if grid.periodic(axis) and grid.shape[axis] < 3:
-            raise bad_value("cells", "at least 3 along a periodic axis", grid.shape[axis])
-        span = Span.of(grid, axis)
-        if span.length.size == 0:  # one cell between reflecting walls
-            continue
-        forward, backward = _axis_rates(eq, span, d_cells[axis], t, mean)
-        if grid.dim == 1:
-            _fit_wall_layers(eq, span, forward, backward, d_cells[0], t)
-        links += span.links(forward, backward)
-        exits += span.exits(forward, backward)
-    return Generator(grid, tuple(links), tuple(exits))
+class Sampled:
+    """An equation read on a grid at one time, so that its generator for another mean costs the fit of the links alone.
+
+    Parameters
+    ----------
+    eq, grid, t
+        As for `generator`.
+    """
+
+    def __init__(self, eq: FokkerPlanck, grid: Grid, t: float = 0.0):
+        self.eq, self.grid = eq, grid
+        d_cells = eq.diffusion_at(Points.centers(grid), t)
+        depends_on_sigma = eq.noise is not None and eq.alpha == 0.5 and grid.dim > 1
+        self.full = depends_on_sigma or d_cells.ndim == grid.dim + 2
+        self.lines: list[_Line] = []
+        if self.full:
+            self.drift = _drift_at_centers(eq, grid, t)
+            if depends_on_sigma:
+                self.drift = self.drift + eq.stratonovich_drift(grid, t)
+            self.alpha = 0.0 if depends_on_sigma else eq.alpha
+            self.lattice = Lattice.of(grid, d_cells)
+            return
+        for axis in range(grid.dim):
+            if grid.periodic(axis) and grid.shape[axis] < 3:
+                raise bad_value("cells", "at least 3 along a periodic axis", grid.shape[axis])
+            span = Span.of(grid, axis)
+            if span.length.size:  # none for one cell between reflecting walls
+                self.lines.append(_Line.of(eq, span, d_cells[axis], t))
+
+    def generator(self, mean: np.ndarray | None = None) -> Generator:
+        """The rate matrix, with <x> = mean for an interaction."""
+        if self.eq.interaction is not None and mean is None:
+            then = "Its generator depends on the density: use fp.solve, or pass mean=<x>."
+            raise bad_value("eq", "without interaction for a single generator", self.eq.interaction, then)
+        base = self._local(np.zeros(self.grid.dim) if mean is None else mean)
+        return base if self.eq.jumps is None else with_jumps(self.eq, base)
+
+    def _local(self, mean: np.ndarray) -> Generator:
+        """The part of the generator that drift and diffusion make."""
+        grid, interaction = self.grid, self.eq.interaction
+        if self.full:
+            drift = self.drift if interaction is None else self.drift + interaction.pull(Points.centers(grid), mean)
+            return tensor_generator(grid, drift, self.lattice, self.alpha)
+        links: list[Links] = []
+        exits: list[Exit] = []
+        for line in self.lines:
+            pull = None if interaction is None else partial(interaction.along, mean=float(mean[line.span.axis]))
+            forward, backward = line.rates(pull)
+            links += line.span.links(forward, backward)
+            exits += line.span.exits(forward, backward)
+        return Generator(grid, tuple(links), tuple(exits))
 
 
-def _drift_at_centers(eq: FokkerPlanck, grid: Grid, t: float, mean: np.ndarray | None) -> np.ndarray:
+def _drift_at_centers(eq: FokkerPlanck, grid: Grid, t: float) -> np.ndarray:
     """The drift with the potential's share, (dim, *grid.shape)."""
-    drift = eq.drift_at(Points.centers(grid), t, mean)
+    drift = eq.drift_at(Points.centers(grid), t)
     if eq.potential is None:
         return drift
     for axis in range(grid.dim):
@@ -165,23 +192,30 @@ class Span:
         """Step in raveled cells from one cell to the next along the axis."""
         return int(np.prod(self.grid.shape[self.axis + 1 :], dtype=int))
 
-    def links(self, forward: np.ndarray, backward: np.ndarray) -> list[Links]:
-        """The inner links, and those through a periodic wall, from velocities (*links)."""
-        grid, axis, n = self.grid, self.axis, self.grid.shape[self.axis]
-        offset = tuple(int(a == axis) for a in range(grid.dim))
-        width = grid.widths[axis]
+    @cached_property
+    def _families(self) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """Of the inner links, and of those through a periodic wall: stride, which, lower cells, widths at both ends."""
+        width, n = self.grid.widths[self.axis], self.grid.shape[self.axis]
         families = []
         for inner, stride in (
             (self.upper == self.lower + 1, self.stride),
             (self.upper < self.lower, -(n - 1) * self.stride),
         ):
             chosen = np.flatnonzero(inner & (self.lower >= 0) & (self.upper < n))
-            if chosen.size == 0:
-                continue
-            low, high = self.lower[chosen], self.upper[chosen]
-            out = np.take(forward, chosen, axis=axis) / self.along(width[low])
-            back = np.take(backward, chosen, axis=axis) / self.along(width[high])
-            families.append(Links(offset, stride, self.raveled(low), out.ravel(), back.ravel()))
+            if chosen.size:
+                low, high = self.lower[chosen], self.upper[chosen]
+                ends = self.along(width[low]), self.along(width[high])
+                families.append((stride, chosen, self.raveled(low), *ends))
+        return families
+
+    def links(self, forward: np.ndarray, backward: np.ndarray) -> list[Links]:
+        """The inner links, and those through a periodic wall, from velocities (*links)."""
+        offset = tuple(int(a == self.axis) for a in range(self.grid.dim))
+        families = []
+        for stride, chosen, lower, low, high in self._families:
+            out = np.take(forward, chosen, axis=self.axis) / low
+            back = np.take(backward, chosen, axis=self.axis) / high
+            families.append(Links(offset, stride, lower, out.ravel(), back.ravel()))
         return families
 
     def exits(self, forward: np.ndarray, backward: np.ndarray) -> list[Exit]:
@@ -207,71 +241,113 @@ def quadrature(dim: int) -> tuple[np.ndarray, np.ndarray]:
     return 0.5 * (nodes + 1.0), 0.5 * weights
 
 
-def _axis_rates(
-    eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float, mean: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Velocities (f, b) of the flux f p_lower - b p_upper on all links of an axis, each (*links)."""
-    axis = span.axis
-    nodes, weights = quadrature(span.grid.dim)
-    points = span.points(nodes)
-    drift = eq.drift_at(points, t, mean)[axis]
-    if eq.potential is not None:
-        drift = drift + potential_drift(eq, span, nodes, t)
-    diffusion = eq.diffusion_at(points, t)[axis]
-    shape = points.shape[1:]
-    d_lower, d_upper = _ends(eq, span, d_cells, t)
-    length = np.broadcast_to(span.along(span.length), shape)
-    forward, backward = np.empty(shape), np.empty(shape)
-    sampled = [np.ascontiguousarray(field).reshape(nodes.size, -1) for field in (drift, diffusion)]
-    ends = [np.ascontiguousarray(field).ravel() for field in (d_lower, d_upper, length)]
-    rates = forward.reshape(-1), backward.reshape(-1)
-    fit_links(sampled[0], sampled[1], ends[0], ends[1], ends[2], eq.alpha, nodes, weights, rates[0], rates[1])
-    return forward, backward
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """The coefficients sampled on all links of an axis: at the `points` of the quadrature, (q, *links), and D at both ends.
+
+    diffusion (q, m) and ends, D below and above and the length, (m,) each, are raveled.
+    """
+
+    span: Span
+    alpha: float
+    points: Points
+    drift: np.ndarray
+    diffusion: np.ndarray
+    ends: tuple[np.ndarray, ...]
+    silent: tuple[_SilentWall, ...]
+
+    @classmethod
+    def of(cls, eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float) -> _Line:
+        """Read an equation along an axis."""
+        nodes = quadrature(span.grid.dim)[0]
+        points = span.points(nodes)
+        drift = eq.drift_at(points, t)[span.axis]
+        if eq.potential is not None:
+            drift = drift + potential_drift(eq, span, nodes, t)
+        diffusion = np.ascontiguousarray(eq.diffusion_at(points, t)[span.axis]).reshape(nodes.size, -1)
+        length = np.broadcast_to(span.along(span.length), points.shape[1:])
+        ends = tuple(np.ascontiguousarray(field).ravel() for field in (*_ends(eq, span, d_cells, t), length))
+        silent = _silent_walls(eq, span.grid, d_cells, t) if span.grid.dim == 1 else ()
+        return cls(span, eq.alpha, points, drift, diffusion, ends, silent)
+
+    def rates(self, pull: Callable[[np.ndarray], np.ndarray] | None) -> tuple[np.ndarray, np.ndarray]:
+        """Velocities (f, b) of the flux f p_lower - b p_upper on all links, each (*links).
+
+        pull: a drift besides, from coordinates along the axis.
+        """
+        nodes, weights = quadrature(self.span.grid.dim)
+        forward, backward = np.empty(self.points.shape[1:]), np.empty(self.points.shape[1:])
+        drift = self.drift if pull is None else self.drift + pull(self.points.coords[self.span.axis])
+        drift = np.ascontiguousarray(drift).reshape(nodes.size, -1)
+        rates = forward.reshape(-1), backward.reshape(-1)
+        low, high, length = self.ends
+        fit_links(drift, self.diffusion, low, high, length, self.alpha, nodes, weights, rates[0], rates[1])
+        for wall in self.silent:
+            _fit_wall_layer(self.span, wall, self.alpha, pull, forward, backward)
+        return forward, backward
 
 
 LAYER = 32  # cells beside a wall in which a power-law density is told from a flat one
 
 
-def _fit_wall_layers(
-    eq: FokkerPlanck, span: Span, forward: np.ndarray, backward: np.ndarray, d_cells: np.ndarray, t: float
+class _SilentWall(NamedTuple):
+    """A reflecting wall at which D vanishes: side, position, drift into the box and slope of D there."""
+
+    side: int
+    position: float
+    inward: float
+    slope: float
+
+
+def _silent_walls(eq: FokkerPlanck, grid: Grid, d_cells: np.ndarray, t: float) -> tuple[_SilentWall, ...]:
+    """The reflecting walls of a 1D grid at which D vanishes."""
+    walls = Points((grid.edges[0][[0, -1]],), lambda values: values[[0, -1]])
+    found = []
+    for side, end in enumerate((0, -1)):
+        beside = d_cells[end]
+        if grid.boundary[0][side] != "reflecting" or grid.size < 2 or beside == 0.0:
+            continue
+        if eq.diffusion_at(walls, t)[0, end] > 1e-6 * beside:
+            continue
+        position, drift = float(grid.edges[0][end]), eq.drift_at(walls, t)[0, end]
+        if eq.potential is not None:  # the slope at the wall of the parabola through the three cells beside it
+            near = slice(None, 3) if side == 0 else slice(-3, None)
+            x, v = grid.centers[0][near] - position, eq.potential_at(Points.centers(grid), t)[near]
+            drift -= np.polynomial.polynomial.polyfit(x, v, x.size - 1)[1]
+        inward = float(drift if side == 0 else -drift)
+        found.append(_SilentWall(side, position, inward, float(beside / (0.5 * grid.widths[0][end]))))
+    return tuple(found)
+
+
+def _fit_wall_layer(
+    span: Span,
+    wall: _SilentWall,
+    alpha: float,
+    pull: Callable[[np.ndarray], np.ndarray] | None,
+    forward: np.ndarray,
+    backward: np.ndarray,
 ) -> None:
-    """Correct the rates out of the cells beside a reflecting wall at which D vanishes, in place (1D).
+    """Correct the rates out of the cells beside a wall at which D vanishes, in place (1D).
 
     There, at distance x from the wall, p ~ x^nu with nu = mu / D' - (1 - alpha), which may be singular. A cell's mass
     is then not its volume times the density at its center, but r times that, with r from integrating the power law.
     """
-    grid = span.grid
-    for side in (0, 1):
-        if grid.boundary[0][side] != "reflecting" or grid.size < 2:
-            continue
-        nu = _wall_exponent(eq, span, side, d_cells, t)
-        if not -1.0 < nu < 1.0:
-            continue
-        distance = grid.edges[0] - grid.edges[0][0] if side == 0 else (grid.edges[0][-1] - grid.edges[0])[::-1]
-        edges = distance[: LAYER + 1]
-        centers, widths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
-        ratio = np.ones(grid.size)
-        ratio[: centers.size] = np.diff(edges ** (nu + 1.0)) / ((nu + 1.0) * centers**nu * widths)
-        ratio = ratio if side == 0 else ratio[::-1]
-        inside = span.lower >= 0
-        forward[inside] /= ratio[span.lower[inside]]
-        inside = span.upper < grid.size
-        backward[inside] /= ratio[span.upper[inside]]
-
-
-def _wall_exponent(eq: FokkerPlanck, span: Span, side: int, d_cells: np.ndarray, t: float) -> float:
-    """nu of the density x^nu beside a wall; 1 where D does not vanish there, which calls for no correction."""
-    grid = span.grid
-    end = 0 if side == 0 else -1
-    wall = Points((grid.edges[0][[0, -1]],), lambda values: values[[0, -1]])
-    beside = d_cells[end]
-    if eq.diffusion_at(wall, t)[0, end] > 1e-6 * beside or beside == 0.0:
-        return 1.0
-    drift = eq.drift_at(wall, t)[0, end]
-    if eq.potential is not None:
-        drift += potential_drift(eq, span, np.array([0.0, 1.0]), t)[end, end]
-    inward = drift if side == 0 else -drift
-    return float(inward * 0.5 * grid.widths[0][end] / beside - (1.0 - eq.alpha))
+    inward = wall.inward
+    if pull is not None:
+        inward += (-1.0 if wall.side else 1.0) * float(pull(np.array(wall.position)))
+    nu = inward / wall.slope - (1.0 - alpha)
+    if not -1.0 < nu < 1.0:
+        return
+    size, line = span.grid.size, span.grid.edges[0]
+    edges = (line - line[0] if wall.side == 0 else (line[-1] - line)[::-1])[: LAYER + 1]
+    centers, widths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
+    ratio = np.ones(size)
+    ratio[: centers.size] = np.diff(edges ** (nu + 1.0)) / ((nu + 1.0) * centers**nu * widths)
+    ratio = ratio if wall.side == 0 else ratio[::-1]
+    inside = span.lower >= 0
+    forward[inside] /= ratio[span.lower[inside]]
+    inside = span.upper < size
+    backward[inside] /= ratio[span.upper[inside]]
 
 
 def _ends(eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:

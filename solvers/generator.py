@@ -85,8 +85,8 @@ class Generator:
         for wall in self.exits:
             np.add.at(total, wall.cells, wall.rates)
         for link in self.links:
-            np.add.at(total, link.lower, link.forward)
-            np.add.at(total, link.upper, link.backward)
+            total += np.bincount(link.lower, link.forward, total.size)
+            total += np.bincount(link.upper, link.backward, total.size)
         return total
 
     @cached_property

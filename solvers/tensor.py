@@ -27,23 +27,47 @@ from .kernels.selling import decompose
 MAX_OFFSET = 8
 
 
-def tensor_generator(grid: Grid, drift: np.ndarray, diffusion: np.ndarray, alpha: float) -> Generator:
+class Lattice(NamedTuple):
+    """A tensor in each of the n raveled cells as a sum of rho e e^T over k lattice directions, in units of the cells.
+
+    offsets (n, k, dim), weights rho (n, k), added (n,): what a nearly degenerate tensor was widened by.
+    """
+
+    offsets: np.ndarray
+    weights: np.ndarray
+    added: np.ndarray
+
+    @classmethod
+    def of(cls, grid: Grid, diffusion: np.ndarray) -> Lattice:
+        """From D at the cell centers, (dim, dim, *grid.shape), or (dim, *grid.shape) where diagonal."""
+        dim, n = grid.dim, grid.size
+        if diffusion.ndim == dim + 1:
+            diffusion = np.einsum("i...,ij->ij...", diffusion, np.eye(dim))
+        widths = _widths(grid)
+        tensors = np.moveaxis(diffusion.reshape(dim, dim, n) / widths / widths[:, None], -1, 0)
+        tensors = np.ascontiguousarray(0.5 * (tensors + np.swapaxes(tensors, 1, 2)))
+        terms = 3 if dim == 2 else 6
+        offsets, weights, added = np.zeros((n, terms, dim), np.int64), np.zeros((n, terms)), np.zeros(n)
+        decompose(tensors, np.full(n, min(MAX_OFFSET, max(1, min(grid.shape) - 1))), offsets, weights, added)
+        return cls(offsets, weights, added)
+
+
+def tensor_generator(grid: Grid, drift: np.ndarray, lattice: Lattice, alpha: float) -> Generator:
     """The generator of an equation with a full tensor, from its coefficients at the cell centers.
 
     Parameters
     ----------
     grid : Grid
     drift : ndarray (dim, *grid.shape)
-    diffusion : ndarray (dim, dim, *grid.shape), or (dim, *grid.shape) where diagonal
+    lattice : Lattice
+        The tensor, see `Lattice.of`.
     alpha : {0.0, 1.0}
         Convention: Ito or Klimontovich.
     """
     if alpha not in (0.0, 1.0):
         then = "A Stratonovich tensor needs the noise matrix: pass `noise` instead of `diffusion`."
         raise bad_value("convention", "'ito' or 'klimontovich' for a full diffusion tensor", alpha, then)
-    if diffusion.ndim == grid.dim + 1:
-        diffusion = np.einsum("i...,ij->ij...", diffusion, np.eye(grid.dim))
-    cells = _Cells.of(grid, drift, diffusion)
+    cells = _Cells.of(grid, drift, lattice)
     links: list[Links] = []
     exits: list[Exit] = []
     for offset in cells.directions():
@@ -75,16 +99,9 @@ class _Cells:
     shared: np.ndarray
 
     @classmethod
-    def of(cls, grid: Grid, drift: np.ndarray, diffusion: np.ndarray) -> _Cells:
-        dim, n = grid.dim, grid.size
-        lines = [w.reshape([-1 if a == axis else 1 for a in range(dim)]) for axis, w in enumerate(grid.widths)]
-        widths = np.stack([np.broadcast_to(line, grid.shape).ravel() for line in lines])
-        tensors = np.moveaxis(diffusion.reshape(dim, dim, n) / widths / widths[:, None], -1, 0)
-        tensors = np.ascontiguousarray(0.5 * (tensors + np.swapaxes(tensors, 1, 2)))
-        terms = 3 if dim == 2 else 6
-        offsets, weights, added = np.zeros((n, terms, dim), np.int64), np.zeros((n, terms)), np.zeros(n)
-        decompose(tensors, np.full(n, min(MAX_OFFSET, max(1, min(grid.shape) - 1))), offsets, weights, added)
-        velocity = drift.reshape(dim, n) / widths
+    def of(cls, grid: Grid, drift: np.ndarray, lattice: Lattice) -> _Cells:
+        widths, (offsets, weights, added) = _widths(grid), lattice
+        velocity = drift.reshape(widths.shape) / widths
         inverse = _inverse(np.einsum("nk,nki,nkj->nij", weights, offsets, offsets))
         force = np.einsum("nij,jn->in", inverse, velocity)
         shared = _share(offsets, weights, inverse, force, velocity)
@@ -104,6 +121,13 @@ class _Cells:
         if np.abs(e).sum() == 1:
             drift = drift + (1.0 - self.shared) * (e @ self.drift)
         return weight, drift
+
+
+def _widths(grid: Grid) -> np.ndarray:
+    """Cell widths along each axis, (dim, n)."""
+    return np.stack(
+        [np.broadcast_to(w, grid.shape).ravel() for w in np.meshgrid(*grid.widths, indexing="ij", sparse=True)]
+    )
 
 
 def _inverse(tensors: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
+from fokkerplanck.solvers.driven import change
+from fokkerplanck.solvers.finite_volume import Sampled, generator
 
 TIMES = [1.0, 2.0, 5.0]
 
@@ -61,6 +63,56 @@ def test_swarm_narrows_and_does_not_move_the_mean():
     variance = 0.09 * np.exp(-6 * times) + 0.5 / 3 * (1 - np.exp(-6 * times))
     np.testing.assert_allclose(solution.covariance().ravel(), variance, atol=2e-4)
     assert solution.method == "magnus"
+
+
+@pytest.mark.parametrize(
+    ("grid", "coefficients"),
+    [
+        (fp.Grid((-2, 3), 40), {"drift": lambda x: -x, "diffusion": lambda x: 0.1 + x**2}),
+        (fp.Grid((0, 3), 40), {"potential": lambda x: x**2, "diffusion": lambda x: x, "convention": "klimontovich"}),
+        (fp.Grid((-2, 3), 40, ("absorbing", "reflecting")), {"diffusion": 0.3, "jumps": fp.LevyJumps(1.5, 0.2)}),
+        (fp.Grid([(-2, 3), (-1, 2)], [12, 15]), {"drift": lambda x, y: (-x, x - y), "diffusion": [0.1, 0.2]}),
+        (fp.Grid([(-2, 3), (-1, 2)], [12, 15]), {"drift": lambda x, y: (-x, -y), "diffusion": [[1, 0.3], [0.3, 0.5]]}),
+    ],
+)
+def test_a_generator_renewed_for_the_mean_is_that_of_the_whole_drift(grid, coefficients):
+    """The pull written out as a drift, from scratch, against coefficients read once."""
+    mean = 0.3 + 0.2 * np.arange(grid.dim)
+    swarm = fp.FokkerPlanck(**coefficients, interaction=fp.Swarm(0.7))
+    own = coefficients.get("drift", lambda *x: [0.0 * c for c in x])
+
+    def pulled(*x):
+        drift = np.reshape(own(*x), (grid.dim, *x[0].shape))
+        return [m - 0.7 * (c - a) for m, c, a in zip(drift, x, mean, strict=True)]
+
+    whole = fp.FokkerPlanck(**(coefficients | {"drift": pulled}))
+    renewed = Sampled(swarm, grid)
+    renewed.generator(mean + 1.0)
+    masses = np.random.default_rng(1).random(grid.shape)
+    got, want = renewed.generator(mean).apply(masses), generator(whole, grid).apply(masses)
+    np.testing.assert_allclose(got, want, rtol=0.0, atol=1e-13 * np.abs(want).max())
+
+
+def test_a_single_product_from_the_links():
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.3, jumps=fp.LevyJumps(1.5, 0.2))
+    q = generator(eq, fp.Grid((-2, 3), 40, ("absorbing", "reflecting")))
+    masses = np.random.default_rng(1).random(40)
+    np.testing.assert_allclose(change(q, masses), q.apply(masses), rtol=0.0, atol=1e-12)
+
+
+def test_steps_as_long_as_the_run_lose_no_mass():
+    """A coupling of 0 lets the steps grow without bound; the error of the exponentials themselves once went uncounted."""
+    eq = fp.FokkerPlanck(drift=lambda x: x - x**3, diffusion=0.1, interaction=fp.Swarm(0.0))
+    solution = fp.solve(eq, fp.Grid((-2, 2), 100), fp.gaussian(0.1, 0.3), 4000.0, rtol=1e-3)
+    assert solution.stats["mass_error"] <= solution.stats["error_estimate"] <= 1e-3
+
+
+def test_a_swarm_without_noise_takes_few_steps():
+    """Upwind rates that vanish where the drift changes its sign once cut every step to nothing: 90 s for 7."""
+    loss = fp.landscapes.scalar_net().loss
+    eq = fp.SGD(loss, 0.02, batch_size=None).equation("swarm", strength=0.05)
+    solution = fp.solve(eq, fp.Grid([(-2, 2), (-2, 2)], [20, 20]), fp.gaussian([1, 1], 0.3), 20.0, rtol=1e-3)
+    assert solution.stats["steps"] + solution.stats["rejected"] < 40
 
 
 def test_questions_of_the_long_run_are_refused():

@@ -53,12 +53,64 @@ def test_escape_from_the_pit_script(tmp_path):
         assert np.asarray(image.convert("L")).std() > 10
 
 
-def test_wide_and_narrow_script():
-    ratios, error, level = script("wide_and_narrow").main(cells=500, n_paths=2000)
+def test_wide_and_narrow_script(tmp_path):
+    ratios, error, level, slopes = script("wide_and_narrow").main(500, n_paths=2000, picture=tmp_path / "a.png")
     assert ratios["ito, solved"] == pytest.approx(ratios["Ito, by quadrature"], rel=0.02)
     assert abs(ratios["SGD, simulated"] - ratios["SGD, exact operator"]) < 5 * error
     assert abs(ratios["klimontovich, solved"] - ratios["SGD, simulated"]) > 5 * error
     np.testing.assert_allclose(level, level[0], rtol=1e-10)
+    np.testing.assert_allclose(slopes[:, 0], 2.0 * np.linspace(1.0, 2.0, 5) ** 2, rtol=0.02)
+    assert slopes[-1, 0] / slopes[0, 0] == pytest.approx(4.0, rel=0.02), "doubling the width"
+    np.testing.assert_allclose(slopes[:, 1], slopes[:, 0], rtol=0.05)
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_swarm_script(tmp_path):
+    strengths = (0.0, 0.002, 0.008)
+    rows = script("swarm").main(80, n_workers=400, n_swarms=6, strengths=strengths, picture=tmp_path / "a.png")
+    shares = [rows[k][0] for k in strengths]
+    assert shares[0] < 0.92 < shares[1] - 0.02 < shares[2] - 0.04, "the coupling empties the loud minimum"
+    for computed, simulated, error, distance in rows.values():
+        assert abs(simulated - computed) < 5 * error + 0.015
+        assert distance < 0.06
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_saddle_escape_script(tmp_path):
+    """Within 4 standard errors, and 0.03 for the grid and for looking after whole steps only; the noises are 0.4 apart."""
+    noises = {"Gaussian": 2.0, "Levy": 1.5}
+    curves = script("saddle_escape").main(cells=40, n_paths=2000, noises=noises, picture=tmp_path / "a.png")
+    for computed, simulated, error in curves.values():
+        assert (np.abs(computed - simulated) < 4 * error + 0.03).all()
+    assert (curves["Gaussian"][0] - curves["Levy"][0]).max() > 0.3
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_momentum_script(tmp_path):
+    table = script("momentum").main((0.5, 0.9), cells=(96, 64), n_paths=4000, picture=tmp_path / "a.png")
+    for _, *row in table:
+        exact, seen, limit, grid, by_hand = np.reshape(row, (5, 2))
+        np.testing.assert_allclose(seen, exact, rtol=5 * np.sqrt(2 / 4000))
+        np.testing.assert_allclose(limit, by_hand, rtol=0.01)
+        assert grid[0] > 1.04 * by_hand[0], "what the limit takes out"
+    assert table[0, 10] / table[0, 2] < 0.75, "at m = 0.5 the equation's velocities are a quarter too small"
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_degenerate_minima_script(tmp_path):
+    """Paths within 5 standard errors, and 0.03 for the diffusion where it holds; where it fails it is off by 0.4."""
+    found = script("degenerate_minima").main([0.33], 240, n_paths=500, time=800, picture=tmp_path / "a.png")
+    for rows in found.values():
+        assert (np.abs(rows["operator"] - rows["simulated"]) < 5 * rows["error"] + 0.02).all()
+    assert found[0.1]["operator"][0, 2] > found[0.1]["Ito"][0, 2] + 0.3, "SGD sticks to the flattest"
+    np.testing.assert_allclose(found[0.02]["operator"], found[0.02]["Ito"], atol=0.04)
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image.convert("L")).std() > 10
 
 
 def test_diode_resistor_script(tmp_path, capsys):

@@ -181,3 +181,16 @@ def test_bad_flows_are_refused():
             sgd.central_flow([1.0], steps)
     with pytest.raises(ValueError, match="`start` must be"):
         sgd.central_flow([1.0, 2.0], [1])
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+@pytest.mark.parametrize("order", [2, 4])
+def test_sgd_ends_in_a_degenerate_minimum_that_all_samples_share(order):
+    """w' = -eta w^(k-1) takes w from 0.8 to (2 eta t)^(-1/2) = 0.07 in 1000 steps at k = 4, and nothing drives it out."""
+    sgd, grid = fp.SGD(fp.landscapes.degenerate(order).loss, 0.1), fp.Grid((-1.5, 1.5), 400)
+    start, inner = fp.gaussian(0.8, 0.1), abs(grid.centers[0]) < 0.1
+    flows = fp.solve(sgd.equation(), grid, start, [50, 1000]), sgd.transfer_operator(grid).evolve(start, [50, 1000])
+    paths = sgd.simulate(start, [50, 1000], n_paths=1000).fraction(lambda w: abs(w) < 0.1).value
+    for share in (paths, *(flow.masses[:, inner].sum(axis=1) for flow in flows)):
+        assert share[1] > 0.98
+        assert (share[0] < 0.05) == (order == 4), "the flatter, the slower"

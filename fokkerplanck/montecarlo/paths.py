@@ -35,6 +35,7 @@ def simulate(
     seed: int = 0,
     grid: Grid | None = None,
     target: Callable | None = None,
+    swarm_size: int | None = None,
 ) -> Ensemble:
     """Simulate the stochastic equation by Euler steps.
 
@@ -57,6 +58,10 @@ def simulate(
         diffusion by a share of order sqrt(dt).
     target : callable, optional
         f(x, y) -> mask. A path in it after a step stops there.
+    swarm_size : int, optional
+        With an interaction: paths are swarms of this size, one after the other, each worker pulled to the mean of those
+        of its swarm that still move. Default: one swarm of all. The density is the limit of large swarms; a finite one
+        carries, besides, the fluctuation of its own mean, of order 1 / swarm_size.
 
     Returns
     -------
@@ -73,9 +78,10 @@ def simulate(
     if grid is not None and not isinstance(grid, Grid):
         raise bad_type("grid", "a Grid, whose walls act, or None", grid)
     n_paths, seed = _whole("n_paths", n_paths, 1), _whole("seed", seed, 0)
+    swarm_size = _swarm_size(eq, swarm_size, n_paths)
     first, *streams = np.random.SeedSequence(seed).spawn(1 + -(-n_paths // BLOCK))
     starts = _starts(p0, n_paths, _dimension(eq, p0, grid), np.random.default_rng(first))
-    walk = _Walk(eq, float(dt), starts.T.copy(), [np.random.default_rng(s) for s in streams], grid, target)
+    walk = _Walk(eq, float(dt), starts.T.copy(), [np.random.default_rng(s) for s in streams], grid, target, swarm_size)
     if eq.time_order == 1.0:
         positions = walk.ordinary(moments)
     elif eq.interaction is not None:
@@ -86,6 +92,17 @@ def simulate(
     ends = target is not None or (grid is not None and grid.absorbs)
     settings = {"process": repr(eq), "dt": dt} | ({} if grid is None else {"walls": grid.boundary})
     return Ensemble(moments, positions, walk.exits if ends else None, seed, settings)
+
+
+def _swarm_size(eq: FokkerPlanck, size: Any, n_paths: int) -> int:
+    if size is None:
+        return n_paths
+    size = _whole("swarm_size", size, 2)
+    if eq.interaction is None:
+        raise bad_value("swarm_size", "None without an interaction", size, "Such as interaction=fp.Swarm(0.1).")
+    if n_paths % size:
+        raise bad_value("swarm_size", f"a divisor of n_paths = {n_paths}", size)
+    return size
 
 
 def _moments(times: Any) -> np.ndarray:
@@ -119,6 +136,7 @@ class _Walk:
     generators: list[np.random.Generator]
     grid: Grid | None
     target: Callable | None
+    swarm_size: int
 
     def __post_init__(self) -> None:
         n = self.x.shape[1]
@@ -184,7 +202,7 @@ class _Walk:
     def _drift(self, x: np.ndarray, t: Any) -> np.ndarray:
         """The Ito drift, (dim, n)."""
         eq, points = self.eq, _points(x)
-        mean = x.mean(axis=1) if eq.interaction is not None else None
+        mean = self._swarm_means(x) if eq.interaction is not None else None
         drift = np.array(eq.drift_at(points, t, mean), dtype=float)
         for axis in range(len(x)):
             if eq.potential is not None:
@@ -195,6 +213,12 @@ class _Walk:
                     column[axis] if column.ndim == 3 else column * (np.arange(len(x)) == axis)[:, None]
                 )
         return drift
+
+    def _swarm_means(self, x: np.ndarray) -> np.ndarray:
+        """For each moving path the mean of those of its swarm that move, (dim, n_moving)."""
+        swarm = self.moving // self.swarm_size
+        count = np.maximum(np.bincount(swarm), 1)
+        return np.stack([(np.bincount(swarm, row) / count)[swarm] for row in x])
 
     def _diffusion(self, x: np.ndarray, t: Any) -> np.ndarray:
         return self.eq.diffusion_at(_points(x), t)

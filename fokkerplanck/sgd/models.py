@@ -8,7 +8,8 @@ replacement and (N - B)/(N - 1) without:
     langevin      mu = -eta g,  D = eta T
     levy          mu = -eta g,  jumps of stability a and scale eta c,  c = c_1 B^(1/a - 1)
     subdiffusive  first-order with waiting times of time_order below 1
-    momentum      theta' = v,  v' = -(1 - m) v - eta g + noise of D = eta^2 f Sigma / (2 B), on (theta, v)
+    momentum      theta' = v,  v' = -(1 - m) v - eta g + noise of D = eta^2 f Sigma / (2 B), on (theta, v);
+                  `phase_space_limit` takes the grid's first-order error out of what is read off
     swarm         first-order plus -strength (theta - <theta>)
 
 Sources: Li, Tai and E (2017) for the first two; Mandt, Hoffman and Blei (2017) for langevin; Simsekli, Sagun and

@@ -236,3 +236,43 @@ class SGD:
         from ..montecarlo.sgd_paths import simulate
 
         return simulate(self, p0, steps, n_paths, seed, target, max_steps, threads)
+
+    def simulate_swarm(
+        self,
+        p0: Any,
+        steps: Sequence[int],
+        strength: float,
+        n_workers: int = 1000,
+        n_swarms: int = 10,
+        seed: int = 0,
+    ) -> Ensemble:
+        """Run swarms of interacting workers, each of which does this SGD and is pulled to the mean of its swarm.
+
+            theta' = theta - eta g_B(theta) - strength (theta - mean of the swarm)
+
+        Parameters
+        ----------
+        p0 : density, point or array
+            As for `simulate`, for all n_swarms * n_workers workers.
+        steps : increasing whole numbers from 0 on
+        strength : float
+            From 0 to 1, per step.
+        n_workers, n_swarms : int
+            Workers in a swarm, and independent swarms.
+        seed : int
+
+        Returns
+        -------
+        Ensemble
+            Of n_swarms * n_workers paths, swarm by swarm. Workers of one swarm are not independent: take error bars over
+            swarms, ``positions.reshape(n_times, n_swarms, n_workers, d)``.
+
+        Notes
+        -----
+        ``equation("swarm", strength=...)`` is the limit of many workers. A swarm of n shares a mean that itself fluctuates:
+        on a quadratic of rate h per step and small noise D, a worker has the variance D/(h + k) + (k/h) D/(h + k) / n for the
+        strength k, of which the equation has the first term.
+        """
+        from ..montecarlo.swarm import simulate_swarm
+
+        return simulate_swarm(self, p0, steps, strength, n_workers, n_swarms, seed)
