@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .checks import file_name, flag
 from .errors import bad_value
 from .grid import Grid
 from .results import Solution
@@ -64,7 +65,7 @@ def save_solution(sol: Solution, path: str | os.PathLike, current: bool = True) 
         Whether to store the probability current too, where the solution has one (that of a transfer operator has none);
         it takes `dim` times the room of the density.
     """
-    current = current and (sol.generator is not None or sol.saved_current is not None)
+    current = flag("current", current) and (sol.generator is not None or sol.saved_current is not None)
     variables, attributes = _variables(sol, current), _attributes(sol)
 
     def write(name: str) -> None:
@@ -98,7 +99,7 @@ def load(path: str | os.PathLike) -> Solution:
     """
     import h5py
 
-    name = os.fspath(path)
+    name = file_name("path", path)
     if not os.path.isfile(name):
         raise bad_value("path", "the name of an existing file", "none", f"There is no {name}.")
     try:
@@ -117,12 +118,18 @@ def load(path: str | os.PathLike) -> Solution:
         raise _damaged(str(name), error) from error
 
 
+def check_folder(name: str) -> None:
+    """Refuse a file name in no folder, before the work."""
+    folder = os.path.dirname(os.path.abspath(name))
+    if not os.path.isdir(folder):
+        raise bad_value("path", "in an existing folder", name, f"Make {folder} first.")
+
+
 def write_atomically(path: str | os.PathLike, write: Callable[[str], None]) -> None:
     """Call write(name) with a temporary name beside `path`, and rename the file once it is complete."""
-    name = os.path.abspath(os.fspath(path))
+    name = os.path.abspath(file_name("path", path))
+    check_folder(name)
     folder, base = os.path.split(name)
-    if not os.path.isdir(folder):
-        raise bad_value("path", "in an existing folder", str(path), f"Make {folder} first.")
     stem, extension = os.path.splitext(base)
     handle, temporary = tempfile.mkstemp(suffix=extension, prefix=f".{stem}-", dir=folder)
     os.close(handle)

@@ -11,7 +11,7 @@ SOLVERS = ROOT / "solvers"
 
 # A module imports from its own level or below; what a level holds beyond this list is placed by its folder
 LEVELS = [
-    {"errors"},
+    {"errors", "checks"},
     {"grid", "solvers.kernels"},
     {"_symbolic", "formula", "jumps", "equation", "density"},
     {"solvers"},

@@ -79,5 +79,5 @@ def test_questions_of_the_long_run_are_refused():
 
 @pytest.mark.parametrize("strength", [-1.0, np.inf, True, "2"])
 def test_bad_strength(strength):
-    with pytest.raises(ValueError, match="`strength` must be a number not below 0"):
+    with pytest.raises((ValueError, TypeError), match="`strength` must be a number not below 0"):
         fp.Swarm(strength=strength)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import whole
 from ..errors import bad_value
 from .ensemble import Ensemble
-from .sgd_paths import _schedule, _starts, _whole
+from .sgd_paths import _schedule, _starts
 
 
 def simulate_swarm(
@@ -38,9 +39,9 @@ def simulate_swarm(
         raise bad_value("strength", "from 0 to 1, per step", strength)
     if sgd.momentum or sgd.shuffle or sgd.batch_size is None or not (sgd.replacement or sgd.batch_size == 1):
         raise bad_value("sgd", "with batches drawn with replacement and without momentum", sgd)
-    n_workers, n_swarms = _whole("n_workers", n_workers, 2), _whole("n_swarms", n_swarms, 1)
+    n_workers, n_swarms = whole("n_workers", n_workers, 2), whole("n_swarms", n_swarms, 1)
     times, horizon = _schedule(steps, None, None)
-    rng = np.random.default_rng(_whole("seed", seed, 0))
+    rng = np.random.default_rng(whole("seed", seed, 0))
     theta = np.ascontiguousarray(_starts(p0, n_workers * n_swarms, sgd.loss.dim, rng).T)
     positions = np.empty((len(times), *theta.T.shape))
     for step in range(horizon + 1):
