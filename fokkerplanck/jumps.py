@@ -85,5 +85,5 @@ def _checked(values: Any, coords: tuple[np.ndarray, ...]) -> np.ndarray:
     array = np.broadcast_to(array, shape)
     fine = (array >= 0.0) & (array <= LARGEST)
     if not fine.all():
-        raise bad_value("scale", f"from 0 to {LARGEST:g} at every point", float(array[~fine][0]))
+        raise bad_value("scale", "finite and not below 0 at every point", float(array[~fine][0]))
     return array
