@@ -16,7 +16,7 @@ __path__ = [
     *(str(p) for p in [_Path(__file__).parent.parent] if not (_Path(__file__).parent / "solvers").is_dir()),
 ]
 
-from . import distances
+from . import _cache, distances  # noqa: F401 - `_cache` first: it finds a place for compiled code
 from .basins import basins, lamperti
 from .compare import Comparison, compare
 from .density import from_samples, gaussian, point, uniform

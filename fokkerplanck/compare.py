@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import distances as _laws
-from .checks import file_name, increasing, instance
+from .checks import increasing, instance
 from .density import marginal
 from .errors import bad_type, bad_value
 from .montecarlo.ensemble import Ensemble
 from .results import Solution
+from .storage import write_text
 
 COLUMNS = ("t", "model", "axis", "mean", "se_mean", "deviation", "se_deviation", "z_mean", "W1", "W1_sampling")
 
@@ -83,8 +84,7 @@ class Comparison:
 
     def save_csv(self, path: str) -> None:
         """Write `to_csv` to a file."""
-        with open(file_name("path", path), "w", encoding="utf-8") as file:
-            file.write(self.to_csv())
+        write_text(path, self.to_csv())
 
     def __repr__(self) -> str:
         texts = [self.columns, *[tuple(format_entry(entry) for entry in row) for row in self.rows]]

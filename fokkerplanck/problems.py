@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,14 +12,14 @@ from .checks import call, callable_with, fields, fits_memory, flag, instance, nu
 from .checks import mask as region_mask
 from .density import initial_masses
 from .density import mean as _mean
+from .distress import warn_of_resolution, warn_of_tail, warn_of_walls
 from .equation import FokkerPlanck, Points
-from .errors import ConvergenceError, ResolutionWarning, bad_type, bad_value
+from .errors import ConvergenceError, bad_type, bad_value
 from .grid import Grid
 from .results import FirstPassage, Solution, Spectrum, Stationary, check_rtol, output_times
 from .solvers.driven import propagate_driven
 from .solvers.finite_volume import generator
 from .solvers.generator import Generator, resolution
-from .solvers.jumps import tail_mass
 from .solvers.memory import propagate_memory
 from .solvers.passage import absorb, solve_backward
 from .solvers.propagate import METHODS, propagate
@@ -110,7 +109,8 @@ def solve(
     if error > max(rtol, 1e-12) or stats["mass_error"] > max(error, 1e-12):
         worst = max(error, stats["mass_error"])
         raise ConvergenceError(f"the error {worst:.1e} exceeds rtol = {rtol:g}; try method='uniformization'", result)
-    _warn_resolution(stats)
+    warn_of_resolution(stats)
+    warn_of_walls(q, start, masses[-1])
     return result
 
 
@@ -156,11 +156,11 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
         **resolution(q, (masses,)),
     }
     if eq.jumps is not None:
-        stats["tail_mass"] = tail_mass(grid, masses, eq.jumps.stability)
+        stats["tail_mass"] = warn_of_tail(grid, masses, eq.jumps.stability)
     d = eq.diffusion_at(Points.centers(grid))
     result = Stationary(grid, masses / grid.volumes, q, d, stats, message=f"{len(parts)} closed part(s)")
     if not result.is_equilibrium:  # without a current the density is exact whatever the Peclet number
-        _warn_resolution(stats)
+        warn_of_resolution(stats)
     return result
 
 
@@ -384,17 +384,6 @@ def _check_factors(grid: Grid) -> None:
 def _mass_error(q: Generator, masses: np.ndarray) -> float:
     """How far the mass is from 1, where no wall absorbs."""
     return 0.0 if q.exits else float(np.abs(masses.reshape(len(masses), -1).sum(axis=1) - 1.0).max())
-
-
-def _warn_resolution(stats: dict[str, Any]) -> None:
-    if stats["order"] == 1 and stats["diffusion"] > 0.0:
-        warnings.warn(
-            f"the grid adds a numerical diffusion of {stats['numerical_diffusion']:.2g} to a diffusion of "
-            f"{stats['diffusion']:.2g} (averages over the density; largest cell Peclet number {stats['peclet']:.2g}): "
-            "the density is positive and conservative, but first order in the cell size. Take more cells.",
-            ResolutionWarning,
-            stacklevel=3,
-        )
 
 
 def _extent(grid: Grid, cells: np.ndarray) -> str:

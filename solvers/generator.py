@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from ..checks import reals
+from ..checks import LARGEST, reals
 from ..errors import bad_value
 from ..grid import Grid
 from .kernels.products import Operator, apply
@@ -89,6 +89,11 @@ class Generator:
         for link in self.links:
             np.add.at(total, link.lower, link.forward)
             np.add.at(total, link.upper, link.backward)
+        if not (total < LARGEST).all():
+            place = np.unravel_index(int(np.argmax(~(total < LARGEST))), self.grid.shape)
+            where = tuple(float(f"{c[i]:.6g}") for c, i in zip(self.grid.centers, place, strict=True))
+            rule = f"such that rates between cells stay below {LARGEST:g}"
+            raise bad_value("eq", rule, f"more at {where}", "Look for an overflow in drift or diffusion.")
         return total
 
     @cached_property
