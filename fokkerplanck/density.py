@@ -110,8 +110,8 @@ def gaussian(mean: Any, std_or_cov: Any) -> Gaussian:
 
     Examples
     --------
-    >>> gaussian(0.5, 0.175)
-    >>> gaussian([0, 1], [[0.2, 0.1], [0.1, 0.3]])
+    >>> p0 = gaussian(0.5, 0.175)
+    >>> p0 = gaussian([0, 1], [[0.2, 0.1], [0.1, 0.3]])
     """
     center = _vector("mean", mean)
     d = center.size

@@ -97,7 +97,7 @@ class Grid:
         Examples
         --------
         >>> Grid.graded((-1, 4), lambda x: 1e-3 + 0.01 * (x - 1) ** 2).size
-        934
+        911
         """
         pairs = _bounds(bounds)
         if len(pairs) != 1:
