@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from .checks import call, fields, words
 from .errors import bad_value
 from .grid import Grid
 from .results import Solution
@@ -75,7 +76,10 @@ def contours(ax: Axes, box: Any, landscape: Callable | None) -> None:
     if landscape is None:
         return
     lines = [np.linspace(low, high, 121) for low, high in box]
-    values = np.asarray(landscape(*np.meshgrid(*lines, indexing="ij")))
+    places = np.meshgrid(*lines, indexing="ij")
+    values = fields("landscape", call("landscape", landscape, places), "a function that returns a field").astype(float)
+    if values.shape != places[0].shape or not np.isfinite(values).any():
+        raise bad_value("landscape", f"a function that returns a finite field of shape {places[0].shape} here", values)
     ax.contour(*lines, values.T, levels=contour_levels(values), colors="0.45", linewidths=0.6, linestyles="solid")
 
 
@@ -226,9 +230,7 @@ def new_figure(width: float, height: float, rows: int, columns: int, **options: 
 def coordinate_names(grid: Grid, names: Sequence[str] | None) -> list[str]:
     if names is None:
         return list(AXES[: grid.dim])
-    if len(names) != grid.dim:
-        raise bad_value("names", f"{grid.dim} names, one an axis", list(names))
-    return list(names)
+    return words("names", names, grid.dim)
 
 
 def spread_indices(count: int, most: int) -> list[int]:

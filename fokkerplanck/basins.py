@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .checks import call, fields, instance
 from .equation import FokkerPlanck, Points
 from .errors import bad_value
 from .grid import Grid
@@ -25,8 +26,9 @@ def basins(landscape: Any, grid: Grid) -> np.ndarray:
     ndarray of int (*grid.shape)
         0 for the basin of the lowest minimum, 1 for the next, and so on. `basins(...) == 0` serves as a target.
     """
-    values = landscape(*Points.centers(grid).coords) if callable(landscape) else landscape
-    values = np.asarray(values, dtype=float)
+    instance("grid", grid, Grid, "a Grid")
+    values = call("landscape", landscape, Points.centers(grid).coords) if callable(landscape) else landscape
+    values = fields("landscape", values, f"a field of the grid's shape {grid.shape}").astype(float)
     if values.shape != grid.shape or np.isnan(values).any():
         raise bad_value("landscape", f"a field of the grid's shape {grid.shape} without nan", f"shape {values.shape}")
     cell = _lowest_neighbour(values, grid)
@@ -74,6 +76,8 @@ def lamperti(eq: FokkerPlanck, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     drift : ndarray (n,)
         Of y: (mu + (alpha - 1/2) dD/dx) / sqrt(D), by Ito's formula.
     """
+    instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation")
+    instance("grid", grid, Grid, "a Grid")
     if grid.dim != 1:
         raise bad_value("grid", "one-dimensional for Lamperti coordinates", grid.dim)
     centers, faces = Points.centers(grid), Points.faces(grid, 0)

@@ -6,6 +6,7 @@ Whatever is heavy is imported inside the commands, so that --help answers at onc
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+INTERRUPTED = 130  # exit status
 
 TEMPLATE = """# A run file: what `fokkerplanck run` computes. Formulas know + - * / **, pi, exp, log, sqrt, sin, cos,
 # tan, sinh, cosh, tanh, abs, softplus and sigmoid. Time is counted in steps of SGD.
@@ -76,7 +79,7 @@ def run(
 ) -> None:
     """Solve what a run file asks for; write densities, a table and figures."""
     with _refusals():
-        from .run import build, compute, table, write
+        from .run import build, compute, room, table, write
         from .runfile import read_run_file
 
         run_file = read_run_file(file)
@@ -84,6 +87,7 @@ def run(
         _check_folder(folder)
         with _progress() as report:
             problem = build(run_file)
+            _check_folder(folder, room(problem))
             outcomes = compute(problem, lambda text, share: report(text, 0.8 * share))
             tab = table(outcomes)
             paths = write(problem, outcomes, tab, folder, lambda text, share: report(text, 0.8 + 0.2 * share))
@@ -133,12 +137,11 @@ def init(
     """Write a commented run file to start from."""
     with _refusals():
         from .errors import bad_value
+        from .storage import write_text
 
         if file.exists():
             raise bad_value("FILE", "the name of a new file", str(file), "It exists; choose another name.")
-        if not file.parent.is_dir():
-            raise bad_value("FILE", "in an existing folder", str(file))
-        file.write_text(TEMPLATE, encoding="utf-8")
+        write_text(file, TEMPLATE)
         typer.echo(f"{file} written. Try: fokkerplanck run {file}")
 
 
@@ -149,6 +152,7 @@ def info() -> None:
     from importlib.metadata import version
 
     from . import __version__
+    from ._cache import writable
 
     typer.echo(f"fokkerplanck  {__version__}  {Path(__file__).parent}")
     typer.echo(f"Python        {platform.python_version()}  {platform.system()} {platform.machine()}")
@@ -156,17 +160,21 @@ def info() -> None:
         typer.echo(f"{name:<13} {version(name)}")
     typer.echo(f"threads       {_available_cores()} of {os.cpu_count()} cores may be used by a simulation")
     for label, folder in _cache_folders().items():
-        state = (
-            "writable"
-            if os.access(_existing_parent(folder), os.W_OK)
-            else "not writable: kernels compile in every process"
-        )
+        state = "writable" if writable(folder) else "not writable: kernels compile in every process"
         typer.echo(f"{label:<13} {folder}  ({state})")
 
 
 def main() -> None:
-    """Entry point of the command `fokkerplanck`."""
-    app()
+    """Entry point of the command `fokkerplanck`; whoever ends it by a signal finds whole files and no temporary ones."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # do not wait for threads at work
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
 
 
 @contextmanager
@@ -181,6 +189,9 @@ def _refusals() -> Iterator[None]:
             raise
         typer.echo(f"fokkerplanck: {_one_line(error)}", err=True)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("fokkerplanck: interrupted; files are whole, and a study goes on where it stopped.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _is_file_error(error: Exception) -> bool:
@@ -193,21 +204,11 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path, need: float = 1e6) -> None:
     """Refuse before the work what would fail after it."""
-    from .errors import bad_value
+    from .storage import check_room
 
-    if folder.exists() and not folder.is_dir():
-        raise bad_value("--out", "a folder", str(folder), "There is a file of that name.")
-    if not os.access(_existing_parent(folder), os.W_OK):
-        raise bad_value("--out", "in a folder you may write to", str(folder), "Choose another.")
-
-
-def _existing_parent(folder: Path) -> Path:
-    path = folder.resolve()
-    while not path.exists():
-        path = path.parent
-    return path
+    check_room(folder, need, "--out")
 
 
 @contextmanager

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import distances as _laws
+from .checks import increasing, instance
 from .density import marginal
 from .errors import bad_type, bad_value
 from .montecarlo.ensemble import Ensemble
 from .results import Solution
+from .storage import write_text
 
 COLUMNS = ("t", "model", "axis", "mean", "se_mean", "deviation", "se_deviation", "z_mean", "W1", "W1_sampling")
 
@@ -61,7 +63,7 @@ class Comparison:
 
     def column(self, name: str) -> list[Any]:
         """All entries of one column."""
-        if name not in self.columns:
+        if not isinstance(name, str) or name not in self.columns:
             raise bad_value("name", f"one of {', '.join(self.columns)}", name)
         place = self.columns.index(name)
         return [row[place] for row in self.rows]
@@ -82,8 +84,7 @@ class Comparison:
 
     def save_csv(self, path: str) -> None:
         """Write `to_csv` to a file."""
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(self.to_csv())
+        write_text(path, self.to_csv())
 
     def __repr__(self) -> str:
         texts = [self.columns, *[tuple(format_entry(entry) for entry in row) for row in self.rows]]
@@ -130,6 +131,7 @@ def compare(
     samples to their own law F is sqrt(2 / (pi n)) * integral of sqrt(F (1 - F)) (del Barrio, Gine and Matran 1999); densities
     carry no sampling error.
     """
+    instance("results", results, Mapping, "a dictionary of results")
     if not results:
         raise bad_value("results", "a dictionary with at least one result", results)
     for name, result in results.items():
@@ -137,9 +139,12 @@ def compare(
             raise bad_type(f"results[{name!r}]", "a Solution or an Ensemble", result)
     if len({_dimension(r) for r in results.values()}) > 1:
         raise bad_value("results", "in one number of dimensions", {k: _dimension(r) for k, r in results.items()})
+    rule = f"some of {', '.join(map(repr, MORE))}, in a list"
+    if isinstance(distances, str) or not isinstance(distances, Sequence):
+        raise bad_type("distances", rule, distances)
     for word in distances:
-        if word not in MORE:
-            raise bad_value("distances", f"some of {', '.join(map(repr, MORE))}", word)
+        if not isinstance(word, str) or word not in MORE:
+            raise bad_value("distances", rule, word)
     chosen = _reference(results, reference)
     rows = []
     for t in _common_times(results, times):
@@ -230,14 +235,14 @@ def _reference(results: Mapping[str, Solution | Ensemble], reference: str | None
     if reference is None:
         ensembles = [name for name, result in results.items() if isinstance(result, Ensemble)]
         return ensembles[0] if len(ensembles) == 1 else list(results)[-1]
-    if reference not in results:
+    if not isinstance(reference, str) or reference not in results:
         raise bad_value("reference", f"one of {', '.join(map(repr, results))}", reference)
     return reference
 
 
 def _common_times(results: Mapping[str, Solution | Ensemble], times: Sequence[float] | None) -> list[float]:
     if times is not None:
-        return [float(t) for t in np.atleast_1d(times)]
+        return increasing("times", times).tolist()
     first, *others = results.values()
     common = [float(t) for t in first.times if all(np.isclose(r.times, t, rtol=1e-9, atol=1e-12).any() for r in others)]
     if not common:

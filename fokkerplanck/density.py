@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from .checks import LARGEST, call, fields, reals
 from .equation import Points
 from .errors import bad_type, bad_value
 from .grid import Grid
@@ -109,20 +110,23 @@ def gaussian(mean: Any, std_or_cov: Any) -> Gaussian:
 
     Examples
     --------
-    >>> gaussian(0.5, 0.175)
-    >>> gaussian([0, 1], [[0.2, 0.1], [0.1, 0.3]])
+    >>> p0 = gaussian(0.5, 0.175)
+    >>> p0 = gaussian([0, 1], [[0.2, 0.1], [0.1, 0.3]])
     """
     center = _vector("mean", mean)
-    spread = np.asarray(std_or_cov, dtype=float)
     d = center.size
+    spread = reals("std_or_cov", std_or_cov, f"a number, {d} numbers or a {d} x {d} covariance matrix")
     if not np.isfinite(spread).all():
         raise bad_value("std_or_cov", "finite", std_or_cov)
+    if (np.abs(spread) > LARGEST).any():
+        raise bad_value("std_or_cov", f"at most {LARGEST:g}", std_or_cov)
     if spread.shape in ((), (d,)):
         if not (spread > 0).all():
             raise bad_value("std_or_cov", "positive", std_or_cov, "Use fp.point(x) for a point mass.")
         return Gaussian(center, np.diag(np.broadcast_to(spread, d) ** 2))
     if spread.shape != (d, d) or not np.allclose(spread, spread.T) or np.linalg.eigvalsh(spread)[0] < 0.0:
-        raise bad_value("std_or_cov", f"a number, {d} numbers or a {d} x {d} covariance matrix", std_or_cov)
+        rule = f"a number, {d} numbers or a {d} x {d} covariance matrix, as `mean` has {d}"
+        raise bad_value("std_or_cov", rule, std_or_cov)
     return Gaussian(center, spread)
 
 
@@ -141,7 +145,7 @@ def point(x: Any) -> Samples:
 
 def from_samples(samples: Any) -> Samples:
     """The empirical law of samples, shape (n,) in 1D or (n, d)."""
-    array = np.asarray(samples, dtype=float)
+    array = reals("samples", samples, "a finite array of shape (n,) or (n, d) with n > 0")
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
         raise bad_value("samples", "a finite array of shape (n,) or (n, d) with n > 0", f"shape {np.shape(samples)}")
@@ -195,10 +199,9 @@ def initial_masses(p0: Any, grid: Grid, name: str = "p0") -> tuple[np.ndarray, f
     if isinstance(p0, InitialDensity):
         masses = p0.masses(grid)
     elif callable(p0):
-        value = np.asarray(p0(*Points.centers(grid).coords), dtype=float)
-        masses = _density_masses(value, grid, name)
+        masses = _density_masses(call(name, p0, Points.centers(grid).coords), grid, name)
     elif isinstance(p0, (list, np.ndarray)):
-        masses = _density_masses(np.asarray(p0), grid, name)
+        masses = _density_masses(p0, grid, name)
     else:
         then = "Use fp.gaussian(mean, std), fp.point(x), a function or an array on the grid."
         raise bad_type(name, "an initial density", p0, then)
@@ -212,13 +215,12 @@ def initial_masses(p0: Any, grid: Grid, name: str = "p0") -> tuple[np.ndarray, f
     return masses / total, total
 
 
-def _density_masses(values: np.ndarray, grid: Grid, name: str) -> np.ndarray:
-    if values.dtype.kind == "c":
-        raise bad_type(name, "real", f"dtype {values.dtype}")
-    try:
-        values = np.broadcast_to(values, grid.shape)
-    except ValueError:
-        raise bad_value(name, f"a density of the grid's shape {grid.shape}", f"shape {values.shape}") from None
+def _density_masses(given: Any, grid: Grid, name: str) -> np.ndarray:
+    rule = f"a density of the grid's shape {grid.shape}"
+    values = fields(name, given, rule)
+    if values.shape not in ((), grid.shape):
+        raise bad_value(name, rule, f"shape {values.shape}")
+    values = np.broadcast_to(values, grid.shape)
     if not np.isfinite(values).all() or (values < 0).any():
         worst = values[~np.isfinite(values)][0] if not np.isfinite(values).all() else values.min()
         raise bad_value(name, "finite and nowhere negative", worst)
@@ -226,10 +228,7 @@ def _density_masses(values: np.ndarray, grid: Grid, name: str) -> np.ndarray:
 
 
 def _vector(name: str, value: Any) -> np.ndarray:
-    try:
-        array = np.atleast_1d(np.asarray(value, dtype=float))
-    except (TypeError, ValueError):
-        raise bad_type(name, "a number or a sequence of numbers", value) from None
+    array = np.atleast_1d(reals(name, value, "a number or a sequence of numbers"))
     if array.ndim != 1 or not 1 <= array.size <= 3 or not np.isfinite(array).all():
         raise bad_value(name, "a number, or 2 or 3 finite numbers", value)
     return array

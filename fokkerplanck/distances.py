@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .checks import instance, number, reals, whole
 from .errors import bad_type, bad_value
 from .grid import Grid
 from .montecarlo.ensemble import Ensemble
@@ -70,7 +71,7 @@ class Law:
         return Law(points, np.full(n, 1.0 / n), None)
 
 
-def law(result: Any, t: float | None = None) -> Law:
+def law(result: Any, t: float | None = None, name: str = "result") -> Law:
     """The law of a result at one of its times (default: the last).
 
     Parameters
@@ -80,10 +81,12 @@ def law(result: Any, t: float | None = None) -> Law:
     """
     if isinstance(result, Law):
         return result
+    if t is not None:
+        number("t", t, "one of the times of the result")
     if isinstance(result, Ensemble):
         points = result.positions[-1] if t is None else result.at(t)
         return _samples(points)
-    if hasattr(result, "masses") and hasattr(result, "grid"):
+    if hasattr(result, "masses") and hasattr(result, "grid") and not isinstance(result, type):
         masses = result.masses
         if masses.ndim > result.grid.dim:
             masses = masses[-1 if t is None else result.index(t)]
@@ -91,20 +94,22 @@ def law(result: Any, t: float | None = None) -> Law:
         masses = np.maximum(masses.ravel(), 0.0)  # a density may end 1e-16 below zero
         return Law(points, masses / masses.sum(), result.grid)
     if isinstance(result, list | np.ndarray):
-        return _samples(np.asarray(result, dtype=float))
-    raise bad_type("result", "a Solution, an Ensemble or an array of samples", result)
+        return _samples(reals(name, result, "a Solution, an Ensemble or an array of samples"), name)
+    raise bad_type(name, "a Solution, an Ensemble or an array of samples", result)
 
 
-def _samples(points: np.ndarray) -> Law:
+def _samples(points: np.ndarray, name: str = "result") -> Law:
     points = points[:, None] if points.ndim == 1 else points
     points = points[np.isfinite(points).all(axis=1)] if points.ndim == 2 else points
     if points.ndim != 2 or len(points) < 2:
-        raise bad_value("result", "at least two finite samples of shape (n,) or (n, dim)", f"shape {points.shape}")
+        raise bad_value(name, "at least two finite samples of shape (n,) or (n, dim)", f"shape {points.shape}")
     return Law(points, np.full(len(points), 1.0 / len(points)), None)
 
 
 def along(one: Law, axis: int) -> Law:
     """The law of one coordinate."""
+    instance("one", one, Law, "a Law", "Such as distances.law(solution).")
+    whole("axis", axis, 0, one.dim - 1)
     if one.dim == 1:
         return one
     if one.grid is None:
@@ -120,9 +125,8 @@ def wasserstein(a: Any, b: Any, order: int = 1, t: float | None = None, seed: in
     In 1D exactly, by the quantile functions: W_p^p = integral over u of |Q_a(u) - Q_b(u)|^p. In more dimensions the
     sliced distance, (mean over directions of W_p^p)^(1/p), times sqrt(dim), which is exact for a shift.
     """
-    if order not in (1, 2):
-        raise bad_value("order", "1 or 2", order)
-    return _with_errors(law(a, t), law(b, t), lambda x, y: _sliced(x, y, order), seed)
+    whole("order", order, 1, 2)
+    return _with_errors(law(a, t, "a"), law(b, t, "b"), lambda x, y: _sliced(x, y, order), seed)
 
 
 def mmd(a: Any, b: Any, bandwidth: float | None = None, t: float | None = None, seed: int = 0) -> Distance:
@@ -131,11 +135,11 @@ def mmd(a: Any, b: Any, bandwidth: float | None = None, t: float | None = None, 
     bandwidth : default, the median distance between the two laws' points. At most 2000 samples enter (Gretton 2012).
     The value is signed: below 0 where the unbiased estimate of the square is.
     """
-    one, two = (_thin(law(x, t), seed) for x in (a, b))
+    whole("seed", seed, 0)
+    one, two = (_thin(law(x, t, name), seed) for x, name in ((a, "a"), (b, "b")))
     _same_dimension(one, two)
-    width = _median_distance(one, two, seed) if bandwidth is None else float(bandwidth)
-    if not 0.0 < width < np.inf:
-        raise bad_value("bandwidth", "positive", bandwidth if bandwidth is not None else width)
+    width = _median_distance(one, two, seed) if bandwidth is None else bandwidth
+    width = number("bandwidth", width, "a positive number", lambda v: 1e-100 < v < 1e100)
     return _with_errors(one, two, lambda x, y: _mmd(x, y, width), seed, replicates=8)
 
 
@@ -146,9 +150,9 @@ def kullback_leibler(a: Any, b: Any, method: str = "histogram", t: float | None 
     about (bins - 1) / (2 n) is subtracted for the samples in `a`; infinite where b has an empty bin. "nearest": samples
     against samples, by distances to the nearest neighbour (Wang, Kulkarni and Verdu 2009); biased by O(n^(-1/dim)).
     """
-    if method not in ("histogram", "nearest"):
+    if not isinstance(method, str) or method not in ("histogram", "nearest"):
         raise bad_value("method", "'histogram' or 'nearest'", method)
-    one, two = law(a, t), law(b, t)
+    one, two = law(a, t, "a"), law(b, t, "b")
     _same_dimension(one, two)
     if method == "nearest" and (one.grid is not None or two.grid is not None):
         raise bad_value("method", "'histogram' where a density takes part", method)
@@ -167,13 +171,14 @@ def moments(result: Any, t: float | None = None) -> dict[str, np.ndarray]:
     mean = one.weights @ one.points
     z = one.points - mean
     second, third, fourth = (one.weights @ z**k for k in (2, 3, 4))
-    spread = np.sqrt(np.maximum(second, 1e-300))
+    spread = np.sqrt(second)
+    unit = np.where(spread > 0.0, spread, np.nan)  # samples all alike have no shape
     ones = np.ones(one.dim)
     return {
         "mean": mean, "se_mean": spread / np.sqrt(n),
         "variance": second, "se_variance": np.sqrt(np.maximum(fourth - second**2, 0.0) / n),
-        "skewness": third / spread**3, "se_skewness": np.sqrt(6.0 / n) * ones,
-        "kurtosis": fourth / spread**4 - 3.0, "se_kurtosis": np.sqrt(24.0 / n) * ones,
+        "skewness": third / unit**3, "se_skewness": np.sqrt(6.0 / n) * ones,
+        "kurtosis": fourth / unit**4 - 3.0, "se_kurtosis": np.sqrt(24.0 / n) * ones,
     }  # fmt: skip
 
 
@@ -182,6 +187,8 @@ def two_time_covariance(ensemble: Ensemble, s: float, t: float) -> tuple[np.ndar
 
     Snapshots do not know it: two processes with the same densities at all times may differ in it.
     """
+    instance("ensemble", ensemble, Ensemble, "an Ensemble")
+    number("s", s, "a recorded time", lambda v: bool(np.isclose(ensemble.times, v, rtol=1e-12, atol=0.0).any()))
     x, y = ensemble.at(s), ensemble.at(t)
     both = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
     products = (x[both] - x[both].mean(axis=0))[:, :, None] * (y[both] - y[both].mean(axis=0))[:, None, :]
@@ -194,13 +201,12 @@ def tail_index(samples: Any, share: float = 0.02) -> Distance:
     `sampling` is the same estimate from twice as many samples: where the two differ by more than some standard errors,
     the tail has no one power.
     """
-    values = law(samples)
+    values = law(samples, name="samples")
     if values.grid is not None or values.dim != 1:
         raise bad_value(
             "samples", "samples in one dimension", "a density" if values.grid else f"{values.dim} dimensions"
         )
-    if not 0.0 < share <= 0.25:
-        raise bad_value("share", "above 0 and at most 0.25", share)
+    number("share", share, "above 0 and at most 0.25", lambda v: 0.0 < v <= 0.25)
     r = np.sort(np.abs(values.points[:, 0] - np.median(values.points)))[::-1]
 
     def hill(k: int) -> float:
@@ -220,7 +226,7 @@ def _with_errors(a: Law, b: Law, measure: Measure, seed: int, replicates: int = 
         return Distance(value, 0.0, 0.0)
     if not np.isfinite(value):
         return Distance(value, np.nan, np.nan)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole("seed", seed, 0))
     again = [measure(a.resample(rng), b.resample(rng)) for _ in range(replicates)]
     # if both were of the law of b (of the density, where one is)
     base = a if a.grid is not None else b

@@ -6,15 +6,14 @@ dX = mu dt + sqrt(2 D) dW,      dp/dt = -div J,      J_i = mu_i p - sum_j d_j (D
 from __future__ import annotations
 
 import difflib
-import functools
-import inspect
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, fields
-from numbers import Real
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 import numpy as np
 
+from .checks import call, fields, instance, number, takes_time
 from .errors import bad_type, bad_value
 from .grid import Grid
 from .jumps import LevyJumps
@@ -69,12 +68,8 @@ class Swarm:
     strength: float
 
     def __post_init__(self) -> None:
-        if (
-            isinstance(self.strength, bool)
-            or not isinstance(self.strength, (int, float))
-            or not 0.0 <= self.strength < np.inf
-        ):
-            raise bad_value("strength", "a number not below 0", self.strength)
+        strength = number("strength", self.strength, "a number not below 0", lambda v: 0.0 <= v < np.inf)
+        object.__setattr__(self, "strength", strength)
 
     def pull(self, points: Points, mean: np.ndarray) -> np.ndarray:
         """-strength (x - mean), shape (dim, *points.shape)."""
@@ -143,31 +138,27 @@ class FokkerPlanck:
             )
         for name in ("drift", "diffusion", "noise", "potential"):
             value = getattr(self, name)
-            if isinstance(value, str):
-                then = "For text use fokkerplanck.formula.parse(text, names)."
+            if isinstance(value, (str, bytes, bool, np.bool_, dict, set, type)):
+                then = "For text use fokkerplanck.formula.parse(text, names)." if isinstance(value, str) else ""
                 raise bad_type(name, "a number, a function or an array", value, then)
             if name == "potential" and np.isscalar(value):
                 raise bad_type(name, "a function or an array", value, "A constant has no slope: leave it out.")
-        if self.interaction is not None and not isinstance(self.interaction, Swarm):
-            raise bad_type("interaction", "None or fp.Swarm(strength=...)", self.interaction)
+        instance("interaction", self.interaction, (Swarm, type(None)), "None or fp.Swarm(strength=...)")
         self._check_convention()
         self._check_memory_and_jumps()
 
     def __repr__(self) -> str:
-        shown = {f.name: _shown(getattr(self, f.name)) for f in fields(self)}
-        changed = [f"{f.name}={shown[f.name]}" for f in fields(self) if shown[f.name] != _shown(f.default)]
+        shown = {f.name: _shown(getattr(self, f.name)) for f in dataclass_fields(self)}
+        changed = [f"{f.name}={shown[f.name]}" for f in dataclass_fields(self) if shown[f.name] != _shown(f.default)]
         return f"FokkerPlanck({', '.join(changed)})"
 
     def _check_memory_and_jumps(self) -> None:
-        order = self.time_order
-        if isinstance(order, bool) or not isinstance(order, (int, float)):
-            raise bad_type("time_order", "a number in (0, 1]", order)
-        if not 0.0 < order <= 1.0:
-            raise bad_value("time_order", "in (0, 1]", order, "1 is the ordinary equation; below 1 the process waits.")
+        then = "1 is the ordinary equation; below 1 the process waits."
+        order = number("time_order", self.time_order, "in (0, 1]", lambda v: 0.0 < v <= 1.0, then)
+        object.__setattr__(self, "time_order", order)
         if self.jumps is None:
             return
-        if not isinstance(self.jumps, LevyJumps):
-            raise bad_type("jumps", "None or fp.LevyJumps(stability=..., scale=...)", self.jumps)
+        instance("jumps", self.jumps, LevyJumps, "None or fp.LevyJumps(stability=..., scale=...)")
         if self.alpha != 0.0:
             then = "A jump reads its scale where it starts."
             raise bad_value("convention", "'ito' together with jumps", self.convention, then)
@@ -179,8 +170,9 @@ class FokkerPlanck:
                 close = difflib.get_close_matches(word.lower(), CONVENTIONS, n=1, cutoff=0.3)
                 then = f"Did you mean {close[0]!r}?" if close else ""
                 raise bad_value("convention", "'ito', 'stratonovich', 'klimontovich' or a number in [0, 1]", word, then)
-        elif isinstance(word, bool) or not isinstance(word, Real) or not 0.0 <= word <= 1.0:
-            raise bad_value("convention", "'ito', 'stratonovich', 'klimontovich' or a number in [0, 1]", word)
+        else:
+            rule = "'ito', 'stratonovich', 'klimontovich' or a number in [0, 1]"
+            number("convention", word, rule, lambda v: 0.0 <= v <= 1.0)
 
     @property
     def alpha(self) -> float:
@@ -191,7 +183,7 @@ class FokkerPlanck:
     def time_dependent(self) -> bool:
         """Whether any coefficient has a parameter `t`."""
         return any(
-            _takes_time(f) for value in (self.drift, self.diffusion, self.noise, self.potential) for f in _leaves(value)
+            takes_time(f) for value in (self.drift, self.diffusion, self.noise, self.potential) for f in _leaves(value)
         )
 
     def drift_at(self, points: Points, t: float = 0.0, mean: np.ndarray | None = None) -> np.ndarray:
@@ -222,6 +214,9 @@ class FokkerPlanck:
 
         The derivative is taken between the faces of each cell.
         """
+        _check_place(grid, t)
+        if self.noise is None:
+            raise bad_value("noise", "given for a Stratonovich drift", None, "`diffusion` does not say sigma.")
         sigma = _noise_matrix(self.noise, Points.centers(grid), t)
         result = np.zeros((grid.dim, *grid.shape))
         for j in range(grid.dim):
@@ -236,6 +231,7 @@ class FokkerPlanck:
         The part of the current that pushes probability away from loud places: J = (mu - (1 - alpha) div D) p - D grad p.
         The divergence is taken between the two faces of each cell.
         """
+        _check_place(grid, t)
         result = np.zeros((grid.dim, *grid.shape))
         for axis in range(grid.dim):
             faces = Points.faces(grid, axis)
@@ -257,6 +253,11 @@ def _shown(value: Any) -> str:
     return getattr(value, "__qualname__", None) or repr(value)
 
 
+def _check_place(grid: Any, t: Any) -> None:
+    instance("grid", grid, Grid, "a Grid", "Make one with fp.Grid((low, high), cells).")
+    number("t", t)
+
+
 def _leaves(value: Any) -> list[Any]:
     """The callables in a coefficient, however deeply nested in lists."""
     if callable(value):
@@ -266,49 +267,32 @@ def _leaves(value: Any) -> list[Any]:
     return []
 
 
-@functools.lru_cache(maxsize=512)
-def _signature(function: Callable) -> inspect.Signature | None:
-    try:
-        return inspect.signature(function)
-    except (TypeError, ValueError):  # a builtin or a numpy ufunc has none
-        return None
-
-
-def _signature_of(function: Callable) -> inspect.Signature | None:
-    """The signature of a function, looked up once; None where there is none."""
-    return _signature(function) if isinstance(function, Hashable) else _signature.__wrapped__(function)
-
-
-def _takes_time(function: Callable) -> bool:
-    signature = _signature_of(function)
-    return signature is not None and "t" in signature.parameters
-
-
 def _call(name: str, function: Callable, points: Points, t: float) -> Any:
-    named = {"t": t} if _takes_time(function) else {}
-    signature = _signature_of(function)
-    try:
-        if signature is not None:
-            signature.bind(*points.coords, **named)
-    except TypeError as error:
-        dim = len(points.coords)
-        rule = f"a function of {dim} coordinate(s), as the grid has {dim} axes"
-        raise bad_type(name, rule, function, f"{str(error).capitalize()}.") from error
+    named = {"t": t} if takes_time(function) else {}
     with np.errstate(under="ignore"):
-        return function(*points.coords, **named)
+        return call(name, function, points.coords, **named)
 
 
 def _field(name: str, value: Any, points: Points, t: float) -> np.ndarray:
     """A number, callable or array on the grid as a finite real field of shape points.shape."""
     if callable(value):
         return _real(name, _call(name, value, points, t), points.shape, points)
-    if np.ndim(value) == 0:
+    if _rank(name, value) == 0:
         return _real(name, value, points.shape, points)
     return _from_cells(name, value, points)
 
 
+def _rank(name: str, value: Any) -> int:
+    """Number of axes of what is no function."""
+    try:
+        return np.ndim(value)
+    except (TypeError, ValueError):
+        then = "Give every row as many entries."
+        raise bad_type(name, "a number, a function or an array, none of them ragged", value, then) from None
+
+
 def _from_cells(name: str, value: Any, points: Points) -> np.ndarray:
-    array = np.asarray(value)
+    array = fields(name, value, "a number, a function or an array with the grid's shape")
     if array.ndim != len(points.coords):
         raise bad_value(name, "a number, a function or an array with the grid's shape", f"shape {array.shape}")
     try:
@@ -319,14 +303,12 @@ def _from_cells(name: str, value: Any, points: Points) -> np.ndarray:
 
 
 def _real(name: str, value: Any, shape: tuple[int, ...], points: Points) -> np.ndarray:
-    array = np.asarray(value)
-    if array.dtype.kind == "c":
-        raise bad_type(name, "real", f"dtype {array.dtype}", "Take the real part if that is meant.")
-    try:
-        array = np.broadcast_to(array, shape).astype(float, copy=False)
-    except (ValueError, TypeError):
-        rule = f"a field that fits its {len(points.coords)} coordinate(s) of shape {points.shape}"
-        raise bad_value(name, rule, f"shape {array.shape}", "Return one array per dimension.") from None
+    """One number for all points, or a finite field of exactly their shape: anything between was meant otherwise."""
+    rule = f"a field that fits its {len(points.coords)} coordinate(s) of shape {points.shape}"
+    array = fields(name, value, rule)
+    if array.shape not in ((), shape):
+        raise bad_value(name, rule, f"shape {array.shape}", "Return one array per dimension.")
+    array = np.broadcast_to(array, shape).astype(float, copy=False)
     if not np.isfinite(array).all():
         bad = np.argwhere(~np.isfinite(array))[0][-len(points.shape) :]
         where = _place(points, tuple(bad))
@@ -348,17 +330,19 @@ def _vector(name: str, value: Any, points: Points, t: float) -> np.ndarray:
     shape = (dim, *points.shape)
     if callable(value):
         result = _call(name, value, points, t)
-        if dim == 1 and np.ndim(result) <= len(points.shape):
+        listed = isinstance(result, (list, tuple)) and len(result) == 1
+        if dim == 1 and not listed and _rank(name, result) <= len(points.shape):
             return _real(name, result, points.shape, points)[None]
         return _stack(name, result, dim, points)
-    if dim == 1 and (np.ndim(value) == 0 or not (isinstance(value, (list, tuple)) and len(value) == 1)):
+    if dim == 1 and not (isinstance(value, (list, tuple)) and len(value) == 1):
         value = [value]
-    if len(value) != dim:
-        raise bad_value(
-            name, f"{dim} entries, one per dimension", f"{len(value)}", "A function returns one array per dimension."
-        )
+    entries = list(value) if isinstance(value, (list, tuple)) or np.ndim(value) else []
+    if len(entries) != dim:
+        got = f"{len(entries)}" if entries else value
+        then = "A function returns one array per dimension."
+        raise bad_value(name, f"{dim} entries, one per dimension", got, then)
     result = np.empty(shape)
-    for row, entry in zip(result, value, strict=True):
+    for row, entry in zip(result, entries, strict=True):
         row[...] = _field(name, entry, points, t)
     return result
 
@@ -388,7 +372,7 @@ def _diffusion(value: Any, points: Points, t: float) -> np.ndarray:
         value = value[0]
     elif isinstance(value, np.ndarray) and value.shape == (dim, dim) and dim > 1 and points.shape != (dim, dim):
         return _drop_diagonal(
-            np.broadcast_to(value.reshape(dim, dim, *[1] * len(points.shape)), (dim, dim, *points.shape)).astype(float)
+            np.array([[_real("diffusion", entry, points.shape, points) for entry in row] for row in value])
         )
     elif isinstance(value, np.ndarray) and value.ndim == dim + 1 and len(value) == dim:
         return np.stack([_from_cells("diffusion", entry, points) for entry in value])
@@ -397,8 +381,8 @@ def _diffusion(value: Any, points: Points, t: float) -> np.ndarray:
     elif isinstance(value, np.ndarray) and value.shape == (dim,) and dim > 1:
         return np.stack([_field("diffusion", entry, points, t) for entry in value])
     elif dim == 1 and isinstance(value, (list, tuple)) and len(value) > 1:
-        value = np.asarray(value)
-    elif isinstance(value, (list, tuple)) and np.ndim(value[0]) == 0:
+        value = fields("diffusion", value, "a number, a function or an array with the grid's shape")
+    elif isinstance(value, (list, tuple)) and (not value or _rank("diffusion", value[0]) == 0):
         raise bad_value("diffusion", f"a number, {dim} entries (one an axis) or {dim} x {dim}", f"{len(value)} entries")
     field = _field("diffusion", value, points, t)
     return np.broadcast_to(field, (dim, *points.shape))
@@ -412,7 +396,7 @@ def _diffusion_result(result: Any, dim: int, points: Points) -> np.ndarray:
                 np.array([[_real("diffusion", entry, points.shape, points) for entry in row] for row in result])
             )
         return _stack("diffusion", result, dim, points)
-    array = np.asarray(result)
+    array = fields("diffusion", result, "a field, one field per axis, or a d x d stack of fields")
     rank = array.ndim - len(points.shape)
     if rank == 2:
         return _drop_diagonal(_real("diffusion", array, (dim, dim, *points.shape), points))
@@ -436,9 +420,9 @@ def _noise_matrix(noise: Any, points: Points, t: float) -> np.ndarray:
     computed = callable(noise)
     if computed:
         noise = _call("noise", noise, points, t)
-    if dim == 1 and (not isinstance(noise, (list, tuple)) and np.ndim(noise) <= len(points.shape)):
+    if dim == 1 and (not isinstance(noise, (list, tuple)) and _rank("noise", noise) <= len(points.shape)):
         noise = [[noise]]
-    rows = list(noise) if hasattr(noise, "__len__") else []
+    rows = list(noise) if isinstance(noise, (list, tuple)) or np.ndim(noise) else []
     if len(rows) != dim or any(not hasattr(row, "__len__") or len(row) != len(rows[0]) for row in rows):
         raise bad_value(
             "noise", f"a matrix of {dim} rows of equal length", noise, "Write sigma as [[s11, s12], [s21, s22]]."

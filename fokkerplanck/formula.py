@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from .checks import reals
 from .errors import bad_type, bad_value
 
 FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "softplus", "sigmoid")
@@ -65,17 +66,18 @@ class Formula:
         """The exact derivative with respect to one variable."""
         from . import _symbolic
 
-        if name not in self.names:
-            raise bad_value("name", f"one of {', '.join(self.names)}", name, _closest(name, self.names))
+        if not isinstance(name, str) or name not in self.names:
+            raise bad_value("name", f"one of {', '.join(self.names)}", name, _closest(str(name), self.names))
         slope = _symbolic.clean(self.expression.diff(*_symbolic.symbols([name])))
         if not _symbolic.is_real(slope):
             raise bad_value("formula", "differentiable in real numbers", self.text, "Write it with real functions.")
         return Formula(f"d({self.text})/d{name}", self.names, slope)
 
     def evaluate(self, *arrays) -> np.ndarray:
-        """Values at arrays that broadcast against each other; the result has their common shape."""
+        """Values at arrays that broadcast against each other, in their common shape; inf or NaN where it has none."""
         values = _broadcast(self.names, arrays)
-        return np.array(np.broadcast_to(self._function(*values), values[0].shape if values else ()), dtype=float)
+        with np.errstate(all="ignore"):
+            return np.array(np.broadcast_to(self._function(*values), values[0].shape if values else ()), dtype=float)
 
     __call__ = evaluate
 
@@ -97,7 +99,8 @@ class Condition(Formula):
     def evaluate(self, *arrays) -> np.ndarray:
         """Boolean array in the common shape of the arrays; false where a comparison meets NaN."""
         values = _broadcast(self.names, arrays)
-        return np.array(np.broadcast_to(self._function(*values), values[0].shape if values else ()), dtype=bool)
+        with np.errstate(all="ignore"):
+            return np.array(np.broadcast_to(self._function(*values), values[0].shape if values else ()), dtype=bool)
 
     __call__ = evaluate
 
@@ -135,22 +138,26 @@ def parse_condition(text: str, names: Sequence[str], *, name: str = "formula") -
     return Condition(text, names, reader.finish(reader.truth(reader.tree.body, 0)))
 
 
-def checked_names(names: Sequence[str]) -> tuple[str, ...]:
+def checked_names(names: Sequence[str], name: str = "names") -> tuple[str, ...]:
     """The names as a tuple, if they may be variables of a formula; raises otherwise."""
-    if isinstance(names, str) or not all(isinstance(n, str) for n in names):
-        raise bad_type("names", "a sequence of strings", names)
+    if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(n, str) for n in names):
+        raise bad_type(name, "a sequence of strings", names)
     for n in names:
         if not n.isidentifier() or keyword.iskeyword(n) or n.startswith("_") or n in FUNCTIONS + CONSTANTS:
-            raise bad_value("names", "identifiers other than functions, constants and _underscored names", n)
+            raise bad_value(name, "identifiers other than functions, constants and _underscored names", n)
     if len(set(names)) < len(names):
-        raise bad_value("names", "distinct", tuple(names))
+        raise bad_value(name, "distinct", tuple(names))
     return tuple(names)
 
 
 def _broadcast(names: tuple[str, ...], arrays: tuple) -> list[np.ndarray]:
     if len(arrays) != len(names):
         raise bad_type("arrays", f"one for each of {', '.join(names) or 'no variables'}", f"{len(arrays)} arrays")
-    return [np.asarray(a) for a in np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in arrays))]
+    numbers = [reals(name, a, "a number or an array of numbers") for name, a in zip(names, arrays, strict=True)]
+    try:
+        return [np.asarray(a) for a in np.broadcast_arrays(*numbers)]
+    except ValueError:
+        raise bad_value("arrays", "of shapes that fit each other", [a.shape for a in numbers]) from None
 
 
 def _closest(word: str, known: Sequence[str]) -> str:

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from .checks import call, fields, reals, whole
 from .errors import bad_type, bad_value
 
+MAX_CELLS = 10**8  # along an axis
 WALLS = ("reflecting", "absorbing", "periodic")
 
 
@@ -66,12 +68,11 @@ class Grid:
             order on smoothly graded grids.
         boundary : see `Grid`
         """
-        try:
-            if np.ndim(edges[0]) == 0:
-                edges = [edges]
-            arrays = [np.array(e, dtype=float) for e in edges]
-        except (TypeError, ValueError, IndexError):
-            raise bad_type("edges", "an array of cell edges, or a list with one such array an axis", edges) from None
+        rule = "an array of cell edges, or a list with one such array an axis"
+        if not isinstance(edges, (list, tuple, np.ndarray)) or len(edges) == 0:
+            raise bad_type("edges", rule, edges)
+        nested = isinstance(edges[0], (list, tuple, np.ndarray))
+        arrays = [reals("edges", e, rule).copy() for e in (edges if nested else [edges])]
         for e in arrays:
             if e.ndim != 1 or e.size < 2 or not np.isfinite(e).all() or not (np.diff(e) > 0).all():
                 raise bad_value(
@@ -96,13 +97,23 @@ class Grid:
         Examples
         --------
         >>> Grid.graded((-1, 4), lambda x: 1e-3 + 0.01 * (x - 1) ** 2).size
-        934
+        911
         """
-        ((low, high),) = _bounds(bounds)
+        pairs = _bounds(bounds)
+        if len(pairs) != 1:
+            raise bad_value("bounds", "one pair (low, high) for a graded grid", bounds)
+        ((low, high),) = pairs
         fine = np.linspace(low, high, 100_001)
-        wished = np.broadcast_to(np.asarray(width(fine), dtype=float), fine.shape)
+        if not callable(width):
+            raise bad_type("width", "a function of the coordinate", width, "Equal cells: fp.Grid((low, high), cells).")
+        wished = fields("width", call("width", width, (fine,)), "a function that returns the width at each place")
+        if wished.shape not in ((), fine.shape):
+            raise bad_value("width", f"one number, or an array of shape {fine.shape} here", f"shape {wished.shape}")
+        wished = np.broadcast_to(wished, fine.shape).astype(float)
         if not np.isfinite(wished).all() or not (wished > 0).all():
-            raise bad_value("width", "positive and finite between the bounds", wished[~(wished > 0)][:1])
+            raise bad_value(
+                "width", "positive and finite between the bounds", wished[~((wished > 0) & np.isfinite(wished))][0]
+            )
         density = 1.0 / wished
         cells = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(fine))])
         n = max(int(np.ceil(cells[-1])), 1)
@@ -158,6 +169,7 @@ class Grid:
 
     def periodic(self, axis: int) -> bool:
         """Whether the two ends of an axis are joined."""
+        whole("axis", axis, 0, self.dim - 1)
         return self.boundary[axis][0] == "periodic"
 
     @property
@@ -165,9 +177,9 @@ class Grid:
         """Whether any wall absorbs."""
         return any("absorbing" in walls for walls in self.boundary)
 
-    def locate(self, point: Sequence[float], name: str = "x") -> tuple[int, ...]:
+    def locate(self, point: Sequence[float], name: str = "point") -> tuple[int, ...]:
         """Index of the cell that holds a point."""
-        values = np.atleast_1d(np.asarray(point, dtype=float))
+        values = np.atleast_1d(reals(name, point, f"a point with {self.dim} coordinate(s)"))
         if values.shape != (self.dim,):
             raise bad_value(name, f"a point with {self.dim} coordinate(s)", point)
         index = []
@@ -177,10 +189,12 @@ class Grid:
             index.append(min(int(np.searchsorted(edge, value, side="right")) - 1, edge.size - 2))
         return tuple(index)
 
-    def interpolate(self, values: np.ndarray, point: Sequence[float]) -> float:
+    def interpolate(self, values: np.ndarray, point: Sequence[float], name: str = "point") -> float:
         """A field on the cells (shape `shape`), linearly between the cell centers, at one point of the box."""
-        self.locate(point)
-        field = np.asarray(values, dtype=float)
+        self.locate(point, name)
+        field = reals("values", values, f"a field of the grid's shape {self.shape}")
+        if field.shape != self.shape:
+            raise bad_value("values", f"a field of the grid's shape {self.shape}", f"shape {field.shape}")
         for axis, x in enumerate(np.atleast_1d(np.asarray(point, dtype=float))):
             centers = self.centers[axis]
             if centers.size == 1:
@@ -200,10 +214,7 @@ class Grid:
 
 
 def _bounds(bounds: Any) -> list[tuple[float, float]]:
-    try:
-        array = np.array(bounds, dtype=float)
-    except (TypeError, ValueError):
-        raise bad_type("bounds", "a pair (low, high) or a list of such pairs", bounds) from None
+    array = reals("bounds", bounds, "a pair (low, high) or a list of such pairs")
     if array.ndim == 1:
         array = array[None]
     if array.ndim != 2 or array.shape[1] != 2:
@@ -220,6 +231,8 @@ def _cells(cells: Any, dim: int) -> list[int]:
     for n in counts:
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
             raise bad_value("cells", "whole numbers of at least 1", cells)
+        if n > MAX_CELLS:
+            raise bad_value("cells", f"at most {MAX_CELLS} along an axis", cells)
     return [int(n) for n in counts]
 
 
@@ -242,7 +255,7 @@ def _wall_pair(entry: Any) -> tuple[str, str]:
     if len(pair) != 2:
         raise bad_value("boundary", "a word or a pair (low, high) for each axis", entry)
     for word in pair:
-        if word not in WALLS:
+        if not isinstance(word, str) or word not in WALLS:
             close = difflib.get_close_matches(str(word), WALLS, n=1, cutoff=0.3)
             then = f"Did you mean {close[0]!r}?" if close else ""
             raise bad_value("boundary", "one of 'reflecting', 'absorbing', 'periodic'", word, then)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .errors import bad_type, bad_value
+from .checks import LARGEST, call, fields, number, reals
+from .errors import bad_value
 
 KINDS = ("isotropic", "axes")
 
@@ -40,20 +40,17 @@ class LevyJumps:
     kind: Any = "isotropic"
 
     def __post_init__(self) -> None:
-        a = self.stability
-        if isinstance(a, bool) or not isinstance(a, (int, float)):
-            raise bad_type("stability", "a number in (0, 2]", a)
-        if not 0.0 < a <= 2.0:
-            raise bad_value("stability", "in (0, 2]", a, "2 is Gaussian noise, 1 Cauchy noise.")
+        then = "2 is Gaussian noise, 1 Cauchy noise."
+        a = number("stability", self.stability, "in (0, 2]", lambda v: 0.0 < v <= 2.0, then)
+        object.__setattr__(self, "stability", a)
         self._check_kind()
         pair = isinstance(self.scale, (list, tuple))
         if pair and (self.kind != "axes" or len(self.scale) != 2):
             raise bad_value("scale", "one number or function, or for kind='axes' a pair", self.scale)
         for scale in self.scale if pair else (self.scale,):
-            if not callable(scale) and (isinstance(scale, (bool, str)) or not isinstance(scale, (int, float))):
-                raise bad_type("scale", "a number or a function of the coordinates", scale)
-            if not callable(scale) and not 0.0 <= scale < np.inf:
-                raise bad_value("scale", "finite and not below 0", scale)
+            if not callable(scale):
+                rule = "a finite number not below 0, or a function of the coordinates"
+                number("scale", scale, rule, lambda v: 0.0 <= v < np.inf)
 
     def _check_kind(self) -> None:
         if isinstance(self.kind, str):
@@ -62,29 +59,31 @@ class LevyJumps:
                 then = f"Did you mean {close[0]!r}?" if close else ""
                 raise bad_value("kind", "'isotropic', 'axes' or a 2 x 2 matrix", self.kind, then)
             return
-        matrix = np.asarray(self.kind, dtype=float)
-        if matrix.shape != (2, 2) or not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] <= 0.0:
-            raise bad_value("kind", "'isotropic', 'axes' or a symmetric positive definite 2 x 2 matrix", self.kind)
+        rule = "'isotropic', 'axes' or a symmetric positive definite 2 x 2 matrix"
+        matrix = reals("kind", self.kind, rule)
+        if matrix.shape != (2, 2) or not np.isfinite(matrix).all():
+            raise bad_value("kind", rule, self.kind)
+        if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] <= 0.0:
+            raise bad_value("kind", rule, self.kind)
         object.__setattr__(self, "kind", matrix)
 
     def scale_at(self, coords: tuple[np.ndarray, ...], axis: int = 0) -> np.ndarray:
         """s at points given by `dim` arrays of one shape; for kind="axes" the scale of one axis."""
         scale = self.scale[axis] if isinstance(self.scale, (list, tuple)) else self.scale
-        values = scale(*coords) if callable(scale) else scale
-        return _checked(values, coords, scale)
+        return _checked(call("scale", scale, coords) if callable(scale) else scale, coords)
 
     def __repr__(self) -> str:
         kind = "" if isinstance(self.kind, str) and self.kind == "isotropic" else f", kind={self.kind!r}"
         return f"LevyJumps(stability={self.stability:g}, scale={self.scale!r}{kind})"
 
 
-def _checked(values: Any, coords: tuple[np.ndarray, ...], scale: Callable | float) -> np.ndarray:
+def _checked(values: Any, coords: tuple[np.ndarray, ...]) -> np.ndarray:
     shape = np.broadcast_shapes(*(c.shape for c in coords))
-    try:
-        array = np.broadcast_to(np.asarray(values, dtype=float), shape)
-    except (TypeError, ValueError):
-        raise bad_value("scale", f"of shape {shape} where the points have it", f"shape {np.shape(values)}") from None
-    if not np.isfinite(array).all() or (array < 0.0).any():
-        wrong = array[~(np.isfinite(array) & (array >= 0.0))][0]
-        raise bad_value("scale", "finite and not below 0 at every point", float(wrong))
+    array = fields("scale", values, f"one number, or of shape {shape} where the points have it").astype(float)
+    if array.shape not in ((), shape):
+        raise bad_value("scale", f"of shape {shape} where the points have it", f"shape {array.shape}")
+    array = np.broadcast_to(array, shape)
+    fine = (array >= 0.0) & (array <= LARGEST)
+    if not fine.all():
+        raise bad_value("scale", "finite and not below 0 at every point", float(array[~fine][0]))
     return array

@@ -34,11 +34,12 @@ from ._drawing import (
     stretch,
     styled,
 )
+from .checks import file_name, increasing, number
 from .equation import FokkerPlanck, Points
-from .errors import bad_value
+from .errors import bad_type, bad_value
 from .grid import Grid
 from .results import Solution, Stationary
-from .storage import write_atomically
+from .storage import check_folder, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +60,10 @@ def plot_solution(sol: Solution, times: Sequence[float] | None = None, names: Se
     names : sequence of str, optional
         Names of the coordinates.
     """
-    picked = spread_indices(sol.times.size, 5) if times is None else [sol.index(t) for t in times]
+    if times is None:
+        picked = spread_indices(sol.times.size, 5)
+    else:
+        picked = [sol.index(t, "times") for t in increasing("times", times)]
     labels = coordinate_names(sol.grid, names)
     if sol.grid.dim == 2:
         return _maps(sol, None, picked, labels, None)
@@ -96,6 +100,8 @@ def plot_stationary(
         Its positions at the last time are shown beside the density.
     """
     labels, grid = coordinate_names(st.grid, names), st.grid
+    if ensemble is not None and getattr(ensemble, "dim", None) != grid.dim:
+        raise bad_type("ensemble", f"an Ensemble in {grid.dim} dimension(s), or None", ensemble)
     if grid.dim == 2:
         columns = 1 if ensemble is None else 2
         fig, axes = new_figure(4.4, 3.9, 1, columns)
@@ -317,11 +323,14 @@ def animate_solution(
     """
     from PIL import Image
 
-    if not os.fspath(path).lower().endswith(".gif"):
-        raise bad_value("path", "the name of a .gif file", os.fspath(path), "Convert that with ffmpeg where needed.")
+    if not (name := file_name("path", path)).lower().endswith(".gif"):
+        raise bad_value("path", "the name of a .gif file", name, "Convert that with ffmpeg where needed.")
+    fps = number("fps", fps, "a number from 0.01 to 100", lambda v: 0.01 <= v <= 100.0)
     if sol.grid.dim == 3:
         raise bad_value("sol", "of one or two dimensions for an animation", "three")
-    frames = [_frame(sol, i, coordinate_names(sol.grid, names)) for i in range(sol.times.size)]
+    labels = coordinate_names(sol.grid, names)
+    check_folder(name)
+    frames = [_frame(sol, i, labels) for i in range(sol.times.size)]
     images = [Image.fromarray(frame).quantize(64) for frame in frames]
     duration = round(1000.0 / fps)
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from .checks import call, callable_with, fields, fits_memory, flag, instance, number, whole
+from .checks import mask as region_mask
 from .density import initial_masses
+from .distress import warn_of_resolution, warn_of_tail, warn_of_walls
 from .equation import FokkerPlanck, Points
-from .errors import ConvergenceError, ResolutionWarning, bad_type, bad_value
+from .errors import ConvergenceError, bad_type, bad_value
 from .grid import Grid
-from .results import FirstPassage, Solution, Spectrum, Stationary, output_times
+from .results import FirstPassage, Solution, Spectrum, Stationary, check_rtol, output_times
 from .solvers.driven import GeneratorAt, propagate_driven
 from .solvers.finite_volume import Sampled, generator
 from .solvers.generator import Generator, resolution
-from .solvers.jumps import tail_mass
 from .solvers.memory import propagate_memory
 from .solvers.passage import absorb, solve_backward
 from .solvers.propagate import METHODS, propagate
@@ -73,7 +73,7 @@ def solve(
     """
     moments = output_times(times)
     _check(eq, grid)
-    _check_request(eq, method, rtol, observe)
+    _check_request(eq, method, rtol, progress, observe)
     _check_memory(grid, moments.size)
     start, initial_mass = initial_masses(p0, grid)
     watched = {name: _on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
@@ -107,7 +107,8 @@ def solve(
     if error > max(rtol, 1e-12) or stats["mass_error"] > max(error, 1e-12):
         worst = max(error, stats["mass_error"])
         raise ConvergenceError(f"the error {worst:.1e} exceeds rtol = {rtol:g}; try method='uniformization'", result)
-    _warn_resolution(stats)
+    warn_of_resolution(stats)
+    warn_of_walls(q, start, masses[-1])
     return result
 
 
@@ -153,11 +154,11 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
         **resolution(q, (masses,)),
     }
     if eq.jumps is not None:
-        stats["tail_mass"] = tail_mass(grid, masses, eq.jumps.stability)
+        stats["tail_mass"] = warn_of_tail(grid, masses, eq.jumps.stability)
     d = eq.diffusion_at(Points.centers(grid))
     result = Stationary(grid, masses / grid.volumes, q, d, stats, message=f"{len(parts)} closed part(s)")
     if not result.is_equilibrium:  # without a current the density is exact whatever the Peclet number
-        _warn_resolution(stats)
+        warn_of_resolution(stats)
     return result
 
 
@@ -234,10 +235,9 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6) -> Spectrum:
         Eigenvalues by falling real part; the first is 0 unless walls absorb.
     """
     _autonomous(eq, grid)
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k < grid.size:
-        raise bad_value("k", f"a whole number from 1 to {grid.size - 1}", k)
+    k = whole("k", k, 1, grid.size - 1)
     q = generator(eq, grid)
-    values, right, left = slowest_modes(q, int(k))
+    values, right, left = slowest_modes(q, k)
     return Spectrum(
         grid, values, right.T.reshape(-1, *grid.shape) / grid.volumes, left.T.reshape(-1, *grid.shape), bool(q.exits)
     )
@@ -249,38 +249,37 @@ def _region(name: str, region: Any, grid: Grid, optional: bool = False) -> tuple
         if not optional:
             raise bad_value(name, "given, as no wall absorbs", None, "Pass f(x) -> mask, or make a wall absorbing.")
         return np.zeros(grid.shape, dtype=bool), None
-    if callable(region):
-        mask = np.asarray(region(*Points.centers(grid).coords))
-    else:
-        mask = np.asarray(region)
-    if mask.shape != grid.shape or mask.dtype != bool:
-        raise bad_value(name, f"boolean of the grid's shape {grid.shape}", f"{mask.dtype} {mask.shape}")
-    if not mask.any() or mask.all():
-        got = "all cells" if mask.all() else "no cell center"
+    inside = region_mask(
+        name, call(name, region, Points.centers(grid).coords) if callable(region) else region, grid.shape
+    )
+    if not inside.any() or inside.all():
+        got = "all cells" if inside.all() else "no cell center"
         raise bad_value(name, "a region that holds some cell centers but not all", got, "Refine or move the grid.")
-    return mask, region if callable(region) else None
+    return inside, region if callable(region) else None
 
 
 def _autonomous(eq: Any, grid: Any) -> None:
     """As `_check`, and nothing in the equation changes with time or with the density."""
     _check(eq, grid)
+    _check_factors(grid)
     if eq.time_dependent or eq.interaction is not None:
         got = "an interaction" if eq.interaction is not None else "a coefficient with a parameter `t`"
         raise bad_value("eq", "independent of time and of the density here", got, "Follow it in time with fp.solve.")
 
 
-def _check_request(eq: FokkerPlanck, method: Any, rtol: Any, observe: Any) -> None:
+def _check_request(eq: FokkerPlanck, method: Any, rtol: Any, progress: Any, observe: Any) -> None:
     """The arguments of `solve` that say how, and what to record."""
-    if isinstance(rtol, bool) or not isinstance(rtol, (int, float)):
-        raise bad_type("rtol", "a number between 1e-12 and 1", rtol)
-    if not 1e-12 <= rtol < 1.0:
-        raise bad_value("rtol", "between 1e-12 and 1", rtol)
+    check_rtol(rtol)
     known = tuple(METHODS) if eq.time_order == 1.0 else MEMORY_METHODS
-    if method not in ("auto", *known):
+    if not isinstance(method, str) or method not in ("auto", *known):
         close = difflib.get_close_matches(str(method), known, n=1)
         then = f"Did you mean {close[0]!r}?" if close else ""
         where = "" if eq.time_order == 1.0 else " with time_order below 1"
         raise bad_value("method", "'auto', " + ", ".join(map(repr, known)) + where, method, then)
+    if callable(progress):
+        callable_with("progress", progress, 1)
+    else:
+        flag("progress", progress)
     if observe is not None and not isinstance(observe, Mapping):
         raise bad_type("observe", "a dictionary of functions", observe, 'Such as {"energy": lambda x: x**2}.')
 
@@ -326,7 +325,7 @@ def public_generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
     if eq.time_order < 1.0:
         then = "With memory the density obeys no rate matrix: use fp.solve."
         raise bad_value("time_order", "1 for a generator", eq.time_order, then)
-    return generator(eq, grid, t)
+    return generator(eq, grid, number("t", t))
 
 
 def _generators(eq: FokkerPlanck, grid: Grid) -> GeneratorAt:
@@ -346,20 +345,18 @@ def _generators(eq: FokkerPlanck, grid: Grid) -> GeneratorAt:
 
 
 def _check(eq: Any, grid: Any) -> None:
-    if not isinstance(eq, FokkerPlanck):
-        raise bad_type("eq", "a FokkerPlanck equation", eq)
-    if not isinstance(grid, Grid):
-        raise bad_type("grid", "a Grid", grid, "Make one with fp.Grid((low, high), cells).")
+    instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation")
+    instance("grid", grid, Grid, "a Grid", "Make one with fp.Grid((low, high), cells).")
 
 
 def _on_grid(function: Any, grid: Grid, name: str) -> np.ndarray:
     if not callable(function):
         raise bad_type(name, "a function of the coordinates", function)
-    values = np.asarray(function(*Points.centers(grid).coords), dtype=float)
-    try:
-        values = np.broadcast_to(values, grid.shape)
-    except ValueError:
-        raise bad_value(name, f"a field of the grid's shape {grid.shape}", f"shape {values.shape}") from None
+    rule = f"a field of the grid's shape {grid.shape}"
+    values = fields(name, call(name, function, Points.centers(grid).coords), rule).astype(float)
+    if values.shape not in ((), grid.shape):
+        raise bad_value(name, rule, f"shape {values.shape}")
+    values = np.broadcast_to(values, grid.shape)
     if not np.isfinite(values).all():
         raise bad_value(name, "finite on the grid", values[~np.isfinite(values)][0])
     return values
@@ -367,32 +364,24 @@ def _on_grid(function: Any, grid: Grid, name: str) -> np.ndarray:
 
 def _check_memory(grid: Grid, n_times: int) -> None:
     """Refuse a run that would not fit: masses and densities of every output time, and some 60 numbers a cell beside."""
-    need = 8.0 * grid.size * (2.0 * n_times + 60.0)
-    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") if hasattr(os, "sysconf") else np.inf
-    if need > have:
-        then = "Take fewer cells or fewer output times."
-        raise bad_value(
-            "grid",
-            f"small enough for the {have / 1e9:.1f} GB of free memory",
-            f"about {need / 1e9:.1f} GB needed",
-            then,
-        )
+    fits_memory("grid", 8.0 * grid.size * (2.0 * n_times + 60.0), "Take fewer cells or fewer output times.")
+
+
+def _check_factors(grid: Grid) -> None:
+    """Refuse what factorises a matrix too large for memory.
+
+    Nested dissection fills about 31 n log2(n) numbers in 2D and 20 n^(4/3) in 3D (George 1973); 12 bytes each.
+    """
+    n = float(grid.size)
+    filled = {1: 60.0 * n, 2: 31.0 * n * np.log2(n + 1.0) / 4.0, 3: 20.0 * n ** (4.0 / 3.0)}[grid.dim]
+    fits_memory(
+        "grid", 8.0 * 60.0 * n + 12.0 * filled, "Take fewer cells, or follow the density in time with fp.solve."
+    )
 
 
 def _mass_error(q: Generator, masses: np.ndarray) -> float:
     """How far the mass is from 1, where no wall absorbs."""
     return 0.0 if q.exits else float(np.abs(masses.reshape(len(masses), -1).sum(axis=1) - 1.0).max())
-
-
-def _warn_resolution(stats: dict[str, Any]) -> None:
-    if stats["order"] == 1 and stats["diffusion"] > 0.0:
-        warnings.warn(
-            f"the grid adds a numerical diffusion of {stats['numerical_diffusion']:.2g} to a diffusion of "
-            f"{stats['diffusion']:.2g} (averages over the density; largest cell Peclet number {stats['peclet']:.2g}): "
-            "the density is positive and conservative, but first order in the cell size. Take more cells.",
-            ResolutionWarning,
-            stacklevel=3,
-        )
 
 
 def _extent(grid: Grid, cells: np.ndarray) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import density as _density
-from .errors import bad_type, bad_value
+from .checks import flag, increasing, number, reals, whole
+from .errors import bad_value
 from .grid import Grid
 from .solvers.generator import Generator
 from .solvers.propagate import propagate
@@ -43,11 +44,13 @@ class Moments:
         return _density.covariance(self.masses, self.grid)
 
     def moment(self, k: int) -> np.ndarray:
-        """<x^k> per axis, (dim,) or (n_times, dim)."""
+        """<x^k> per axis for whole k from 0 on, (dim,) or (n_times, dim)."""
+        whole("k", k, 0, 1000)
         return _density.moment(self.masses, self.grid, k)
 
     def marginal(self, axis: int) -> np.ndarray:
         """Density along one axis, (n,) or (n_times, n)."""
+        whole("axis", axis, 0, self.grid.dim - 1)
         return _density.marginal(self.masses, self.grid, axis) / self.grid.widths[axis]
 
 
@@ -92,6 +95,7 @@ class Solution(Moments):
 
     def current(self, index: int = -1) -> np.ndarray:
         """The probability current J at output time number `index`, (dim, *grid.shape), per time."""
+        whole("index", index, -self.times.size, self.times.size - 1)
         if self.generator is not None:
             return self.generator.current(self.masses[index])
         if self.saved_current is None:
@@ -99,12 +103,13 @@ class Solution(Moments):
             raise bad_value("current", "known for this solution", "none", then)
         return self.saved_current[index]
 
-    def index(self, t: float) -> int:
-        """Number of the output time t."""
+    def index(self, t: float, name: str = "t") -> int:
+        """Number of the output time t; `name` is what an error calls it."""
+        t = number(name, t, "one of the output times")
         near = int(np.argmin(np.abs(self.times - t)))
         if not np.isclose(self.times[near], t, rtol=1e-9, atol=1e-12):
             raise bad_value(
-                "t", "one of the output times", t, f"The nearest is {self.times[near]:g}; add {t:g} to `times`."
+                name, "one of the output times", t, f"The nearest is {self.times[near]:g}; add {t:g} to `times`."
             )
         return near
 
@@ -224,11 +229,16 @@ class Stationary(Moments):
         """The integral of J along a circle, counter-clockwise, per time (2D)."""
         if self.grid.dim != 2:
             raise bad_value("grid", "two-dimensional for a circulation", self.grid.dim)
+        whole("points", points, 1, 1_000_000)
+        radius = number("radius", radius, "a positive number", lambda v: 0.0 < v < np.inf)
+        middle = reals("center", center, "two numbers")
+        if middle.shape != (2,) or not np.isfinite(middle).all():
+            raise bad_value("center", "two finite numbers", center)
         angle = 2.0 * np.pi * np.arange(points) / points
         tangent = np.stack([-np.sin(angle), np.cos(angle)])
-        circle = np.asarray(center, dtype=float)[:, None] + radius * np.stack([np.cos(angle), np.sin(angle)])
+        circle = middle[:, None] + radius * np.stack([np.cos(angle), np.sin(angle)])
         flow = [
-            self.grid.interpolate(self.current[a], x) * s[a]
+            self.grid.interpolate(self.current[a], x, "radius") * s[a]
             for x, s in zip(circle.T, tangent.T, strict=True)
             for a in (0, 1)
         ]
@@ -239,6 +249,7 @@ class Stationary(Moments):
 
         The second needs D > 0 everywhere. Infinite where p is zero.
         """
+        flag("invariant", invariant)
         with np.errstate(divide="ignore"):
             energy = -np.log(self.density)
             if not invariant:
@@ -305,7 +316,7 @@ class FirstPassage:
 
     def at(self, x: Any) -> float:
         """Mean time from a point, linearly between the cell centers."""
-        return self.grid.interpolate(self.mean, x)
+        return self.grid.interpolate(self.mean, x, "x")
 
     def survival(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Probability of not having arrived at each of the increasing times, from the initial density p0."""
@@ -317,6 +328,7 @@ class FirstPassage:
 
     def _remaining(self, times: Any, p0: Any, rtol: float) -> list[np.ndarray]:
         array = output_times(times)
+        check_rtol(rtol)
         masses = np.where(self.target, 0.0, _density.initial_masses(p0, self.grid)[0]).ravel()
         return [p for p, _, _ in propagate(self.generator, masses, array, "auto", rtol)]
 
@@ -384,15 +396,12 @@ def _gradient(field: np.ndarray, grid: Grid, axis: int) -> np.ndarray:
 
 def output_times(times: Any) -> np.ndarray:
     """Output times as an array (n_times,), or the sentence that says what is wrong with them."""
-    try:
-        array = np.atleast_1d(np.asarray(times, dtype=float))
-    except (TypeError, ValueError):
-        raise bad_type("times", "a number or a sequence of numbers", times) from None
-    if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
-        raise bad_value("times", "finite numbers, at least one", times)
-    if array[0] < 0.0 or (np.diff(array) <= 0.0).any():
-        raise bad_value("times", "increasing and not below 0", times, "Sort them and drop repeats.")
-    return array
+    return increasing("times", times)
+
+
+def check_rtol(rtol: Any) -> None:
+    """Refuse a tolerance that no propagation can hold."""
+    number("rtol", rtol, "between 1e-12 and 1", lambda v: 1e-12 <= v < 1.0)
 
 
 def _numbers(values: np.ndarray) -> str:

@@ -25,7 +25,7 @@ from .grid import Grid
 from .problems import solve, stationary
 from .results import Solution, Stationary
 from .runfile import Box, Equation, Landscape, RunFile, RunSpec, Start, naming
-from .storage import save_solution, write_atomically
+from .storage import save_solution, uninterrupted, write_text
 
 if TYPE_CHECKING:
     from .montecarlo.ensemble import Ensemble
@@ -329,10 +329,17 @@ def write(problem: Problem, outcomes: list[Outcome], tab: Comparison, folder: Pa
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def room(problem: Problem) -> float:
+    """Bytes that the files of a run will take, at most: densities and currents, and figures."""
+    grid, output = problem.grid, problem.spec.output
+    densities = len(problem.cases) * len(output.models) * len(output.times)
+    return 8.0 * grid.size * (1 + grid.dim) * densities + 1e6 * (1 + 3 * len(problem.cases))
+
+
 def save_table(tab: Comparison, folder: Path) -> None:
     """table.csv and table.md."""
-    write_atomically(folder / "table.csv", tab.save_csv)
-    (folder / "table.md").write_text(tab.to_markdown(), encoding="utf-8")
+    tab.save_csv(str(folder / "table.csv"))
+    write_text(folder / "table.md", tab.to_markdown())
 
 
 def _density_name(outcome: Outcome, model: str) -> str:
@@ -370,6 +377,7 @@ def _move(staging: Path, folder: Path) -> list[Path]:
     """Put the finished files in place; into a folder that exists, each replaces the file of its name."""
     names = sorted(os.listdir(staging))
     folder.mkdir(exist_ok=True)
-    for name in names:
-        os.replace(staging / name, folder / name)
+    with uninterrupted():
+        for name in names:
+            os.replace(staging / name, folder / name)
     return [folder / name for name in names]

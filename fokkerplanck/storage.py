@@ -6,15 +6,21 @@ h5netcdf directly: importing xarray takes longer than most runs.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
 import os
+import shutil
+import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .checks import file_name, flag
 from .errors import bad_value
 from .grid import Grid
 from .results import Solution
@@ -64,17 +70,20 @@ def save_solution(sol: Solution, path: str | os.PathLike, current: bool = True) 
         Whether to store the probability current too, where the solution has one (that of a transfer operator has none);
         it takes `dim` times the room of the density.
     """
-    current = current and (sol.generator is not None or sol.saved_current is not None)
+    current = flag("current", current) and (sol.generator is not None or sol.saved_current is not None)
     variables, attributes = _variables(sol, current), _attributes(sol)
 
     def write(name: str) -> None:
         import h5netcdf
 
-        with h5netcdf.File(name, "w") as file:
+        image = io.BytesIO()  # HDF5 itself crashes where a disk is full
+        with h5netcdf.File(image, "w") as file:
             for key, v in variables.items():
                 _create(file, key, v)
             file.attrs["checksum"] = _checksum(variables, attributes)
             file.attrs.update(attributes)
+        with open(name, "wb") as target:
+            target.write(image.getbuffer())
 
     write_atomically(path, write)
 
@@ -98,7 +107,7 @@ def load(path: str | os.PathLike) -> Solution:
     """
     import h5py
 
-    name = os.fspath(path)
+    name = file_name("path", path)
     if not os.path.isfile(name):
         raise bad_value("path", "the name of an existing file", "none", f"There is no {name}.")
     try:
@@ -117,25 +126,76 @@ def load(path: str | os.PathLike) -> Solution:
         raise _damaged(str(name), error) from error
 
 
+def check_folder(name: str) -> None:
+    """Refuse a file name in no folder, before the work."""
+    folder = os.path.dirname(os.path.abspath(name))
+    if not os.path.isdir(folder):
+        raise bad_value("path", "in an existing folder", name, f"Make {folder} first.")
+
+
 def write_atomically(path: str | os.PathLike, write: Callable[[str], None]) -> None:
     """Call write(name) with a temporary name beside `path`, and rename the file once it is complete."""
-    name = os.path.abspath(os.fspath(path))
+    name = os.path.abspath(file_name("path", path))
+    check_folder(name)
     folder, base = os.path.split(name)
-    if not os.path.isdir(folder):
-        raise bad_value("path", "in an existing folder", str(path), f"Make {folder} first.")
     stem, extension = os.path.splitext(base)
-    handle, temporary = tempfile.mkstemp(suffix=extension, prefix=f".{stem}-", dir=folder)
-    os.close(handle)
+    temporary = name
     try:
+        handle, temporary = tempfile.mkstemp(suffix=extension, prefix=f".{stem}-", dir=folder)
+        os.close(handle)
         write(temporary)
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, name)
-    except BaseException:
-        if os.path.exists(temporary):
+        temporary = name
+    except OSError as error:  # say which file: a full disk does not
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), name) from error
+    finally:
+        if temporary != name and os.path.exists(temporary):
             os.unlink(temporary)
-        raise
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """A text file, at once or not at all."""
+
+    def write(name: str) -> None:
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    write_atomically(path, write)
+
+
+def check_room(folder: str | os.PathLike, need: float, name: str = "folder") -> None:
+    """Refuse a folder that cannot be written to, or on a disk without that many bytes, before hours of work."""
+    place = os.path.abspath(folder)
+    while not os.path.isdir(place):
+        if os.path.exists(place):
+            raise bad_value(name, "a folder", str(folder), f"{place} is a file.")
+        place = os.path.dirname(place)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            free = shutil.disk_usage(place).free
+    except OSError as error:
+        raise bad_value(
+            name, "in a folder you may write to", str(folder), f"{error.strerror}. Choose another."
+        ) from None
+    if need > free:
+        rule = f"on a disk with {need / 1e9:.3g} GB of room"
+        raise bad_value(name, rule, f"{free / 1e9:.3g} GB in {place}", "Ask for fewer times or cells.")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let no signal between the renames of several files; those that come meanwhile come after."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _variables(sol: Solution, current: bool) -> dict[str, _Variable]:

@@ -30,7 +30,7 @@ from .formula import parse_condition
 from .problems import first_passage, solve
 from .run import build
 from .runfile import RunFile
-from .storage import write_atomically
+from .storage import write_atomically, write_text
 
 Report = Callable[[str, float], None]
 
@@ -94,7 +94,7 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
         if rows is None:
             rows = _setting(problem, spec, case.rate, batch)
             text = json.dumps({"mark": mark, "rows": rows})
-            _save(path, text)
+            write_text(path, text)
         done += 1
         report(f"learning rate {case.rate:g}, batch {batch}", done / len(settings))
         return rows
@@ -102,21 +102,17 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
     with warnings.catch_warnings():  # for both threads at once: the filters are global
         warnings.simplefilter("ignore", ResolutionWarning)
         warnings.simplefilter("ignore", ModelWarning)
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, len(settings))) as pool:
+        pool = ThreadPoolExecutor(min(os.cpu_count() or 1, len(settings)))
+        try:
             rows = [row for part in pool.map(work, settings) for row in part]
+        finally:  # whoever interrupts does not wait for the settings under way
+            pool.shutdown(wait=False, cancel_futures=True)
     table = Comparison(COLUMNS, tuple(tuple(row[c] for c in COLUMNS) for row in rows), NOTE)
     last = max(spec.output.times)
     verdicts = tuple(
         _verdict(row) for row in rows if row["model"] not in ("SGD", "SGD, simulated") and row["t"] == last
     )
     return StudyResult(table, verdicts, _write(table, verdicts, folder, max(row["cell"] for row in rows)))
-
-
-def _save(path: Path, text: str) -> None:
-    def write(name: str) -> None:
-        Path(name).write_text(text, encoding="utf-8")
-
-    write_atomically(path, write)
 
 
 def _batches(spec: Any) -> list[int | None]:
@@ -263,8 +259,8 @@ def _verdict(row: dict[str, Any]) -> str:
 def _write(table: Comparison, verdicts: tuple[str, ...], folder: Path, cell: float) -> tuple[Path, ...]:
     listed = "\n".join(f"- {v}" for v in verdicts)
     files = [folder / "study.csv", folder / "study.md"]
-    _save(files[0], table.to_csv())
-    _save(files[1], f"{table.to_markdown()}\n{listed}\n")
+    write_text(files[0], table.to_csv())
+    write_text(files[1], f"{table.to_markdown()}\n{listed}\n")
     for name, column, label in (
         ("distance.png", "W1", "distance W1 to SGD"),
         ("escape.png", "escape", "mean escape time [steps]"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .checks import reals, whole
 from .errors import bad_value
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def hill(samples: Any) -> HillEstimate:
     spreads least compared with its standard error at its upper end. For a stable law of index near 2 the tail
     sets in so late that the plateau overestimates it; fit `stable_fit` there.
     """
-    values = np.abs(np.asarray(samples, dtype=float).ravel())
+    values = np.abs(reals("samples", samples).ravel())
     values = np.sort(values[np.isfinite(values) & (values > 0.0)])[::-1]
     if values.size < 500:
         raise bad_value("samples", "at least 500 finite values that are not zero", values.size)
@@ -144,7 +145,9 @@ def stable_fit(samples: Any, resamples: int = 100, seed: int = 0) -> StableFit:
     Koutrouvelis (1980): ln(-ln |phi(k)|^2) = ln(2 s^a) + a ln k is a straight line in ln k. With the data centred on their
     median and divided by half their quartile distance, the empirical phi is read at k = 0.2, 0.3, ... 1.0.
     """
-    x = np.asarray(samples, dtype=float).ravel()
+    x = reals("samples", samples).ravel()
+    whole("resamples", resamples, 2, 1_000_000)
+    whole("seed", seed, 0)
     if x.size < 200 or not np.isfinite(x).all():
         raise bad_value("samples", "at least 200 finite values", f"{x.size} values")
     low, location, high = np.quantile(x, [0.25, 0.5, 0.75])
@@ -187,10 +190,14 @@ def time_order_from_growth(times: Any, mean_square: Any, standard_error: Any = N
     Mean squares of one ensemble at several times share their paths, so that the error is too small by up to a factor of
     the order of sqrt(n); repeat with independent ensembles where it matters.
     """
-    t, y = np.asarray(times, dtype=float), np.asarray(mean_square, dtype=float)
-    if t.ndim != 1 or t.shape != y.shape or t.size < 2 or not (t > 0).all() or not (y > 0).all():
-        raise bad_value("times", "positive, as many as positive mean squares, at least two", f"{t.shape} and {y.shape}")
-    sigma = np.ones(t.size) if standard_error is None else np.asarray(standard_error, dtype=float) / y
+    t, y = reals("times", times), reals("mean_square", mean_square)
+    if t.ndim != 1 or t.size < 2 or not np.isfinite(t).all() or not (np.diff(t) > 0).all() or t[0] <= 0.0:
+        raise bad_value("times", "positive and increasing, at least two", times)
+    sigma = np.ones(t.size) if standard_error is None else reals("standard_error", standard_error)
+    for name, values in (("mean_square", y), ("standard_error", sigma)):
+        if values.shape != t.shape or not np.isfinite(values).all() or not (values > 0).all():
+            raise bad_value(name, "positive, one a time", values)
+    sigma = sigma if standard_error is None else sigma / y
     design = np.stack([np.log(t), np.ones(t.size)], axis=1) / sigma[:, None]
     target = np.log(y) / sigma
     solution, *_ = np.linalg.lstsq(design, target, rcond=None)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from ..checks import LARGEST, reals
+from ..errors import bad_value
 from ..grid import Grid
 from .kernels.products import Operator, apply
 
@@ -87,6 +89,11 @@ class Generator:
         for link in self.links:
             total += np.bincount(link.lower, link.forward, total.size)
             total += np.bincount(link.upper, link.backward, total.size)
+        if not (total < LARGEST).all():
+            place = np.unravel_index(int(np.argmax(~(total < LARGEST))), self.grid.shape)
+            where = tuple(float(f"{c[i]:.6g}") for c, i in zip(self.grid.centers, place, strict=True))
+            rule = f"such that rates between cells stay below {LARGEST:g}"
+            raise bad_value("eq", rule, f"more at {where}", "Look for an overflow in drift or diffusion.")
         return total
 
     @cached_property
@@ -144,16 +151,16 @@ class Generator:
 
     def apply(self, masses: np.ndarray) -> np.ndarray:
         """Q P, for P of shape grid.shape or raveled."""
-        masses = np.asarray(masses, dtype=float)
+        p = self._raveled(masses)
         result = np.empty(self.grid.size)
-        apply(self.near_operator, np.ascontiguousarray(masses.ravel()), result)
+        apply(self.near_operator, np.ascontiguousarray(p), result)
         if self.jumps is not None:
-            result += self.jumps.apply(masses)
-        return result.reshape(masses.shape)
+            result += self.jumps.apply(p)
+        return result.reshape(np.shape(masses))
 
     def flux(self, masses: np.ndarray) -> list[np.ndarray]:
         """Net probability per time through the links of each family, from lower to upper, in the order of `links`."""
-        p = np.asarray(masses, dtype=float).ravel()
+        p = self._raveled(masses)
         return [link.forward * p[link.lower] - link.backward * p[link.upper] for link in self.links]
 
     def current(self, masses: np.ndarray) -> np.ndarray:
@@ -163,7 +170,7 @@ class Generator:
         Jumps count in 1D, by what they carry across each face; in 2D the current is that of the links alone.
         """
         grid = self.grid
-        p = np.asarray(masses, dtype=float).ravel()
+        p = self._raveled(masses)
         half = [np.broadcast_to(w, grid.shape).ravel() for w in _half_widths(grid)]
         total = np.zeros((grid.dim, grid.size))
         for link, flux in zip(self.links, self.flux(p), strict=True):
@@ -182,7 +189,15 @@ class Generator:
 
     def outflux(self, masses: np.ndarray) -> float:
         """Probability per time that leaves through the absorbing walls."""
-        return float((self.escape * np.asarray(masses, dtype=float).ravel()).sum())
+        return float((self.escape * self._raveled(masses)).sum())
+
+    def _raveled(self, masses: np.ndarray) -> np.ndarray:
+        """Masses in the order of the cells; the compiled loops would read past the end of an array too short."""
+        rule = f"cell masses of the grid's shape {self.grid.shape}, or raveled"
+        p = reals("masses", masses, rule)
+        if p.shape not in (self.grid.shape, (self.grid.size,)):
+            raise bad_value("masses", rule, f"shape {p.shape}")
+        return p.ravel()
 
     def __repr__(self) -> str:
         families = len({link.offset for link in self.links})

@@ -11,13 +11,13 @@ SOLVERS = ROOT / "solvers"
 
 # A module imports from its own level or below; what a level holds beyond this list is placed by its folder
 LEVELS = [
-    {"errors"},
+    {"errors", "checks", "_cache"},
     {"grid", "solvers.kernels"},
     {"_symbolic", "formula", "jumps", "equation", "density"},
     {"solvers"},
     {"montecarlo", "sgd"},
     {"results", "distances"},
-    {"basins", "compare", "deep_linear", "problems", "storage", "tail", "sgd.operator", "sgd.chain"},
+    {"basins", "compare", "deep_linear", "distress", "problems", "storage", "tail", "sgd.operator", "sgd.chain"},
     {"plotting", "_drawing"},
     {"runfile", "run", "study", "selfcheck"},
     {"cli"},

@@ -170,7 +170,7 @@ def test_bad_input_is_one_sentence_and_status_2(here):
 
 def test_output_folders_that_cannot_be(here):
     (here / "q.toml").write_text(ONE)
-    line = "fokkerplanck: `--out` must be a folder, got 'q.toml'. There is a file of that name."
+    line = f"fokkerplanck: `--out` must be a folder, got 'q.toml'. {here / 'q.toml'} is a file."
     assert refused("run", "q.toml", "--out", "q.toml") == line
     assert refused("run", "q.toml", "--out", "q.toml/sub").startswith("fokkerplanck: ")
 

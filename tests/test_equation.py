@@ -160,7 +160,7 @@ def test_an_equation_is_frozen_and_conventions_have_names_and_numbers():
         ({"potential": 2.0, "diffusion": 1.0}, TypeError, r"`potential` must be .*a function or an array, got 2\.0"),
         ({"diffusion": 1.0, "convention": "strato"}, ValueError, "`convention` must be .*got 'strato'.*'stratonovich'"),
         ({"diffusion": 1.0, "convention": 1.5}, ValueError, r"`convention` must be .*a number in \[0, 1\], got 1\.5"),
-        ({"diffusion": 1.0, "convention": True}, ValueError, "`convention` must be .*got True"),
+        ({"diffusion": 1.0, "convention": True}, TypeError, "`convention` must be .*got True"),
         ({"diffusion": 1.0, "interaction": 3.0}, TypeError, r"`interaction` must be None or fp\.Swarm.*, got 3\.0"),
     ],
 )

@@ -73,9 +73,9 @@ def test_locate_finds_the_cell_that_holds_a_point():
     grid = fp.Grid([(0, 1), (0, 2)], [4, 4])
     assert grid.locate((0.26, 0.0)) == (1, 0)
     assert grid.locate((1.0, 2.0)) == (3, 3)
-    with pytest.raises(ValueError, match=r"`x` must be inside the box \[0, 1\], got 1\.1"):
+    with pytest.raises(ValueError, match=r"`point` must be inside the box \[0, 1\], got 1\.1"):
         grid.locate((1.1, 0.5))
-    with pytest.raises(ValueError, match=r"`x` must be a point with 2 coordinate\(s\)"):
+    with pytest.raises(ValueError, match=r"`point` must be a point with 2 coordinate\(s\)"):
         grid.locate((0.5,))
 
 

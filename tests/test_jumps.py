@@ -284,9 +284,9 @@ def test_bad_input():
         fp.LevyJumps(2.5)
     with pytest.raises(TypeError, match=r"`stability` must be a number in \(0, 2\]"):
         fp.LevyJumps("heavy")
-    with pytest.raises(ValueError, match="`scale` must be finite and not below 0, got -1"):
+    with pytest.raises(ValueError, match="`scale` must be a finite number not below 0"):
         fp.LevyJumps(1.5, -1.0)
-    with pytest.raises(TypeError, match="`scale` must be a number or a function"):
+    with pytest.raises(TypeError, match="`scale` must be a finite number not below 0, or a function"):
         fp.LevyJumps(1.5, "large")
     with pytest.raises(ValueError, match="`scale` must be one number or function, or for kind='axes' a pair"):
         fp.LevyJumps(1.5, [1.0, 2.0])

@@ -164,7 +164,7 @@ BAD = [
     (ls.scalar_net, {"noise": np.inf}, "noise", ValueError),
     (ls.scalar_chain, {"depth": 0}, "depth", ValueError),
     (ls.logistic_regression, {"x": [1.0, 2.0], "y": [0.0, 1.0]}, "y", ValueError),
-    (ls.linear_regression, {"x": [1.0, 2.0], "y": [0.0]}, "x", ValueError),
+    (ls.linear_regression, {"x": [1.0, 2.0], "y": [0.0]}, "y", ValueError),
 ]
 
 

@@ -140,7 +140,7 @@ def test_quasi_two_dimensional_kramers_time_with_a_diagonal_target():
         (None, ["target", "given, as no wall absorbs"]),
         (lambda x: x > 5, ["target", "no cell center"]),
         (lambda x: x > -5, ["target", "all cells"]),
-        (np.zeros(3, dtype=bool), ["target", "boolean of the grid's shape"]),
+        (np.zeros(3, dtype=bool), ["target", "boolean of shape"]),
         (lambda x: x, ["target", "boolean"]),
     ],
 )

@@ -73,5 +73,5 @@ def test_bad_input():
         fp.stable_fit(np.ones(10))
     with pytest.raises(ValueError, match="`samples` must be with distinct quartiles"):
         fp.stable_fit(np.ones(1000))
-    with pytest.raises(ValueError, match="`times` must be positive, as many as positive mean squares"):
+    with pytest.raises(ValueError, match="`mean_square` must be positive, one a time"):
         fp.time_order_from_growth([1.0, 2.0], [1.0])

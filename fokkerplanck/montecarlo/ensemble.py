@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..checks import call, instance, mask, number
 from ..errors import bad_type, bad_value
+from ..grid import Grid
 
 
 class Share(NamedTuple):
@@ -75,8 +77,9 @@ class Ensemble:
         It integrates to the share of the paths inside the box. The standard error in a cell of volume V that holds the
         share P of n paths is sqrt(P (1 - P) / n) / V.
         """
-        if len(grid.edges) != self.dim:
-            raise bad_value("grid", f"of dimension {self.dim}, as the paths are", len(grid.edges))
+        instance("grid", grid, Grid, "a Grid", "Make one with fp.Grid((low, high), cells).")
+        if grid.dim != self.dim:
+            raise bad_value("grid", f"of dimension {self.dim}, as the paths are", grid.dim)
         counts = [np.histogramdd(p[np.isfinite(p).all(axis=1)], bins=list(grid.edges))[0] for p in self.positions]
         return np.array(counts) / (self.n_paths * np.asarray(grid.volumes))
 
@@ -92,10 +95,8 @@ class Ensemble:
         if not callable(inside):
             raise bad_type("inside", "a function of the coordinates that returns a boolean mask", inside)
         with np.errstate(invalid="ignore", over="ignore"):
-            mask = np.asarray(inside(*np.moveaxis(self.positions, -1, 0)))
-        if mask.shape != self.positions.shape[:2] or mask.dtype != bool:
-            raise bad_value("inside", f"boolean of shape {self.positions.shape[:2]}", f"{mask.dtype} {mask.shape}")
-        share = (mask & np.isfinite(self.positions).all(axis=2)).mean(axis=1)
+            found = mask("inside", call("inside", inside, np.moveaxis(self.positions, -1, 0)), self.positions.shape[:2])
+        share = (found & np.isfinite(self.positions).all(axis=2)).mean(axis=1)
         return Share(share, np.sqrt(share * (1.0 - share) / self.n_paths))
 
     def hill(self, t: float | None = None) -> Any:
@@ -111,6 +112,7 @@ class Ensemble:
 
     def at(self, t: float) -> np.ndarray:
         """Positions at a recorded time, shape (n_paths, dim)."""
+        t = number("t", t, "a recorded time")
         index = int(np.argmin(np.abs(self.times - t)))
         if not np.isclose(self.times[index], t, rtol=1e-12, atol=0.0):
             raise bad_value("t", "a recorded time", t, f"The nearest is {self.times[index]}.")

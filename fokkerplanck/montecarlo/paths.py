@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import call, fits_memory, increasing, instance, mask, number, reals, whole
 from ..equation import FokkerPlanck, Points
 from ..errors import bad_type, bad_value
 from ..grid import Grid
 from .ensemble import Ensemble
-from .sgd_paths import _starts, _whole
+from .sgd_paths import MOST_PATHS, _starts
 from .stable import fill_positive, fill_symmetric
 
 BLOCK = 8192  # paths that share a stream of random numbers
@@ -68,20 +69,19 @@ def simulate(
     Ensemble
         With `exit_times` where there is a target or an absorbing wall; inf where a path is still under way.
     """
-    if not isinstance(eq, FokkerPlanck):
-        raise bad_type("eq", "a FokkerPlanck equation", eq)
-    moments = _moments(times)
-    if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not 0.0 < dt < np.inf:
-        raise bad_value("dt", "a positive number", dt)
+    instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation")
+    moments = increasing("times", times)
+    dt = _step("dt", dt, float(moments[-1]) ** eq.time_order)
     if target is not None and not callable(target):
         raise bad_type("target", "a function of the coordinates that returns a mask", target)
-    if grid is not None and not isinstance(grid, Grid):
-        raise bad_type("grid", "a Grid, whose walls act, or None", grid)
-    n_paths, seed = _whole("n_paths", n_paths, 1), _whole("seed", seed, 0)
+    instance("grid", grid, (Grid, type(None)), "a Grid, whose walls act, or None")
+    n_paths, seed = whole("n_paths", n_paths, 1, MOST_PATHS), whole("seed", seed, 0)
     swarm_size = _swarm_size(eq, swarm_size, n_paths)
+    dim = _dimension(eq, p0, grid)
+    fits_memory("n_paths", 8.0 * n_paths * dim * (moments.size + 12.0), "Record fewer times or run in parts.")
     first, *streams = np.random.SeedSequence(seed).spawn(1 + -(-n_paths // BLOCK))
-    starts = _starts(p0, n_paths, _dimension(eq, p0, grid), np.random.default_rng(first))
-    walk = _Walk(eq, float(dt), starts.T.copy(), [np.random.default_rng(s) for s in streams], grid, target, swarm_size)
+    starts = _starts(p0, n_paths, dim, np.random.default_rng(first))
+    walk = _Walk(eq, dt, starts.T.copy(), [np.random.default_rng(s) for s in streams], grid, target, swarm_size)
     if eq.time_order == 1.0:
         positions = walk.ordinary(moments)
     elif eq.interaction is not None:
@@ -97,7 +97,7 @@ def simulate(
 def _swarm_size(eq: FokkerPlanck, size: Any, n_paths: int) -> int:
     if size is None:
         return n_paths
-    size = _whole("swarm_size", size, 2)
+    size = whole("swarm_size", size, 2)
     if eq.interaction is None:
         raise bad_value("swarm_size", "None without an interaction", size, "Such as interaction=fp.Swarm(0.1).")
     if n_paths % size:
@@ -105,23 +105,23 @@ def _swarm_size(eq: FokkerPlanck, size: Any, n_paths: int) -> int:
     return size
 
 
-def _moments(times: Any) -> np.ndarray:
-    array = np.atleast_1d(np.asarray(times, dtype=float))
-    if (
-        array.ndim != 1
-        or array.size == 0
-        or not np.isfinite(array).all()
-        or (np.diff(array) <= 0).any()
-        or array[0] < 0
-    ):
-        raise bad_value("times", "finite, increasing and not below 0", times, "Sort them and drop repeats.")
-    return array
+def _step(name: str, value: Any, end: float) -> float:
+    """A step that fits into the whole time, and not too often."""
+    step = number(name, value, "a positive number", lambda v: 0.0 < v < np.inf)
+    if 0.0 < end < step:
+        raise bad_value(name, "no longer than the whole time", value, f"That is {end:g}.")
+    if end / step > MAX_STEPS:
+        rule = f"at least the last of `times` over {MAX_STEPS:g}"
+        raise bad_value(name, rule, value, "Simulate a shorter time, or solve for the density.")
+    return step
 
 
 def _dimension(eq: FokkerPlanck, p0: Any, grid: Grid | None) -> int:
     if grid is not None:
         return grid.dim
-    if hasattr(p0, "sample"):
+    if not hasattr(p0, "sample"):
+        p0 = reals("p0", p0, "a density to sample from, a point or an array of starts")
+    elif not isinstance(p0, type):
         return int(np.atleast_2d(p0.sample(np.random.default_rng(0), 1)).shape[1])
     return 1 if np.ndim(p0) == 0 else int(np.shape(p0)[-1]) if np.ndim(p0) == 2 else max(1, int(np.size(p0)))
 
@@ -257,7 +257,7 @@ class _Walk:
                 arrived |= (x[axis] < self.grid.edges[axis][0]) | (x[axis] > self.grid.edges[axis][-1])
             self.x[:, active] = x
         if self.target is not None:
-            arrived |= np.asarray(self.target(*x), dtype=bool)
+            arrived |= mask("target", call("target", self.target, x), arrived.shape)
         self.exits[active[arrived]] = self.clock[active[arrived]]
         self.moving = active[~arrived]
 

@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import call, fits_memory, mask, whole
 from ..errors import bad_type, bad_value
 from ..formula import Condition, parse_condition
 from .ensemble import Ensemble
 
 BLOCK = 512  # paths that move in lockstep: their state fits the first-level cache
+MOST_PATHS = 2**40
+MOST_STEPS = 2**50  # of all paths together: a year and more
 STRIDE = 4096  # steps between two looks at whether the user has interrupted
 _EVERY, _REPEATED, _DISTINCT, _EPOCH = 0, 1, 2, 3  # modes of the kernel `advance`
 
@@ -35,10 +38,12 @@ def simulate(
     threads: int | None = None,
 ) -> Ensemble:
     """Simulate SGD; see `fokkerplanck.sgd.SGD.simulate`."""
-    n_paths = _whole("n_paths", n_paths, 1)
-    seed = _whole("seed", seed, 0)
-    workers = _whole("threads", threads, 1) if threads is not None else os.cpu_count() or 1
+    n_paths = whole("n_paths", n_paths, 1, MOST_PATHS)
+    seed = whole("seed", seed, 0)
+    workers = whole("threads", threads, 1, 10_000) if threads is not None else os.cpu_count() or 1
     times, horizon = _schedule(steps, max_steps, target)
+    if target is None and n_paths * horizon > MOST_STEPS:
+        raise bad_value("steps", f"at most {MOST_STEPS:.1e} over all paths", f"{n_paths} paths of {horizon} steps")
     condition = _target(target, sgd.loss.parameters)
     dim = sgd.loss.dim * (2 if sgd.momentum else 1)
     per_path = 0 if _mode(sgd) == _EVERY else sgd.batch_size + (sgd.loss.n_samples if sgd.shuffle else 0)
@@ -87,10 +92,7 @@ class _Block:
         """Move paths inside the target behind the active ones and note the step."""
         if self.condition is None or not self.active:
             return
-        inside = np.asarray(self.condition(*self.theta[:, : self.active]))
-        if inside.shape != (self.active,) or inside.dtype != bool:
-            got = f"{inside.dtype} {inside.shape}"
-            raise bad_value("target", f"a function that returns a boolean mask of shape ({self.active},) here", got)
+        inside = mask("target", call("target", self.condition, self.theta[:, : self.active]), (self.active,))
         if inside.any():
             self.exits[self.ids[: self.active][inside]] = self.step
             order = np.concatenate([np.flatnonzero(~inside), np.flatnonzero(inside)])
@@ -242,25 +244,8 @@ def _run(blocks: list[_Block], times: list[int], horizon: int, starts: np.ndarra
 
 def _check_memory(n_paths: int, n_times: int, dim: int, batch: int) -> None:
     """Refuse a run whose positions and batches cannot fit into memory, before any work."""
-    needed = n_paths * (8 * dim * (n_times + 2) + 4 * batch)
-    try:
-        present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not every system can tell
-        return
-    if needed > 0.8 * present:
-        rule = f"small enough for memory ({present / 2**30:.0f} GiB)"
-        then = (
-            f"{n_times} times and batches of {batch} need {needed / 2**30:.0f} GiB; record fewer steps or run in parts."
-        )
-        raise bad_value("n_paths", rule, n_paths, then)
-
-
-def _whole(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise bad_type(name, f"a whole number of at least {least}", value)
-    if value < least:
-        raise bad_value(name, f"a whole number of at least {least}", value)
-    return int(value)
+    need = n_paths * (8.0 * dim * (n_times + 2) + 4.0 * batch)
+    fits_memory("n_paths", need, f"{n_times} times, batches of {batch}: record fewer steps or run in parts.")
 
 
 def _schedule(steps: Any, max_steps: Any, target: Any) -> tuple[list[int], int]:
@@ -268,7 +253,7 @@ def _schedule(steps: Any, max_steps: Any, target: Any) -> tuple[list[int], int]:
     if max_steps is not None:
         if target is None:
             raise bad_value("max_steps", "None without a target", max_steps, "Give the steps to record instead.")
-        max_steps = _whole("max_steps", max_steps, 1)
+        max_steps = whole("max_steps", max_steps, 1, MOST_STEPS)
     if steps is None:
         if max_steps is None:
             raise bad_value("steps", "given unless target and max_steps are", None, "Such as steps=[0, 10, 100].")
@@ -281,7 +266,7 @@ def _schedule(steps: Any, max_steps: Any, target: Any) -> tuple[list[int], int]:
         raise bad_type("steps", "a list of whole numbers", steps)
     if not array.size or array[0] < 0 or (np.diff(array) <= 0).any():
         raise bad_value("steps", "increasing, from 0 on", steps, "Sort them and drop repeats.")
-    last = int(array[-1])
+    last = whole("steps", array[-1], 0, MOST_STEPS)
     if max_steps is not None and max_steps < last:
         raise bad_value("max_steps", f"at least the last recorded step, {last}", max_steps)
     return [int(s) for s in array], max_steps or last
@@ -318,7 +303,7 @@ def _phase_starts(p0: Any, n_paths: int, d: int, dim: int, generator: np.random.
 def _starts(p0: Any, n_paths: int, dim: int, generator: np.random.Generator) -> np.ndarray:
     """Where the paths start, shape (n_paths, dim)."""
     then = f"Give a density to sample from, a point of {dim} numbers, or one row a path (n_paths={n_paths})."
-    if hasattr(p0, "sample"):
+    if hasattr(p0, "sample") and not isinstance(p0, type):
         starts = np.asarray(p0.sample(generator, n_paths))
         if starts.ndim == 1 and dim == 1:
             starts = starts[:, None]

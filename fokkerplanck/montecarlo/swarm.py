@@ -6,22 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import number, whole
 from ..errors import bad_value
 from .ensemble import Ensemble
-from .sgd_paths import BLOCK, _CompiledBlock, _PythonBlock, _schedule, _starts, _whole
+from .sgd_paths import BLOCK, _CompiledBlock, _PythonBlock, _schedule, _starts
 
 
 def simulate_swarm(
     sgd: Any, p0: Any, steps: Any, strength: float, n_workers: int = 1000, n_swarms: int = 10, seed: int = 0
 ) -> Ensemble:
     """theta' = theta - eta g_B(theta) - strength (theta - mean of the swarm); see `fokkerplanck.sgd.SGD.simulate_swarm`."""
-    if isinstance(strength, bool) or not isinstance(strength, int | float) or not 0.0 <= strength <= 1.0:
-        raise bad_value("strength", "a number from 0 to 1, per step", strength)
+    strength = number("strength", strength, "a number from 0 to 1, per step", lambda v: 0.0 <= v <= 1.0)
     if sgd.momentum:
         raise bad_value("momentum", "0 for a swarm", sgd.momentum, "The equation of a swarm has no velocities.")
-    n_workers, n_swarms = _whole("n_workers", n_workers, 2), _whole("n_swarms", n_swarms, 1)
+    n_workers, n_swarms = whole("n_workers", n_workers, 2), whole("n_swarms", n_swarms, 1)
     times, horizon = _schedule(steps, None, None)
-    first, *streams = np.random.SeedSequence(_whole("seed", seed, 0)).spawn(1 + n_swarms)
+    first, *streams = np.random.SeedSequence(whole("seed", seed, 0)).spawn(1 + n_swarms)
     starts = _starts(p0, n_workers * n_swarms, sgd.loss.dim, np.random.default_rng(first))
     positions = np.empty((len(times), *starts.shape))
     for k, stream in enumerate(streams):

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import bad_value
+from ..checks import fits_memory, increasing, number, whole
+from ..errors import bad_type, bad_value
 from .ensemble import Ensemble
-from .paths import _moments
-from .sgd_paths import BLOCK, _CompiledBlock, _PythonBlock, _starts, _whole
+from .paths import MAX_STEPS
+from .sgd_paths import BLOCK, MOST_PATHS, _CompiledBlock, _PythonBlock, _starts
 from .stable import waiting_times
 
 
@@ -59,12 +60,16 @@ def simulate_waiting(
     -------
     Ensemble
     """
-    moments = _moments(times)
-    if not 0.0 < time_order <= 1.0:
-        raise bad_value("time_order", "in (0, 1]", time_order)
-    if not 0.0 < scale < np.inf:
-        raise bad_value("scale", "a positive number", scale)
-    n_paths, seed = _whole("n_paths", n_paths, 1), _whole("seed", seed, 0)
+    if not hasattr(sgd, "loss") or isinstance(sgd, type):
+        raise bad_type("sgd", "an SGD", sgd)
+    moments = increasing("times", times)
+    order = number("time_order", time_order, "in (0, 1]", lambda v: 0.0 < v <= 1.0)
+    number("scale", scale, "a positive number", lambda v: 0.0 < v < np.inf)
+    if not (moments[-1] / scale) ** order <= MAX_STEPS:
+        then = "Take earlier times, or sgd.transfer_operator(grid).evolve_waiting for the density."
+        raise bad_value("times", f"at most {MAX_STEPS:g} steps away, at this `scale`", times, then)
+    n_paths, seed = whole("n_paths", n_paths, 1, MOST_PATHS), whole("seed", seed, 0)
+    fits_memory("n_paths", 8.0 * n_paths * (sgd.loss.dim + 1.0) * (moments.size + 4.0), "Record fewer times.")
     first, waits, *streams = np.random.SeedSequence(seed).spawn(2 + -(-n_paths // BLOCK))
     starts = _starts(p0, n_paths, sgd.loss.dim, np.random.default_rng(first))
     counts = step_counts(np.random.default_rng(waits), moments, time_order, n_paths, scale)

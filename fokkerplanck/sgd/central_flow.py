@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from ..checks import increasing, number, reals
 from ..errors import ConvergenceError, bad_value
 
 
@@ -51,10 +52,9 @@ def central_flow(sgd: Any, start: Any, steps: Any, rtol: float = 1e-8) -> Centra
     rtol : float
         Of the integration.
     """
-    times = np.atleast_1d(np.asarray(steps, dtype=float))
-    if times.ndim != 1 or times.size == 0 or times[0] < 0.0 or (np.diff(times) <= 0.0).any():
-        raise bad_value("steps", "increasing, from 0 on", steps)
-    x = np.atleast_1d(np.asarray(start, dtype=float))
+    times = increasing("steps", steps)
+    number("rtol", rtol, "a number from 1e-13 to below 1", lambda v: 1e-13 <= v < 1.0)
+    x = np.atleast_1d(reals("start", start, f"{sgd.loss.dim} finite numbers"))
     if x.shape != (sgd.loss.dim,) or not np.isfinite(x).all():
         raise bad_value("start", f"{sgd.loss.dim} finite numbers", start)
     edge = 2.0 / sgd.learning_rate

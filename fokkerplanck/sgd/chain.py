@@ -59,7 +59,7 @@ class ChainPassage:
 
     def at(self, x: Any) -> float:
         """Mean number of steps from a point, linearly between the cell centers."""
-        self.grid.locate(x)
+        self.grid.locate(x, "x")
         weights = _density.deposit(np.atleast_1d(np.asarray(x, dtype=float))[None], np.ones(1), self.grid)
         used = weights > 0.0
         return float(weights[used] @ self.mean[used])

@@ -12,6 +12,7 @@ sample. This is faster, and it is what keeps a small covariance accurate where t
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import os
@@ -231,7 +232,13 @@ def _cache_file(name: str, source: str) -> Path:
     try:
         return _write_once(folder, name, source)
     except OSError:
-        return _write_once(Path(tempfile.mkdtemp(prefix="fokkerplanck-")), name, source)
+        return _write_once(Path(_own_folder().name), name, source)
+
+
+@functools.cache
+def _own_folder() -> tempfile.TemporaryDirectory:
+    """A folder of this process, which goes with it."""
+    return tempfile.TemporaryDirectory(prefix="fokkerplanck-")
 
 
 def _write_once(folder: Path, name: str, source: str) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import callable_with
 from ..errors import bad_type, bad_value
 from ..formula import checked_names
 
@@ -20,6 +21,7 @@ def read_data(data: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, tup
     moments of the gradient are then those of the stream to within its sampling error, 1 / sqrt(STREAM) = 0.7 %.
     """
     if callable(data):
+        callable_with("data", data, 2)
         data = data(np.random.default_rng(0), STREAM)
     if isinstance(data, Mapping):
         if columns is not None:
@@ -36,7 +38,7 @@ def read_data(data: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, tup
         raise bad_value("data", "a mapping of columns or an array with one row a sample", data)
     if columns is None:
         return table, None
-    names = checked_names(columns)
+    names = checked_names(columns, "columns")
     if table.ndim == 1 and len(names) == 1:
         table = table[:, None]
     if table.ndim != 2 or table.shape[1] != len(names):

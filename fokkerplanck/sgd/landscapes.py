@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import instance, number, reals, whole
 from ..equation import FokkerPlanck
 from ..errors import bad_type, bad_value
 from .loss import SampleLoss
@@ -87,7 +88,12 @@ def stationary_ratio(landscape: Landscape, sgd: Any, split: float = 0.0, alpha: 
     """
     from scipy.integrate import quad
 
+    instance("landscape", landscape, Landscape, "a Landscape")
     (low, high), w = landscape.box[0], np.linspace(*landscape.box[0], 20_001)
+    number("split", split, f"between {low:g} and {high:g}", lambda v: low < v < high)
+    number("alpha", alpha, "a number in [0, 1]", lambda v: 0.0 <= v <= 1.0)
+    if not hasattr(sgd, "diffusion") or isinstance(sgd, type):
+        raise bad_type("sgd", "an SGD", sgd)
     diffusion = sgd.diffusion(w)
     force = sgd.drift(w) / diffusion
     exponent = np.concatenate([[0.0], np.cumsum(0.5 * (force[1:] + force[:-1]) * np.diff(w))])
@@ -102,9 +108,7 @@ def stationary_ratio(landscape: Landscape, sgd: Any, split: float = 0.0, alpha: 
 
 def degenerate(order: int = 4, noise: float = 0.5) -> Landscape:
     """w^order / order, each of two samples (1 +- noise) times it: does SGD stick to a minimum whose noise vanishes?"""
-    if isinstance(order, bool) or not isinstance(order, int | np.integer):
-        raise bad_type("order", "an even whole number of at least 2", order)
-    if order < 2 or order % 2:
+    if whole("order", order, 2, 100) % 2:
         raise bad_value("order", "an even whole number of at least 2", order)
     noise = _positive("noise", noise)
     loss = SampleLoss(f"(1 + s*{noise!r})*w**{int(order)}/{int(order)}", ["w"], {"s": [-1.0, 1.0]})
@@ -122,7 +126,7 @@ def _samples(target: float, noise: float) -> tuple[np.ndarray, np.ndarray]:
 
 def scalar_net(target: float = 1.0, noise: float = 0.5) -> Landscape:
     """The two-layer net y = w2 w1 x: minima on the hyperbola w1 w2 = target, a saddle at the origin."""
-    x, y = _samples(_finite("target", target), _finite("noise", noise))
+    x, y = _samples(number("target", target), number("noise", noise))
     loss = SampleLoss("(y - w2*w1*x)**2/2", ["w1", "w2"], {"x": x, "y": y})
     return Landscape(
         "scalar net", loss, ((-2.0, 2.0), (-2.0, 2.0)), barriers=((0.0, 0.0),),
@@ -133,7 +137,7 @@ def scalar_net(target: float = 1.0, noise: float = 0.5) -> Landscape:
 def scalar_chain(depth: int = 3, target: float = 1.0, noise: float = 0.5) -> Landscape:
     """The deep linear chain y = w_L ... w_1 x, L = depth; see `chain_equation` for its balanced reduction to one number."""
     depth = _depth(depth)
-    x, y = _samples(_finite("target", target), _finite("noise", noise))
+    x, y = _samples(number("target", target), number("noise", noise))
     names = [f"w{k + 1}" for k in range(depth)]
     loss = SampleLoss(f"(y - {'*'.join(names)}*x)**2/2", names, {"x": x, "y": y})
     return Landscape(
@@ -155,7 +159,9 @@ def chain_equation(
     See `fokkerplanck.deep_linear.ModeEquation` for its grid, its densities and its passage times.
     """
     n, eta = float(_depth(depth)), _positive("learning_rate", learning_rate)
-    temperature = eta / batch_size
+    number("target", target)
+    number("noise", noise)
+    temperature = eta / whole("batch_size", batch_size, 1, 2**31 - 1)
 
     def spread(s: np.ndarray) -> np.ndarray:
         return (kurtosis - 1.0) * (target - s) ** 2 + noise**2
@@ -178,17 +184,19 @@ def linear_regression(x: Any, y: Any) -> Landscape:
 
 def logistic_regression(x: Any, y: Any) -> Landscape:
     """ln(1 + exp(-y w . x)) on data x (N, d) and labels y = +-1; parameters w0, w1, ..."""
-    labels = np.asarray(y, dtype=float)
+    labels = reals("y", y, "labels -1 and 1")
     if not np.isin(labels, (-1.0, 1.0)).all():
         raise bad_value("y", "labels -1 and 1", labels[~np.isin(labels, (-1.0, 1.0))][:1], "Write 2*y - 1 for 0 and 1.")
     return _regression("logistic regression", x, labels, "softplus(-y*({}))")
 
 
 def _regression(name: str, x: Any, y: Any, formula: str) -> Landscape:
-    table, values = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    table, values = reals("x", x, "an array (N, d) with one y a row"), reals("y", y, "N numbers")
     table = table[:, None] if table.ndim == 1 else table
-    if table.ndim != 2 or values.shape != (len(table),):
-        raise bad_value("x", "an array (N, d) with one y a row", f"shapes {table.shape} and {values.shape}")
+    if table.ndim != 2 or table.size == 0 or not np.isfinite(table).all():
+        raise bad_value("x", "a finite array (N, d) with one y a row", x)
+    if values.shape != (len(table),) or not np.isfinite(values).all():
+        raise bad_value("y", f"{len(table)} finite numbers, one a row of `x`", y)
     columns = {f"x{k}": table[:, k] for k in range(table.shape[1])} | {"y": values}
     names = [f"w{k}" for k in range(table.shape[1])]
     product = " + ".join(f"{w}*x{k}" for k, w in enumerate(names))
@@ -200,20 +208,8 @@ def _regression(name: str, x: Any, y: Any, formula: str) -> Landscape:
 
 
 def _positive(name: str, value: Any) -> float:
-    if not _finite(name, value) > 0.0:
-        raise bad_value(name, "positive", value)
-    return float(value)
-
-
-def _finite(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise bad_type(name, "a number", value)
-    if not np.isfinite(value):
-        raise bad_value(name, "finite", value)
-    return float(value)
+    return number(name, value, "positive and finite", lambda v: 0.0 < v < np.inf)
 
 
 def _depth(depth: Any) -> int:
-    if isinstance(depth, bool) or not isinstance(depth, int | np.integer) or depth < 1:
-        raise bad_value("depth", "a whole number of at least 1", depth)
-    return int(depth)
+    return whole("depth", depth, 1, 30)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import callable_with, fields, reals
 from ..errors import bad_type, bad_value
 from ..formula import Condition, Formula, checked_names, parse
 from .data import read_data
@@ -93,8 +94,8 @@ class SampleLoss:
         1e-16 a are lost. Formulas do not have this limit.
         """
         for name, function in (("grad", grad), ("loss", loss), ("hessian", hessian)):
-            if not (callable(function) or (function is None and name != "grad")):
-                raise bad_type(name, "a function of (theta, sample)", function)
+            if function is not None or name == "grad":
+                callable_with(name, function, 2)
         self = cls.__new__(cls)
         self._parameters = _parameters(parameters)
         table, self._columns = read_data(data, columns)
@@ -217,7 +218,11 @@ class SampleLoss:
     def _points(self, theta: tuple) -> tuple[np.ndarray, tuple[int, ...]]:
         if len(theta) != self.dim:
             raise bad_type("theta", f"one array for each of {', '.join(self.parameters)}", f"{len(theta)} arrays")
-        arrays = np.broadcast_arrays(*(np.asarray(t, dtype=float) for t in theta))
+        given = [reals("theta", t, "a number or an array of numbers for each parameter") for t in theta]
+        try:
+            arrays = np.broadcast_arrays(*given)
+        except ValueError:
+            raise bad_value("theta", "arrays that fit each other", [a.shape for a in given]) from None
         return np.ascontiguousarray(np.stack([a.ravel() for a in arrays])), arrays[0].shape
 
     def _compiled(self, name: str, points: np.ndarray, leading: tuple[int, ...]) -> np.ndarray:
@@ -233,10 +238,10 @@ class SampleLoss:
         sample = rows if self._columns is None else {c: rows[:, k] for k, c in enumerate(self._columns)}
         n = theta.shape[1]
         shape = {"loss": (n,), "grad": (self.dim, n), "hessian": (self.dim, self.dim, n)}[name]
-        answer = np.asarray(function(theta, sample))
+        answer = fields(name, function(theta, sample), f"a function that returns real numbers of shape {shape} here")
         if answer.shape == (n,) and self.dim == 1:
             answer = answer.reshape(shape)
-        if answer.shape != shape or answer.dtype.kind not in "fiub":
+        if answer.shape != shape:
             got = f"{answer.dtype} {answer.shape}"
             then = "theta has shape (d, n), a column (n,); entry j of the answer belongs to point j and sample j."
             raise bad_value(name, f"a function that returns real numbers of shape {shape} here", got, then)
@@ -284,7 +289,7 @@ class SampleLoss:
 
 def _parameters(parameters: Any) -> tuple[str, ...]:
     try:
-        names = checked_names(parameters)
+        names = checked_names(parameters, "parameters")
     except TypeError:
         raise bad_type("parameters", "a list of names", parameters, 'Such as parameters=["w"].') from None
     if not names:

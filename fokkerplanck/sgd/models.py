@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import call, fields, instance, number, reals
 from ..equation import FokkerPlanck, Swarm
 from ..errors import ModelWarning, bad_type, bad_value
 from ..grid import Grid
@@ -62,10 +63,10 @@ USES["swarm"] = {"strength"}
 
 def model_equation(sgd: Any, model: str, settings: Settings) -> FokkerPlanck:
     """The equation of one model; see `fokkerplanck.sgd.SGD.equation`."""
-    if model == "central-flow":
+    if isinstance(model, str) and model == "central-flow":
         then = "It is a trajectory without a density of its own: use sgd.central_flow(start, steps)."
         raise bad_value("model", "a model with an equation", model, then)
-    if model not in VALID_WHEN:
+    if not isinstance(model, str) or model not in VALID_WHEN:
         match = difflib.get_close_matches(str(model), VALID_WHEN, n=1, cutoff=0.4)
         then = f"Did you mean {match[0]!r}?" if match else ""
         raise bad_value("model", f"one of {', '.join(map(repr, VALID_WHEN))}", model, then)
@@ -87,14 +88,16 @@ def _check_settings(sgd: Any, model: str, settings: Settings) -> None:
     uses = USES.get(model, set())
     for name in ("temperature", "stability", "scale", "time_order", "strength", "box"):
         value = getattr(settings, name)
-        if value is not getattr(plain, name) and value != getattr(plain, name) and name not in uses:
+        unused = name not in uses and value is not getattr(plain, name)
+        if unused and not (isinstance(value, float) and value == getattr(plain, name)):
             owner = next(m for m, names in USES.items() if name in names)
             raise bad_value(name, f"left out for model {model!r}", value, f"It belongs to {owner!r}.")
     for name, owner in (("stability", "levy"), ("strength", "swarm")):
         if model == owner and getattr(settings, name) is None:
             raise bad_value(name, f"given for model {owner!r}", None)
-    if model == "subdiffusive" and not 0.0 < settings.time_order < 1.0:
-        raise bad_value("time_order", "above 0 and below 1 for model 'subdiffusive'", settings.time_order)
+    if model == "subdiffusive":
+        rule = "above 0 and below 1 for model 'subdiffusive'"
+        number("time_order", settings.time_order, rule, lambda v: 0.0 < v < 1.0)
     if sgd.momentum and model != "momentum":
         then = "Use model='momentum', on a grid of parameter and velocity."
         raise bad_value("model", "'momentum' for SGD with momentum", model, then)
@@ -118,10 +121,7 @@ def _langevin(sgd: Any, settings: Settings) -> FokkerPlanck:
     temperature = settings.temperature
     if temperature is None:
         temperature = noise_temperature(sgd, settings.box)
-    elif isinstance(temperature, bool) or not isinstance(temperature, int | float | np.integer | np.floating):
-        raise bad_type("temperature", "a number not below 0", temperature)
-    if not 0.0 <= temperature < np.inf:
-        raise bad_value("temperature", "a number not below 0", temperature)
+    temperature = number("temperature", temperature, "a finite number not below 0", lambda v: 0.0 <= v < np.inf)
     eta = sgd.learning_rate
     if sgd.loss.formula is not None:  # by its potential the equilibrium exp(-L/T) comes out to round-off
         return FokkerPlanck(
@@ -139,6 +139,13 @@ def noise_temperature(sgd: Any, box: Any) -> float:
         raise bad_value("temperature", "given unless `box` is", None, then)
     d = sgd.loss.dim
     if not isinstance(box, Grid):
+        pairs = reals("box", box, f"a Grid, or {d} pair(s) (low, high)")
+        if (
+            pairs.shape not in ((d, 2), (2,))
+            or not np.isfinite(pairs).all()
+            or not (pairs[..., 0] < pairs[..., 1]).all()
+        ):
+            raise bad_value("box", f"a Grid, or {d} pair(s) (low, high)", box)
         box = Grid(box, 2001 if d == 1 else 201 if d == 2 else 41)
     if box.dim != d:
         raise bad_value("box", f"of {d} axes", box.dim)
@@ -151,17 +158,20 @@ def noise_temperature(sgd: Any, box: Any) -> float:
 def _levy(sgd: Any, settings: Settings) -> FokkerPlanck:
     from ..jumps import LevyJumps
 
-    a, d, batch = float(settings.stability or 0.0), sgd.loss.dim, sgd.batch_size
+    a, d, batch = LevyJumps(settings.stability).stability, sgd.loss.dim, sgd.batch_size  # type: ignore[arg-type]
     if batch is None:
         raise bad_value("batch_size", "a number for model 'levy'", None, "A full batch has no noise.")
     given = settings.scale
+    if given is not None and not callable(given):
+        number("scale", given, "a finite number not below 0, or a function", lambda v: 0.0 <= v < np.inf)
 
     def scale(*theta: np.ndarray) -> np.ndarray:
         if given is None:
             trace = np.einsum("ii...->...", sgd.loss.covariance(*theta))
             one = np.sqrt(0.5 * sgd.noise_factor * batch * trace / d)
         else:
-            one = given(*theta) if callable(given) else np.full(np.shape(theta[0]), float(given))
+            one = call("scale", given, theta) if callable(given) else np.full(np.shape(theta[0]), float(given))
+            one = fields("scale", one, "a function that returns a field")
         return sgd.learning_rate * batch ** (1.0 / a - 1.0) * one
 
     jumps = LevyJumps(stability=a, scale=scale)
@@ -184,6 +194,7 @@ def _momentum(sgd: Any, settings: Settings) -> FokkerPlanck:
 
 def check(sgd: Any, result: Any, model: str = "first-order") -> float:
     """See `fokkerplanck.sgd.SGD.check`."""
+    instance("model", model, str, "the name of a model")
     points, weights = _carriers(result)
     d = sgd.loss.dim
     order = np.argsort(weights)[::-1]
@@ -204,12 +215,14 @@ def check(sgd: Any, result: Any, model: str = "first-order") -> float:
 
 def _carriers(result: Any) -> tuple[list[np.ndarray], np.ndarray]:
     """Points (d arrays) and weights of whatever holds a density: its last time."""
-    if hasattr(result, "positions"):
+    if hasattr(result, "positions") and not isinstance(result, type):
         last = result.positions[-1]
         last = last[np.isfinite(last).all(axis=1)]
         return list(last.T), np.full(len(last), 1.0 / max(len(last), 1))
-    if isinstance(result, tuple) and len(result) == 2:
-        masses, grid = np.asarray(result[0]), result[1]
+    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Grid):
+        masses, grid = reals("result", result[0]), result[1]
+        if masses.shape != grid.shape:
+            raise bad_value("result", f"masses of the grid's shape {grid.shape}", f"shape {masses.shape}")
     elif hasattr(result, "masses") and hasattr(result, "grid"):
         masses, grid = result.masses, result.grid
         masses = masses[-1] if masses.ndim > grid.dim else masses

@@ -11,10 +11,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import density as _density
+from ..checks import LARGEST, call, increasing, number, whole
+from ..checks import mask as region_mask
 from ..equation import Points
 from ..errors import bad_type, bad_value
 from ..grid import Grid
-from ..results import Solution, output_times
+from ..results import Solution, check_rtol, output_times
 from ..solvers import transfer as _transfer
 from ..solvers.memory import propagate_waiting
 from .batches import Batches, enumerate_batches, sample_batches
@@ -22,6 +24,7 @@ from .chain import ChainPassage, ChainSpectrum, StationaryChain
 
 MODELS = ("exact", "gaussian-chain")
 KINDS = ("auto", "enumerated", "kernel", "sampled")
+MOST_PRODUCTS = 1e14  # of numbers in T with numbers in P
 CENTRAL_LIMIT = 30  # batches from which a normal law replaces the enumeration of too many of them
 SIMULATE_INSTEAD = "take a smaller time_order or earlier times, or draw paths with fp.simulate_waiting"
 
@@ -119,6 +122,8 @@ class TransferOperator:
         if self.steps != 1:
             then = "Waiting times separate single steps: build the operator without shuffling."
             raise bad_value("transfer operator", "of one step for waiting times", f"{self.steps} steps an epoch", then)
+        if moments[-1] / scale > LARGEST:
+            raise bad_value("times", f"at most {LARGEST:g} in units of `scale`", times)
         start, initial_mass = _density.initial_masses(p0, self.grid)
         matrix, padded = self._counting(start.ravel())
         results = propagate_waiting(matrix, padded, moments / scale, float(time_order), float(rtol), SIMULATE_INSTEAD)
@@ -153,6 +158,7 @@ class TransferOperator:
 
     def stationary(self, p0: Any = None) -> StationaryChain:
         """The density that an application leaves unchanged; where several sets are closed, p0 weighs them."""
+        start = None if p0 is None else _density.initial_masses(p0, self.grid)[0].ravel()
         parts = _transfer.closed_sets(self.matrix)
         if not parts:
             then = "Make a wall reflecting; with absorbing walls ask for the survival."
@@ -161,11 +167,11 @@ class TransferOperator:
             )
         weights = np.ones(1)
         if len(parts) > 1:
-            if p0 is None:
+            if start is None:
                 where = ", ".join(str(self._place(part[len(part) // 2])) for part in parts[:4])
                 then = "Pass p0 to say where the probability starts."
                 raise bad_value("p0", f"given, as {len(parts)} sets are closed (around {where})", None, then)
-            weights = _transfer.absorbed_shares(self.matrix, parts, _density.initial_masses(p0, self.grid)[0].ravel())
+            weights = _transfer.absorbed_shares(self.matrix, parts, start)
         masses = sum(w * _transfer.stationary_masses(self.matrix, part) for w, part in zip(weights, parts, strict=True))
         masses = np.asarray(masses)
         residual = float(np.abs(self.matrix @ masses - masses).max() / masses.max())
@@ -194,9 +200,7 @@ class TransferOperator:
 
     def spectrum(self, k: int = 6) -> ChainSpectrum:
         """The k eigenvalues of T of largest modulus (on more than 1000 cells: the nearest to 1), with their modes."""
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k < self.grid.size:
-            raise bad_value("k", f"a whole number from 1 to {self.grid.size - 1}", k)
-        values, right, left = _transfer.leading_modes(self.matrix, int(k))
+        values, right, left = _transfer.leading_modes(self.matrix, whole("k", k, 1, self.grid.size - 1))
         shape = self.grid.shape
         return ChainSpectrum(
             self.grid, values, right.T.reshape(-1, *shape) / self.grid.volumes, left.T.reshape(-1, *shape), self.steps
@@ -204,11 +208,12 @@ class TransferOperator:
 
     def applications(self, steps: Any) -> np.ndarray:
         """Increasing numbers of steps as numbers of applications."""
-        array = np.atleast_1d(np.asarray(steps))
-        if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf" or (array != np.round(array)).any():
+        array = increasing("steps", steps)
+        if (array != np.round(array)).any():
             raise bad_type("steps", "a whole number or a list of whole numbers", steps)
-        if array[0] < 0 or (np.diff(array) <= 0).any():
-            raise bad_value("steps", "increasing, from 0 on", steps, "Sort them and drop repeats.")
+        most = 2.0**53 if self.grid.size <= _transfer.DENSE else MOST_PRODUCTS / self.matrix.nnz
+        if array[-1] > most:
+            raise bad_value("steps", f"at most {most:.2g}, which take a day", steps, "`stationary` has the long run.")
         if (array % self.steps).any():
             raise bad_value("steps", f"multiples of the {self.steps} steps of an epoch", steps)
         return (array // self.steps).astype(np.int64)
@@ -218,9 +223,8 @@ class TransferOperator:
             if not self.grid.absorbs:
                 raise bad_value("target", "given, as no wall absorbs", None, "Pass f(x) -> mask.")
             return np.zeros(self.grid.shape, dtype=bool)
-        mask = np.asarray(target(*Points.centers(self.grid).coords) if callable(target) else target)
-        if mask.shape != self.grid.shape or mask.dtype != bool:
-            raise bad_value("target", f"boolean of the grid's shape {self.grid.shape}", f"{mask.dtype} {mask.shape}")
+        inside = call("target", target, Points.centers(self.grid).coords) if callable(target) else target
+        mask = region_mask("target", inside, self.grid.shape)
         if not mask.any() or mask.all():
             got = "all cells" if mask.all() else "no cell center"
             raise bad_value(
@@ -271,13 +275,12 @@ def _check(sgd: Any, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any
         what = "parameters and velocities" if sgd.momentum else "parameters"
         raise bad_value("grid", f"of {dim} axes, one for each of the {what}", f"{grid.dim}")
     for name, word, words in (("model", model, MODELS), ("kind", kind, KINDS)):
-        if word not in words:
+        if not isinstance(word, str) or word not in words:
             match = difflib.get_close_matches(str(word), words, n=1, cutoff=0.4)
             then = f"Did you mean {match[0]!r}?" if match else ""
             raise bad_value(name, f"one of {', '.join(map(repr, words))}", word, then)
     for name, value, least in (("n_batches", n_batches, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise bad_value(name, f"a whole number of at least {least}", value)
+        whole(name, value, least, 2**40)
     if sgd.shuffle and (model == "gaussian-chain" or kind == "kernel"):
         then = "Noise that sums to zero over an epoch is not a sequence of independent normal draws."
         raise bad_value(
@@ -286,15 +289,9 @@ def _check(sgd: Any, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any
 
 
 def _check_waiting(time_order: Any, scale: Any, rtol: Any) -> None:
-    for name, value, rule, fits in (
-        ("time_order", time_order, "a number in (0, 1]", lambda v: 0.0 < v <= 1.0),
-        ("scale", scale, "a positive number", lambda v: 0.0 < v < np.inf),
-        ("rtol", rtol, "a number from 1e-12 to below 1", lambda v: 1e-12 <= v < 1.0),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            raise bad_type(name, rule, value)
-        if not fits(value):
-            raise bad_value(name, rule, value)
+    number("time_order", time_order, "a number in (0, 1]", lambda v: 0.0 < v <= 1.0)
+    number("scale", scale, "a positive number", lambda v: 1.0 / LARGEST < v < LARGEST)
+    check_rtol(rtol)
 
 
 def _choose(sgd: Any, model: str, kind: str, n_batches: int, seed: int) -> tuple[Batches | None, str]:

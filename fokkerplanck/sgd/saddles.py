@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import instance, number, reals, whole
 from ..errors import bad_value
 from .loss import SampleLoss
 
@@ -53,6 +54,9 @@ def critical_points(loss: SampleLoss, box: Any, starts: int = 2000, tolerance: f
     A line of minima, as that of `scalar_net`, is returned as the points at which Newton's method met it, of kind
     "degenerate". Isolated points are found as long as their basin of attraction holds a start.
     """
+    instance("loss", loss, SampleLoss, "a SampleLoss")
+    whole("starts", starts, 1, 10_000_000)
+    number("tolerance", tolerance, "a positive number below 1", lambda v: 0.0 < v < 1.0)
     low, high = _box(box, loss.dim)
     per_axis = max(2, math.ceil(starts ** (1.0 / loss.dim)))
     lines = [np.linspace(a, b, per_axis) for a, b in zip(low, high, strict=True)]
@@ -101,9 +105,9 @@ def _classify(loss: SampleLoss, p: np.ndarray, scale: float) -> CriticalPoint:
 
 
 def _box(box: Any, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    array = np.asarray(box, dtype=float)
+    array = reals("box", box, f"{dim} pair(s) (low, high)")
     if array.shape == (2,):
         array = array[None]
-    if array.shape != (dim, 2) or not (array[:, 0] < array[:, 1]).all():
+    if array.shape != (dim, 2) or not np.isfinite(array).all() or not (array[:, 0] < array[:, 1]).all():
         raise bad_value("box", f"{dim} pair(s) (low, high)", box)
     return array[:, 0], array[:, 1]

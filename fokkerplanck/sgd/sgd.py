@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import flag, number, whole
 from ..errors import bad_type, bad_value
 from .loss import SampleLoss
 
@@ -59,35 +60,22 @@ class SGD:
     def __post_init__(self):
         if not isinstance(self.loss, SampleLoss):
             raise bad_type("loss", "a SampleLoss", self.loss, 'Such as SampleLoss("(w-x)**2", ["w"], {"x": [0, 1]}).')
-        rate = self.learning_rate
-        if isinstance(rate, bool) or not isinstance(rate, int | float | np.integer | np.floating):
-            raise bad_type("learning_rate", "a positive number", rate)
-        if not (math.isfinite(rate) and rate > 0):
-            raise bad_value("learning_rate", "positive and finite", rate)
-        if not isinstance(self.replacement, bool | np.bool_):
-            raise bad_type("replacement", "True or False", self.replacement)
-        if not isinstance(self.shuffle, bool | np.bool_):
-            raise bad_type("shuffle", "True or False", self.shuffle)
-        m = self.momentum
-        if isinstance(m, bool) or not isinstance(m, int | float | np.integer | np.floating):
-            raise bad_type("momentum", "a number from 0 to below 1", m)
-        if not 0.0 <= m < 1.0:
-            raise bad_value("momentum", "at least 0 and below 1", m)
-        object.__setattr__(self, "momentum", float(m))
+        rate = number("learning_rate", self.learning_rate, "positive and finite", lambda v: 0.0 < v < math.inf)
+        flag("replacement", self.replacement)
+        flag("shuffle", self.shuffle)
+        m = number("momentum", self.momentum, "at least 0 and below 1", lambda v: 0.0 <= v < 1.0)
+        object.__setattr__(self, "momentum", m)
         if self.shuffle:
             object.__setattr__(self, "replacement", False)
         batch = self.batch_size
         if batch is not None:
-            if isinstance(batch, bool) or not isinstance(batch, int | np.integer):
-                raise bad_type("batch_size", "a positive whole number or None", batch)
-            if batch < 1:
-                raise bad_value("batch_size", "a positive whole number or None", batch, "None takes every sample.")
+            whole("batch_size", batch, 1, 2**31 - 1, "None takes every sample.")
             if batch > self.loss.n_samples and not self.replacement:
                 how = "with shuffling" if self.shuffle else "without replacement"
                 rule = f"at most the {self.loss.n_samples} samples {how}"
                 raise bad_value("batch_size", rule, batch, "Set replacement=True or batch_size=None.")
             object.__setattr__(self, "batch_size", int(batch))
-        object.__setattr__(self, "learning_rate", float(rate))
+        object.__setattr__(self, "learning_rate", rate)
 
     @property
     def noise_factor(self) -> float:

@@ -1,0 +1,33 @@
+"""A place for compiled code where neither the package's folder nor the home can be written to.
+
+Numba refuses to import cached functions without one; here they go into a folder that ends with the process.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from numba.core import config
+
+
+def writable(folder: str | os.PathLike) -> bool:
+    """Whether a folder, or the nearest one above it that exists, can be written to."""
+    place = Path(folder).absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+
+
+def _has_place() -> bool:
+    given = config.CACHE_DIR  # type: ignore[attr-defined]
+    own = Path(__file__).parent
+    folders = [own, own / "montecarlo", own / "solvers" / "kernels"]
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~")
+    return bool(given and writable(given)) or all(writable(f / "__pycache__") for f in folders) or writable(home)
+
+
+if not _has_place():
+    _folder = tempfile.TemporaryDirectory(prefix="fokkerplanck-")
+    config.CACHE_DIR = _folder.name  # type: ignore[attr-defined]

@@ -1,0 +1,195 @@
+"""Checks of arguments at the door: what passes comes back as a plain number or array, anything else meets one sentence.
+
+They cost microseconds and are called once an argument; nothing inside a loop calls them.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import os
+from collections.abc import Callable, Hashable, Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import bad_type, bad_value
+
+SMALL = 1e8  # bytes for which nobody asks how many are free
+LARGEST = 1e100  # a number whose square and cube still are numbers
+
+
+def number(
+    name: str, value: Any, rule: str = "a finite number", fits: Callable[[float], bool] = math.isfinite, then: str = ""
+) -> float:
+    """A real number that fits; truth values, text and complex numbers are none."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        kind = rule if rule.startswith(("a ", "one ", "'")) else f"a number {rule}"
+        raise bad_type(name, kind, value, then)
+    try:
+        plain = float(value)
+    except OverflowError:
+        plain = math.inf
+    if not fits(plain):
+        raise bad_value(name, rule, value, then)
+    return plain
+
+
+def whole(name: str, value: Any, least: int, most: int | None = None, then: str = "") -> int:
+    """A whole number between bounds."""
+    rule = f"a whole number of at least {least}" if most is None else f"a whole number from {least} to {most}"
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise bad_type(name, rule, value, then)
+    if value < least or (most is not None and value > most):
+        raise bad_value(name, rule, value, then)
+    return int(value)
+
+
+def reals(name: str, value: Any, rule: str = "real numbers", then: str = "") -> np.ndarray:
+    """An array of real numbers, finite or not; ragged lists, text and complex numbers are none."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):  # ragged
+        raise bad_type(name, rule, value, then) from None
+    if array.dtype.kind not in "fiu":
+        raise bad_type(name, rule, value, then)
+    return array.astype(float, copy=False)
+
+
+def increasing(name: str, value: Any) -> np.ndarray:
+    """Times or steps (n,): finite, increasing, not below 0, at least one."""
+    array = np.atleast_1d(reals(name, value, "a number or a sequence of numbers"))
+    if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
+        raise bad_value(name, "finite numbers, at least one", value)
+    if array[0] < 0.0 or (np.diff(array) <= 0.0).any():
+        raise bad_value(name, "increasing and not below 0", value, "Sort them and drop repeats.")
+    return array
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise bad_type(name, "True or False", value)
+    return bool(value)
+
+
+def instance(name: str, value: Any, kind: type | tuple[type, ...], rule: str, then: str = "") -> None:
+    """Refuse whatever is not of a kind."""
+    if not isinstance(value, kind):
+        raise bad_type(name, rule, value, then)
+
+
+def mask(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Truth values in a shape."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):  # ragged
+        raise bad_type(name, f"boolean of shape {shape}", value) from None
+    if array.shape != shape or array.dtype != bool:
+        raise bad_value(name, f"boolean of shape {shape}", f"{array.dtype} {array.shape}")
+    return array
+
+
+def words(name: str, value: Any, count: int | None = None) -> list[str]:
+    """A list of strings, of a certain length where that is given."""
+    rule = "a list of names" if count is None else f"{count} names, one an axis"
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(w, str) for w in value):
+        raise bad_type(name, rule, value)
+    if count is not None and len(value) != count:
+        raise bad_value(name, rule, value)
+    return list(value)
+
+
+def file_name(name: str, value: Any) -> str:
+    """A path as text."""
+    if not isinstance(value, (str, os.PathLike)) or not isinstance(text := os.fspath(value), str):
+        raise bad_type(name, "a file name", value)
+    if not text or "\0" in text:
+        raise bad_value(name, "a file name", value)
+    return text
+
+
+def free_memory() -> float:
+    """Bytes that a computation may still take; infinite where the system does not tell."""
+    free = [_available()]
+    try:  # a container's own limit
+        most = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+        if most != "max":
+            free.append(float(most) - float(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        free.append(math.inf)
+    return min(free)
+
+
+def _available() -> float:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, StopIteration):
+        return math.inf
+
+
+def fits_memory(name: str, need: float, then: str) -> None:
+    """Refuse what needs more bytes than are free."""
+    if need < SMALL:
+        return
+    have = free_memory()
+    if need > have:
+        rule = f"small enough for the {have / 1e9:.1f} GB of free memory"
+        raise bad_value(name, rule, f"about {need / 1e9:.3g} GB needed", then)
+
+
+@functools.lru_cache(maxsize=512)
+def _signature(function: Callable) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):  # a builtin or a numpy ufunc has none
+        return None
+
+
+def _signature_of(function: Callable) -> inspect.Signature | None:
+    """The signature of a function, looked up once; None where there is none."""
+    return _signature(function) if isinstance(function, Hashable) else _signature.__wrapped__(function)
+
+
+def takes_time(function: Callable) -> bool:
+    """Whether a function has a parameter `t`."""
+    signature = _signature_of(function)
+    return signature is not None and "t" in signature.parameters
+
+
+def callable_with(name: str, function: Any, count: int, what: str = "argument(s)", **named: Any) -> None:
+    """Refuse what is no function of so many arguments."""
+    rule = f"a function of {count} {what}"
+    if isinstance(function, type) or not callable(function):
+        raise bad_type(name, rule, function)
+    signature = _signature_of(function)
+    try:
+        if signature is not None:
+            signature.bind(*[None] * count, **named)
+    except TypeError as error:
+        raise bad_type(name, rule, function, f"{str(error).capitalize()}.") from error
+
+
+def call(name: str, function: Any, coords: Sequence[np.ndarray] | np.ndarray, **named: Any) -> Any:
+    """The answer of a user's function of the coordinates; what goes wrong inside it is the user's own exception."""
+    callable_with(name, function, len(coords), "coordinate(s)", **named)
+    return function(*coords, **named)
+
+
+def fields(name: str, value: Any, rule: str) -> np.ndarray:
+    """What a user's function or array holds, as an array of real numbers or truth values."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "O":
+            array = array.astype(float)
+    except (TypeError, ValueError, OverflowError):
+        raise bad_type(name, rule, value, "Return one array of numbers.") from None
+    if array.dtype.kind == "c":
+        raise bad_type(name, "real", f"dtype {array.dtype}", "Take the real part if that is meant.")
+    if array.dtype.kind not in "fiub":
+        raise bad_type(name, rule, value)
+    return array

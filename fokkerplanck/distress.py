@@ -1,0 +1,88 @@
+"""What a density says of its grid and its box: warnings where it is rougher than it looks, silence where it is not."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .errors import ResolutionWarning
+from .grid import Grid
+from .solvers.generator import Generator
+from .solvers.jumps import tail_mass
+
+AWAY, REACHED = 1e-8, 1e-3  # density at a wall over the largest: was not there, and is
+FORCED = 1.0  # drift times length over diffusion, over a tenth of the box: below, a wall is what keeps the density
+CUT = 1e-2  # probability beyond the box from which a cut tail is spoken of
+
+
+def warn_of_resolution(stats: dict[str, Any], stacklevel: int = 4) -> None:
+    """Where upwinding widens the density by more than a tenth of what the noise does."""
+    if stats["order"] == 2:
+        return
+    if stats["diffusion"] > 0.0:
+        beside = f"to a diffusion of {stats['diffusion']:.2g}"
+        size = f"; largest cell Peclet number {stats['peclet']:.2g}"
+    else:
+        beside, size = "where the equation has none", ""
+    text = (
+        f"the grid adds a numerical diffusion of {stats['numerical_diffusion']:.2g} {beside} "
+        f"(averages over the density{size}): the density is positive and conservative, but first order in the cell size. "
+        "Take more cells."
+    )
+    warnings.warn(text, ResolutionWarning, stacklevel=stacklevel)
+
+
+def warn_of_walls(q: Generator, start: np.ndarray, masses: np.ndarray) -> None:
+    """Where a density that started far from a reflecting wall has come to it although a force acts there.
+
+    Such a box cuts the density off (the force points inward) or holds back what would run away (outward). Where the noise
+    rules, as in a box without force, the walls are what was asked for.
+    """
+    grid = q.grid
+    for axis in range(grid.dim):
+        others = tuple(a for a in range(grid.dim) if a != axis)
+        before, after = (m.sum(axis=others) / grid.widths[axis] for m in (start, masses))
+        for side, cell in ((0, 0), (1, -1)):
+            if grid.boundary[axis][side] != "reflecting" or not after[cell] > REACHED * after.max():
+                continue
+            force = _force(q, axis, side) if before[cell] < AWAY * before.max() else 0.0
+            if abs(force) > FORCED:
+                _tell_of_wall(grid, axis, side, float(after[cell] / after.max()), force)
+
+
+def _tell_of_wall(grid: Grid, axis: int, side: int, share: float, force: float) -> None:
+    place = f"x[{axis}] = {grid.edges[axis][-side]:.4g}"
+    why = "the box cuts it off" if force < 0.0 else "the wall holds back what would run away"
+    text = f"the density at the reflecting wall {place} has grown to {share:.2g} of its largest value: {why}. "
+    warnings.warn(text + "Enlarge the box, or make the wall absorbing.", ResolutionWarning, stacklevel=5)
+
+
+def _force(q: Generator, axis: int, side: int) -> float:
+    """The integral of mu / D over the tenth of the box at a wall, outward, averaged over the links along the axis."""
+    grid = q.grid
+    n = max(grid.shape[axis] // 10, 1)
+    for link in q.links:
+        if np.flatnonzero(link.offset).tolist() != [axis] or link.offset[axis] != 1 or link.stride < 0:
+            continue
+        place = np.unravel_index(link.lower, grid.shape)[axis]
+        near = place < n if side == 0 else place >= grid.shape[axis] - 1 - n
+        width = grid.widths[axis]
+        out, back = link.forward * width[place], link.backward * width[place + 1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            force = np.clip(np.nan_to_num(np.log(out[near] / back[near])), -50.0, 50.0)
+        return float(force.mean() * n) * (1.0 if side == 1 else -1.0) if near.any() else 0.0
+    return 0.0
+
+
+def warn_of_tail(grid: Grid, masses: np.ndarray, stability: float) -> float:
+    """The probability that jumps would carry beyond the box, with a warning where it is more than a per cent."""
+    beyond = tail_mass(grid, masses, stability)
+    if beyond > CUT:
+        text = (
+            f"about {beyond:.2g} of the probability would lie beyond the reflecting walls, where the box cuts the tail of "
+            "the jumps off. Enlarge the box."
+        )
+        warnings.warn(text, ResolutionWarning, stacklevel=4)
+    return beyond

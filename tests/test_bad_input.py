@@ -1,0 +1,541 @@
+"""A zoo of bad values at every public door: each is taken for what it is, or refused in one sentence that names it."""
+
+from __future__ import annotations
+
+import functools
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+from fokkerplanck import distances
+from fokkerplanck.formula import parse, parse_condition
+from fokkerplanck.sgd import landscapes
+from fokkerplanck.sgd.saddles import critical_points
+
+SENTENCE = re.compile(r"^`[^`]+` must be .+, got .+", re.S)
+FOREIGN = ("numpy", "broadcast", "ufunc", "dtype object", "array must not", "operands", "scipy", "numba", "sympy")
+
+ZOO = {
+    "None": None,
+    "text": "a",
+    "empty text": "",
+    "nan": float("nan"),
+    "inf": float("inf"),
+    "-1": -1,
+    "0": 0,
+    "-0.5": -0.5,
+    "complex": 1 + 2j,
+    "complex array": np.array([1j, 2.0]),
+    "True": True,
+    "huge int": 10**400,
+    "large int": 10**15,
+    "huge float": 1e300,
+    "object": object(),
+    "class": dict,
+    "bytes": b"a",
+    "ragged": [[1, 2], [3]],
+    "list of text": ["a", "b"],
+    "number as text": "1",
+    "empty list": [],
+    "empty array": np.empty((0, 3)),
+    "nan array": np.array([1.0, np.nan]),
+    "7 x 5 array": np.ones((7, 5)),
+    "2 x 2 x 2 x 2 array": np.ones((2, 2, 2, 2)),
+    "array of None": np.array([None, 1]),
+    "dictionary": {"a": 1},
+    "set": {1, 2},
+    "no arguments": lambda: 1.0,
+    "many arguments": lambda *a: np.ones(3),
+    "returns text": lambda *a, **k: "x",
+    "returns None": lambda *a, **k: None,
+    "returns ragged": lambda *a, **k: [[1, 2], [3]],
+    "returns complex": lambda *a, **k: np.full(np.shape(a[0]) if a else (), 1j),
+    "returns nan": lambda *a, **k: np.nan * a[0] if a and isinstance(a[0], np.ndarray) else np.nan,
+}
+
+
+@functools.cache
+def made():
+    """What the doors are opened with."""
+    line, plane = fp.Grid((-3, 3), 24), fp.Grid([(-2, 2), (-2, 2)], [6, 7])
+    absorbing = fp.Grid((-3, 3), 24, "absorbing")
+    ou = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    spiral = fp.FokkerPlanck(drift=lambda x, y: [-x + y, -y - x], diffusion=0.5)
+    loss = fp.SampleLoss("(w - x)**2/2", ["w"], {"x": [0.0, 1.0, 2.0]})
+    by_hand = fp.SampleLoss.from_gradient(lambda w, s: w - s["x"], {"x": [0.0, 1.0, 2.0]}, ["w"])
+    sgd = fp.SGD(loss, 0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {
+            "line": line, "plane": plane, "absorbing": absorbing, "ou": ou, "spiral": spiral, "loss": loss, "sgd": sgd,
+            "by_hand": by_hand, "start": fp.gaussian(0.5, 0.5),
+            "sol": fp.solve(ou, line, fp.gaussian(0.5, 0.5), [0.5, 1.0]),
+            "sol2": fp.solve(spiral, plane, fp.gaussian([0, 0], 0.6), [0.5, 1.0]),
+            "st": fp.stationary(ou, line), "st2": fp.stationary(spiral, plane), "fpt": fp.first_passage(ou, absorbing),
+            "gen": fp.generator(ou, line), "mc": fp.simulate(ou, 0.5, [0.5, 1.0], 0.1, n_paths=600),
+            "formula": parse("x**2", ["x"]), "T": sgd.transfer_operator(line),
+            "sp": fp.spectrum(ou, line, 3), "tab": fp.compare({"a": fp.solve(ou, line, fp.gaussian(0, 1), [1.0])}),
+        }  # fmt: skip
+
+
+def on_line(**coefficients):
+    return fp.generator(fp.FokkerPlanck(**{"diffusion": 0.5} | coefficients), made()["line"])
+
+
+def on_plane(**coefficients):
+    return fp.generator(fp.FokkerPlanck(**{"diffusion": 0.5} | coefficients), made()["plane"])
+
+
+def noisy(noise):
+    return fp.generator(fp.FokkerPlanck(noise=noise), made()["plane"])
+
+
+def jumping(plane=False, **arguments):
+    eq = fp.FokkerPlanck(jumps=fp.LevyJumps(**{"stability": 1.5} | arguments))
+    return fp.generator(eq, made()["plane" if plane else "line"])
+
+
+def swarming(strength):
+    eq = fp.FokkerPlanck(diffusion=0.5, interaction=fp.Swarm(strength))
+    return fp.solve(eq, made()["line"], made()["start"], 0.01)
+
+
+def by_gradient(**arguments):
+    loss = fp.SampleLoss.from_gradient(
+        **{"grad": lambda w, s: w - s["x"], "data": {"x": [0.0, 1.0]}, "parameters": ["w"]} | arguments
+    )
+    return loss.gradient(0.5), loss.covariance(0.5)
+
+
+def started(p0):
+    return fp.solve(made()["ou"], made()["line"], p0, 0.1)
+
+
+class Door:
+    """A call with good arguments, of which one is replaced at a time."""
+
+    def __init__(self, call, **good):
+        self.call, self.good = call, good
+
+
+FUNCTIONS = {
+    "no arguments",
+    "many arguments",
+    "returns text",
+    "returns None",
+    "returns ragged",
+    "returns complex",
+    "returns nan",
+}
+
+
+DOORS = {
+    "Grid": Door(fp.Grid, bounds=(-1, 1), cells=4, boundary="reflecting"),
+    "Grid 2D": Door(fp.Grid, bounds=[(-1, 1), (0, 1)], cells=[4, 3], boundary=["reflecting", "periodic"]),
+    "from_edges": Door(fp.Grid.from_edges, edges=[0.0, 1.0, 2.0], boundary="absorbing"),
+    "graded": Door(fp.Grid.graded, bounds=(0, 1), width=lambda x: 0.1 + 0 * x, boundary="reflecting"),
+    "locate": Door(lambda **a: made()["line"].locate(**a), point=0.3),
+    "interpolate": Door(lambda **a: made()["line"].interpolate(**a), values=np.ones(24), point=0.3),
+    "periodic": Door(lambda **a: made()["plane"].periodic(**a), axis=0),
+    "equation": Door(
+        on_line,
+        drift=lambda x: -x,
+        diffusion=0.5,
+        potential=lambda x: x**2,
+        convention="ito",
+        time_order=1.0,
+        jumps=None,
+        interaction=None,
+    ),
+    "equation 2D": Door(
+        on_plane,
+        drift=lambda x, y: [-x, -y],
+        diffusion=[0.5, 0.2],
+        potential=lambda x, y: x**2 + y**2,
+        convention="klimontovich",
+    ),
+    "noise": Door(noisy, noise=[[1.0, 0.0], [0.3, 0.5]]),
+    "Swarm": Door(swarming, strength=0.5),
+    "LevyJumps": Door(jumping, stability=1.5, scale=0.5, kind="isotropic"),
+    "LevyJumps 2D": Door(lambda **a: jumping(True, **a), stability=1.5, scale=(0.5, 0.5), kind="axes"),
+    "noise_induced_drift": Door(lambda **a: made()["ou"].noise_induced_drift(**a), grid=fp.Grid((-1, 1), 4), t=0.0),
+    "stratonovich_drift": Door(
+        lambda **a: fp.FokkerPlanck(noise=[[1.0]]).stratonovich_drift(**a), grid=fp.Grid((-1, 1), 4), t=0.0
+    ),
+    "gaussian": Door(fp.gaussian, mean=0.5, std_or_cov=0.5),
+    "gaussian 2D": Door(fp.gaussian, mean=[0.5, 0.1], std_or_cov=[[1.0, 0.1], [0.1, 1.0]]),
+    "uniform": Door(fp.uniform, low=0.0, high=0.5),
+    "point": Door(fp.point, x=0.5),
+    "from_samples": Door(fp.from_samples, samples=[0.5, 0.7]),
+    "p0": Door(started, p0=fp.gaussian(0, 1)),
+    "solve": Door(
+        lambda **a: fp.solve(**a),
+        eq=None,
+        grid=None,
+        p0=None,
+        times=[0.1],
+        method="auto",
+        rtol=1e-6,
+        progress=False,
+        observe=None,
+    ),
+    "stationary": Door(fp.stationary, eq=None, grid=None, p0=None),
+    "first_passage": Door(fp.first_passage, eq=None, grid=None, target=lambda x: x > 1),
+    "committor": Door(fp.committor, eq=None, grid=None, source=lambda x: x < -1, target=lambda x: x > 1),
+    "spectrum": Door(fp.spectrum, eq=None, grid=None, k=3),
+    "generator": Door(fp.generator, eq=None, grid=None, t=0.0),
+    "Generator.apply": Door(lambda **a: made()["gen"].apply(**a), masses=np.ones(24)),
+    "Generator.flux": Door(lambda **a: made()["gen"].flux(**a), masses=np.ones(24)),
+    "Generator.current": Door(lambda **a: made()["gen"].current(**a), masses=np.ones(24)),
+    "Generator.outflux": Door(lambda **a: made()["gen"].outflux(**a), masses=np.ones(24)),
+    "Solution.current": Door(lambda **a: made()["sol"].current(**a), index=-1),
+    "Solution.at": Door(lambda **a: made()["sol"].at(**a), t=0.5),
+    "Solution.index": Door(lambda **a: made()["sol"].index(**a), t=0.5),
+    "Solution.moment": Door(lambda **a: made()["sol"].moment(**a), k=2),
+    "Solution.marginal": Door(lambda **a: made()["sol2"].marginal(**a), axis=0),
+    "Solution.plot": Door(lambda **a: made()["sol"].plot(**a), times=[0.5], names=["x"]),
+    "Solution.animate": Door(lambda **a: made()["sol"].animate(**a), path="a.gif", fps=5.0, names=["x"]),
+    "Solution.save": Door(lambda **a: made()["sol"].save(**a), path="a.nc", current=True),
+    "load": Door(fp.load, path="a.nc"),
+    "Stationary.circulation": Door(lambda **a: made()["st2"].circulation(**a), center=[0, 0], radius=1.0, points=40),
+    "Stationary.energy": Door(lambda **a: made()["st"].energy(**a), invariant=False),
+    "Stationary.moment": Door(lambda **a: made()["st"].moment(**a), k=2),
+    "Stationary.plot": Door(lambda **a: made()["st2"].plot(**a), names=["x", "y"], landscape=None, ensemble=None),
+    "FirstPassage.at": Door(lambda **a: made()["fpt"].at(**a), x=0.5),
+    "FirstPassage.survival": Door(
+        lambda **a: made()["fpt"].survival(**a), times=[0.1], p0=fp.gaussian(0, 1), rtol=1e-6
+    ),
+    "FirstPassage.density": Door(lambda **a: made()["fpt"].density(**a), times=[0.1], p0=fp.gaussian(0, 1), rtol=1e-6),
+    "simulate": Door(fp.simulate, eq=None, p0=0.5, times=[0.1], dt=0.05, n_paths=5, seed=0, grid=None, target=None),
+    "simulate_waiting": Door(
+        fp.simulate_waiting, sgd=None, p0=0.5, times=[1.0], time_order=0.8, n_paths=5, seed=0, scale=1.0
+    ),
+    "Ensemble.density": Door(lambda **a: made()["mc"].density(**a), grid=fp.Grid((-1, 1), 4)),
+    "Ensemble.fraction": Door(lambda **a: made()["mc"].fraction(**a), inside=lambda x: x > 0),
+    "Ensemble.hill": Door(lambda **a: made()["mc"].hill(**a), t=0.5),
+    "Ensemble.at": Door(lambda **a: made()["mc"].at(**a), t=0.5),
+    "compare": Door(fp.compare, results=None, reference="a", times=[0.5], distances=["W2"]),
+    "Comparison.column": Door(lambda **a: made()["tab"].column(**a), name="mean"),
+    "Comparison.save_csv": Door(lambda **a: made()["tab"].save_csv(**a), path="a.csv"),
+    "wasserstein": Door(distances.wasserstein, a=None, b=None, order=1, t=0.5, seed=0),
+    "mmd": Door(distances.mmd, a=None, b=None, bandwidth=0.5, t=0.5, seed=0),
+    "kullback_leibler": Door(distances.kullback_leibler, a=None, b=None, method="histogram", t=0.5, seed=0),
+    "distances.moments": Door(distances.moments, result=None, t=0.5),
+    "two_time_covariance": Door(distances.two_time_covariance, ensemble=None, s=0.5, t=1.0),
+    "tail_index": Door(distances.tail_index, samples=np.arange(100.0), share=0.02),
+    "along": Door(lambda **a: distances.along(distances.law(made()["sol2"]), **a), axis=0),
+    "hill": Door(fp.hill, samples=np.arange(1000.0)),
+    "stable_fit": Door(fp.stable_fit, samples=np.arange(300.0), resamples=3, seed=0),
+    "time_order_from_growth": Door(
+        fp.time_order_from_growth, times=[1.0, 2.0], mean_square=[1.0, 2.0], standard_error=[0.1, 0.1]
+    ),
+    "basins": Door(fp.basins, landscape=lambda x: x**2, grid=None),
+    "lamperti": Door(fp.lamperti, eq=None, grid=None),
+    "SampleLoss": Door(fp.SampleLoss, formula="(w-x)**2", parameters=["w"], data={"x": [0, 1]}, columns=None),
+    "SampleLoss, array": Door(fp.SampleLoss, formula="(w-x)**2", parameters=["w"], data=np.ones((3, 1)), columns=["x"]),
+    "from_gradient": Door(
+        by_gradient,
+        grad=lambda w, s: w - s["x"],
+        data={"x": [0.0, 1.0]},
+        parameters=["w"],
+        loss=None,
+        hessian=None,
+        columns=None,
+    ),
+    "loss.value": Door(lambda theta: made()["loss"].value(theta), theta=0.5),
+    "loss.gradient": Door(lambda theta: made()["by_hand"].gradient(theta), theta=0.5),
+    "loss.curvature": Door(lambda theta: made()["loss"].curvature(theta), theta=0.5),
+    "SGD": Door(fp.SGD, loss=None, learning_rate=0.1, batch_size=1, replacement=True, shuffle=False, momentum=0.0),
+    "SGD.equation": Door(
+        lambda **a: made()["sgd"].equation(**a),
+        model="first-order",
+        convention="ito",
+        temperature=None,
+        stability=None,
+        scale=None,
+        time_order=1.0,
+        strength=None,
+        box=None,
+    ),
+    "SGD.equation langevin": Door(
+        lambda **a: fp.generator(made()["sgd"].equation(model="langevin", **a), made()["line"]),
+        temperature=None,
+        box=fp.Grid((-1, 1), 4),
+    ),
+    "SGD.equation levy": Door(
+        lambda **a: fp.generator(made()["sgd"].equation(model="levy", **a), made()["line"]),
+        stability=1.5,
+        scale=0.5,
+    ),
+    "SGD.equation subdiffusive": Door(lambda **a: made()["sgd"].equation(model="subdiffusive", **a), time_order=0.5),
+    "SGD.equation swarm": Door(lambda **a: made()["sgd"].equation(model="swarm", **a), strength=0.5),
+    "SGD.check": Door(lambda **a: made()["sgd"].check(**a), result=None, model="first-order"),
+    "central_flow": Door(lambda **a: made()["sgd"].central_flow(**a), start=[0.5], steps=[1], rtol=1e-6),
+    "transfer_operator": Door(
+        lambda **a: made()["sgd"].transfer_operator(**a),
+        grid=None,
+        model="exact",
+        kind="sampled",
+        n_batches=3,
+        seed=0,
+    ),
+    "SGD.simulate": Door(
+        lambda **a: made()["sgd"].simulate(**a),
+        p0=0.5,
+        steps=[1, 2],
+        n_paths=5,
+        seed=0,
+        target="w > 1",
+        max_steps=3,
+        threads=1,
+    ),
+    "SGD.drift": Door(lambda theta: made()["sgd"].drift(theta), theta=0.5),
+    "T.evolve": Door(lambda **a: made()["T"].evolve(**a), p0=None, steps=[1, 2]),
+    "T.evolve_waiting": Door(
+        lambda **a: made()["T"].evolve_waiting(**a), p0=None, times=[1.0], time_order=0.8, scale=1.0, rtol=1e-6
+    ),
+    "T.stationary": Door(lambda **a: made()["T"].stationary(**a), p0=None),
+    "T.first_passage": Door(lambda **a: made()["T"].first_passage(**a), target=lambda w: w > 1.2),
+    "T.spectrum": Door(lambda **a: made()["T"].spectrum(**a), k=3),
+    "ChainPassage.at": Door(lambda **a: made()["T"].first_passage(lambda w: w > 1.2).at(**a), x=0.5),
+    "ChainPassage.survival": Door(
+        lambda **a: made()["T"].first_passage(lambda w: w > 1.2).survival(**a), steps=[1], p0=None
+    ),
+    "two_datapoints": Door(landscapes.two_datapoints, pit=100.0),
+    "wide_and_narrow": Door(landscapes.wide_and_narrow, width=2.0, depth=0.1, noise=1.0, joint=0.02),
+    "degenerate": Door(landscapes.degenerate, order=4, noise=0.5),
+    "scalar_net": Door(landscapes.scalar_net, target=1.0, noise=0.5),
+    "scalar_chain": Door(landscapes.scalar_chain, depth=3, target=1.0, noise=0.5),
+    "chain_equation": Door(landscapes.chain_equation, depth=3, target=1.0, noise=0.5, learning_rate=0.1, batch_size=1),
+    "linear_regression": Door(landscapes.linear_regression, x=[1.0, 2.0], y=[1.0, 2.0]),
+    "logistic_regression": Door(landscapes.logistic_regression, x=[1.0, 2.0], y=[1.0, -1.0]),
+    "stationary_ratio": Door(
+        lambda **a: landscapes.stationary_ratio(landscapes.wide_and_narrow(), **a), sgd=None, split=0.0, alpha=0.0
+    ),
+    "critical_points": Door(critical_points, loss=None, box=[(-1, 1)], starts=10, tolerance=1e-9),
+    "parse": Door(parse, text="x", names=["x"]),
+    "parse_condition": Door(parse_condition, text="x > 1", names=["x"]),
+    "Formula.evaluate": Door(lambda x: made()["formula"].evaluate(x), x=0.5),
+    "Formula.derivative": Door(lambda **a: made()["formula"].derivative(**a), name="x"),
+}
+
+
+def good(door):
+    """The good arguments of a door; None where one stands for what `made` holds."""
+    m = made()
+    plain = {"eq": m["ou"], "grid": m["line"], "sgd": m["sgd"], "loss": m["loss"], "a": m["sol"], "b": m["mc"],
+             "ensemble": m["mc"], "result": m["sol"], "results": {"a": m["sol"], "b": m["mc"]}}  # fmt: skip
+    if door in ("from_gradient", "Stationary.plot"):
+        return DOORS[door].good
+    if door in ("solve", "T.evolve", "T.evolve_waiting", "ChainPassage.survival"):
+        plain["p0"] = m["start"]
+    return {k: plain[k] if (v is None and k in plain and door != "simulate") or (v is None and k == "eq") else v
+            for k, v in DOORS[door].good.items()}  # fmt: skip
+
+
+def attempt(door, argument, value):
+    """None if the call went through, else the exception."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for kind in (fp.ResolutionWarning, fp.ModelWarning, UserWarning):
+            warnings.simplefilter("ignore", kind)
+        warnings.filterwarnings("ignore", "None of|.* paths diverged", RuntimeWarning)
+        try:
+            DOORS[door].call(**good(door) | {argument: value})
+        except Exception as error:
+            return error
+    return None
+
+
+TAKES = {  # what is no mistake: zoo keys, and where
+    "0": [
+        "periodic.axis",
+        "equation.convention",
+        "equation 2D.convention",
+        "Swarm.strength",
+        "Solution.moment.k",
+        "Solution.marginal.axis",
+        "Stationary.moment.k",
+        "simulate.times",
+        "simulate_waiting.times",
+        "along.axis",
+        "SGD.momentum",
+        "SGD.equation.convention",
+        "transfer_operator.seed",
+        "stationary_ratio.alpha",
+    ],
+    "None": [
+        "equation.potential",
+        "equation.jumps",
+        "equation.interaction",
+        "equation 2D.drift",
+        "equation 2D.potential",
+        "solve.observe",
+        "stationary.p0",
+        "Solution.plot.times",
+        "Solution.plot.names",
+        "Solution.animate.names",
+        "Stationary.plot.landscape",
+        "Stationary.plot.ensemble",
+        "simulate.grid",
+        "simulate.target",
+        "Ensemble.hill.t",
+        "compare.times",
+        "wasserstein.t",
+        "mmd.t",
+        "kullback_leibler.t",
+        "distances.moments.t",
+        "time_order_from_growth.standard_error",
+        "SampleLoss.columns",
+        "from_gradient.columns",
+        "SGD.batch_size",
+        "SGD.equation.temperature",
+        "SGD.equation.stability",
+        "SGD.equation.scale",
+        "SGD.equation.strength",
+        "SGD.equation.box",
+        "SGD.simulate.threads",
+        "T.stationary.p0",
+    ],
+    "True": ["Solution.save.current", "Stationary.energy.invariant", "SGD.replacement", "SGD.shuffle"],
+    "-1, 0": ["Solution.current.index"],
+    "None, 0": ["SGD.simulate.steps"],
+    "large int": ["gaussian.std_or_cov", "gaussian 2D.std_or_cov", "T.evolve_waiting.scale"],
+    "None, text": ["compare.reference"],
+    "empty list": ["compare.distances"],
+    "-1, 0, -0.5": [
+        "locate.point",
+        "interpolate.point",
+        "uniform.low",
+        "FirstPassage.at.x",
+        "ChainPassage.at.x",
+        "stationary_ratio.split",
+    ],
+    "7 x 5 array": ["from_samples.samples", "distances.moments.result"],
+    "returns nan": ["from_gradient.grad"],
+    "0, large int": [
+        "LevyJumps.scale",
+        "LevyJumps 2D.scale",
+        "T.evolve.steps",
+        "T.evolve_waiting.times",
+        "ChainPassage.survival.steps",
+    ],
+    "many arguments": ["SampleLoss, array.data"],
+    "number as text": ["SampleLoss.formula", "SampleLoss, array.formula", "parse.text"],
+    "None, large int": ["mmd.bandwidth", "SGD.simulate.max_steps"],
+    "None, 0, large int": ["SGD.equation levy.scale"],
+    "None, list of text": ["Stationary.plot.names"],
+    "text, number as text": ["Solution.save.path", "load.path", "Comparison.save_csv.path"],
+    "large int, huge float": [
+        "uniform.high",
+        "simulate_waiting.scale",
+        "SGD.learning_rate",
+        "two_datapoints.pit",
+        "wide_and_narrow.width",
+        "wide_and_narrow.depth",
+        "wide_and_narrow.noise",
+        "wide_and_narrow.joint",
+        "degenerate.noise",
+        "chain_equation.learning_rate",
+    ],
+    "0, huge int, large int": [
+        "simulate.seed",
+        "simulate_waiting.seed",
+        "wasserstein.seed",
+        "mmd.seed",
+        "kullback_leibler.seed",
+        "stable_fit.seed",
+        "SGD.simulate.seed",
+    ],
+    "0, large int, huge float": [
+        "equation.diffusion",
+        "equation 2D.diffusion",
+        "solve.times",
+        "FirstPassage.survival.times",
+        "FirstPassage.density.times",
+        "SGD.equation swarm.strength",
+        "central_flow.steps",
+    ],
+    "None, 0, large int, huge float": ["SGD.equation langevin.temperature"],
+    "text, empty text, number as text": ["SGD.check.model"],
+    "-1, 0, -0.5, large int, huge float": [
+        "noise_induced_drift.t",
+        "stratonovich_drift.t",
+        "gaussian.mean",
+        "point.x",
+        "generator.t",
+        "simulate.p0",
+        "simulate_waiting.p0",
+        "central_flow.start",
+        "SGD.simulate.p0",
+        "scalar_net.target",
+        "scalar_net.noise",
+        "scalar_chain.target",
+        "scalar_chain.noise",
+        "chain_equation.target",
+        "chain_equation.noise",
+    ],
+    "None, -1, 0, -0.5, large int, huge float": ["equation.drift"],
+    "None, many arguments, returns text, returns None, returns ragged, returns complex, returns nan": [
+        "from_gradient.loss",
+        "from_gradient.hessian",
+    ],
+    "True, many arguments, returns text, returns None, returns ragged, returns complex, returns nan": [
+        "solve.progress"
+    ],
+    "nan, inf, -1, 0, -0.5, large int, huge float, empty list, empty array, nan array, 7 x 5 array, 2 x 2 x 2 x 2 array": [
+        "loss.value.theta",
+        "loss.gradient.theta",
+        "loss.curvature.theta",
+        "SGD.drift.theta",
+        "Formula.evaluate.x",
+    ],
+}
+
+SAYS = {  # where the sentence speaks of another argument, since the two do not fit together
+    "SampleLoss.parameters": "formula", "SampleLoss, array.parameters": "formula", "SampleLoss.data": "columns",
+    "SampleLoss, array.data": "columns", "from_gradient.parameters": "theta", "SGD.simulate.steps": "max_steps",
+    "SGD.simulate.target": "max_steps", "parse.text": "formula", "parse.names": "formula",
+    "parse_condition.text": "formula", "parse_condition.names": "formula",
+}  # fmt: skip
+THEIRS = {
+    ("from_gradient.data", "7 x 5 array"),
+    ("from_gradient.data", "2 x 2 x 2 x 2 array"),
+    ("from_gradient.data", "many arguments"),
+}  # the user's own function stumbles
+SLOW = {("Swarm.strength", "large int"), ("Swarm.strength", "huge float")}  # honest work, for hours
+
+
+def taken(place):
+    return {key for keys, places in TAKES.items() if place in places for key in keys.split(", ")}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_good_values_go_through(door, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = next(iter(DOORS[door].good))
+    error = attempt(door, first, good(door)[first])
+    assert error is None or door == "load", error
+
+
+@pytest.mark.parametrize(("door", "argument"), [(door, argument) for door in DOORS for argument in DOORS[door].good])
+def test_bad_values_are_refused_in_a_sentence_that_names_them(door, argument, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = f"{door}.{argument}"
+    names = {argument, SAYS.get(place, argument)}
+    for key, value in ZOO.items():
+        if (place, key) in THEIRS | SLOW:
+            continue
+        error = attempt(door, argument, value)
+        if error is None:
+            assert key in taken(place), f"{place} takes {key}"
+            continue
+        text = str(error)
+        assert key not in taken(place) or door == "load", f"{place} refuses {key}: {text}"
+        assert type(error) in (ValueError, TypeError), f"{place}, {key}: {error!r}"
+        assert SENTENCE.match(text), f"{place}, {key}: {text}"
+        assert any(f"`{name}" in text for name in names), f"{place}, {key}: {text}"
+        assert not any(word in text for word in FOREIGN), f"{place}, {key}: {text}"

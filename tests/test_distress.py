@@ -1,0 +1,120 @@
+"""Rough densities speak: each warning is provoked, and stays away where all is well."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+from fokkerplanck.distress import _force
+
+OU = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+
+
+def silent(call):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return call()
+
+
+@pytest.mark.parametrize("name", ["drift", "diffusion", "potential"])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_coefficients_that_are_not_finite_are_refused(name, wrong):
+    def field(x):
+        return np.where(x > 0.5, wrong, 1.0)
+
+    coefficients = {"diffusion": 0.5} | {name: field}
+    with pytest.raises(ValueError, match=f"`{name}` must be finite everywhere on the grid, got (nan|inf) at"):
+        fp.solve(fp.FokkerPlanck(**coefficients), fp.Grid((-1, 1), 20), fp.point(0.0), 1.0)
+
+
+@pytest.mark.parametrize("coefficients", [{"drift": 1e300, "diffusion": 1.0}, {"diffusion": 1e300}])
+@pytest.mark.parametrize("ask", [lambda eq, g: fp.solve(eq, g, fp.point(0.0), 1.0), fp.stationary, fp.spectrum])
+def test_rates_that_overflow_are_refused(coefficients, ask):
+    with pytest.raises(
+        ValueError, match=r"`eq` must be such that rates between cells stay below 1e\+100, got more at \("
+    ):
+        ask(fp.FokkerPlanck(**coefficients), fp.Grid((-1, 1), 20))
+
+
+def test_a_grid_too_coarse_for_the_noise_speaks():
+    with pytest.warns(fp.ResolutionWarning, match="adds a numerical diffusion of .* to a diffusion of 0.001"):
+        fp.solve(fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.001), fp.Grid((-2, 2), 40), fp.gaussian(1, 0.2), 0.5)
+    silent(lambda: fp.solve(OU, fp.Grid((-6, 6), 200), fp.gaussian(1, 0.3), 0.5))
+
+
+def test_a_drift_without_noise_speaks():
+    """Upwinding widens a density of deviation 0.2, moved by 1, to sqrt(0.2^2 + h) at least, as D = |v| h / 2."""
+    h = 0.05
+    eq = fp.FokkerPlanck(drift=1.0, diffusion=0.0)
+    with pytest.warns(fp.ResolutionWarning, match=r"adds a numerical diffusion of 0.025 where the equation has none"):
+        sol = fp.solve(eq, fp.Grid((-2, 3), round(5 / h)), fp.gaussian(0, 0.2), 1.0)
+    assert sol.covariance()[0, 0, 0] == pytest.approx(0.04 + h, rel=0.01)
+    silent(lambda: fp.solve(fp.FokkerPlanck(diffusion=0.0), fp.Grid((-2, 3), 50), fp.gaussian(0, 0.2), 1.0))
+
+
+def test_a_box_that_cuts_the_density_speaks():
+    """The stationary density of OU at 2.4 of its deviations is 0.056 of its largest value."""
+    with pytest.warns(
+        fp.ResolutionWarning, match=r"wall x\[0\] = 1.7 has grown to 0.05\d of its largest value: the box cuts"
+    ):
+        fp.solve(OU, fp.Grid((-4, 1.7), 300), fp.gaussian(-1, 0.2), 5.0)
+    silent(lambda: fp.solve(OU, fp.Grid((-4, 4), 300), fp.gaussian(-1, 0.2), 5.0))
+
+
+def test_a_density_that_runs_away_speaks():
+    eq = fp.FokkerPlanck(potential=lambda x: -(x**4), diffusion=0.5)
+    with pytest.warns(
+        fp.ResolutionWarning, match=r"wall x\[0\] = -?2 has grown to (0\.\d+|1) of .* holds back what would run away"
+    ):
+        fp.solve(eq, fp.Grid((-2, 2), 400), fp.gaussian(0.1, 0.2), 2.0)
+
+
+def test_a_box_in_the_plane_speaks():
+    eq = fp.FokkerPlanck(drift=lambda x, y: [-x, -y], diffusion=0.5)
+    with pytest.warns(fp.ResolutionWarning, match=r"wall x\[1\] = -1.7 has grown"):
+        fp.solve(eq, fp.Grid([(-4, 4), (-1.7, 4)], [40, 60]), fp.gaussian([0, 2], 0.2), 5.0)
+
+
+@pytest.mark.parametrize(
+    ("eq", "grid", "start"),
+    [
+        (fp.FokkerPlanck(diffusion=0.5), fp.Grid((-1, 1), 100), fp.gaussian(0, 0.05)),  # diffusion in a box
+        (OU, fp.Grid((-1.7, 1.7), 100), fp.uniform(-1.7, 1.7)),  # starts at the walls
+        (OU, fp.Grid((-1.7, 1.7), 100, "absorbing"), fp.gaussian(0, 0.1)),
+        (fp.FokkerPlanck(drift=1.0, diffusion=0.5), fp.Grid((-1, 1), 60, "periodic"), fp.gaussian(0, 0.1)),
+    ],
+)
+def test_walls_that_are_meant_keep_silent(eq, grid, start):
+    silent(lambda: fp.solve(eq, grid, start, 3.0))
+
+
+def test_force_at_a_wall_by_hand():
+    """-x / D from 3.2 to 4, outward at both ends: -(4^2 - 3.2^2) / 2 / 0.5 = -5.76, to a cell."""
+    q = fp.generator(OU, fp.Grid((-4, 4), 400))
+    assert _force(q, 0, 0) == pytest.approx(-5.76, rel=0.02)
+    assert _force(q, 0, 1) == pytest.approx(-5.76, rel=0.02)
+
+
+def test_a_tail_cut_by_the_box_speaks():
+    eq = fp.FokkerPlanck(drift=lambda x: -x, jumps=fp.LevyJumps(1.2, 0.5))
+    with pytest.warns(fp.ResolutionWarning, match="would lie beyond the reflecting walls, where the box cuts the tail"):
+        st = fp.stationary(eq, fp.Grid((-6, 6), 600))
+    assert st.stats["tail_mass"] > 0.01
+    silent(lambda: fp.stationary(eq, fp.Grid((-60, 60), 3000)))
+
+
+def test_a_stationary_state_that_is_not_unique_is_refused():
+    eq = fp.FokkerPlanck(
+        drift=lambda x: np.sign(x) * (2 - np.abs(x)), diffusion=lambda x: np.where(np.abs(x) < 0.3, 0.0, 0.1)
+    )
+    with pytest.raises(ValueError, match="`eq` must be such that its stationary density is unique, got 2 closed parts"):
+        fp.stationary(eq, fp.Grid((-4, 4), 200))
+
+
+def test_an_error_above_the_tolerance_comes_with_the_solution():
+    with pytest.raises(fp.ConvergenceError, match="exceeds rtol = 1e-12") as caught:
+        fp.solve(OU, fp.Grid((-6, 6), 400), fp.gaussian(0, 1), 100.0, method="chebyshev", rtol=1e-12)
+    assert isinstance(caught.value.partial, fp.Solution)
