@@ -184,7 +184,7 @@ def _refusals() -> Iterator[None]:
 
     try:
         yield
-    except (ValueError, TypeError, NotImplementedError, ConvergenceError, OSError) as error:
+    except (ValueError, TypeError, ConvergenceError, OSError) as error:
         if isinstance(error, (TypeError, OSError)) and not str(error).startswith("`") and not _is_file_error(error):
             raise
         typer.echo(f"fokkerplanck: {_one_line(error)}", err=True)

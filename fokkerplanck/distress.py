@@ -12,7 +12,7 @@ from .grid import Grid
 from .solvers.generator import Generator
 from .solvers.jumps import tail_mass
 
-AWAY, REACHED = 1e-8, 1e-3  # density at a wall over the largest: was not there, and is
+AWAY, REACHED = 1e-8, 0.02  # density at a wall over the largest: was not there, and is
 FORCED = 1.0  # drift times length over diffusion, over a tenth of the box: below, a wall is what keeps the density
 CUT = 1e-2  # probability beyond the box from which a cut tail is spoken of
 
@@ -38,7 +38,7 @@ def warn_of_walls(q: Generator, start: np.ndarray, masses: np.ndarray) -> None:
     """Where a density that started far from a reflecting wall has come to it although a force acts there.
 
     Such a box cuts the density off (the force points inward) or holds back what would run away (outward). Where the noise
-    rules, as in a box without force, the walls are what was asked for.
+    rules, as in a box without force, the walls are what was asked for; where the noise vanishes, they are natural.
     """
     grid = q.grid
     for axis in range(grid.dim):
@@ -70,9 +70,13 @@ def _force(q: Generator, axis: int, side: int) -> float:
         near = place < n if side == 0 else place >= grid.shape[axis] - 1 - n
         width = grid.widths[axis]
         out, back = link.forward * width[place], link.backward * width[place + 1]
+        loud = out + back  # twice D over the length where the noise rules
+        end = place == (0 if side == 0 else grid.shape[axis] - 2)
+        if not near.any() or loud[end].sum() * near.sum() < 0.5 * loud[near].sum() * end.sum():
+            return 0.0
         with np.errstate(divide="ignore", invalid="ignore"):
             force = np.clip(np.nan_to_num(np.log(out[near] / back[near])), -50.0, 50.0)
-        return float(force.mean() * n) * (1.0 if side == 1 else -1.0) if near.any() else 0.0
+        return float(force.mean() * n) * (1.0 if side == 1 else -1.0)
     return 0.0
 
 

@@ -292,7 +292,9 @@ def read_run_file(path: str | os.PathLike) -> RunFile:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise bad_value("FILE", "a text file in UTF-8", str(path)) from None
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise bad_value("FILE", "nested less deeply", str(path)) from None
+    except ValueError as error:  # tomllib's own, or a number of thousands of digits
         raise bad_value("FILE", "valid TOML", f"{path} with an error: {error}") from None
     try:
         spec = RunSpec.model_validate(content)
@@ -353,9 +355,14 @@ def _check_start(start: Start) -> None:
 
 def read_csv(path: Path) -> dict[str, np.ndarray]:
     """The columns of a CSV file with a header; lines that begin with # are comments."""
-    with open(path, newline="", encoding="utf-8") as file:
-        lines = [(i, line) for i, line in enumerate(file, 1) if line.strip() and not line.startswith("#")]
-    rows = list(csv.reader(line for _, line in lines))
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            lines = [(i, line) for i, line in enumerate(file, 1) if line.strip() and not line.startswith("#")]
+        rows = list(csv.reader(line for _, line in lines))
+    except UnicodeDecodeError:
+        raise bad_value("landscape.data", "a text file in UTF-8", path.name) from None
+    except csv.Error as error:
+        raise bad_value("landscape.data", "a CSV file", f"{path.name} with an error: {error}") from None
     if len(rows) < 2:
         raise bad_value("landscape.data", "a CSV file with a header and rows", path.name)
     header = [name.strip() for name in rows[0]]

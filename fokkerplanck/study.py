@@ -43,7 +43,8 @@ NOTE = (
     "W1: 1-Wasserstein distance to the exact density of SGD at time t, summed over the axes. For the simulation "
     "(SGD, simulated) it comes with its standard error and with what sampling alone would give. escape: mean steps from the "
     "start to the target; escape_ratio: over that of SGD. edge: learning rate times the largest curvature where SGD carries "
-    "mass at some time: a diffusion needs it much below 2. Densities are even inside a cell: a W1 below a cell means nothing."
+    "mass at some time: a diffusion needs it much below 2. nan: an escape too rare for double precision. "
+    "Densities are even inside a cell: a W1 below a cell means nothing."
 )
 
 
@@ -190,8 +191,8 @@ def _model(
     if condition is not None and eq.interaction is None and getattr(eq, "time_order", 1.0) == 1.0:
         try:
             took = _mean(first_passage(eq, grid, condition), start)
-        except ConvergenceError:
-            took = None
+        except ConvergenceError:  # out of reach of double precision: the table says nan
+            took = math.nan
     return solve(eq, grid, problem.p0, times), took
 
 

@@ -143,6 +143,7 @@ def test_a7_square_root_process_whose_noise_reaches_the_wall(solve):
     assert np.abs(errors).max() < 5e-3
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_b1_noise_off_is_first_order_and_says_so(solve):
     drift = two_datapoint_drift(0.02)
     times = [10.0, 50.0, 100.0, 200.0]

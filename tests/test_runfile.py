@@ -266,6 +266,34 @@ def test_each_mistake_meets_its_sentence(tmp_path, good, bad, sentence):
     assert refusal(tmp_path, GOOD.replace(good, bad)).startswith(sentence)
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"a = " + b"[" * 5000 + b"]" * 5000, "`FILE` must be nested less deeply"),
+        (b"a = " + b"9" * 5000, "`FILE` must be valid TOML"),
+        (b"\xff\xfe", "`FILE` must be a text file in UTF-8"),
+        (b"a = 1\x00", "`FILE` must be valid TOML"),
+    ],
+)
+def test_hostile_files(tmp_path, content, sentence):
+    (tmp_path / "a.toml").write_bytes(content)
+    with pytest.raises(ValueError, match=sentence):
+        read_run_file(tmp_path / "a.toml")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"x\n\xff\n", "a text file in UTF-8"),
+        (b"x\n" + b"1" * 200_000, "a CSV file, got d.csv with an error: field larger"),
+    ],
+)
+def test_hostile_csv_files(tmp_path, content, sentence):
+    (tmp_path / "d.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=f"`landscape.data` must be {sentence}"):
+        read_csv(tmp_path / "d.csv")
+
+
 def test_mistakes_in_equations(tmp_path):
     assert refusal(tmp_path, FORMULAS + "[sgd]\nlearning_rate = 1").startswith(
         "`sgd` must be left out of a run with [equation]"

@@ -12,6 +12,7 @@ sample. This is faster, and it is what keeps a small covariance accurate where t
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -245,11 +246,9 @@ def _write_once(folder: Path, name: str, source: str) -> Path:
     """Write atomically, and only if needed: numba ties its compiled code to the file's time stamp."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / name
-    try:
+    with contextlib.suppress(FileNotFoundError, UnicodeDecodeError):  # absent or damaged: it is written anew
         if path.read_text(encoding="utf-8") == source:
             return path
-    except (FileNotFoundError, UnicodeDecodeError):
-        pass
     handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
