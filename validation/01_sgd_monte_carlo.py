@@ -10,9 +10,9 @@ stationary second moment M of SGD itself and that of its first-order diffusion s
 (H = <A>; for A = h this is eta sigma^2 / (h (2 - eta h)) against eta sigma^2 / (2 h); compare Mandt, Hoffman and Blei 2017,
 Yaida 2019). So the error of the diffusion picture is known, and what is left of the difference can be judged in standard
 errors. Three losses: a parabola with additive noise; the linear model (v x - y)^2, whose noise grows away from the minimum
-and gives power-law tails; and least squares in two parameters, whose noise is a full tensor that changes from place to
-place. Each row "density against simulation" compares the variance of `fp.stationary` times the known ratio of the two
-lines above with that of simulated SGD.
+so that its diffusion has power-law tails; and least squares in two parameters, whose noise is a full tensor that changes
+from place to place. Each row "density against simulation" compares the variance of `fp.stationary` times the known ratio
+of the two lines above with that of simulated SGD.
 
 A double well with state-dependent noise has no closed form: there the transfer operator is held against the simulation,
 and the first-order density against the transfer operator. Where the noise of a sample grows as eta^(-1/2), the diffusion
@@ -134,29 +134,30 @@ def linear_rows(case: Linear, setting: tuple[float, int, bool], paths: int) -> I
     ratio = exact / diffusion
     name = f"{case.name}, eta {eta:g}, B {batch}" + ("" if replacement else " without replacement")
     density, bias = density_covariance(case, sgd, sgd.equation())
-    controls = {}
+    wrong = {what: fp.stationary(eq, case.grid(sgd)).covariance() for what, eq in wrong_models(sgd, setting).items()}
+    for i, j in ((0, 0), (0, 1), (1, 1))[: 3 if len(exact) == 2 else 1]:
+        label = f"{name}: {'variance' if i == j else 'covariance'}" + (
+            f" {'uv'[i]}{'uv'[j]}" if len(exact) == 2 else ""
+        )
+        reference, sigma, scale = float(found[i, j]), float(error[i, j]), float(ratio[i, j])
+        if i == j == 0:
+            case_name = f"{label}, simulation against closed form"
+            yield Row(case_name, reference, float(exact[i, j]), LIMIT, "sigma", sigma=sigma)
+        measured, more = scale * float(density[i, j]), {"sigma": sigma, "bias": scale * float(bias[i, j])}
+        yield Row(f"{label}, density against simulation", measured, reference, LIMIT, "sigma", **more)
+        for what, covariance in wrong.items():
+            measured = scale * float(covariance[i, j])
+            yield Row(f"{label}, {what}", measured, reference, LIMIT, "sigma", sigma=sigma, control=True)
+
+
+def wrong_models(sgd: fp.SGD, setting: tuple[float, int, bool]) -> dict[str, fp.FokkerPlanck]:
+    """Controls at one setting of each loss; the convention matters in one dimension of the linear model alone."""
+    wrong = {}
     if setting == (0.05, 1, True):
-        wrong = sgd.equation(convention="stratonovich")
-        controls["Stratonovich drift"] = fp.stationary(wrong, case.grid(sgd)).covariance()
+        wrong["Stratonovich drift"] = sgd.equation(convention="stratonovich")
     if setting in ((0.05, 1, True), (0.1, 1, True)):
-        wrong = fp.FokkerPlanck(drift=sgd.drift, diffusion=lambda *w: 2.0 * sgd.diffusion(*w))
-        controls["noise doubled"] = fp.stationary(wrong, case.grid(sgd)).covariance()
-    names = "uv" if len(exact) == 2 else ""
-    for i in range(len(exact)):
-        for j in range(i, len(exact)):
-            label = f"{name}: variance" if i == j else f"{name}: covariance"
-            label += f" {names[i]}{names[j]}" if names else ""
-            sigma = float(error[i, j])
-
-            def row(what: str, measured: float, reference: float, label=label, sigma=sigma, **more) -> Row:
-                return Row(f"{label}, {what}", float(measured), float(reference), LIMIT, "sigma", sigma=sigma, **more)
-
-            if i == j == 0:
-                yield row("simulation against closed form", found[i, j], exact[i, j])
-            scale = ratio[i, j]
-            yield row("density against simulation", scale * density[i, j], found[i, j], bias=float(scale * bias[i, j]))
-            for wrong, covariance in controls.items():
-                yield row(wrong, scale * covariance[i, j], found[i, j], control=True)
+        wrong["noise doubled"] = fp.FokkerPlanck(drift=sgd.drift, diffusion=lambda *w: 2.0 * sgd.diffusion(*w))
+    return wrong
 
 
 def mean_rows(paths: int) -> Iterator[Row]:
