@@ -37,3 +37,12 @@ def test_readme_links_lead_somewhere():
     assert len(targets) >= 5
     for target in targets:
         assert (ROOT / target).exists(), target
+
+
+def test_gallery_shows_every_example():
+    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    examples = [path.name for path in (ROOT / "examples").iterdir() if path.suffix in (".py", ".toml")]
+    assert len(examples) > 10
+    assert [name for name in examples if f"`{name}`" not in text] == []
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert [name for name in pictures if not (ROOT / "docs" / name).exists()] == []

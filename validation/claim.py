@@ -120,7 +120,7 @@ def _number(value: float) -> str:
 def _error(row: Row) -> tuple[str, str]:
     """Error and limit as a reader wants them."""
     if row.unit == "sigma":
-        return f"{row.error:.1f} s.e.", f"{row.limit:g} s.e."
+        return f"{row.error:.1f} s.e.", f"{row.limit:g} s.e." + (f" beyond {row.bias:.2g}" if row.bias else "")
     if row.unit == "relative":
         return f"{100 * row.error:.2g} %", f"{100 * row.limit:.2g} %"
     return f"{row.error:.2g}", f"{row.limit:.2g}"

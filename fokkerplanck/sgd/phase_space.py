@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import bad_value
+from ..errors import ResolutionWarning, bad_value
 from ..grid import Grid
 
 
@@ -72,6 +73,8 @@ def phase_space_limit(
     if len(cells) != 2 or len(box) != 2:
         raise bad_value("cells", "two numbers, along theta and along v, as is `box`", cells)
     finer = 2 * cells[0], round(np.sqrt(2.0) * cells[1])
-    coarse, fine = (np.asarray(read(Grid(box, list(n), boundary))) for n in (cells, finer))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResolutionWarning)  # what it warns of is what the limit removes
+        coarse, fine = (np.asarray(read(Grid(box, list(n), boundary))) for n in (cells, finer))
     value = 2.0 * fine - coarse
     return Limit(value, fine, np.abs(value - fine))
