@@ -53,7 +53,9 @@ deviation = 0.175
 
 [output]
 times = [10, 100, 1000]           # in steps
-models = ["first-order"]
+models = ["first-order", "exact"] # exact: the density of SGD itself, step by step. Also "gaussian-chain", "second-order",
+                                  # "langevin", "levy" (needs stability = 1.5), "subdiffusive" (time_order = 0.8), "swarm"
+                                  # (strength = 0.1)
 
 [simulation]
 paths = 20000                     # of SGD itself, the reference

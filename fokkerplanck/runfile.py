@@ -176,7 +176,17 @@ class Start(_Section):
     high: Vector | None = None
 
 
-class Output(_Section):
+class _Models(_Section):
+    """The settings that some models of SGD ask for; see `fokkerplanck.sgd.SGD.equation`."""
+
+    temperature: Annotated[float | None, _rule("a number", _number)] = None
+    stability: Annotated[float | None, _rule("a number", _number)] = None
+    scale: Annotated[float | None, _rule("a number", _number)] = None
+    time_order: Annotated[float | None, _rule("a number", _number)] = None
+    strength: Annotated[float | None, _rule("a number", _number)] = None
+
+
+class Output(_Models):
     """What is wanted."""
 
     times: Annotated[
@@ -192,7 +202,7 @@ class Simulation(_Section):
     seed: Annotated[int, _rule("a whole number, not below 0", lambda v: _whole(v, 0))] = 0
 
 
-class Study(_Section):
+class Study(_Models):
     """What `fokkerplanck study` sweeps beside the learning rates: batch sizes, models, and a target to escape to."""
 
     models: Names = ("first-order", "second-order", "gaussian-chain")
@@ -201,11 +211,6 @@ class Study(_Section):
         _rule("a list of whole numbers", lambda v: tuple(_whole(b) for b in (v if isinstance(v, list) else [v]))),
     ] = None
     target: Annotated[str | None, _rule("a condition, in quotes", _text, 'Such as "w > 1.3".')] = None
-    temperature: Annotated[float | None, _rule("a number", _number)] = None
-    stability: Annotated[float | None, _rule("a number", _number)] = None
-    scale: Annotated[float | None, _rule("a number", _number)] = None
-    time_order: Annotated[float | None, _rule("a number", _number)] = None
-    strength: Annotated[float | None, _rule("a number", _number)] = None
 
 
 class RunSpec(_Section):
@@ -333,6 +338,9 @@ def _check_sections(spec: RunSpec) -> None:
     for name in ("sgd", "simulation"):
         if spec.equation is not None and getattr(spec, name) is not None:
             raise bad_value(name, "left out of a run with [equation]", f"a table [{name}]", "SGD needs a [landscape].")
+    if spec.equation is not None and spec.output.models != Output.model_fields["models"].default:
+        then = "Models of SGD need a [landscape]."
+        raise bad_value("output.models", "left out of a run with [equation]", list(spec.output.models), then)
     if spec.landscape is not None and any(t != int(t) for t in spec.output.times):
         raise bad_value("output.times", "whole numbers of steps", list(spec.output.times))
     if (spec.grid.cells is None) == (spec.grid.width is None):

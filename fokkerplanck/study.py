@@ -28,7 +28,7 @@ from .density import initial_masses
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
 from .formula import parse_condition
 from .problems import first_passage, solve
-from .run import build
+from .run import CHAINS, build, model_settings
 from .runfile import RunFile
 from .storage import write_atomically
 
@@ -128,8 +128,8 @@ def _check_models(problem: Any, spec: Any) -> None:
     for batch in _batches(spec):
         sgd = _descent(problem, spec, problem.cases[0].rate, batch)
         for model in spec.study.models:
-            if model not in ("exact", "gaussian-chain"):
-                sgd.equation(**_model_settings(model, spec, problem))
+            if model not in CHAINS:
+                sgd.equation(model, **model_settings(model, spec.study, problem.grid))
     if spec.study.target is not None:
         parse_condition(spec.study.target, problem.names, name="study.target")
 
@@ -137,15 +137,6 @@ def _check_models(problem: Any, spec: Any) -> None:
 def _descent(problem: Any, spec: Any, rate: float, batch: int | None) -> Any:
     base = problem.cases[0].sgd
     return type(base)(base.loss, rate, batch, spec.sgd.replacement)
-
-
-def _model_settings(model: str, spec: Any, problem: Any) -> dict[str, Any]:
-    from .sgd.models import USES
-
-    given = {name: getattr(spec.study, name, None) for name in USES.get(model, set())}
-    if model == "langevin" and given.get("temperature") is None:
-        given["box"] = problem.grid
-    return {"model": model} | {name: value for name, value in given.items() if value is not None}
 
 
 def _kept(path: Path, mark: str) -> list[dict[str, Any]] | None:
@@ -189,7 +180,7 @@ def _model(
         operator = sgd.transfer_operator(grid, model)
         took = None if condition is None else _mean(operator.first_passage(condition), start)
         return operator.evolve(problem.p0, times.astype(int)), took
-    eq = sgd.equation(**_model_settings(model, spec, problem))
+    eq = sgd.equation(model, **model_settings(model, spec.study, problem.grid))
     took = None
     if condition is not None and eq.interaction is None and getattr(eq, "time_order", 1.0) == 1.0:
         try:

@@ -79,6 +79,7 @@ def test_run_writes_densities_tables_and_figures(here):
     folder = here / "results" / "quadratic"
     names = [
         "density_0.05.nc",
+        "density_0.05_SGD.nc",
         "evolution.png",
         "landscape.png",
         "moments.png",
@@ -95,7 +96,10 @@ def test_run_writes_densities_tables_and_figures(here):
     assert lines[0].startswith("learning_rate,t,model,axis,mean,")
     assert len(lines) == 5
     assert (folder / "table.md").read_text().startswith("| learning_rate | t | model |")
-    for name in names[1:5]:
+    counted = load(folder / "density_0.05_SGD.nc")
+    assert (counted.method, counted.stats["n_paths"], counted.stats["seed"]) == ("simulation", 2000, 3)
+    np.testing.assert_allclose(counted.mean()[-1], 0.4635, atol=0.02)  # 1/2 - 0.3 * 0.9^20 = 0.4635, of deviation 0.16
+    for name in names[2:6]:
         with Image.open(folder / name) as image:
             assert np.asarray(image.convert("L")).std() > 5, name
 
@@ -111,7 +115,22 @@ def test_run_prints_a_table_and_verdicts_in_80_columns(here):
         r"^t = 1: first-order (agrees with SGD within 3|is off by \S+) standard errors", result.stdout, re.M
     )
     assert "(4 comparisons at 3 standard errors: if all is well, one fails by chance in 1%" in result.stdout
-    assert last.startswith("7 files in here: density_0.05.nc, ")
+    assert last.startswith("8 files in here: density_0.05.nc, ")
+
+
+def test_models_and_transfer_operators_side_by_side(here):
+    text = ONE.replace("times = [1, 20]", 'times = [1, 20]\nmodels = ["first-order", "exact", "gaussian-chain"]')
+    (here / "q.toml").write_text(text)
+    result = invoke("run", "q.toml", "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines()[:-1])) <= 80
+    assert re.search(r"^t = 20: exact agrees with SGD within 3 standard errors", result.stdout, re.M)
+    names = {f"density_0.05_{model}.nc" for model in ("first-order", "exact", "gaussian-chain", "SGD")}
+    assert names | {"evolution.png", "stationary.png"} < set(os.listdir("out"))
+    exact, chain = (load(here / "out" / f"density_0.05_{m}.nc") for m in ("exact", "gaussian-chain"))
+    np.testing.assert_allclose(exact.mean(), chain.mean(), rtol=1e-10)
+    assert exact.method == "transfer (enumerated)"
+    assert np.abs(exact.masses - chain.masses).sum() > 0.01, "two jumps of one size are no normal law"
 
 
 def test_several_learning_rates_have_files_of_their_own(here):
