@@ -9,7 +9,7 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
@@ -109,6 +109,8 @@ class FokkerPlanck:
         Levy noise beside the diffusion, which may then be left out. Ito only.
     interaction : Swarm, optional
         A drift that depends on the density itself.
+    settings : dict, optional
+        What it was made from, for the record; changes nothing. Models of SGD say here what they chose.
 
     Notes
     -----
@@ -128,6 +130,7 @@ class FokkerPlanck:
     time_order: float = 1.0
     jumps: LevyJumps | None = None
     interaction: Swarm | None = None
+    settings: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.jumps is not None and self.diffusion is None and self.noise is None:

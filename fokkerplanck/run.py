@@ -271,6 +271,12 @@ def _compute_model(problem: Problem, outcome: Outcome, model: str, report: Calla
             sol, question = solve(eq, grid, problem.p0, many, progress=report), partial(stationary, eq, grid)
     outcome.curves[model] = sol
     outcome.solutions[model] = _at_times(sol, times)
+    if eq is not None and "temperature_at" in eq.settings:
+        where = ", ".join(f"{x:.6g}" for x in eq.settings["temperature_at"])
+        outcome.notes.append(
+            f"{model}: temperature {eq.settings['temperature']:.3g}, of the noise at ({where}), "
+            "where the loss is smallest in the box."
+        )
     if eq is None:
         outcome.notes += [f"{model}: {note}" for note in _chain_notes(outcome.solutions[model])]
     with _noting(outcome.notes, f"{model}, stationary density"):
