@@ -16,7 +16,7 @@ LEVELS = [
     {"_symbolic", "formula", "jumps", "equation", "density"},
     {"solvers"},
     {"montecarlo", "sgd"},
-    {"results", "distances"},
+    {"results", "laws", "transport", "distances"},
     {"basins", "compare", "problems", "storage", "tail", "sgd.operator", "sgd.chain"},
     {"plotting", "_drawing"},
     {"runfile", "run", "study", "selfcheck"},
