@@ -255,8 +255,9 @@ def _rich_table(problem: Problem, tab: Any) -> Any:
     from rich.table import Table
 
     short = {"deviation": "dev", "se_mean": "±", "se_deviation": "±", "z_mean": "z"}
-    skipped = {"W1_sampling"} | ({"axis"} if problem.grid.dim == 1 else set())
-    kept = [i for i, name in enumerate(tab.columns) if name not in skipped]
+    wanted = {"t", "model", "mean", "se_mean", "deviation", "se_deviation", "z_mean", "W1"}
+    wanted |= {"axis"} if problem.grid.dim > 1 else set()
+    kept = [i for i, name in enumerate(tab.columns) if name in wanted]
     kept = [i for i in kept if any(row[i] not in (None, 0.0) for row in tab.rows) or tab.columns[i] in ("t", "axis")]
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for i in kept:

@@ -13,7 +13,8 @@ from .grid import Grid
 from .montecarlo.ensemble import Ensemble
 
 POINTS = 2000  # samples that enter a sum over pairs
-TRANSPORTED = 1500  # samples or cells between which optimal transport is solved
+TRANSPORTED = 1500  # blocks of cells between which optimal transport is solved
+SAMPLES = 1000  # the same for samples
 SKIPPED = 1e-6  # of the mass: blocks with less are left out of a transport
 
 
@@ -122,12 +123,12 @@ def thin(one: Law, seed: int) -> Law:
 
 
 def few(one: Law, seed: int) -> Law:
-    """At most `TRANSPORTED` samples, or blocks of cells that hold nearly all of a density."""
+    """At most `SAMPLES` samples, or `TRANSPORTED` blocks of cells that hold nearly all of a density."""
     if one.grid is None:
-        if len(one.points) <= TRANSPORTED:
+        if len(one.points) <= SAMPLES:
             return one
-        picked = np.random.default_rng(seed).choice(len(one.points), TRANSPORTED, replace=False)
-        return Law(one.points[picked], np.full(TRANSPORTED, 1.0 / TRANSPORTED), None)
+        picked = np.random.default_rng(seed).choice(len(one.points), SAMPLES, replace=False)
+        return Law(one.points[picked], np.full(SAMPLES, 1.0 / SAMPLES), None)
     masses, centers = one.weights.reshape(one.grid.shape), one.points.reshape(*one.grid.shape, one.dim)
     moments = centers * masses[..., None]
     size = 1

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .compare import Comparison, compare
+from .compare import compare
 from .density import gaussian, point, uniform
 from .equation import FokkerPlanck
 from .errors import ConvergenceError, bad_value
@@ -27,6 +27,7 @@ from .problems import solve, stationary
 from .results import Solution, Stationary
 from .runfile import Box, Equation, Landscape, RunFile, RunSpec, Start, naming
 from .storage import save_solution, write_atomically
+from .tables import Comparison
 
 if TYPE_CHECKING:
     from .montecarlo.ensemble import Ensemble
@@ -248,7 +249,7 @@ def _compute_case(problem: Problem, case: Case, report: Report) -> Outcome:
             steps = [int(t) for t in spec.output.times]
             outcome.ensemble = case.sgd.simulate(problem.p0, steps, n_paths=paths, seed=seed)
     results: dict[str, Any] = dict(outcome.solutions) | ({"SGD": outcome.ensemble} if outcome.ensemble else {})
-    outcome.comparison = compare(results, times=spec.output.times)
+    outcome.comparison = compare(results, times=spec.output.times, distances=())
     return outcome
 
 
@@ -350,7 +351,8 @@ def table(outcomes: list[Outcome]) -> Comparison:
     if outcomes[0].case.rate is None:
         return parts[0]
     rows = tuple((o.case.rate, *row) for o, part in zip(outcomes, parts, strict=True) for row in part.rows)
-    return Comparison(("learning_rate", *parts[0].columns), rows, parts[0].note)
+    first = parts[0]
+    return Comparison(("learning_rate", *first.columns), rows, first.note, ("learning_rate", *first.keys))
 
 
 def verdicts(outcome: Outcome, grid: Grid, limit: float = 3.0) -> list[str]:

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from . import distances
-from .compare import Comparison
 from .density import initial_masses
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
 from .formula import parse_condition
@@ -31,6 +30,7 @@ from .problems import first_passage, solve
 from .run import CHAINS, build, model_settings
 from .runfile import RunFile
 from .storage import write_atomically
+from .tables import Comparison
 
 Report = Callable[[str, float], None]
 
@@ -38,6 +38,8 @@ COLUMNS = (
     "learning_rate", "batch_size", "model", "t", "mean", "deviation", "W1", "W1_error", "W1_sampling",
     "escape", "escape_error", "escape_ratio", "edge",
 )  # fmt: skip
+
+KEYS = ("learning_rate", "batch_size", "model", "t")
 
 NOTE = (
     "W1: 1-Wasserstein distance to the exact density of SGD at time t, summed over the axes. For the simulation "
@@ -104,7 +106,7 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
         warnings.simplefilter("ignore", ModelWarning)
         with ThreadPoolExecutor(min(os.cpu_count() or 1, len(settings))) as pool:
             rows = [row for part in pool.map(work, settings) for row in part]
-    table = Comparison(COLUMNS, tuple(tuple(row[c] for c in COLUMNS) for row in rows), NOTE)
+    table = Comparison(COLUMNS, tuple(tuple(row[c] for c in COLUMNS) for row in rows), NOTE, KEYS)
     last = max(spec.output.times)
     verdicts = tuple(
         _verdict(row) for row in rows if row["model"] not in ("SGD", "SGD, simulated") and row["t"] == last
