@@ -16,6 +16,7 @@ import typer
 
 if TYPE_CHECKING:
     from .run import Outcome, Problem
+    from .runfile import RunFile
 
 app = typer.Typer(
     help="The density of stochastic gradient descent, or of any drift and diffusion in one to three dimensions.",
@@ -73,10 +74,13 @@ seed = 1
 
 @app.command()
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The run file.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The run file, or a result of it.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Folder for the results. Default: results/NAME.")] = None,
 ) -> None:
-    """Solve what a run file asks for; write densities, a table and figures."""
+    """Solve what a run file asks for; write densities, a table and figures.
+
+    fokkerplanck run RESULT.nc repeats the run that wrote RESULT.nc: the same seed, settings and data, the same numbers.
+    """
     with _refusals():
         from .run import build, compute, table, write
         from .runfile import read_run_file
@@ -90,6 +94,7 @@ def run(
             tab = table(outcomes)
             paths = write(problem, outcomes, tab, folder, lambda text, share: report(text, 0.8 + 0.2 * share))
         _print_results(problem, outcomes)
+        _say_version(run_file)
         typer.echo(f"\n{len(paths)} files in {folder}: " + ", ".join(path.name for path in paths))
 
 
@@ -225,6 +230,14 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=1.0)
         yield lambda text, share: bar.update(task, description=text, completed=share)
+
+
+def _say_version(run_file: RunFile) -> None:
+    from . import __version__
+
+    if run_file.version not in ("", __version__):
+        written = f"Note: {run_file.path.name} was written by version {run_file.version}"
+        typer.echo(f"{written}, this is {__version__}: numbers may differ in the last digits.")
 
 
 def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:

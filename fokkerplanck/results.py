@@ -68,6 +68,9 @@ class Solution(Moments):
     message : str
     observed : dict of ndarray (n_times,)
         Expectations of the functions passed as `observe`.
+    settings : dict
+        What was asked, as far as it can be written down; from a file also the version that wrote it. A result of
+        `fokkerplanck run` holds its run file and data, so that `fokkerplanck run RESULT.nc` repeats it.
     generator : Generator or None
         None for a solution loaded from a file.
     """
@@ -82,6 +85,7 @@ class Solution(Moments):
     observed: Mapping[str, np.ndarray] = field(default_factory=dict)
     generator: Generator | None = None
     saved_current: np.ndarray | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def mass(self) -> np.ndarray:

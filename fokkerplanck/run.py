@@ -96,6 +96,7 @@ class Problem:
     names: tuple[str, ...]
     value: Callable | None
     cases: list[Case]
+    record: dict[str, Any]
 
 
 def build(run: RunFile) -> Problem:
@@ -114,7 +115,7 @@ def build(run: RunFile) -> Problem:
     else:
         assert spec.equation is not None
         value, cases = _equation_case(spec.equation)
-    return Problem(spec, grid, p0, spec.variables, value, cases)
+    return Problem(spec, grid, p0, spec.variables, value, cases, run.record())
 
 
 def _grid(box: Box, variables: tuple[str, ...]) -> Grid:
@@ -403,10 +404,13 @@ def write(problem: Problem, outcomes: list[Outcome], tab: Comparison, folder: Pa
         drawings: dict[str, Callable[[], Any]] = {}
         for outcome in outcomes:
             suffix = f"_{outcome.case.rate:g}" if several else ""
-            for model, sol in outcome.solutions.items():
-                save_solution(sol, staging / _density_name(outcome, model))
+            results = dict(outcome.solutions)
             if outcome.ensemble is not None:
-                save_solution(_histogram(outcome.ensemble, problem.grid), staging / _density_name(outcome, "SGD"))
+                results["SGD"] = _histogram(outcome.ensemble, problem.grid)
+            for model, sol in results.items():
+                record = {"run_file": problem.record, "learning_rate": outcome.case.rate, "model": model}
+                kept = dataclasses.replace(sol, settings={**sol.settings, **record})
+                save_solution(kept, staging / _density_name(outcome, model))
             drawings |= _drawings(problem, outcome, suffix)
         if problem.grid.dim < 3:
             drawings = {"landscape.png": lambda: _landscape(problem, outcomes)} | drawings
@@ -434,7 +438,9 @@ def _histogram(ensemble: Ensemble, grid: Grid) -> Solution:
     """The paths counted in the cells of the grid; its mass is the share of the paths inside the box."""
     density = ensemble.density(grid)
     stats = {"n_paths": ensemble.n_paths, "seed": ensemble.seed, "diverged": ensemble.diverged}
-    return Solution(grid, ensemble.times, density, "simulation", stats, message=f"{ensemble.n_paths} paths of SGD")
+    settings = {**ensemble.settings, "seed": ensemble.seed}
+    text = f"{ensemble.n_paths} paths of SGD"
+    return Solution(grid, ensemble.times, density, "simulation", stats, message=text, settings=settings)
 
 
 def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Callable[[], Any]]:

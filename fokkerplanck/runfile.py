@@ -58,7 +58,7 @@ def _whole(value: Any, least: int = 1) -> int:
 
 
 def _batch(value: Any) -> int | None:
-    return None if value == "full" else _whole(value)
+    return None if value in ("full", None) else _whole(value)
 
 
 def _numbers(value: Any) -> tuple[float, ...]:
@@ -254,10 +254,22 @@ class RunFile:
     ----------
     path : Path
     spec : RunSpec
+    version : str
+        That of the package which wrote the result file it comes from; empty for a run file.
     """
 
     path: Path
     spec: RunSpec
+    version: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """All of it as plain values, the data of a CSV file included: what results keep of it."""
+        content = self.spec.model_dump(mode="json", exclude_defaults=True, warnings=False)
+        landscape = self.spec.landscape
+        if landscape is not None and isinstance(landscape.data, str):
+            content["landscape"] = {"loss": landscape.loss, "parameters": list(landscape.parameters)}
+            content["landscape"]["data"] = {name: np.asarray(v).tolist() for name, v in self.data().items()}
+        return content
 
     def data(self) -> dict[str, Any]:
         """The columns of the landscape's data, read from its CSV file where it names one."""
@@ -281,7 +293,7 @@ class RunFile:
 
 
 def read_run_file(path: str | os.PathLike) -> RunFile:
-    """Read and check a run file.
+    """Read and check a run file, or the run file that a result of `fokkerplanck run` (.nc) keeps.
 
     Raises
     ------
@@ -293,18 +305,40 @@ def read_run_file(path: str | os.PathLike) -> RunFile:
         raise bad_value(
             "FILE", "an existing run file", str(path), "`fokkerplanck init FILE.toml` writes one to start from."
         )
+    if _is_result(file):
+        return _recorded(file)
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise bad_value("FILE", "a text file in UTF-8", str(path)) from None
     except tomllib.TOMLDecodeError as error:
         raise bad_value("FILE", "valid TOML", f"{path} with an error: {error}") from None
+    return RunFile(file, _checked(content))
+
+
+def _checked(content: dict[str, Any]) -> RunSpec:
     try:
         spec = RunSpec.model_validate(content)
     except ValidationError as error:
         raise _sentence(error) from None
     _check_sections(spec)
-    return RunFile(file, spec)
+    return spec
+
+
+def _is_result(file: Path) -> bool:
+    with open(file, "rb") as opened:
+        return file.suffix == ".nc" or opened.read(8) == b"\x89HDF\r\n\x1a\n"
+
+
+def _recorded(file: Path) -> RunFile:
+    """The run file in a result file."""
+    from .storage import load
+
+    settings = load(file).settings
+    if "run_file" not in settings:
+        then = "It was saved from Python, and holds densities but no equation: run your script again."
+        raise bad_value("FILE", "a run file, or a result that `fokkerplanck run` wrote", str(file), then)
+    return RunFile(file, _checked(settings["run_file"]), settings["version"])
 
 
 def _sentence(error: ValidationError) -> ValueError:

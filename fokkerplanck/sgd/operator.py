@@ -149,7 +149,9 @@ class TransferOperator:
             "smearing": [float(v.ravel() @ last) for v in self.smearing],
             "order": 2,
         }
-        return Solution(self.grid, times, densities, method, stats, message=f"transfer operator, {self.kind}")
+        record = {**self.settings, "model": self.model, "kind": self.kind}
+        text = f"transfer operator, {self.kind}"
+        return Solution(self.grid, times, densities, method, stats, message=text, settings=record)
 
     def stationary(self, p0: Any = None) -> StationaryChain:
         """The density that an application leaves unchanged; where several sets are closed, p0 weighs them."""
