@@ -103,7 +103,7 @@ class Solution(Moments):
 
     def index(self, t: float) -> int:
         """Number of the output time t."""
-        near = int(np.argmin(np.abs(self.times - t)))
+        near = int(np.argmin(np.abs(self.times - t))) if np.isfinite(t) else int(np.argmax(self.times))
         if not np.isclose(self.times[near], t, rtol=1e-9, atol=1e-12):
             raise bad_value(
                 "t", "one of the output times", t, f"The nearest is {self.times[near]:g}; add {t:g} to `times`."
@@ -267,6 +267,10 @@ class Stationary(Moments):
 
         return plot_stationary(self, **options)
 
+    def save(self, path: str) -> None:
+        """Write a netCDF file, with the current; `fokkerplanck.load` reads it as a Solution whose one time is infinity."""
+        at_rest(self, "stationary", {}).save(path)
+
     def __repr__(self) -> str:
         kind = (
             "equilibrium, no current"
@@ -375,6 +379,20 @@ class Spectrum:
     def __repr__(self) -> str:
         shown = ", ".join(f"{v:.6g}" for v in self.eigenvalues)
         return f"Spectrum on {self.grid!r}\n  eigenvalues  {shown}"
+
+
+def at_rest(st: Any, method: str, settings: Mapping[str, Any]) -> Solution:
+    """A stationary result as a solution whose one time is infinity: the form in which it is saved."""
+    return Solution(
+        grid=st.grid,
+        times=np.array([np.inf]),
+        density=st.density[None],
+        method=method,
+        stats=st.stats,
+        message=st.message,
+        saved_current=st.current[None],
+        settings=settings,
+    )
 
 
 def _gradient(field: np.ndarray, grid: Grid, axis: int) -> np.ndarray:

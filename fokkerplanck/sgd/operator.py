@@ -172,7 +172,7 @@ class TransferOperator:
         masses = np.asarray(masses)
         residual = float(np.abs(self.matrix @ masses - masses).max() / masses.max())
         density = masses.reshape(self.grid.shape) / self.grid.volumes
-        return StationaryChain(self.grid, density, {"parts": len(parts), "residual": residual})
+        return StationaryChain(self.grid, density, {"parts": len(parts), "residual": residual}, self)
 
     def first_passage(self, target: Any = None) -> ChainPassage:
         """Numbers of steps until a target is first reached.
