@@ -18,7 +18,7 @@ __path__ = [
 
 from . import _cache, deep_linear, distances  # noqa: F401 - `_cache` first: it finds a place for compiled code
 from .basins import basins, lamperti
-from .compare import Comparison, compare
+from .compare import compare
 from .density import from_samples, gaussian, point, uniform
 from .equation import FokkerPlanck, Swarm
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning
@@ -31,6 +31,7 @@ from .results import FirstPassage, Solution, Spectrum, Stationary
 from .sgd import SGD, SampleLoss, landscapes
 from .solvers.generator import Generator
 from .storage import load
+from .tables import Comparison
 from .tail import hill, stable_fit, time_order_from_growth
 
 __version__ = "0.1.0"

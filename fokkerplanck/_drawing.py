@@ -258,6 +258,11 @@ def within(x: np.ndarray, span: tuple[float, float]) -> np.ndarray:
     return (x >= span[0]) & (x <= span[1])
 
 
+def moment_style(model: int, axis: int, dim: int) -> dict[str, Any]:
+    """A colour a coordinate, or in one dimension a colour a model; a line style of its own for each."""
+    return {"color": COLORS[axis if dim > 1 else model % 5], "linestyle": LINES[(model * dim + axis) % 5]}
+
+
 def simulated_moments(
     panels: Any, solutions: Mapping[str, Solution], ensemble: Ensemble, labels: Sequence[str]
 ) -> None:
@@ -267,7 +272,12 @@ def simulated_moments(
     spread = deviation_error(ensemble)
     for axis in range(len(labels)):
         deviation = np.sqrt(covariance[:, axis, axis])
-        points: Any = {"color": COLORS[axis], "fmt": "os^"[axis], "markersize": 4, "markerfacecolor": "white"}
+        points: Any = {
+            "color": COLORS[axis] if len(labels) > 1 else "black",
+            "fmt": "os^"[axis],
+            "markersize": 4,
+            "markerfacecolor": "white",
+        }
         points["label"] = f"SGD, {labels[axis]}" if len(labels) > 1 else "SGD"
         panels[0].errorbar(ensemble.times, mean[:, axis], 3.0 * error[:, axis], **points)
         panels[1].errorbar(ensemble.times, deviation, 3.0 * spread[:, axis], **points)
@@ -277,12 +287,7 @@ def simulated_moments(
         for axis in range(len(labels)):
             scale = np.maximum(error[there, axis], 1e-300)
             apart = (sol.mean()[here, axis] - mean[there, axis]) / scale
-            style: Any = {
-                "color": COLORS[axis],
-                "linestyle": LINES[(k * len(labels) + axis) % 5],
-                "marker": "os^"[axis],
-                "markersize": 4,
-            }
+            style: Any = {**moment_style(k, axis, len(labels)), "marker": "os^"[axis], "markersize": 4}
             panels[2].plot(sol.times[here], np.where(error[there, axis] > 0.0, apart, np.nan), **style)
     panels[2].axhspan(-3.0, 3.0, color="0.9", zorder=0)
     standard_error_scale(panels[2])

@@ -17,6 +17,7 @@ import typer
 
 if TYPE_CHECKING:
     from .run import Outcome, Problem
+    from .runfile import RunFile
 
 app = typer.Typer(
     help="The density of stochastic gradient descent, or of any drift and diffusion in one to three dimensions.",
@@ -56,7 +57,9 @@ deviation = 0.175
 
 [output]
 times = [10, 100, 1000]           # in steps
-models = ["first-order"]
+models = ["first-order", "exact"] # exact: the density of SGD itself, step by step. Also "gaussian-chain", "second-order",
+                                  # "langevin", "levy" (needs stability = 1.5), "subdiffusive" (time_order = 0.8), "swarm"
+                                  # (strength = 0.1)
 
 [simulation]
 paths = 20000                     # of SGD itself, the reference
@@ -74,10 +77,13 @@ seed = 1
 
 @app.command()
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The run file.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The run file, or a result of it.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Folder for the results. Default: results/NAME.")] = None,
 ) -> None:
-    """Solve what a run file asks for; write densities, a table and figures."""
+    """Solve what a run file asks for; write densities, a table and figures.
+
+    fokkerplanck run RESULT.nc repeats the run that wrote RESULT.nc: the same seed, settings and data, the same numbers.
+    """
     with _refusals():
         from .run import build, compute, room, table, write
         from .runfile import read_run_file
@@ -92,6 +98,7 @@ def run(
             tab = table(outcomes)
             paths = write(problem, outcomes, tab, folder, lambda text, share: report(text, 0.8 + 0.2 * share))
         _print_results(problem, outcomes)
+        _say_version(run_file)
         typer.echo(f"\n{len(paths)} files in {folder}: " + ", ".join(path.name for path in paths))
 
 
@@ -226,6 +233,14 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
         yield lambda text, share: bar.update(task, description=text, completed=share)
 
 
+def _say_version(run_file: RunFile) -> None:
+    from . import __version__
+
+    if run_file.version not in ("", __version__):
+        written = f"Note: {run_file.path.name} was written by version {run_file.version}"
+        typer.echo(f"{written}, this is {__version__}: numbers may differ in the last digits.")
+
+
 def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
     """Title, and for each learning rate its table, verdicts and notes; 80 columns wide where stdout is no terminal."""
     from rich.console import Console
@@ -254,8 +269,9 @@ def _rich_table(problem: Problem, tab: Any) -> Any:
     from rich.table import Table
 
     short = {"deviation": "dev", "se_mean": "±", "se_deviation": "±", "z_mean": "z"}
-    skipped = {"W1_sampling"} | ({"axis"} if problem.grid.dim == 1 else set())
-    kept = [i for i, name in enumerate(tab.columns) if name not in skipped]
+    wanted = {"t", "model", "mean", "se_mean", "deviation", "se_deviation", "z_mean", "W1"}
+    wanted |= {"axis"} if problem.grid.dim > 1 else set()
+    kept = [i for i, name in enumerate(tab.columns) if name in wanted]
     kept = [i for i in kept if any(row[i] not in (None, 0.0) for row in tab.rows) or tab.columns[i] in ("t", "axis")]
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for i in kept:

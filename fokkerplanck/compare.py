@@ -1,129 +1,68 @@
-"""Distances between densities and ensembles, each beside what sampling alone would give."""
+"""A table of results held against one of them: moments, distances and tails, each beside its error."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from . import distances as _laws
 from .checks import increasing, instance
-from .density import marginal
 from .errors import bad_type, bad_value
+from .laws import Law
 from .montecarlo.ensemble import Ensemble
-from .results import Solution
-from .storage import write_text
+from .results import Moments
+from .tables import Comparison
+from .transport import sliced
 
-COLUMNS = ("t", "model", "axis", "mean", "se_mean", "deviation", "se_deviation", "z_mean", "W1", "W1_sampling")
-
-MORE = ("W2", "MMD", "KL")
+MOMENTS = ("mean", "deviation", "skewness", "kurtosis")
+DISTANCES = ("W2", "MMD", "KL", "tail")
+TAIL_PATHS = 500  # from which 2 % are ten
+COLUMNS = (
+    "t", "model", "axis", *(c for m in MOMENTS for c in (m, f"se_{m}")), "two_time", "se_two_time",
+    "z_mean", "W1", "se_W1", "W1_sampling",
+)  # fmt: skip
 
 NOTE = (
-    "z_mean is the difference of the mean from the reference in standard errors: beyond 3 by chance in 0.27 % of the rows. "
-    "W1 is the 1-Wasserstein distance to the reference along the axis; W1_sampling is its mean if only sampling set them apart."
+    "kurtosis: in excess of 3. two_time: covariance of paths between the first of the times and t. "
+    "z_mean: difference of the mean from the reference in standard errors, beyond 3 by chance in 0.27 % of the rows. "
+    "W1, W2: Wasserstein distances to the reference; MMD: maximum mean discrepancy (signed root); KL: divergence of the "
+    "reference from the model. Each has its standard error (se_) and its mean if only sampling set the two apart (_sampling). "
+    "Densities are even inside a cell: distances below a cell mean nothing. "
+    "tail: Hill's index from the outermost 2 % of paths, tail_sampling that from 4 %: the tail has no one power where they "
+    "differ."
 )
 
 
-class Marginal(NamedTuple):
-    """One coordinate of a result at one time: moments with standard errors, and its distribution function.
-
-    n is the number of paths (inf for a density); the distribution function passes through (x, below), jumping for paths.
-    """
-
-    mean: float
-    se_mean: float
-    deviation: float
-    se_deviation: float
-    n: float
-    x: np.ndarray
-    below: np.ndarray
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A table of results against a reference: one row a time, a model and an axis.
-
-    Attributes
-    ----------
-    columns : tuple of str
-    rows : tuple of tuple
-        Missing entries are None.
-    note : str
-        How to read the error bars.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    note: str = NOTE
-
-    def column(self, name: str) -> list[Any]:
-        """All entries of one column."""
-        if not isinstance(name, str) or name not in self.columns:
-            raise bad_value("name", f"one of {', '.join(self.columns)}", name)
-        place = self.columns.index(name)
-        return [row[place] for row in self.rows]
-
-    def to_markdown(self) -> str:
-        """The table in Markdown, with its note."""
-        lines = ["| " + " | ".join(self.columns) + " |", "|" + " --- |" * len(self.columns)]
-        lines += ["| " + " | ".join(format_entry(entry) for entry in row) + " |" for row in self.rows]
-        return "\n".join(lines) + f"\n\n{self.note}\n"
-
-    def to_csv(self) -> str:
-        """The table as comma-separated values, numbers in full."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows(["" if entry is None else entry for entry in row] for row in self.rows)
-        return out.getvalue()
-
-    def save_csv(self, path: str) -> None:
-        """Write `to_csv` to a file."""
-        write_text(path, self.to_csv())
-
-    def __repr__(self) -> str:
-        texts = [self.columns, *[tuple(format_entry(entry) for entry in row) for row in self.rows]]
-        widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-        return "\n".join("  ".join(text.rjust(w) for text, w in zip(line, widths, strict=True)) for line in texts)
-
-
-def format_entry(entry: Any) -> str:
-    """A table entry at the precision worth reading."""
-    if entry is None:
-        return ""
-    if isinstance(entry, float):
-        return f"{entry:.4g}"
-    return str(entry)
-
-
 def compare(
-    results: Mapping[str, Solution | Ensemble],
+    results: Mapping[str, Moments | Ensemble],
     reference: str | None = None,
     times: Sequence[float] | None = None,
-    distances: Sequence[str] = (),
+    distances: Sequence[str] = DISTANCES,
 ) -> Comparison:
     """Moments of several results, and their distances to one of them.
 
     Parameters
     ----------
-    results : dict of Solution and Ensemble
+    results : dict of Solution, Ensemble, Stationary or StationaryChain
         All in one number of dimensions.
     reference : str, optional
         Name of the result that the others are held against. Default: the only ensemble, else the last result.
     times : sequence, optional
-        Default: the times that all results have.
-    distances : sequence of {"W2", "MMD", "KL"}
-        More distances to the reference along each axis (KL: of the reference from the model), each with columns for
-        its standard error and for what sampling alone would give; see `fokkerplanck.distances`.
+        Default: the times that all results have. Stationary results go with any time, among themselves with infinity.
+    distances : sequence of {"W2", "MMD", "KL", "tail"}
+        What is wanted beside the moments and W1 (KL: of the reference from the model; tail: of paths), each with columns
+        for its standard error and for what sampling alone would give; see `fokkerplanck.distances`. Default: all, which
+        takes about half a second a row of 20,000 paths.
 
     Returns
     -------
     Comparison
+        One row a time, a model and an axis; in more dimensions one more with the distances between the joint laws, whose
+        axis is "all". Printed, it shows what fits 80 columns, and in brackets what is no larger than chance; `rows`,
+        `to_csv` and `to_markdown` hold everything.
 
     Notes
     -----
@@ -131,107 +70,118 @@ def compare(
     samples to their own law F is sqrt(2 / (pi n)) * integral of sqrt(F (1 - F)) (del Barrio, Gine and Matran 1999); densities
     carry no sampling error.
     """
+    _check(results, distances)
+    chosen = _reference(results, reference)
+    dim = _dimension(results[chosen])
+    rows: list[tuple[Any, ...]] = []
+    moments = _common_times(results, times)
+    for t in moments:
+        laws = {name: _laws.law(result, t) for name, result in results.items()}
+        for axis in range(dim):
+            for name, result in results.items():
+                one, base = _laws.along(laws[name], axis), _laws.along(laws[chosen], axis)
+                lag = _two_time(result, moments, t, axis)
+                apart = (None,) * 4 if name == chosen else _apart(one, base)
+                more = _more(one, base, distances, name == chosen)
+                rows.append((t, name, axis, *_moments(one), *lag, *apart, *more))
+        if dim > 1 and distances:
+            rows += [
+                (t, name, "all", *_joint(laws[name], laws[chosen], distances)) for name in results if name != chosen
+            ]
+    columns = (*COLUMNS, *(c for word in distances for c in (word, f"se_{word}", f"{word}_sampling")))
+    return Comparison(columns, tuple(tuple(_blank(entry) for entry in row) for row in rows), NOTE, COLUMNS[:3])
+
+
+def _check(results: Any, distances: Sequence[str]) -> None:
     instance("results", results, Mapping, "a dictionary of results")
     if not results:
         raise bad_value("results", "a dictionary with at least one result", results)
     for name, result in results.items():
-        if not isinstance(result, (Solution, Ensemble)):
-            raise bad_type(f"results[{name!r}]", "a Solution or an Ensemble", result)
+        if not isinstance(result, (Moments, Ensemble)):
+            raise bad_type(f"results[{name!r}]", "a Solution, an Ensemble or a stationary result", result)
     if len({_dimension(r) for r in results.values()}) > 1:
         raise bad_value("results", "in one number of dimensions", {k: _dimension(r) for k, r in results.items()})
-    rule = f"some of {', '.join(map(repr, MORE))}, in a list"
+    rule = f"some of {', '.join(map(repr, DISTANCES))}, in a list"
     if isinstance(distances, str) or not isinstance(distances, Sequence):
         raise bad_type("distances", rule, distances)
     for word in distances:
-        if not isinstance(word, str) or word not in MORE:
+        if not isinstance(word, str) or word not in DISTANCES:
             raise bad_value("distances", rule, word)
-    chosen = _reference(results, reference)
-    rows = []
-    for t in _common_times(results, times):
-        for axis in range(_dimension(results[chosen])):
-            base = marginal_of(results[chosen], t, axis)
-            for name, result in results.items():
-                one = base if name == chosen else marginal_of(result, t, axis)
-                more = _more(results[name], results[chosen], t, axis, () if name == chosen else distances)
-                blank = (None,) * (3 * len(distances) - len(more))
-                rows.append((float(t), name, axis, *one[:4], *_distances(one, base, name == chosen), *more, *blank))
-    columns = (*COLUMNS, *(c for word in distances for c in (word, f"se_{word}", f"{word}_sampling")))
-    return Comparison(columns, tuple(tuple(_blank(entry) for entry in row) for row in rows))
 
 
-def _more(one: Any, base: Any, t: float, axis: int, words: Sequence[str]) -> tuple[float, ...]:
-    if not words:
-        return ()
-    a, b = (_laws.along(_laws.law(x, t), axis) for x in (one, base))
+def _moments(one: Law) -> tuple[float, ...]:
+    """Mean, deviation (unbiased), skewness and kurtosis in one dimension, each with its standard error."""
+    found = {name: float(value[0]) for name, value in _laws.moments(one).items()}
+    n = len(one.points)
+    unbiased = 1.0 if one.grid is not None else n / (n - 1.0)
+    deviation = math.sqrt(found["variance"] * unbiased)
+    error = 0.0 if one.grid is not None else deviation / math.sqrt(n)
+    spread = 0.5 * found["se_variance"] / deviation if deviation > 0.0 else 0.0
+    rest = (found[name] for name in ("skewness", "se_skewness", "kurtosis", "se_kurtosis"))
+    return (found["mean"], error, deviation, spread, *rest)
+
+
+def _two_time(result: Any, times: Sequence[float], t: float, axis: int) -> tuple[float | None, float | None]:
+    """Covariance of paths between the first of the times and t, and its error; densities do not know it."""
+    if not isinstance(result, Ensemble) or t == times[0]:
+        return None, None
+    covariance, error = _laws.two_time_covariance(result, times[0], t)
+    return float(covariance[axis, axis]), float(error[axis, axis])
+
+
+def _apart(one: Law, base: Law) -> tuple[float | None, ...]:
+    """(z of the mean, W1, its error, W1 expected from sampling)."""
+    (mean, error, *_), (center, base_error, *_) = _moments(one), _moments(base)
+    both = math.hypot(error, base_error)
+    return ((mean - center) / both if both > 0.0 else None, *sliced(one, base, 1), _noise(one, base))
+
+
+def _noise(one: Law, base: Law) -> float:
+    inverse = sum(1.0 / len(x.points) for x in (one, base) if x.grid is None)
+    law = base if base.grid is None else one
+    if law.grid is not None:
+        return 0.0
+    x = np.sort(law.points[:, 0])
+    below = np.arange(1, x.size) / x.size
+    return math.sqrt(2.0 / math.pi * inverse) * float(np.sqrt(below * (1.0 - below)) @ np.diff(x))
+
+
+def _more(one: Law, base: Law, words: Sequence[str], is_reference: bool) -> tuple[Any, ...]:
+    """Three entries a distance."""
     measures = {
-        "W2": lambda: _laws.wasserstein(a, b, 2),
-        "MMD": lambda: _laws.mmd(a, b),
-        "KL": lambda: _laws.kullback_leibler(b, a),
+        "W2": lambda: _laws.wasserstein(one, base, 2),
+        "MMD": lambda: _laws.mmd(one, base),
+        "KL": lambda: _laws.kullback_leibler(base, one),
     }
-    return tuple(float(value) for word in words for value in measures[word]())
+    entries: list[Any] = []
+    for word in words:
+        if word == "tail":
+            few = one.grid is not None or len(one.points) < TAIL_PATHS
+            entries += (None,) * 3 if few else _laws.tail_index(one)
+        else:
+            entries += (None,) * 3 if is_reference else measures[word]()
+    return tuple(entries)
 
 
-def marginal_of(result: Solution | Ensemble, t: float, axis: int) -> Marginal:
-    """One coordinate of a result at one of its times."""
-    if isinstance(result, Ensemble):
-        return _sampled_marginal(result.at(t)[:, axis])
-    grid = result.grid
-    index = result.index(t)
-    masses = marginal(result.masses[index], grid, axis)
-    masses = masses / masses.sum()
-    x = grid.centers[axis]
-    mean = float(masses @ x)
-    deviation = math.sqrt(max(float(masses @ (x - mean) ** 2), 0.0))
-    below = np.concatenate([[0.0], np.cumsum(masses)])
-    return Marginal(mean, 0.0, deviation, 0.0, math.inf, grid.edges[axis], below)
+def _joint(one: Law, base: Law, words: Sequence[str]) -> tuple[Any, ...]:
+    """The columns from the mean on, with the distances between laws in all coordinates together."""
+    blank = (None,) * (len(COLUMNS) - 6)
+    w1 = _laws.wasserstein(one, base)
+    kept = [word for word in words if word != "tail"]
+    found = dict(zip(kept, _triples(_more(one, base, kept, False)), strict=True))
+    return (*blank, *w1, *(entry for word in words for entry in found.get(word, (None,) * 3)))
 
 
-def wasserstein(a: Marginal, b: Marginal) -> float:
-    """The 1-Wasserstein distance, the integral of |F_a - F_b|."""
-    x = np.union1d(a.x, b.x)
-    middle = 0.5 * (x[1:] + x[:-1])
-    return float(np.abs(_cdf(a, middle) - _cdf(b, middle)) @ np.diff(x))
+def _triples(entries: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """In groups of three."""
+    return [entries[i : i + 3] for i in range(0, len(entries), 3)]
 
 
-def _sampled_marginal(values: np.ndarray) -> Marginal:
-    values = np.sort(values[np.isfinite(values)])
-    n = values.size
-    if n < 2:
-        raise bad_value("results", "ensembles with at least two finite paths", n)
-    mean = float(values.mean())
-    centered = values - mean
-    variance = float((centered**2).mean())
-    deviation = math.sqrt(variance * n / (n - 1))
-    spread = max(float((centered**4).mean()) - variance**2, 0.0)
-    se_deviation = math.sqrt(spread / n) / (2.0 * deviation) if deviation > 0.0 else 0.0
-    return Marginal(mean, deviation / math.sqrt(n), deviation, se_deviation, n, values, np.arange(1, n + 1) / n)
-
-
-def _cdf(one: Marginal, x: np.ndarray) -> np.ndarray:
-    if one.n == math.inf:
-        return np.interp(x, one.x, one.below)
-    return np.searchsorted(one.x, x, side="right") / one.n
-
-
-def _distances(one: Marginal, base: Marginal, is_reference: bool) -> tuple[float | None, float | None, float | None]:
-    """(z of the mean, W1, W1 expected from sampling)."""
-    if is_reference:
-        return None, None, None
-    error = math.hypot(one.se_mean, base.se_mean)
-    z = (one.mean - base.mean) / error if error > 0.0 else None
-    inverse = 1.0 / one.n + 1.0 / base.n
-    sampled = base if base.n < math.inf else one
-    middle = 0.5 * (sampled.x[1:] + sampled.x[:-1])
-    below = np.clip(_cdf(sampled, middle), 0.0, 1.0)  # sums of masses may end a rounding above 1
-    noise = math.sqrt(2.0 / math.pi * inverse) * float(np.sqrt(below * (1.0 - below)) @ np.diff(sampled.x))
-    return z, wasserstein(one, base), noise
-
-
-def _dimension(result: Solution | Ensemble) -> int:
+def _dimension(result: Any) -> int:
     return result.dim if isinstance(result, Ensemble) else result.grid.dim
 
 
-def _reference(results: Mapping[str, Solution | Ensemble], reference: str | None) -> str:
+def _reference(results: Mapping[str, Any], reference: str | None) -> str:
     if reference is None:
         ensembles = [name for name, result in results.items() if isinstance(result, Ensemble)]
         return ensembles[0] if len(ensembles) == 1 else list(results)[-1]
@@ -240,13 +190,16 @@ def _reference(results: Mapping[str, Solution | Ensemble], reference: str | None
     return reference
 
 
-def _common_times(results: Mapping[str, Solution | Ensemble], times: Sequence[float] | None) -> list[float]:
+def _common_times(results: Mapping[str, Any], times: Sequence[float] | None) -> list[float]:
+    moving = [result for result in results.values() if hasattr(result, "times")]
     if times is not None:
         return increasing("times", times).tolist()
-    first, *others = results.values()
+    if not moving:
+        return [math.inf]
+    first, *others = moving
     common = [float(t) for t in first.times if all(np.isclose(r.times, t, rtol=1e-9, atol=1e-12).any() for r in others)]
     if not common:
-        raise bad_value("results", "recorded at some common time", {k: list(r.times[:4]) for k, r in results.items()})
+        raise bad_value("results", "recorded at some common time", [list(r.times[:4]) for r in moving])
     return common
 
 

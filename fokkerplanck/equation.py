@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
@@ -108,6 +108,8 @@ class FokkerPlanck:
         Levy noise beside the diffusion, which may then be left out. Ito only.
     interaction : Swarm, optional
         A drift that depends on the density itself.
+    settings : dict, optional
+        What it was made from, for the record; changes nothing. Models of SGD say here what they chose.
 
     Notes
     -----
@@ -127,6 +129,7 @@ class FokkerPlanck:
     time_order: float = 1.0
     jumps: LevyJumps | None = None
     interaction: Swarm | None = None
+    settings: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.jumps is not None and self.diffusion is None and self.noise is None:
@@ -148,9 +151,8 @@ class FokkerPlanck:
         self._check_memory_and_jumps()
 
     def __repr__(self) -> str:
-        shown = {f.name: _shown(getattr(self, f.name)) for f in dataclass_fields(self)}
-        changed = [f"{f.name}={shown[f.name]}" for f in dataclass_fields(self) if shown[f.name] != _shown(f.default)]
-        return f"FokkerPlanck({', '.join(changed)})"
+        given = ((f, _shown(getattr(self, f.name))) for f in dataclass_fields(self) if f.repr)
+        return f"FokkerPlanck({', '.join(f'{f.name}={text}' for f, text in given if text != _shown(f.default))})"
 
     def _check_memory_and_jumps(self) -> None:
         then = "1 is the ordinary equation; below 1 the process waits."

@@ -27,6 +27,7 @@ from ._drawing import (
     density_scale,
     histogram,
     histogram_map,
+    moment_style,
     new_figure,
     noise_scale,
     simulated_moments,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .montecarlo.ensemble import Ensemble
+    from .sgd.chain import StationaryChain
 
 
 @styled
@@ -66,7 +68,7 @@ def plot_solution(sol: Solution, times: Sequence[float] | None = None, names: Se
         picked = [sol.index(t, "times") for t in increasing("times", times)]
     labels = coordinate_names(sol.grid, names)
     if sol.grid.dim == 2:
-        return _maps(sol, None, picked, labels, None)
+        return _maps({"density": sol}, None, picked, labels, None)
     fig, axes = new_figure(5.5, 3.2, 1, sol.grid.dim)
     for axis, ax in enumerate(axes[0]):
         low, high = stretch(sol.grid, axis, sol.masses[picked])
@@ -82,7 +84,7 @@ def plot_solution(sol: Solution, times: Sequence[float] | None = None, names: Se
 
 @styled
 def plot_stationary(
-    st: Stationary,
+    st: Stationary | StationaryChain | Mapping[str, Stationary | StationaryChain],
     names: Sequence[str] | None = None,
     landscape: Callable | None = None,
     ensemble: Ensemble | None = None,
@@ -91,7 +93,8 @@ def plot_stationary(
 
     Parameters
     ----------
-    st : Stationary
+    st : Stationary or StationaryChain, or a mapping from label to these on one grid
+        Several are drawn over each other in 1D, side by side in 2D.
     names : sequence of str, optional
         Names of the coordinates.
     landscape : callable f(x, y), optional
@@ -99,34 +102,46 @@ def plot_stationary(
     ensemble : Ensemble, optional
         Its positions at the last time are shown beside the density.
     """
-    labels, grid = coordinate_names(st.grid, names), st.grid
+    several = st if isinstance(st, Mapping) else {"": st}
+    first = next(iter(several.values()))
+    labels, grid = coordinate_names(first.grid, names), first.grid
     if ensemble is not None and getattr(ensemble, "dim", None) != grid.dim:
         raise bad_type("ensemble", f"an Ensemble in {grid.dim} dimension(s), or None", ensemble)
     if grid.dim == 2:
-        columns = 1 if ensemble is None else 2
-        fig, axes = new_figure(4.4, 3.9, 1, columns)
-        box = [stretch(grid, axis, st.masses[None]) for axis in (0, 1)]
-        top = float(st.density.max())
-        density_map(axes[0][0], grid, st.density, box, labels, landscape, top)
-        arrows(axes[0][0], grid, st.density, st.current, 9)
-        axes[0][0].set_title(f"stationary density\n{current_caption(st.density, st.current)}")
-        if ensemble is not None:
-            histogram_map(axes[0][1], ensemble.positions[-1], grid, box, labels, landscape, top)
-            axes[0][1].set_title(f"SGD after {ensemble.times[-1]:g} steps\n")
-        return fig
+        return _stationary_maps(several, ensemble, labels, landscape)
     fig, axes = new_figure(5.5, 3.4, 1, grid.dim)
     for axis, ax in enumerate(axes[0]):
-        _stationary_curve(ax, st, axis, ensemble)
+        _stationary_curves(ax, several, axis, ensemble)
         ax.set_xlabel(labels[axis])
     axes[0][0].set_ylabel("density")
     axes[0][-1].legend(loc="upper left")
     return fig
 
 
-def _stationary_curve(ax: Axes, st: Stationary, axis: int, ensemble: Ensemble | None) -> None:
-    """The density along one axis, at least sixty cells of it, over the histogram of the paths if most are there."""
-    grid = st.grid
-    low, high = stretch(grid, axis, st.masses[None])
+def _stationary_maps(
+    several: Mapping[str, Any], ensemble: Ensemble | None, labels: Sequence[str], landscape: Callable | None
+) -> Figure:
+    """Maps side by side, to the scale of the first, and last the histogram of the paths."""
+    first = next(iter(several.values()))
+    grid, top = first.grid, float(first.density.max())
+    fig, axes = new_figure(4.4, 3.9, 1, len(several) + (ensemble is not None))
+    box = [stretch(grid, axis, np.stack([st.masses for st in several.values()])) for axis in (0, 1)]
+    for ax, (label, st) in zip(axes[0], several.items(), strict=False):
+        flow = getattr(st, "current", None)
+        density_map(ax, grid, st.density, box, labels, landscape, top)
+        arrows(ax, grid, st.density, flow, 9)
+        title = f"{label}, stationary density" if label else "stationary density"
+        ax.set_title(f"{title}\n{current_caption(st.density, flow)}")
+    if ensemble is not None:
+        histogram_map(axes[0][-1], ensemble.positions[-1], grid, box, labels, landscape, top)
+        axes[0][-1].set_title(f"SGD after {ensemble.times[-1]:g} steps\n")
+    return fig
+
+
+def _stationary_curves(ax: Axes, several: Mapping[str, Any], axis: int, ensemble: Ensemble | None) -> None:
+    """The densities along one axis, at least sixty cells of it, over the histogram of the paths if most are there."""
+    grid = next(iter(several.values())).grid
+    low, high = stretch(grid, axis, np.stack([st.masses for st in several.values()]))
     least = 30.0 * float(grid.widths[axis].max())
     center = 0.5 * (low + high)
     low, high = min(low, center - least), max(high, center + least)
@@ -135,9 +150,12 @@ def _stationary_curve(ax: Axes, st: Stationary, axis: int, ensemble: Ensemble | 
         if ((last > low) & (last < high)).mean() > 0.5:
             label = f"SGD after {ensemble.times[-1]:g} steps"
             histogram(ax, last, bin_edges(grid.edges[axis], (low, high), 110), label)
-    few = int((st.marginal(axis) > 0.01 * st.marginal(axis).max()).sum()) <= 3
-    label = "stationary density" + (" (a point mass)" if few else "")
-    curve(ax, grid, axis, st.marginal(axis), color=COLORS[0], label=label)
+    for k, (name, st) in enumerate(several.items()):
+        density = st.marginal(axis)
+        few = int((density > 0.01 * density.max()).sum()) <= 3
+        label = f"{name}, stationary" if name else "stationary density"
+        style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5]}
+        curve(ax, grid, axis, density, label=label + (" (a point mass)" if few else ""), **style)
     ax.set(xlim=(low, high), ylim=(0, None))
 
 
@@ -194,7 +212,7 @@ def plot_landscape(
 
 @styled
 def plot_evolution(
-    sol: Solution,
+    sol: Solution | Mapping[str, Solution],
     ensemble: Ensemble | None = None,
     names: Sequence[str] | None = None,
     landscape: Callable | None = None,
@@ -204,7 +222,8 @@ def plot_evolution(
 
     Parameters
     ----------
-    sol : Solution
+    sol : Solution, or a mapping from label to solutions on one grid at the same times
+        Several are drawn over each other in 1D, as rows in 2D.
     ensemble : Ensemble, optional
     names : sequence of str, optional
         Names of the coordinates.
@@ -212,10 +231,12 @@ def plot_evolution(
         Drawn as contours in 2D.
     title : str
     """
-    labels, grid = coordinate_names(sol.grid, names), sol.grid
-    picked = spread_indices(sol.times.size, 6 if grid.dim == 1 else 5)
+    several = sol if isinstance(sol, Mapping) else {"density": sol}
+    first = next(iter(several.values()))
+    labels, grid = coordinate_names(first.grid, names), first.grid
+    picked = spread_indices(first.times.size, 6 if grid.dim == 1 else 5)
     if grid.dim == 2:
-        fig = _maps(sol, ensemble, picked, labels, landscape)
+        fig = _maps(several, ensemble, picked, labels, landscape)
         fig.suptitle(title, fontsize=11)
         return fig
     columns = len(picked) if grid.dim == 3 or len(picked) < 3 else 2 if len(picked) == 4 else 3
@@ -223,18 +244,23 @@ def plot_evolution(
     fig, axes = new_figure(3.1, 2.3, rows, columns, sharey=True)
     panels = [(i, axis) for axis in range(grid.dim) for i in picked]
     for ax, (i, axis) in zip(axes.ravel(), panels, strict=False):
-        span = stretch(grid, axis, sol.masses[picked])
+        span = stretch(grid, axis, np.concatenate([one.masses[picked] for one in several.values()]))
         bins = bin_edges(grid.edges[axis], span, 110)
         if ensemble is not None:
-            histogram(ax, ensemble.at(sol.times[i])[:, axis], bins, "SGD")
-        coarse_curve(ax, grid, axis, sol.marginal(axis)[i], bins, color=COLORS[0], label="density")
-        ax.set(xlim=span, title=f"t = {sol.times[i]:g}", xlabel=labels[axis])
+            histogram(ax, ensemble.at(first.times[i])[:, axis], bins, "SGD")
+        for k, (name, one) in enumerate(several.items()):
+            style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5], "label": name}
+            coarse_curve(ax, grid, axis, one.marginal(axis)[i], bins, **style)
+        ax.set(xlim=span, title=f"t = {first.times[i]:g}", xlabel=labels[axis])
     density_scale(list(axes.ravel()[: len(panels)]), None if ensemble is None else ensemble.n_paths)
     for ax in axes.ravel()[len(panels) :]:
         ax.set_visible(False)
     for row in axes:
         row[0].set_ylabel("density")
-    axes[0][0].legend(handlelength=1.2)
+    if len(several) < 3:
+        axes[0][0].legend(handlelength=1.2)
+    else:
+        fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     fig.suptitle(title, fontsize=11)
     return fig
 
@@ -266,7 +292,7 @@ def plot_moments(
     for k, (name, sol) in enumerate(solutions.items()):
         for axis, coordinate in enumerate(labels):
             label = f"{name}, {coordinate}" if len(labels) > 1 else name
-            style: Any = {"color": COLORS[axis], "linestyle": LINES[(k * len(labels) + axis) % 5], "label": label}
+            style: Any = {**moment_style(k, axis, len(labels)), "label": label}
             deviation = np.sqrt(np.maximum(sol.covariance()[:, axis, axis], 0.0))
             panels[0].plot(sol.times, sol.mean()[:, axis], **style)
             panels[1].plot(sol.times, deviation, **style)
@@ -362,23 +388,30 @@ def _frame(sol: Solution, index: int, labels: Sequence[str]) -> np.ndarray:
 
 
 def _maps(
-    sol: Solution, ensemble: Ensemble | None, picked: list[int], labels: Sequence[str], landscape: Callable | None
+    several: Mapping[str, Solution],
+    ensemble: Ensemble | None,
+    picked: list[int],
+    labels: Sequence[str],
+    landscape: Callable | None,
 ) -> Figure:
-    """A row of density maps with contours and current, above the histograms of the simulated paths."""
-    fig, axes = new_figure(2.9, 2.7, 1 if ensemble is None else 2, len(picked), sharex=True, sharey=True)
-    box = [stretch(sol.grid, axis, sol.masses[picked]) for axis in (0, 1)]
+    """Rows of density maps with contours and current, to the scale of the first, above the histograms of the paths."""
+    first, rows = next(iter(several.values())), [*several, *(() if ensemble is None else ("SGD",))]
+    fig, axes = new_figure(2.9, 2.7, len(rows), len(picked), sharex=True, sharey=True)
+    box = [stretch(first.grid, axis, np.concatenate([s.masses[picked] for s in several.values()])) for axis in (0, 1)]
     for column, i in enumerate(picked):
-        density, flow = sol.density[i], current_at(sol, i)
-        top = float(density.max())
-        density_map(axes[0][column], sol.grid, density, box, labels, landscape, top)
-        arrows(axes[0][column], sol.grid, density, flow, 5)
-        axes[0][column].set_title(f"t = {sol.times[i]:g}\n{current_caption(density, flow)}")
+        top = float(first.density[i].max())
+        for ax, sol in zip(axes[:, column], several.values(), strict=False):
+            density, flow = sol.density[i], current_at(sol, i)
+            density_map(ax, sol.grid, density, box, labels, landscape, top)
+            arrows(ax, sol.grid, density, flow, 5)
+            title = f"t = {sol.times[i]:g}\n" if ax is axes[0][column] else ""
+            ax.set_title(title + current_caption(density, flow))
         if ensemble is not None:
-            histogram_map(axes[1][column], ensemble.at(sol.times[i]), sol.grid, box, labels, landscape, top)
+            histogram_map(axes[-1][column], ensemble.at(first.times[i]), first.grid, box, labels, landscape, top)
     for ax in axes.ravel():
         ax.label_outer()
-    if ensemble is not None:
-        for row, text in zip(axes, ("density", "SGD"), strict=True):
+    if len(rows) > 1:
+        for row, text in zip(axes, rows, strict=True):
             row[0].set_ylabel(f"{text}\n{labels[1]}")
     return fig
 

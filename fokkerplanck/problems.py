@@ -103,6 +103,7 @@ def solve(
         message=f"error in time at most {error:.1e}",
         observed={name: (masses * values).reshape(moments.size, -1).sum(axis=1) for name, values in watched.items()},
         generator=q,
+        settings={**eq.settings, "convention": eq.convention, "method": method, "rtol": rtol},
     )
     if error > max(rtol, 1e-12) or stats["mass_error"] > max(error, 1e-12):
         worst = max(error, stats["mass_error"])

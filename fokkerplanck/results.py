@@ -73,6 +73,9 @@ class Solution(Moments):
     message : str
     observed : dict of ndarray (n_times,)
         Expectations of the functions passed as `observe`.
+    settings : dict
+        What was asked, as far as it can be written down; from a file also the version that wrote it. A result of
+        `fokkerplanck run` holds its run file and data, so that `fokkerplanck run RESULT.nc` repeats it.
     generator : Generator or None
         None for a solution loaded from a file.
     """
@@ -87,6 +90,7 @@ class Solution(Moments):
     observed: Mapping[str, np.ndarray] = field(default_factory=dict)
     generator: Generator | None = None
     saved_current: np.ndarray | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def mass(self) -> np.ndarray:
@@ -105,8 +109,8 @@ class Solution(Moments):
 
     def index(self, t: float, name: str = "t") -> int:
         """Number of the output time t; `name` is what an error calls it."""
-        t = number(name, t, "one of the output times")
-        near = int(np.argmin(np.abs(self.times - t)))
+        t = number(name, t, "one of the output times", lambda v: not np.isnan(v))
+        near = int(np.argmin(np.abs(self.times - t))) if np.isfinite(t) else int(np.argmax(self.times))
         if not np.isclose(self.times[near], t, rtol=1e-9, atol=1e-12):
             raise bad_value(
                 name, "one of the output times", t, f"The nearest is {self.times[near]:g}; add {t:g} to `times`."
@@ -276,6 +280,10 @@ class Stationary(Moments):
 
         return plot_stationary(self, **options)
 
+    def save(self, path: str) -> None:
+        """Write a netCDF file, with the current; `fokkerplanck.load` reads it as a Solution whose one time is infinity."""
+        at_rest(self, "stationary", {}).save(path)
+
     def __repr__(self) -> str:
         kind = (
             "equilibrium, no current"
@@ -385,6 +393,20 @@ class Spectrum:
     def __repr__(self) -> str:
         shown = ", ".join(f"{v:.6g}" for v in self.eigenvalues)
         return f"Spectrum on {self.grid!r}\n  eigenvalues  {shown}"
+
+
+def at_rest(st: Any, method: str, settings: Mapping[str, Any]) -> Solution:
+    """A stationary result as a solution whose one time is infinity: the form in which it is saved."""
+    return Solution(
+        grid=st.grid,
+        times=np.array([np.inf]),
+        density=st.density[None],
+        method=method,
+        stats=st.stats,
+        message=st.message,
+        saved_current=st.current[None],
+        settings=settings,
+    )
 
 
 def _gradient(field: np.ndarray, grid: Grid, axis: int) -> np.ndarray:

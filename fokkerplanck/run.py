@@ -11,12 +11,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .compare import Comparison, compare
+from .compare import compare
 from .density import gaussian, point, uniform
 from .equation import FokkerPlanck
 from .errors import ConvergenceError, bad_value
@@ -26,13 +27,18 @@ from .problems import solve, stationary
 from .results import Solution, Stationary
 from .runfile import Box, Equation, Landscape, RunFile, RunSpec, Start, naming
 from .storage import save_solution, uninterrupted, write_text
+from .tables import Comparison
 
 if TYPE_CHECKING:
     from .montecarlo.ensemble import Ensemble
     from .sgd import SGD
+    from .sgd.chain import StationaryChain
 
 Report = Callable[[str, float], None]  # what is being done, and the share of the whole that is done
+SMEARED = 0.1  # of the noise of a step: what a grid may add to it without a note
 RESOLVED = 0.02  # of a cell: differences below it lie within what the grid leaves open
+CHAINS = ("exact", "gaussian-chain")
+MODEL_SETTINGS = ("temperature", "stability", "scale", "time_order", "strength")
 CURVE_POINTS = {1: 40, 2: 15, 3: 0}  # times at which moments are drawn between the output times, by dimension
 
 
@@ -44,18 +50,27 @@ class Case:
     ----------
     rate : float or None
         None for an equation given by formulas.
-    equations : dict of FokkerPlanck by model
+    models : dict by name
+        An equation, or None for the models that are transfer operators: "exact" and "gaussian-chain".
     sgd : SGD or None
     """
 
     rate: float | None
-    equations: dict[str, FokkerPlanck]
+    models: dict[str, FokkerPlanck | None]
     sgd: SGD | None = None
 
     @property
     def label(self) -> str:
         """What tables and figures call it."""
         return "" if self.rate is None else f"learning rate {self.rate:g}"
+
+    @property
+    def noise(self) -> FokkerPlanck:
+        """The equation whose diffusion pictures show: the first there is, else the first-order model."""
+        given = [eq for eq in self.models.values() if eq is not None]
+        if given or self.sgd is None:
+            return given[0]
+        return self.sgd.equation()
 
 
 @dataclass
@@ -66,7 +81,7 @@ class Outcome:
     solutions: dict[str, Solution]
     curves: dict[str, Solution]
     ensemble: Ensemble | None = None
-    stationary: Stationary | None = None
+    stationary: dict[str, Stationary | StationaryChain] = field(default_factory=dict)
     comparison: Comparison | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -81,6 +96,7 @@ class Problem:
     names: tuple[str, ...]
     value: Callable | None
     cases: list[Case]
+    record: dict[str, Any]
 
 
 def build(run: RunFile) -> Problem:
@@ -95,11 +111,11 @@ def build(run: RunFile) -> Problem:
         p0 = _start(spec.start)
     value: Callable | None
     if spec.landscape is not None:
-        value, cases = _descent_cases(run, spec.landscape)
+        value, cases = _descent_cases(run, spec.landscape, grid)
     else:
         assert spec.equation is not None
         value, cases = _equation_case(spec.equation)
-    return Problem(spec, grid, p0, spec.variables, value, cases)
+    return Problem(spec, grid, p0, spec.variables, value, cases, run.record())
 
 
 def _grid(box: Box, variables: tuple[str, ...]) -> Grid:
@@ -128,7 +144,7 @@ def _scalar(values: tuple[float, ...]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _descent_cases(run: RunFile, landscape: Landscape) -> tuple[Callable, list[Case]]:
+def _descent_cases(run: RunFile, landscape: Landscape, grid: Grid) -> tuple[Callable, list[Case]]:
     from .sgd import SGD, SampleLoss
 
     settings = run.spec.sgd
@@ -138,10 +154,30 @@ def _descent_cases(run: RunFile, landscape: Landscape) -> tuple[Callable, list[C
         loss = SampleLoss(landscape.loss, list(landscape.parameters), run.data())
     cases = []
     for rate in settings.learning_rate:
-        with naming(learning_rate="sgd.learning_rate", batch_size="sgd.batch_size", model="output.models"):
+        with naming(**settings_keys("output"), learning_rate="sgd.learning_rate", batch_size="sgd.batch_size"):
             sgd = SGD(loss, rate, settings.batch_size, settings.replacement)
-            cases.append(Case(rate, {model: sgd.equation(model=model) for model in run.spec.output.models}, sgd))
+            models = {name: _model(sgd, name, run.spec.output, grid) for name in run.spec.output.models}
+            cases.append(Case(rate, models, sgd))
     return loss.value, cases
+
+
+def _model(sgd: SGD, name: str, settings: Any, grid: Grid) -> FokkerPlanck | None:
+    return None if name in CHAINS else sgd.equation(name, **model_settings(name, settings, grid))
+
+
+def model_settings(name: str, section: Any, grid: Grid) -> dict[str, Any]:
+    """What a table of a run file says on the settings of a model of SGD, as arguments of `SGD.equation`."""
+    from .sgd.models import USES
+
+    given = {key: getattr(section, key, None) for key in USES.get(name, set())}
+    if name == "langevin" and given["temperature"] is None:
+        given["box"] = grid
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def settings_keys(section: str) -> dict[str, str]:
+    """What the settings of models are called in a table of a run file, for `naming`."""
+    return {"model": f"{section}.models"} | {name: f"{section}.{name}" for name in MODEL_SETTINGS}
 
 
 def _equation_case(equation: Equation) -> tuple[Callable | None, list[Case]]:
@@ -192,46 +228,95 @@ def compute(problem: Problem, report: Report = lambda text, share: None) -> list
 
 
 def _compute_case(problem: Problem, case: Case, report: Report) -> Outcome:
-    spec, grid = problem.spec, problem.grid
-    times = np.array(spec.output.times)
-    many = _curve_times(times, CURVE_POINTS[grid.dim])
+    spec = problem.spec
     outcome = Outcome(case, {}, {})
-    place = "landscape.loss" if spec.landscape else "equation.drift"
-    spread = "landscape.loss" if spec.landscape else "equation.diffusion"
-    for k, (model, eq) in enumerate(case.equations.items()):
-        share = 0.5 / len(case.equations)
-        with _noting(outcome.notes, model), naming(drift=place, diffusion=spread, p0="start", times="output.times"):
-            sol = solve(eq, grid, problem.p0, many, progress=lambda s, k=k, w=share: report("density", w * (k + s)))  # type: ignore[misc]
-        outcome.curves[model] = sol
-        outcome.solutions[model] = _at_times(sol, times)
+    for k, model in enumerate(case.models):
+
+        def part(share: float, model: str = model, k: int = k) -> None:
+            report(model, 0.5 * (k + share) / len(case.models))
+
+        try:
+            _compute_model(problem, outcome, model, part)
+        except ConvergenceError as error:
+            if len(case.models) == 1:
+                raise
+            outcome.notes.append(f"{model} is left out: {error}")
+    if not outcome.solutions:
+        raise ConvergenceError("; ".join(outcome.notes))
     if case.sgd is not None:
         report("simulating SGD", 0.5)
         paths, seed = (spec.simulation.paths, spec.simulation.seed) if spec.simulation else (20_000, 0)
         with _noting(outcome.notes, "SGD"):
-            outcome.ensemble = case.sgd.simulate(problem.p0, [int(t) for t in times], n_paths=paths, seed=seed)
+            steps = [int(t) for t in spec.output.times]
+            outcome.ensemble = case.sgd.simulate(problem.p0, steps, n_paths=paths, seed=seed)
     results: dict[str, Any] = dict(outcome.solutions) | ({"SGD": outcome.ensemble} if outcome.ensemble else {})
-    outcome.comparison = compare(results, times=spec.output.times)
-    report("stationary density", 0.9)
-    with _noting(outcome.notes, "stationary density"):
-        outcome.stationary = _stationary(next(iter(case.equations.values())), problem, outcome.notes)
+    outcome.comparison = compare(results, times=spec.output.times, distances=())
     return outcome
 
 
-def _stationary(eq: FokkerPlanck, problem: Problem, notes: list[str]) -> Stationary | None:
+def _compute_model(problem: Problem, outcome: Outcome, model: str, report: Callable[[float], None]) -> None:
+    """Density of a model at the output times and between them, and its stationary density."""
+    spec, grid, case = problem.spec, problem.grid, outcome.case
+    times = np.array(spec.output.times)
+    many = _curve_times(times, CURVE_POINTS[grid.dim], whole=case.sgd is not None)
+    eq = case.models[model]
+    place = "landscape.loss" if spec.landscape else "equation.drift"
+    spread = "landscape.loss" if spec.landscape else "equation.diffusion"
+    report(0.0)
+    question: Callable[..., Any]
+    with _noting(outcome.notes, model), naming(drift=place, diffusion=spread, p0="start", times="output.times"):
+        if eq is None:
+            assert case.sgd is not None
+            operator = case.sgd.transfer_operator(grid, model)
+            sol, question = operator.evolve(problem.p0, many.astype(int)), operator.stationary
+        else:
+            sol, question = solve(eq, grid, problem.p0, many, progress=report), partial(stationary, eq, grid)
+    outcome.curves[model] = sol
+    outcome.solutions[model] = _at_times(sol, times)
+    if eq is not None and "temperature_at" in eq.settings:
+        where = ", ".join(f"{x:.6g}" for x in eq.settings["temperature_at"])
+        outcome.notes.append(
+            f"{model}: temperature {eq.settings['temperature']:.3g}, of the noise at ({where}), "
+            "where the loss is smallest in the box."
+        )
+    if eq is None:
+        outcome.notes += [f"{model}: {note}" for note in _chain_notes(outcome.solutions[model])]
+    with _noting(outcome.notes, f"{model}, stationary density"):
+        found = _stationary(question, problem.p0, model, outcome.notes)
+    if found is not None:
+        outcome.stationary[model] = found
+
+
+def _chain_notes(sol: Solution) -> list[str]:
+    """What to know about the grid of a transfer operator, where it matters."""
+    notes = []
+    noise, smearing = (np.array(sol.stats[key]) for key in ("noise", "smearing"))
+    if (smearing > SMEARED * noise).any():
+        axis = int(np.argmax(smearing - SMEARED * noise))
+        notes.append(
+            f"the grid adds a variance of {smearing[axis]:.2g} a step to the {noise[axis]:.2g} of SGD "
+            "(averages over the last density). Take more cells."
+        )
+    if sol.stats["clamped"] > 1e-3:
+        met = sol.stats["clamped"]
+        notes.append(f"a path met a reflecting wall {met:.2g} times on average. Take wider bounds.")
+    return notes
+
+
+def _stationary(question: Callable[..., Any], p0: Any, model: str, notes: list[str]) -> Any:
+    """The answer to a question for the stationary density, with p0 where several parts are closed; or a note."""
     try:
-        return stationary(eq, problem.grid)
-    except ConvergenceError as error:
-        notes.append(f"no stationary density: {error}")
-        return None
-    except ValueError as error:
-        if "`p0`" not in str(error) and "Pass p0" not in str(error):
-            notes.append(f"no stationary density: {error}")
-            return None
-    try:
-        return stationary(eq, problem.grid, problem.p0)
+        return question()
     except (ValueError, ConvergenceError) as error:
-        notes.append(f"no stationary density: {error}")
-        return None
+        reason = str(error)
+    if "`p0`" in reason or "Pass p0" in reason:
+        try:
+            return question(p0)
+        except (ValueError, ConvergenceError) as error:
+            reason = str(error)
+    whose = "" if model == "density" else f" of {model}"
+    notes.append(f"no stationary density{whose}: {reason}")
+    return None
 
 
 @contextmanager
@@ -244,11 +329,13 @@ def _noting(notes: list[str], subject: str) -> Iterator[None]:
         notes.append(f"{subject}: {text}")
 
 
-def _curve_times(times: np.ndarray, count: int) -> np.ndarray:
+def _curve_times(times: np.ndarray, count: int, whole: bool) -> np.ndarray:
+    """The output times and some between them; whole numbers where steps are counted."""
     late = times[times > 0.0]
     if late.size == 0 or count == 0:
         return times
     extra = np.geomspace(min(1.0, late[0]), late[-1], count)
+    extra = np.round(extra) if whole else extra
     far = np.abs(extra[:, None] - late).min(axis=1) > 1e-3 * extra
     return np.unique(np.concatenate([times, extra[far]]))
 
@@ -265,7 +352,8 @@ def table(outcomes: list[Outcome]) -> Comparison:
     if outcomes[0].case.rate is None:
         return parts[0]
     rows = tuple((o.case.rate, *row) for o, part in zip(outcomes, parts, strict=True) for row in part.rows)
-    return Comparison(("learning_rate", *parts[0].columns), rows, parts[0].note)
+    first = parts[0]
+    return Comparison(("learning_rate", *first.columns), rows, first.note, ("learning_rate", *first.keys))
 
 
 def verdicts(outcome: Outcome, grid: Grid, limit: float = 3.0) -> list[str]:
@@ -316,8 +404,13 @@ def write(problem: Problem, outcomes: list[Outcome], tab: Comparison, folder: Pa
         drawings: dict[str, Callable[[], Any]] = {}
         for outcome in outcomes:
             suffix = f"_{outcome.case.rate:g}" if several else ""
-            for model, sol in outcome.solutions.items():
-                save_solution(sol, staging / _density_name(outcome, model))
+            results = dict(outcome.solutions)
+            if outcome.ensemble is not None:
+                results["SGD"] = _histogram(outcome.ensemble, problem.grid)
+            for model, sol in results.items():
+                record = {"run_file": problem.record, "learning_rate": outcome.case.rate, "model": model}
+                kept = dataclasses.replace(sol, settings={**sol.settings, **record})
+                save_solution(kept, staging / _density_name(outcome, model))
             drawings |= _drawings(problem, outcome, suffix)
         if problem.grid.dim < 3:
             drawings = {"landscape.png": lambda: _landscape(problem, outcomes)} | drawings
@@ -344,7 +437,17 @@ def save_table(tab: Comparison, folder: Path) -> None:
 
 def _density_name(outcome: Outcome, model: str) -> str:
     parts = ["density"] if outcome.case.rate is None else ["density", f"{outcome.case.rate:g}"]
-    return "_".join(parts + ([model] if len(outcome.solutions) > 1 else [])) + ".nc"
+    named = len(outcome.case.models) > 1 or model == "SGD"
+    return "_".join(parts + ([model] if named else [])) + ".nc"
+
+
+def _histogram(ensemble: Ensemble, grid: Grid) -> Solution:
+    """The paths counted in the cells of the grid; its mass is the share of the paths inside the box."""
+    density = ensemble.density(grid)
+    stats = {"n_paths": ensemble.n_paths, "seed": ensemble.seed, "diverged": ensemble.diverged}
+    settings = {**ensemble.settings, "seed": ensemble.seed}
+    text = f"{ensemble.n_paths} paths of SGD"
+    return Solution(grid, ensemble.times, density, "simulation", stats, message=text, settings=settings)
 
 
 def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Callable[[], Any]]:
@@ -352,21 +455,22 @@ def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Call
 
     names, value = problem.names, problem.value
     title = ", ".join(part for part in (problem.spec.title, outcome.case.label) if part)
-    first = next(iter(outcome.solutions.values()))
+    shown = outcome.solutions if len(outcome.case.models) > 1 else {"density": next(iter(outcome.solutions.values()))}
     drawings = {
-        f"evolution{suffix}.png": lambda: plotting.plot_evolution(first, outcome.ensemble, names, value, title),
+        f"evolution{suffix}.png": lambda: plotting.plot_evolution(shown, outcome.ensemble, names, value, title),
         f"moments{suffix}.png": lambda: plotting.plot_moments(outcome.curves, outcome.ensemble, names, title),
     }
-    st = outcome.stationary
-    if st is not None:
-        drawings[f"stationary{suffix}.png"] = lambda: plotting.plot_stationary(st, names, value, outcome.ensemble)
+    rest = outcome.stationary
+    if rest:
+        one: Any = rest if len(outcome.case.models) > 1 else next(iter(rest.values()))
+        drawings[f"stationary{suffix}.png"] = lambda: plotting.plot_stationary(one, names, value, outcome.ensemble)
     return drawings
 
 
 def _landscape(problem: Problem, outcomes: list[Outcome]) -> Any:
     from . import plotting
 
-    equations = {o.case.label: next(iter(o.case.equations.values())) for o in outcomes}
+    equations = {o.case.label: o.case.noise for o in outcomes}
     masses = [next(iter(o.solutions.values())).masses for o in outcomes]
     box = plotting.window(problem.grid, np.concatenate(masses), margin=0.25)
     unit = "time" if outcomes[0].ensemble is None else "step"

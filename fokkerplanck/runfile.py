@@ -58,7 +58,7 @@ def _whole(value: Any, least: int = 1) -> int:
 
 
 def _batch(value: Any) -> int | None:
-    return None if value == "full" else _whole(value)
+    return None if value in ("full", None) else _whole(value)
 
 
 def _numbers(value: Any) -> tuple[float, ...]:
@@ -176,7 +176,17 @@ class Start(_Section):
     high: Vector | None = None
 
 
-class Output(_Section):
+class _Models(_Section):
+    """The settings that some models of SGD ask for; see `fokkerplanck.sgd.SGD.equation`."""
+
+    temperature: Annotated[float | None, _rule("a number", _number)] = None
+    stability: Annotated[float | None, _rule("a number", _number)] = None
+    scale: Annotated[float | None, _rule("a number", _number)] = None
+    time_order: Annotated[float | None, _rule("a number", _number)] = None
+    strength: Annotated[float | None, _rule("a number", _number)] = None
+
+
+class Output(_Models):
     """What is wanted."""
 
     times: Annotated[
@@ -192,7 +202,7 @@ class Simulation(_Section):
     seed: Annotated[int, _rule("a whole number, not below 0", lambda v: _whole(v, 0))] = 0
 
 
-class Study(_Section):
+class Study(_Models):
     """What `fokkerplanck study` sweeps beside the learning rates: batch sizes, models, and a target to escape to."""
 
     models: Names = ("first-order", "second-order", "gaussian-chain")
@@ -201,11 +211,6 @@ class Study(_Section):
         _rule("a list of whole numbers", lambda v: tuple(_whole(b) for b in (v if isinstance(v, list) else [v]))),
     ] = None
     target: Annotated[str | None, _rule("a condition, in quotes", _text, 'Such as "w > 1.3".')] = None
-    temperature: Annotated[float | None, _rule("a number", _number)] = None
-    stability: Annotated[float | None, _rule("a number", _number)] = None
-    scale: Annotated[float | None, _rule("a number", _number)] = None
-    time_order: Annotated[float | None, _rule("a number", _number)] = None
-    strength: Annotated[float | None, _rule("a number", _number)] = None
 
 
 class RunSpec(_Section):
@@ -249,10 +254,22 @@ class RunFile:
     ----------
     path : Path
     spec : RunSpec
+    version : str
+        That of the package which wrote the result file it comes from; empty for a run file.
     """
 
     path: Path
     spec: RunSpec
+    version: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """All of it as plain values, the data of a CSV file included: what results keep of it."""
+        content = self.spec.model_dump(mode="json", exclude_defaults=True, warnings=False)
+        landscape = self.spec.landscape
+        if landscape is not None and isinstance(landscape.data, str):
+            content["landscape"] = {"loss": landscape.loss, "parameters": list(landscape.parameters)}
+            content["landscape"]["data"] = {name: np.asarray(v).tolist() for name, v in self.data().items()}
+        return content
 
     def data(self) -> dict[str, Any]:
         """The columns of the landscape's data, read from its CSV file where it names one."""
@@ -276,7 +293,7 @@ class RunFile:
 
 
 def read_run_file(path: str | os.PathLike) -> RunFile:
-    """Read and check a run file.
+    """Read and check a run file, or the run file that a result of `fokkerplanck run` (.nc) keeps.
 
     Raises
     ------
@@ -288,6 +305,8 @@ def read_run_file(path: str | os.PathLike) -> RunFile:
         raise bad_value(
             "FILE", "an existing run file", str(path), "`fokkerplanck init FILE.toml` writes one to start from."
         )
+    if _is_result(file):
+        return _recorded(file)
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
@@ -296,12 +315,32 @@ def read_run_file(path: str | os.PathLike) -> RunFile:
         raise bad_value("FILE", "nested less deeply", str(path)) from None
     except ValueError as error:  # tomllib's own, or a number of thousands of digits
         raise bad_value("FILE", "valid TOML", f"{path} with an error: {error}") from None
+    return RunFile(file, _checked(content))
+
+
+def _checked(content: dict[str, Any]) -> RunSpec:
     try:
         spec = RunSpec.model_validate(content)
     except ValidationError as error:
         raise _sentence(error) from None
     _check_sections(spec)
-    return RunFile(file, spec)
+    return spec
+
+
+def _is_result(file: Path) -> bool:
+    with open(file, "rb") as opened:
+        return file.suffix == ".nc" or opened.read(8) == b"\x89HDF\r\n\x1a\n"
+
+
+def _recorded(file: Path) -> RunFile:
+    """The run file in a result file."""
+    from .storage import load
+
+    settings = load(file).settings
+    if "run_file" not in settings:
+        then = "It was saved from Python, and holds densities but no equation: run your script again."
+        raise bad_value("FILE", "a run file, or a result that `fokkerplanck run` wrote", str(file), then)
+    return RunFile(file, _checked(settings["run_file"]), settings["version"])
 
 
 def _sentence(error: ValidationError) -> ValueError:
@@ -335,6 +374,9 @@ def _check_sections(spec: RunSpec) -> None:
     for name in ("sgd", "simulation"):
         if spec.equation is not None and getattr(spec, name) is not None:
             raise bad_value(name, "left out of a run with [equation]", f"a table [{name}]", "SGD needs a [landscape].")
+    if spec.equation is not None and spec.output.models != Output.model_fields["models"].default:
+        then = "Models of SGD need a [landscape]."
+        raise bad_value("output.models", "left out of a run with [equation]", list(spec.output.models), then)
     if spec.landscape is not None and any(t != int(t) for t in spec.output.times):
         raise bad_value("output.times", "whole numbers of steps", list(spec.output.times))
     if (spec.grid.cells is None) == (spec.grid.width is None):

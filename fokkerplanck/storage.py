@@ -213,6 +213,10 @@ def _variables(sol: Solution, current: bool) -> dict[str, _Variable]:
         values = np.array([sol.observed[key] for key in sol.observed], dtype=float)
         result["observable"] = _Variable(("observable",), labels, "names of the observables")
         result["observed"] = _Variable(("observable", "time"), values, "expectation of the observable")
+    if sol.settings:
+        kept = {key: value for key, value in sol.settings.items() if key != "version"}
+        text = np.array([json.dumps(kept, default=_plain)], dtype=object)
+        result["settings"] = _Variable(("setting",), text, "what was asked, as JSON")
     return result
 
 
@@ -280,7 +284,15 @@ def _read(file: Any) -> Solution:
         message=_text(attributes["message"]),
         observed={label: variables["observed"][i] for i, label in enumerate(labels)},
         saved_current=flow,
+        settings=_settings(file),
     )
+
+
+def _settings(file: Any) -> dict[str, Any]:
+    if "settings" not in file:
+        return {}
+    kept = json.loads(_text(file["settings"][0]))
+    return {"version": _text(file.attrs["fokkerplanck_version"]), **kept}
 
 
 def _text(value: Any) -> str:

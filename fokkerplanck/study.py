@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 
 from . import distances
-from .compare import Comparison
 from .density import initial_masses
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
 from .formula import parse_condition
 from .problems import first_passage, solve
-from .run import build
+from .run import CHAINS, build, model_settings
 from .runfile import RunFile
 from .storage import write_atomically, write_text
+from .tables import Comparison
 
 Report = Callable[[str, float], None]
 
@@ -38,6 +38,8 @@ COLUMNS = (
     "learning_rate", "batch_size", "model", "t", "mean", "deviation", "W1", "W1_error", "W1_sampling",
     "escape", "escape_error", "escape_ratio", "edge",
 )  # fmt: skip
+
+KEYS = ("learning_rate", "batch_size", "model", "t")
 
 NOTE = (
     "W1: 1-Wasserstein distance to the exact density of SGD at time t, summed over the axes. For the simulation "
@@ -108,7 +110,7 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
             rows = [row for part in pool.map(work, settings) for row in part]
         finally:  # whoever interrupts does not wait for the settings under way
             pool.shutdown(wait=False, cancel_futures=True)
-    table = Comparison(COLUMNS, tuple(tuple(row[c] for c in COLUMNS) for row in rows), NOTE)
+    table = Comparison(COLUMNS, tuple(tuple(row[c] for c in COLUMNS) for row in rows), NOTE, KEYS)
     last = max(spec.output.times)
     verdicts = tuple(
         _verdict(row) for row in rows if row["model"] not in ("SGD", "SGD, simulated") and row["t"] == last
@@ -125,8 +127,8 @@ def _check_models(problem: Any, spec: Any) -> None:
     for batch in _batches(spec):
         sgd = _descent(problem, spec, problem.cases[0].rate, batch)
         for model in spec.study.models:
-            if model not in ("exact", "gaussian-chain"):
-                sgd.equation(**_model_settings(model, spec, problem))
+            if model not in CHAINS:
+                sgd.equation(model, **model_settings(model, spec.study, problem.grid))
     if spec.study.target is not None:
         parse_condition(spec.study.target, problem.names, name="study.target")
 
@@ -134,15 +136,6 @@ def _check_models(problem: Any, spec: Any) -> None:
 def _descent(problem: Any, spec: Any, rate: float, batch: int | None) -> Any:
     base = problem.cases[0].sgd
     return type(base)(base.loss, rate, batch, spec.sgd.replacement)
-
-
-def _model_settings(model: str, spec: Any, problem: Any) -> dict[str, Any]:
-    from .sgd.models import USES
-
-    given = {name: getattr(spec.study, name, None) for name in USES.get(model, set())}
-    if model == "langevin" and given.get("temperature") is None:
-        given["box"] = problem.grid
-    return {"model": model} | {name: value for name, value in given.items() if value is not None}
 
 
 def _kept(path: Path, mark: str) -> list[dict[str, Any]] | None:
@@ -186,7 +179,7 @@ def _model(
         operator = sgd.transfer_operator(grid, model)
         took = None if condition is None else _mean(operator.first_passage(condition), start)
         return operator.evolve(problem.p0, times.astype(int)), took
-    eq = sgd.equation(**_model_settings(model, spec, problem))
+    eq = sgd.equation(model, **model_settings(model, spec.study, problem.grid))
     took = None
     if condition is not None and eq.interaction is None and getattr(eq, "time_order", 1.0) == 1.0:
         try:

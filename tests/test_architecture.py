@@ -16,7 +16,7 @@ LEVELS = [
     {"_symbolic", "formula", "jumps", "equation", "density"},
     {"solvers"},
     {"montecarlo", "sgd"},
-    {"results", "distances"},
+    {"results", "tables", "laws", "transport", "distances"},
     {"basins", "compare", "deep_linear", "distress", "problems", "storage", "tail", "sgd.operator", "sgd.chain"},
     {"plotting", "_drawing"},
     {"runfile", "run", "study", "selfcheck"},

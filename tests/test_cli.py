@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import fokkerplanck as fp
 from fokkerplanck import cli, plotting
 from fokkerplanck.runfile import read_run_file
 from fokkerplanck.storage import load
@@ -79,6 +80,7 @@ def test_run_writes_densities_tables_and_figures(here):
     folder = here / "results" / "quadratic"
     names = [
         "density_0.05.nc",
+        "density_0.05_SGD.nc",
         "evolution.png",
         "landscape.png",
         "moments.png",
@@ -95,7 +97,10 @@ def test_run_writes_densities_tables_and_figures(here):
     assert lines[0].startswith("learning_rate,t,model,axis,mean,")
     assert len(lines) == 5
     assert (folder / "table.md").read_text().startswith("| learning_rate | t | model |")
-    for name in names[1:5]:
+    counted = load(folder / "density_0.05_SGD.nc")
+    assert (counted.method, counted.stats["n_paths"], counted.stats["seed"]) == ("simulation", 2000, 3)
+    np.testing.assert_allclose(counted.mean()[-1], 0.4635, atol=0.02)  # 1/2 - 0.3 * 0.9^20 = 0.4635, of deviation 0.16
+    for name in names[2:6]:
         with Image.open(folder / name) as image:
             assert np.asarray(image.convert("L")).std() > 5, name
 
@@ -111,7 +116,71 @@ def test_run_prints_a_table_and_verdicts_in_80_columns(here):
         r"^t = 1: first-order (agrees with SGD within 3|is off by \S+) standard errors", result.stdout, re.M
     )
     assert "(4 comparisons at 3 standard errors: if all is well, one fails by chance in 1%" in result.stdout
-    assert last.startswith("7 files in here: density_0.05.nc, ")
+    assert last.startswith("8 files in here: density_0.05.nc, ")
+
+
+def test_models_and_transfer_operators_side_by_side(here):
+    text = ONE.replace("times = [1, 20]", 'times = [1, 20]\nmodels = ["first-order", "exact", "gaussian-chain"]')
+    (here / "q.toml").write_text(text)
+    result = invoke("run", "q.toml", "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines()[:-1])) <= 80
+    assert re.search(r"^t = 20: exact agrees with SGD within 3 standard errors", result.stdout, re.M)
+    names = {f"density_0.05_{model}.nc" for model in ("first-order", "exact", "gaussian-chain", "SGD")}
+    assert names | {"evolution.png", "stationary.png"} < set(os.listdir("out"))
+    exact, chain = (load(here / "out" / f"density_0.05_{m}.nc") for m in ("exact", "gaussian-chain"))
+    np.testing.assert_allclose(exact.mean(), chain.mean(), rtol=1e-10)
+    assert exact.method == "transfer (enumerated)"
+    assert np.abs(exact.masses - chain.masses).sum() > 0.01, "two jumps of one size are no normal law"
+
+
+def test_a_result_file_repeats_its_run(here):
+    """Bit by bit, with data from a CSV file that is no longer there; and anything else says that it cannot."""
+    (here / "data.csv").write_text("x,kind\n0,1\n1,1\n7,2\n0.3,1\n")
+    text = ONE.replace("data = { x = [0, 1] }", 'data = "data.csv"\nwhere = "kind < 2"\ncolumns = { x = "x" }')
+    text = text.replace("learning_rate = 0.05", "learning_rate = [0.05, 0.1]\nbatch_size = 2")
+    (here / "q.toml").write_text(text.replace("times = [1, 20]", 'times = [1, 20]\nmodels = ["first-order", "exact"]'))
+    assert invoke("run", "q.toml", "--out", "first").exit_code == 0
+    (here / "data.csv").unlink()
+    (here / "q.toml").unlink()
+    again = invoke("run", "first/density_0.1_exact.nc", "--out", "again")
+    assert again.exit_code == 0, again.output
+    assert "Note: density" not in again.stdout
+    assert sorted(os.listdir("first")) == sorted(os.listdir("again"))
+    assert (here / "first" / "table.csv").read_text() == (here / "again" / "table.csv").read_text()
+    for name in (n for n in os.listdir("first") if n.endswith(".nc")):
+        one, two = (load(here / folder / name) for folder in ("first", "again"))
+        np.testing.assert_array_equal(one.density, two.density)
+        assert one.settings == two.settings
+    settings = load(here / "first" / "density_0.1_SGD.nc").settings
+    assert settings["version"] == fp.__version__
+    assert (settings["seed"], settings["learning_rate"], settings["model"]) == (3, 0.1, "SGD")
+    assert settings["run_file"]["landscape"]["data"] == {"x": [0.0, 1.0, 0.3]}
+
+
+def test_a_full_batch_and_an_equation_repeat_too(here):
+    (here / "q.toml").write_text(ONE.replace("learning_rate = 0.05", 'learning_rate = 0.05\nbatch_size = "full"'))
+    (here / "turn.toml").write_text(TWO)
+    for name, result in (("q", "density_0.05.nc"), ("turn", "density.nc")):
+        invoke("run", f"{name}.toml", "--out", name)
+        assert invoke("run", f"{name}/{result}", "--out", "again").exit_code == 0
+        np.testing.assert_array_equal(load(f"{name}/{result}").density, load(f"again/{result}").density)
+
+
+def test_results_that_hold_no_run_file(here, monkeypatch):
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    fp.solve(eq, fp.Grid((-4, 4), 50), fp.gaussian(0, 1), [1.0]).save("mine.nc")
+    assert load("mine.nc").settings["rtol"] == 1e-6
+    line = refused("run", "mine.nc")
+    assert line.startswith("fokkerplanck: `FILE` must be a run file, or a result that `fokkerplanck run` wrote, got")
+    assert line.endswith("It was saved from Python, and holds densities but no equation: run your script again.")
+    (here / "broken.nc").write_bytes(b"no netCDF")
+    assert refused("run", "broken.nc").startswith("fokkerplanck: `path` must be a netCDF file written by")
+    (here / "q.toml").write_text(ONE)
+    invoke("run", "q.toml", "--out", "out")
+    monkeypatch.setattr(fp, "__version__", "9.9")
+    result = invoke("run", "out/density_0.05.nc", "--out", "again")
+    assert "density_0.05.nc was written by version" in result.stdout
 
 
 def test_several_learning_rates_have_files_of_their_own(here):

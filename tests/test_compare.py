@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.compare import marginal_of, wasserstein
+from fokkerplanck.tables import WIDTH, with_error
 
 
 def ensemble(positions, times=(1.0,)):
@@ -17,13 +17,21 @@ def gaussian_solution(mean, std, times=(1.0,)):
     return fp.solve(eq, fp.Grid((-8, 8), 800), fp.gaussian(mean, std), list(times))
 
 
+def rows(table):
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
 def test_wasserstein_of_shifted_and_of_scaled_laws():
     """W1 of a shift is the shift; of N(0, 1) and N(0, s^2) it is |s - 1| sqrt(2 / pi)."""
-    a, b, c = (marginal_of(gaussian_solution(m, s), 1.0, 0) for m, s in ((0, 1), (0.7, 1), (0, 1.5)))
-    assert wasserstein(a, b) == pytest.approx(0.7, rel=1e-4)
-    assert wasserstein(a, c) == pytest.approx(0.5 * np.sqrt(2 / np.pi), rel=1e-3)
-    points = [marginal_of(ensemble([[[x], [x + 1.0]]]), 1.0, 0) for x in (0.0, 0.25)]
-    assert wasserstein(*points) == pytest.approx(0.25)
+    laws = {str(k): gaussian_solution(m, s) for k, (m, s) in enumerate(((0, 1), (0.7, 1), (0, 1.5)))}
+    base, shifted, scaled = rows(fp.compare(laws, reference="0"))
+    assert base["W1"] is None
+    assert shifted["W1"] == pytest.approx(0.7, rel=1e-4)
+    assert scaled["W1"] == pytest.approx(0.5 * np.sqrt(2 / np.pi), rel=1e-3)
+    assert scaled["W2"] == pytest.approx(0.5, rel=1e-3)
+    assert scaled["kurtosis"] == pytest.approx(0.0, abs=1e-3)
+    points = {str(x): ensemble([[[x], [x + 1.0]]]) for x in (0.0, 0.25)}
+    assert rows(fp.compare(points, reference="0.0", distances=()))[1]["W1"] == pytest.approx(0.25)
 
 
 def test_sampling_noise_of_w1_is_what_sampling_gives():
@@ -32,7 +40,7 @@ def test_sampling_noise_of_w1_is_what_sampling_gives():
     rng = np.random.default_rng(1)
     distances, stated = [], []
     for _ in range(60):
-        table = fp.compare({"model": solution, "paths": ensemble(rng.normal(size=(1, 400, 1)))})
+        table = fp.compare({"model": solution, "paths": ensemble(rng.normal(size=(1, 400, 1)))}, distances=())
         row = dict(zip(table.columns, table.rows[0], strict=True))
         distances.append(row["W1"])
         stated.append(row["W1_sampling"])
@@ -52,15 +60,15 @@ def test_z_counts_standard_errors():
 def test_standard_error_of_the_deviation():
     """For a normal law it is s / sqrt(2 n)."""
     rng = np.random.default_rng(0)
-    one = marginal_of(ensemble(rng.normal(size=(1, 200_000, 1))), 1.0, 0)
-    assert one.se_deviation == pytest.approx(1.0 / np.sqrt(2 * 200_000), rel=0.02)
+    (one,) = rows(fp.compare({"paths": ensemble(rng.normal(size=(1, 200_000, 1)))}, distances=()))
+    assert one["se_deviation"] == pytest.approx(1.0 / np.sqrt(2 * 200_000), rel=0.02)
 
 
 def test_a_large_offset_loses_no_digits():
     """E[x^2] - E[x]^2 would give 2.0 for 1.0 here."""
     rng = np.random.default_rng(0)
-    one = marginal_of(ensemble(1e8 + rng.normal(size=(1, 1000, 1))), 1.0, 0)
-    assert one.deviation == pytest.approx(1.0, abs=0.1)
+    (one,) = rows(fp.compare({"paths": ensemble(1e8 + rng.normal(size=(1, 1000, 1)))}, distances=()))
+    assert one["deviation"] == pytest.approx(1.0, abs=0.1)
 
 
 def test_table_formats():
@@ -79,15 +87,15 @@ def test_common_times_and_axes():
     positions = np.zeros((2, 5, 2)) + np.arange(5)[None, :, None]
     other = ensemble(positions, times=(1.0, 2.0))
     table = fp.compare({"a": other, "b": ensemble(positions, times=(2.0, 3.0))}, reference="b")
-    assert table.column("t") == [2.0] * 4
-    assert table.column("axis") == [0, 0, 1, 1]
+    assert table.column("t") == [2.0] * 5
+    assert table.column("axis") == [0, 0, 1, 1, "all"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (({},), "`results` must be a dictionary with at least one result"),
-        (({"a": 1},), r"`results\['a'\]` must be a Solution or an Ensemble"),
+        (({"a": 1},), r"`results\['a'\]` must be a Solution, an Ensemble or a stationary result"),
         (({"a": ensemble([[[0.0], [1.0]]])}, "b"), "`reference` must be one of 'a'"),
         (({"a": ensemble([[[0.0], [1.0]]]), "b": ensemble([[[0.0], [1.0]]], (2.0,))},), "recorded at some common time"),
     ],
@@ -95,3 +103,52 @@ def test_common_times_and_axes():
 def test_bad_input(arguments, words):
     with pytest.raises((ValueError, TypeError), match=words):
         fp.compare(*arguments)
+
+
+def test_the_table_fits_80_columns_and_marks_what_is_chance():
+    rng = np.random.default_rng(2)
+    paths = ensemble(rng.normal(size=(2, 4000, 1)), times=(1.0, 2.0))
+    model, other = gaussian_solution(0.0, 1.0, (1.0, 2.0)), gaussian_solution(0.5, 1.3, (1.0, 2.0))
+    text = repr(fp.compare({"right": model, "a model that is wrong": other, "paths": paths}))
+    assert max(map(len, text.splitlines())) <= WIDTH
+    lines = [line for line in text.splitlines() if line.strip().startswith("1  ")]
+    assert sum("(" in line for line in lines if " right " in line) == 2, "W1, W2, MMD and KL"
+    assert not any("(" in line for line in lines if "wrong" in line)
+    assert "in brackets" in text.splitlines()[-1]
+    assert "se_" not in text
+    assert (with_error(1.23456, 0.0123), with_error(2.0, None)) == ("1.235 ± 0.012", "2")
+
+
+def test_trajectories_have_a_two_time_covariance():
+    """x(2) = x(1) / 2 + noise: covariance 1/2."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=20_000)
+    paths = ensemble(np.stack([x, 0.5 * x + rng.normal(size=x.size)])[..., None], times=(1.0, 2.0))
+    first, second = rows(fp.compare({"paths": paths}, distances=()))
+    assert first["two_time"] is None
+    assert abs(second["two_time"] - 0.5) < 4 * second["se_two_time"] < 0.05
+
+
+def test_joint_laws_in_two_dimensions():
+    """Marginals that agree in every way, and a correlation that does not."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(1, 2000, 1))
+    line = ensemble(np.concatenate([x, x], axis=2))
+    cloud = ensemble(np.concatenate([x, rng.permutation(x, axis=1)], axis=2))
+    table = rows(fp.compare({"line": line, "cloud": cloud}, reference="cloud"))
+    for row in table:
+        if row["model"] == "line" and row["axis"] == "all":
+            assert row["W2"] > row["W2_sampling"] + 5 * row["se_W2"]
+            assert row["MMD"] > 10 * row["se_MMD"]
+            assert row["mean"] is None
+        elif row["model"] == "line":
+            assert row["W2"] == 0.0
+
+
+def test_stationary_results_go_with_any_time():
+    eq, grid = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5), fp.Grid((-6, 6), 400)
+    st, sol = fp.stationary(eq, grid), fp.solve(eq, grid, fp.gaussian(1, 0.5), [1.0, 20.0])
+    table = rows(fp.compare({"late": sol, "rest": st}))
+    assert [(row["t"], row["model"]) for row in table] == [(t, m) for t in (1.0, 20.0) for m in ("late", "rest")]
+    assert table[2]["W1"] < 1e-6 < 0.1 < table[0]["W1"]
+    assert {row["t"] for row in rows(fp.compare({"a": st, "b": st}))} == {np.inf}

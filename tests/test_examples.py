@@ -171,9 +171,9 @@ def test_two_datapoints_run_file(tmp_path):
     assert "is off by" in fast[-1]
     assert all("agrees" in line for line in (slow[0], slow[2], slow[-1]))
     write(problem, outcomes, table(outcomes), tmp_path / "out", lambda text, share: None)
-    assert len(list((tmp_path / "out").iterdir())) == 11
+    assert len(list((tmp_path / "out").iterdir())) == 13
     # all of it ends in the valley at w = 2, whose noise is nothing: a point mass
-    assert abs(outcomes[0].stationary.mean()[0] - 2.0) < 3 * problem.grid.widths[0][0]
+    assert abs(outcomes[0].stationary["first-order"].mean()[0] - 2.0) < 3 * problem.grid.widths[0][0]
 
 
 def test_iris_run_file(tmp_path):
@@ -186,7 +186,7 @@ def test_iris_run_file(tmp_path):
     walls = [sol.masses[:, :2], sol.masses[:, -2:], sol.masses[:, :, :2], sol.masses[:, :, -2:]]
     assert max(wall.sum(axis=(1, 2)).max() for wall in walls) < 1e-6, "the box is too small"
     write(problem, [outcome], table([outcome]), tmp_path / "out", lambda text, share: None)
-    assert len(list((tmp_path / "out").iterdir())) == 7
+    assert len(list((tmp_path / "out").iterdir())) == 8
 
 
 def test_iris_data_are_fishers():

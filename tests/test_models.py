@@ -107,10 +107,45 @@ def test_langevin_is_the_tempered_posterior():
 
 
 def test_langevin_finds_the_noise_at_the_smallest_loss():
-    from fokkerplanck.sgd.models import noise_temperature
-
     sgd = fp.SGD(fp.SampleLoss("h*((u-c)**2 + 2*v**2)/2", ["u", "v"], {"h": [1.0, 1.0], "c": [-1.0, 1.0]}), 0.1)
-    assert noise_temperature(sgd, [(-1, 1), (-1, 1)]) == pytest.approx(0.1 * 1.0 / (2 * 2))
+    for box in ([(-1, 1), (-1, 1)], fp.Grid([(-1, 1), (-1, 1)], [7, 8]), None):
+        found = sgd.temperature(box)
+        assert found.value == pytest.approx(0.1 * 1.0 / (2 * 2))
+        np.testing.assert_allclose(found.point, 0.0, atol=1e-7)
+        assert found.where == ("24 descents without bounds" if box is None else "the box [-1, 1] x [-1, 1]")
+    settings = sgd.equation("langevin").settings
+    assert settings["temperature"] == found.value
+    assert settings["temperature_at"] == found.point
+
+
+def test_langevin_knows_the_box_of_a_named_landscape():
+    """In (0.5, 1.3) the pit at w = 1.00745330 (cases.md B) is lowest; T = eta Sigma / 2, Sigma = (l_1' - l_2')^2 / 4."""
+    land = fp.landscapes.two_datapoints()
+    assert land.loss.box == ((-0.5, 3.0),)
+    assert fp.SGD(land.loss, 0.02).temperature().point == pytest.approx((2.0,), abs=1e-6)
+    found = fp.SGD(land.loss.within([(0.5, 1.3)]), 0.02).temperature()
+    assert found.point == pytest.approx((1.00745330,), abs=1e-7)
+    x = 0.00745330
+    slope = 200.0 * x * np.exp(-100.0 * x**2)
+    assert found.value == pytest.approx(0.01 * slope**2 / 4.0, rel=1e-5)
+    deep = fp.landscapes.scalar_chain(4)
+    point = fp.SGD(deep.loss, 0.02).temperature().point
+    assert np.prod(point) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_langevin_says_when_it_cannot_know():
+    ramp = fp.SGD(fp.SampleLoss("w*x", ["w"], {"x": [0.0, 1.0]}), 0.1)
+    with pytest.raises(ValueError, match=r"`temperature` must be given where descents .* box=\[\(low, high\)"):
+        ramp.equation("langevin")
+    assert ramp.temperature([(-1, 1)]).point == (-1.0,)
+    python = fp.SampleLoss.from_gradient(lambda theta, s: theta[0] - s["c"], {"c": [-1.0, 1.0]}, ["w"])
+    with pytest.raises(ValueError, match="`temperature` must be given where a loss is known by its gradient alone"):
+        fp.SGD(python, 0.1).equation("langevin")
+    for box in ([(1, -1)], [(0, np.inf)], "here"):
+        with pytest.raises((ValueError, TypeError), match="`box` must be"):
+            ramp.temperature(box)
+    with pytest.raises(ValueError, match="`box` must be 1 pair"):
+        ramp.loss.within([(0, 1), (0, 1)])
 
 
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
@@ -176,7 +211,6 @@ BAD = [
     ("model", {"model": "firstorder"}),
     ("model", {"model": "momentum"}),
     ("temperature", {"temperature": 1.0}),
-    ("temperature", {"model": "langevin"}),
     ("temperature", {"model": "langevin", "temperature": -1.0}),
     ("box", {"model": "langevin", "box": [(0, 1), (0, 1)]}),
     ("stability", {"model": "levy"}),

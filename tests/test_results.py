@@ -133,3 +133,13 @@ def test_the_resolution_of_graded_cells_is_that_of_each_link():
     s = fp.solve(fp.FokkerPlanck(diffusion=1.0), fp.Grid.from_edges(edges), fp.uniform(10, 30), 1.0)
     assert s.stats["peclet"] < 1e-9
     assert s.stats["numerical_diffusion"] < 1e-9
+
+
+def test_a_stationary_result_is_saved_and_loaded(tmp_path):
+    eq = fp.FokkerPlanck(drift=lambda x, y: [-x - y, x - y], diffusion=0.3)
+    st = fp.stationary(eq, fp.Grid([(-3, 3), (-3, 3)], 20))
+    st.save(tmp_path / "rest.nc")
+    back = fp.load(tmp_path / "rest.nc")
+    np.testing.assert_array_equal(back.at(np.inf), st.density)
+    np.testing.assert_array_equal(back.current(-1), st.current)
+    assert back.method == "stationary"

@@ -3,6 +3,10 @@
 import numpy as np
 import pytest
 
+import fokkerplanck as fp
+from fokkerplanck import run
+from fokkerplanck.equation import Points
+from fokkerplanck.errors import ConvergenceError
 from fokkerplanck.run import build, compute, table, verdicts
 from fokkerplanck.runfile import read_csv, read_run_file
 
@@ -74,7 +78,7 @@ def test_a_run_reports_agreement_and_disagreement(tmp_path):
     assert tab.columns[:4] == ("learning_rate", "t", "model", "axis")
     assert len(tab.rows) == 2 * 2 * 2
     assert list(outcomes[0].solutions["first-order"].times) == [1.0, 20.0]
-    assert outcomes[0].curves["first-order"].times.size > 20
+    assert outcomes[0].curves["first-order"].times.size > 15  # whole steps only
     # an Ornstein-Uhlenbeck process: first order has the variance D / 0.2 = 0.025, SGD 0.1 / (2 (2 - 0.2)) = 0.02777
     late = np.array([row[5 + 1] for row in tab.rows if row[0] == 0.1 and row[1] == 20 and row[2] == "first-order"])
     np.testing.assert_allclose(late, np.sqrt(0.025), rtol=0.01)
@@ -82,6 +86,57 @@ def test_a_run_reports_agreement_and_disagreement(tmp_path):
     assert len(lines) == 2
     assert lines[0].startswith("t = 1: first-order is off by ")
     assert lines[0].endswith(" standard errors in the mean.")
+
+
+def test_transfer_operators_are_models(tmp_path):
+    """SGD on (w - x)^2, x = 0 or 1: m' = m - 2 eta (m - 1/2), V' = (1 - 2 eta)^2 V + eta^2, both chains alike."""
+    text = GOOD.replace("times = [1, 20]", 'times = [1, 20]\nmodels = ["exact", "gaussian-chain"]')
+    problem = build(read(tmp_path, text))
+    outcome = compute(problem)[0]
+    mean, variance = 0.2, 0.01
+    for _ in range(20):
+        mean, variance = mean - 0.2 * (mean - 0.5), 0.64 * variance + 0.01
+    assert (outcome.curves["exact"].times % 1.0 == 0.0).all()
+    for sol in outcome.solutions.values():
+        np.testing.assert_allclose(sol.mean()[1], mean, rtol=1e-9)
+        np.testing.assert_allclose(sol.covariance()[1], variance, rtol=2e-3)
+    # at rest V = 0.01 / 0.36
+    np.testing.assert_allclose(outcome.stationary["exact"].covariance(), 0.01 / 0.36, rtol=2e-3)
+    sentences = verdicts(outcome, problem.grid)
+    assert sum("agrees" in s for s in sentences) == 4
+
+
+def test_a_model_that_fails_is_left_out_of_several(tmp_path, monkeypatch):
+    text = GOOD.replace("times = [1, 20]", 'times = [1, 20]\nmodels = ["first-order", "exact"]')
+
+    def fail(*_, **__):
+        raise ConvergenceError("the error is too large")
+
+    monkeypatch.setattr(run, "solve", fail)
+    outcome = compute(build(read(tmp_path, text)))[0]
+    assert list(outcome.solutions) == ["exact"]
+    assert outcome.notes == ["first-order is left out: the error is too large"]
+    with pytest.raises(ConvergenceError, match="too large"):
+        compute(build(read(tmp_path, GOOD)))
+
+
+def test_settings_of_models(tmp_path):
+    models = 'times = [1, 20]\nmodels = ["langevin"]\ntemperature = 0.3'
+    eq = build(read(tmp_path, GOOD.replace("times = [1, 20]", models))).cases[0].models["langevin"]
+    assert eq.diffusion_at(Points.centers(fp.Grid((0, 1), 3))).ravel()[0] == pytest.approx(0.1 * 0.3)
+    bad = GOOD.replace("times = [1, 20]", 'times = [1, 20]\nmodels = ["levy"]')
+    assert refusal(tmp_path, bad).startswith("`output.stability` must be given for model 'levy'")
+    bad = FORMULAS.replace("times = [0.1, 0.5]", 'times = [0.1, 0.5]\nmodels = ["exact"]')
+    assert refusal(tmp_path, bad).startswith("`output.models` must be left out of a run with [equation]")
+
+
+def test_a_coarse_grid_or_a_small_box_is_noted_of_a_transfer_operator(tmp_path):
+    text = GOOD.replace("times = [1, 20]", 'times = [1, 20]\nmodels = ["exact"]')
+    coarse = compute(build(read(tmp_path, text.replace("cells = [300]", "cells = [12]"))))[0]
+    assert any(n.startswith("exact: the grid adds a variance of") for n in coarse.notes)
+    small = compute(build(read(tmp_path, text.replace("bounds = [[-1, 2]]", "bounds = [[0.1, 0.9]]"))))[0]
+    assert any(n.startswith("exact: a path met a reflecting wall") for n in small.notes)
+    assert compute(build(read(tmp_path, text)))[0].notes == []
 
 
 def test_the_same_seed_gives_the_same_table(tmp_path):
@@ -92,16 +147,14 @@ def test_the_same_seed_gives_the_same_table(tmp_path):
 def test_formulas_make_an_equation(tmp_path):
     problem = build(read(tmp_path, FORMULAS))
     assert problem.grid.boundary == (("reflecting", "reflecting"), ("absorbing", "reflecting"))
-    from fokkerplanck.equation import Points
-
-    eq = problem.cases[0].equations["density"]
+    eq = problem.cases[0].models["density"]
     points = Points.centers(problem.grid)
     x, y = points.coords
     np.testing.assert_allclose(eq.drift_at(points), [-x - 0.5 * y, -y])
     np.testing.assert_allclose(eq.diffusion_at(points)[0, 0], 0.3 + 0.1 * x**2)
     (outcome,) = compute(problem)
     assert outcome.ensemble is None
-    assert outcome.stationary is None
+    assert outcome.stationary == {}
     assert any(note.startswith("no stationary density: ") for note in outcome.notes)
     assert verdicts(outcome, problem.grid) == []
 
@@ -122,7 +175,7 @@ def test_a_potential_with_a_variable_called_t(tmp_path):
     """
     (outcome,) = compute(build(read(tmp_path, text)))
     np.testing.assert_allclose(outcome.solutions["density"].mean(), np.exp(-0.5), rtol=1e-3)
-    np.testing.assert_allclose(outcome.stationary.covariance(), 0.5, rtol=1e-3)
+    np.testing.assert_allclose(outcome.stationary["density"].covariance(), 0.5, rtol=1e-3)
 
 
 def test_cell_widths_may_follow_a_formula(tmp_path):

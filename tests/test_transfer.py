@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from pymittagleffler import mittag_leffler
-from scipy.linalg import expm
+from scipy.linalg import expm, solve_discrete_lyapunov
 
 import fokkerplanck as fp
 from fokkerplanck.sgd import batches
@@ -374,12 +374,61 @@ def test_velocity_joins_the_grid():
     np.testing.assert_allclose(normal.covariance()[0], np.full((2, 2), 0.01), atol=1e-3)
 
 
-def test_repr_and_settings():
+def test_current_of_a_turning_chain():
+    """x' = A x + noise: J / p = (A - C A^T C^-1) x / 2 with the stationary covariance C = A C A^T + S (Nelson 1967)."""
+    eta, m = 0.2, np.array([[1.0, -0.7], [0.7, 1.0]])
+    corners = np.array(list(itertools.product([-1.5, 1.5], [-1.0, 1.0])))
+
+    def grad(theta, sample):
+        return m @ theta - sample.T
+
+    sgd = fp.SGD(fp.SampleLoss.from_gradient(grad, corners, ["x", "y"]), eta)
+    grid = fp.Grid([(-3.5, 3.5), (-3, 3)], [70, 60])
+    st = sgd.transfer_operator(grid, "gaussian-chain").stationary()
+    a, s = np.eye(2) - eta * m, eta**2 * np.diag([2.25, 1.0])
+    c = solve_discrete_lyapunov(a, s)
+    np.testing.assert_allclose(st.covariance(), c, atol=0.01 * c[0, 0])
+    x = np.stack(np.meshgrid(*grid.centers, indexing="ij"))
+    velocity = np.einsum("ij,j...->i...", 0.5 * (a - c @ a.T @ np.linalg.inv(c)), x)
+    error = np.abs(st.current - velocity * st.density).max()
+    assert error < 0.03 * np.abs(velocity * st.density).max()
+    assert st.velocity * st.density == pytest.approx(st.current)
+    assert len(st.plot().axes) == 1
+
+
+def test_current_around_a_circle():
+    """Steps of 0 or 1/2 on a circle of length 10: J = 0.25 / 10."""
+    st = (
+        walk([-1.0, 0.0], 0.5)
+        .transfer_operator(fp.Grid((0, 10), 50, boundary="periodic"))
+        .stationary(fp.uniform(0, 10))
+    )
+    np.testing.assert_allclose(st.current, 0.025, rtol=1e-12)
+
+
+def test_escape_rate_of_a_killed_chain():
+    grid = fp.Grid((-1, 1), 200, boundary="absorbing")
+    t = quadratic(0.3).transfer_operator(grid)
+    modes, left = t.spectrum(2), t.evolve(fp.uniform(-0.5, 0.5), [40, 41]).mass
+    assert modes.escape_rate == pytest.approx(-np.log(left[1] / left[0]), rel=1e-3)
+    assert (modes.quasi_stationary * grid.volumes).sum() == pytest.approx(1.0)
+
+
+def test_repr_and_settings(tmp_path):
     t = pit().transfer_operator(fp.Grid((0.5, 2.5), 100))
     assert "enumerated, 2 map(s)" in repr(t)
     assert "First passage" in repr(t.first_passage(past))
     assert "eigenvalues  1" in repr(t.spectrum(2))
-    assert "Stationary" in repr(t.stationary())
+    st = t.stationary()
+    assert "Stationary" in repr(st)
+    assert st.mass == pytest.approx(1.0)
+    assert (st.current == 0.0).all(), "no current in one dimension between walls"
+    st.save(tmp_path / "rest.nc")
+    back = fp.load(tmp_path / "rest.nc")
+    np.testing.assert_array_equal(back.at(np.inf), st.density)
+    np.testing.assert_array_equal(back.current(0), st.current)
+    assert back.method == "stationary chain"
+    assert len(st.plot().axes) == 1
     assert "transfer (enumerated)" in repr(t.evolve(fp.point(1.0), [1]))
 
 

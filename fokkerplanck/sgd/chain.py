@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import scipy.sparse as sp
 
 from .. import density as _density
 from ..grid import Grid
-from ..results import Moments
+from ..results import Moments, at_rest
 from ..solvers import transfer as _transfer
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .operator import TransferOperator
 
 
@@ -27,11 +30,69 @@ class StationaryChain(Moments):
     density : ndarray (*grid.shape)
     stats : dict
         parts (closed sets), residual (|T P - P| over the largest mass).
+    operator : TransferOperator
+
+    Notes
+    -----
+    There is no entropy production and no `is_equilibrium`: on a grid a chain has steps that cannot be undone in one,
+    so that detailed balance fails on the level of cells even where the process has it.
     """
 
     grid: Grid
     density: np.ndarray
     stats: dict[str, Any]
+    operator: TransferOperator
+    success: bool = True
+    message: str = ""
+
+    @property
+    def mass(self) -> float:
+        """Total probability."""
+        return float(self.masses.sum())
+
+    @cached_property
+    def current(self) -> np.ndarray:
+        """The probability current J per step, (dim, *grid.shape).
+
+        In one dimension the net probability that passes a point, which is the same everywhere and zero unless the axis is
+        periodic. In more, the mean displacement of those who leave a cell and of those who arrive, halved: p times the
+        current velocity of Nelson (1967). It is zero under detailed balance, and its divergence vanishes to the second
+        order in the length of a step.
+        """
+        masses, grid = self.masses.ravel(), self.grid
+        entries = self.operator.matrix.tocoo()
+        moved = entries.data * masses[entries.col] / self.operator.steps
+        flows = []
+        for axis, x in enumerate(np.meshgrid(*grid.centers, indexing="ij")):
+            place, length = x.ravel(), float(np.ptp(grid.edges[axis]))
+            step = place[entries.row] - place[entries.col]
+            periodic = grid.boundary[axis][0] == "periodic"
+            if periodic:
+                step -= length * np.round(step / length)
+            if grid.dim == 1:
+                flows.append(np.full(grid.size, float(moved @ step) / length if periodic else 0.0))
+                continue
+            leaving = np.bincount(entries.col, weights=moved * step, minlength=grid.size)
+            arriving = np.bincount(entries.row, weights=moved * step, minlength=grid.size)
+            flows.append(0.5 * (leaving + arriving) / grid.volumes.ravel())
+        return np.stack(flows).reshape(grid.dim, *grid.shape)
+
+    @cached_property
+    def velocity(self) -> np.ndarray:
+        """J / p per step, (dim, *grid.shape); zero where p is."""
+        p = self.density
+        return np.divide(self.current, p, out=np.zeros_like(self.current), where=p > 0.0)
+
+    def plot(self, **options: Any) -> Figure:
+        """A figure of the density, with the current in 2D."""
+        from ..plotting import plot_stationary
+
+        return plot_stationary(self, **options)
+
+    def save(self, path: str) -> None:
+        """Write a netCDF file; `fokkerplanck.load` reads it as a Solution whose one time is infinity."""
+        settings = {**self.operator.settings, "model": self.operator.model, "kind": self.operator.kind}
+        at_rest(self, "stationary chain", settings).save(path)
 
     def __repr__(self) -> str:
         deviation = np.sqrt(np.diagonal(self.covariance()))
@@ -108,6 +169,18 @@ class ChainSpectrum:
     def modes(self) -> tuple[np.ndarray, np.ndarray]:
         """(right, left)."""
         return self.right, self.left
+
+    @property
+    def escape_rate(self) -> float:
+        """Rate per step at which what survives leaves through the absorbing walls in the long run, -ln(first) / steps."""
+        first = float(np.abs(self.eigenvalues[0]))
+        return -float(np.log(first)) / self.steps if self.grid.absorbs else 0.0
+
+    @property
+    def quasi_stationary(self) -> np.ndarray:
+        """Density of what has survived long, (*grid.shape); the stationary density where no wall absorbs."""
+        first = self.right[0].real
+        return first / (first * self.grid.volumes).sum()
 
     @property
     def time_scales(self) -> np.ndarray:

@@ -24,6 +24,7 @@ class Landscape:
     ----------
     name : str
     loss : SampleLoss
+        It knows the box too.
     box : tuple of (low, high), one a parameter
     minima : tuple of points
         Where full-batch descent can end inside the box, as far as they are isolated.
@@ -40,6 +41,9 @@ class Landscape:
     barriers: tuple[tuple[float, ...], ...] = ()
     note: str = ""
     facts: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self):
+        object.__setattr__(self, "loss", self.loss.within(self.box))
 
 
 def two_datapoints(pit: float = 100.0) -> Landscape:

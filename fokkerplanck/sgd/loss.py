@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cached_property
 from types import ModuleType
 from typing import Any
@@ -46,6 +47,8 @@ class SampleLoss:
     >>> float(loss.covariance(1.0)[0, 0])
     0.0
     """
+
+    _box: tuple[tuple[float, float], ...] | None = None
 
     def __init__(self, formula: str, parameters: Sequence[str], data: Any, columns: Sequence[str] | None = None):
         self._parameters = _parameters(parameters)
@@ -127,6 +130,25 @@ class SampleLoss:
     def formula(self) -> Formula | None:
         """The parsed formula, or None for a loss known by its gradient."""
         return self._formula
+
+    @property
+    def has_value(self) -> bool:
+        """Whether the loss itself is known, and not its gradient alone."""
+        return self._formula is not None or self._loss is not None
+
+    @property
+    def box(self) -> tuple[tuple[float, float], ...] | None:
+        """(low, high) of each parameter where the loss is meant to be looked at, if that is known; see `within`."""
+        return self._box
+
+    def within(self, box: Sequence[tuple[float, float]]) -> SampleLoss:
+        """The same loss, to be looked at in a box: there `SGD.temperature` looks for its minimum."""
+        pairs = tuple((float(low), float(high)) for low, high in box)
+        if len(pairs) != self.dim or not all(low < high for low, high in pairs):
+            raise bad_value("box", f"{self.dim} pair(s) with low < high, one a parameter", box)
+        other = copy(self)
+        other._box = pairs
+        return other
 
     @property
     def table(self) -> np.ndarray:

@@ -22,7 +22,7 @@ import difflib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from ..checks import call, fields, instance, number, reals
 from ..equation import FokkerPlanck, Swarm
 from ..errors import ModelWarning, bad_type, bad_value
 from ..grid import Grid
+from .minimum import smallest_loss
 
 VALID_WHEN = {
     "first-order": "eta times the largest curvature is much below 2",
@@ -61,6 +62,26 @@ USES = {"langevin": {"temperature", "box"}, "levy": {"stability", "scale"}, "sub
 USES["swarm"] = {"strength"}
 
 
+class Temperature(NamedTuple):
+    """The temperature of "langevin", and where it was read.
+
+    Attributes
+    ----------
+    value : float
+        eta f tr Sigma / (2 B d).
+    point : tuple of float
+        Of smallest loss.
+    loss : float
+    where : str
+        What was searched.
+    """
+
+    value: float
+    point: tuple[float, ...]
+    loss: float
+    where: str
+
+
 def model_equation(sgd: Any, model: str, settings: Settings) -> FokkerPlanck:
     """The equation of one model; see `fokkerplanck.sgd.SGD.equation`."""
     if isinstance(model, str) and model == "central-flow":
@@ -71,16 +92,20 @@ def model_equation(sgd: Any, model: str, settings: Settings) -> FokkerPlanck:
         then = f"Did you mean {match[0]!r}?" if match else ""
         raise bad_value("model", f"one of {', '.join(map(repr, VALID_WHEN))}", model, then)
     _check_settings(sgd, model, settings)
-    build = {"langevin": _langevin, "levy": _levy, "momentum": _momentum}.get(model)
-    if build is not None:
-        return build(sgd, settings)
+    build = {"langevin": _langevin, "levy": _levy, "momentum": _momentum}.get(model, _diffusive)
+    coefficients = build(sgd, model, settings)
+    record = {"model": model, "process": repr(sgd), **coefficients.pop("settings", {})}
+    return FokkerPlanck(**coefficients, convention=settings.convention, settings=record)
+
+
+def _diffusive(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
     drift = _second_order_drift(sgd) if model == "second-order" else sgd.drift
     more: dict[str, Any] = {}
     if model == "subdiffusive":
         more["time_order"] = settings.time_order
     if model == "swarm":
         more["interaction"] = Swarm(settings.strength)  # type: ignore[arg-type]
-    return FokkerPlanck(drift=drift, diffusion=sgd.diffusion, convention=settings.convention, **more)
+    return {"drift": drift, "diffusion": sgd.diffusion, **more}
 
 
 def _check_settings(sgd: Any, model: str, settings: Settings) -> None:
@@ -117,45 +142,29 @@ def _second_order_drift(sgd: Any) -> Callable:
     return drift
 
 
-def _langevin(sgd: Any, settings: Settings) -> FokkerPlanck:
-    temperature = settings.temperature
+def _langevin(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
+    temperature, record = settings.temperature, {}
     if temperature is None:
-        temperature = noise_temperature(sgd, settings.box)
+        found = noise_temperature(sgd, settings.box)
+        temperature, record = found.value, {"temperature_at": found.point, "searched": found.where}
     temperature = number("temperature", temperature, "a finite number not below 0", lambda v: 0.0 <= v < np.inf)
     eta = sgd.learning_rate
+    constant = {"diffusion": eta * temperature, "settings": {"temperature": float(temperature), **record}}
     if sgd.loss.formula is not None:  # by its potential the equilibrium exp(-L/T) comes out to round-off
-        return FokkerPlanck(
-            potential=lambda *theta: eta * sgd.loss.value(*theta),
-            diffusion=eta * temperature,
-            convention=settings.convention,
-        )
-    return FokkerPlanck(drift=sgd.drift, diffusion=eta * temperature, convention=settings.convention)
+        return {"potential": lambda *theta: eta * sgd.loss.value(*theta), **constant}
+    return {"drift": sgd.drift, **constant}
 
 
-def noise_temperature(sgd: Any, box: Any) -> float:
-    """eta f tr Sigma / (2 B d) at the point of smallest loss in a box (a Grid, or (low, high) pairs)."""
-    if box is None:
-        then = "Pass temperature=, or box=grid to have it read at the smallest loss in the box."
-        raise bad_value("temperature", "given unless `box` is", None, then)
-    d = sgd.loss.dim
-    if not isinstance(box, Grid):
-        pairs = reals("box", box, f"a Grid, or {d} pair(s) (low, high)")
-        if (
-            pairs.shape not in ((d, 2), (2,))
-            or not np.isfinite(pairs).all()
-            or not (pairs[..., 0] < pairs[..., 1]).all()
-        ):
-            raise bad_value("box", f"a Grid, or {d} pair(s) (low, high)", box)
-        box = Grid(box, 2001 if d == 1 else 201 if d == 2 else 41)
-    if box.dim != d:
-        raise bad_value("box", f"of {d} axes", box.dim)
-    points = [x.ravel() for x in np.meshgrid(*box.centers, indexing="ij")]
-    best = int(np.argmin(sgd.loss.value(*points)))
-    covariance = sgd.loss.covariance(*(x[best : best + 1] for x in points))
-    return float(0.5 * sgd.learning_rate * sgd.noise_factor * np.einsum("ii...->...", covariance)[0] / d)
+def noise_temperature(sgd: Any, box: Any = None) -> Temperature:
+    """eta f tr Sigma / (2 B d) at the point of smallest loss; see `fokkerplanck.sgd.SGD.temperature`."""
+    point, loss, where = smallest_loss(sgd.loss, box)
+    covariance = sgd.loss.covariance(*(x[None] for x in point))
+    trace = float(np.einsum("ii...->...", covariance)[0])
+    value = 0.5 * sgd.learning_rate * sgd.noise_factor * trace / sgd.loss.dim
+    return Temperature(value, tuple(point.tolist()), loss, where)
 
 
-def _levy(sgd: Any, settings: Settings) -> FokkerPlanck:
+def _levy(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
     from ..jumps import LevyJumps
 
     a, d, batch = LevyJumps(settings.stability).stability, sgd.loss.dim, sgd.batch_size  # type: ignore[arg-type]
@@ -174,12 +183,10 @@ def _levy(sgd: Any, settings: Settings) -> FokkerPlanck:
             one = fields("scale", one, "a function that returns a field")
         return sgd.learning_rate * batch ** (1.0 / a - 1.0) * one
 
-    jumps = LevyJumps(stability=a, scale=scale)
-    more: dict[str, Any] = {"jumps": jumps}
-    return FokkerPlanck(drift=sgd.drift, diffusion=0.0, convention=settings.convention, **more)
+    return {"drift": sgd.drift, "diffusion": 0.0, "jumps": LevyJumps(stability=a, scale=scale)}
 
 
-def _momentum(sgd: Any, settings: Settings) -> FokkerPlanck:
+def _momentum(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
     m = sgd.momentum
 
     def drift(theta: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
@@ -189,7 +196,7 @@ def _momentum(sgd: Any, settings: Settings) -> FokkerPlanck:
         noise = sgd.diffusion(theta)
         return [0.0 * (noise + v), noise + 0.0 * v]
 
-    return FokkerPlanck(drift=drift, diffusion=diffusion, convention=settings.convention)
+    return {"drift": drift, "diffusion": diffusion}
 
 
 def check(sgd: Any, result: Any, model: str = "first-order") -> float:

@@ -154,7 +154,9 @@ class TransferOperator:
             "smearing": [float(v.ravel() @ last) for v in self.smearing],
             "order": 2,
         }
-        return Solution(self.grid, times, densities, method, stats, message=f"transfer operator, {self.kind}")
+        record = {**self.settings, "model": self.model, "kind": self.kind}
+        text = f"transfer operator, {self.kind}"
+        return Solution(self.grid, times, densities, method, stats, message=text, settings=record)
 
     def stationary(self, p0: Any = None) -> StationaryChain:
         """The density that an application leaves unchanged; where several sets are closed, p0 weighs them."""
@@ -176,7 +178,7 @@ class TransferOperator:
         masses = np.asarray(masses)
         residual = float(np.abs(self.matrix @ masses - masses).max() / masses.max())
         density = masses.reshape(self.grid.shape) / self.grid.volumes
-        return StationaryChain(self.grid, density, {"parts": len(parts), "residual": residual})
+        return StationaryChain(self.grid, density, {"parts": len(parts), "residual": residual}, self)
 
     def first_passage(self, target: Any = None) -> ChainPassage:
         """Numbers of steps until a target is first reached.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..grid import Grid
     from ..montecarlo.ensemble import Ensemble
     from .central_flow import CentralFlow
+    from .models import Temperature
     from .operator import TransferOperator
 
 
@@ -116,7 +117,7 @@ class SGD:
         convention : str
             Where in a step the noise is read. SGD is "ito"; the others are for comparison.
         temperature : float, optional
-            Of "langevin". Default: eta f tr Sigma / (2 B d) at the smallest loss in `box`.
+            Of "langevin". Default: that of `temperature`; the equation's `settings` say what it is and where it was read.
         stability, scale : float, number or callable
             Of "levy": the stability index, and the per-sample scale of the gradient noise (default: what gives the
             first-order diffusion at stability 2).
@@ -125,13 +126,31 @@ class SGD:
         strength : float
             Of "swarm": the pull towards the mean, per step.
         box : Grid or list of (low, high), optional
-            Where the smallest loss is looked for.
+            Of "langevin": where the smallest loss is looked for.
         """
         from .models import Settings, model_equation
 
         return model_equation(
             self, model, Settings(convention, temperature, stability, scale, time_order, strength, box)
         )
+
+    def temperature(self, box: Any = None) -> Temperature:
+        """eta f tr Sigma / (2 B d) at the point of smallest loss: the temperature that "langevin" takes.
+
+        Parameters
+        ----------
+        box : Grid or list of (low, high), optional
+            Where the smallest loss is looked for. Default: the box of a named landscape (`SampleLoss.within` gives any
+            loss one); else the lowest end of 24 descents without bounds.
+
+        Returns
+        -------
+        Temperature
+            (value, point, loss, where)
+        """
+        from .models import noise_temperature
+
+        return noise_temperature(self, box)
 
     def check(self, result: Any, model: str = "first-order") -> float:
         """eta times the largest curvature where a result carries its mass; warns as it approaches 2.

@@ -1,0 +1,167 @@
+"""Distributions at one time, from densities and samples alike: what distances are measured between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .checks import instance, number, reals, whole
+from .errors import bad_type, bad_value
+from .grid import Grid
+from .montecarlo.ensemble import Ensemble
+
+POINTS = 2000  # samples that enter a sum over pairs
+TRANSPORTED = 1500  # blocks of cells between which optimal transport is solved
+SAMPLES = 1000  # the same for samples
+SKIPPED = 1e-6  # of the mass: blocks with less are left out of a transport
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """A distribution at one time: cell masses on a grid, or samples of equal weight.
+
+    Attributes
+    ----------
+    points : ndarray (n, dim)
+        Cell centers or samples.
+    weights : ndarray (n,)
+        Summing to one.
+    grid : Grid or None
+        None for samples.
+    """
+
+    points: np.ndarray
+    weights: np.ndarray
+    grid: Grid | None
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return self.points.shape[1]
+
+    def resample(self, rng: np.random.Generator) -> Law:
+        """Samples drawn again with replacement; a density is its own."""
+        if self.grid is not None:
+            return self
+        picked = rng.integers(len(self.points), size=len(self.points))
+        return Law(self.points[picked], self.weights, None)
+
+    def draw(self, rng: np.random.Generator, n: int) -> Law:
+        """n samples of this law, spread evenly inside the cells of a density."""
+        picked = rng.choice(len(self.points), size=n, p=self.weights)
+        points = self.points[picked]
+        if self.grid is not None:
+            widths = np.stack([w.ravel() for w in np.meshgrid(*self.grid.widths, indexing="ij")], axis=1)
+            points = points + (rng.random(points.shape) - 0.5) * widths[picked]
+        return Law(points, np.full(n, 1.0 / n), None)
+
+
+def law(result: Any, t: float | None = None, name: str = "result") -> Law:
+    """The law of a result at one of its times (default: the last).
+
+    Parameters
+    ----------
+    result : Solution, Ensemble, stationary result, Law, or array of samples (n,) or (n, dim)
+    t : float, optional
+    name : str
+        What an error calls it.
+    """
+    if isinstance(result, Law):
+        return result
+    if t is not None:
+        number("t", t, "one of the times of the result", lambda v: v >= 0.0)
+    if isinstance(result, Ensemble):
+        points = result.positions[-1] if t is None else result.at(t)
+        return _samples(points)
+    if hasattr(result, "masses") and hasattr(result, "grid") and not isinstance(result, type):
+        masses = result.masses
+        if masses.ndim > result.grid.dim:
+            masses = masses[-1 if t is None else result.index(t)]
+        points = np.stack([x.ravel() for x in np.meshgrid(*result.grid.centers, indexing="ij")], axis=1)
+        masses = np.maximum(masses.ravel(), 0.0)  # a density may end 1e-16 below zero
+        return Law(points, masses / masses.sum(), result.grid)
+    if isinstance(result, list | np.ndarray):
+        return _samples(reals(name, result, "a Solution, an Ensemble or an array of samples"), name)
+    raise bad_type(name, "a Solution, an Ensemble or an array of samples", result)
+
+
+def _samples(points: np.ndarray, name: str = "result") -> Law:
+    points = points[:, None] if points.ndim == 1 else points
+    points = points[np.isfinite(points).all(axis=1)] if points.ndim == 2 else points
+    if points.ndim != 2 or len(points) < 2:
+        raise bad_value(name, "at least two finite samples of shape (n,) or (n, dim)", f"shape {points.shape}")
+    return Law(points, np.full(len(points), 1.0 / len(points)), None)
+
+
+def along(one: Law, axis: int) -> Law:
+    """The law of one coordinate."""
+    instance("one", one, Law, "a Law", "Such as distances.law(solution).")
+    whole("axis", axis, 0, one.dim - 1)
+    if one.dim == 1:
+        return one
+    if one.grid is None:
+        return Law(one.points[:, [axis]], one.weights, None)
+    grid = Grid.from_edges(one.grid.edges[axis])
+    others = tuple(a for a in range(one.dim) if a != axis)
+    return Law(grid.centers[0][:, None], one.weights.reshape(one.grid.shape).sum(axis=others), grid)
+
+
+def same_dimension(a: Law, b: Law) -> None:
+    """Refuse laws of different dimensions."""
+    if a.dim != b.dim:
+        raise bad_value("b", f"in {a.dim} dimension(s), as `a` is", b.dim)
+
+
+def thin(one: Law, seed: int) -> Law:
+    """At most `POINTS` samples; of a density, the cells that carry all but 1e-12 of the mass."""
+    if one.grid is not None:
+        order = np.argsort(one.weights)[::-1]
+        kept = order[: int(np.searchsorted(np.cumsum(one.weights[order]), 1.0 - 1e-12)) + 1]
+        if len(kept) > 2 * POINTS:
+            return one.draw(np.random.default_rng(seed), POINTS)
+        return Law(one.points[kept], one.weights[kept] / one.weights[kept].sum(), one.grid)
+    if len(one.points) <= POINTS:
+        return one
+    picked = np.random.default_rng(seed).choice(len(one.points), POINTS, replace=False)
+    return Law(one.points[picked], np.full(POINTS, 1.0 / POINTS), None)
+
+
+def few(one: Law, seed: int) -> Law:
+    """At most `SAMPLES` samples, or `TRANSPORTED` blocks of cells that hold nearly all of a density."""
+    if one.grid is None:
+        if len(one.points) <= SAMPLES:
+            return one
+        picked = np.random.default_rng(seed).choice(len(one.points), SAMPLES, replace=False)
+        return Law(one.points[picked], np.full(SAMPLES, 1.0 / SAMPLES), None)
+    masses, centers = one.weights.reshape(one.grid.shape), one.points.reshape(*one.grid.shape, one.dim)
+    moments = centers * masses[..., None]
+    size = 1
+    while np.count_nonzero(masses > SKIPPED) > TRANSPORTED:
+        size += 1
+        masses = _blocks(one.weights.reshape(one.grid.shape), size)
+    if size > 1:
+        moments = np.stack([_blocks(moments[..., k], size) for k in range(one.dim)], axis=-1)
+    used = masses > SKIPPED
+    return Law(moments[used] / masses[used][:, None], masses[used] / masses[used].sum(), one.grid)
+
+
+def _blocks(values: np.ndarray, size: int) -> np.ndarray:
+    """Sums over blocks of `size` cells an axis."""
+    for axis in range(values.ndim):
+        values = np.add.reduceat(values, np.arange(0, values.shape[axis], size), axis=axis)
+    return values
+
+
+def squares(a: Law, b: Law) -> np.ndarray:
+    """|x - y|^2 for all pairs of points."""
+    center = b.points.mean(axis=0)
+    x, y = a.points - center, b.points - center
+    return (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2.0 * x @ y.T
+
+
+def standard_error(laws: Sequence[Law], influences: Sequence[np.ndarray]) -> float:
+    """Standard error of a sum of means of functions, one a law; densities have none."""
+    return float(np.sqrt(sum(f.var() / len(f) for x, f in zip(laws, influences, strict=True) if x.grid is None)))

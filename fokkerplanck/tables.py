@@ -1,0 +1,144 @@
+"""Tables of numbers: in full as CSV and Markdown, on the screen in blocks of 80 columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import bad_value
+
+WIDTH = 80  # characters
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A table of results against a reference.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        ``se_x`` is the standard error of ``x``, ``x_sampling`` its mean if only sampling were at work.
+    rows : tuple of tuple
+        Missing entries are None.
+    note : str
+        How to read the columns.
+    keys : tuple of str
+        The columns that say what a row is about, repeated in each block on the screen.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    note: str = ""
+    keys: tuple[str, ...] = ()
+
+    def column(self, name: str) -> list[Any]:
+        """All entries of one column."""
+        if name not in self.columns:
+            raise bad_value("name", f"one of {', '.join(self.columns)}", name)
+        place = self.columns.index(name)
+        return [row[place] for row in self.rows]
+
+    def to_markdown(self) -> str:
+        """The table in Markdown, with its note."""
+        lines = ["| " + " | ".join(self.columns) + " |", "|" + " --- |" * len(self.columns)]
+        lines += ["| " + " | ".join(format_entry(entry) for entry in row) + " |" for row in self.rows]
+        return "\n".join(lines) + f"\n\n{self.note}\n"
+
+    def to_csv(self) -> str:
+        """The table as comma-separated values, numbers in full."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows(["" if entry is None else entry for entry in row] for row in self.rows)
+        return out.getvalue()
+
+    def save_csv(self, path: str) -> None:
+        """Write `to_csv` to a file."""
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.to_csv())
+
+    def __repr__(self) -> str:
+        shown = [c for c in self.columns if not c.startswith("se_") and not c.endswith("_sampling")]
+        shown = [c for c in shown if any(entry not in (None, "") for entry in self.column(c))]
+        if "axis" in shown and len(set(self.column("axis"))) == 1:
+            shown.remove("axis")
+        texts = {c: self._texts(c) for c in shown}
+        keys = [c for c in shown if c in self.keys]
+        blocks = _blocks({c: max(map(len, texts[c])) for c in shown}, keys)
+        parts = ["\n".join(self._lines(block, texts)) for block in blocks]
+        if any(text.startswith("(") for column in texts.values() for text in column):
+            tail = "; tail: no one power" if "tail" in shown else ""
+            parts.append(f"in brackets: no more than chance gives (2 standard errors){tail}")
+        return "\n\n".join(parts)
+
+    def _texts(self, name: str) -> list[str]:
+        """Header and entries of a column, its standard errors beside them; in brackets what chance would give."""
+        values = self.column(name)
+        errors = self.column(f"se_{name}") if f"se_{name}" in self.columns else [None] * len(values)
+        chance = self.column(f"{name}_sampling") if f"{name}_sampling" in self.columns else [None] * len(values)
+        texts = [name]
+        for value, error, level in zip(values, errors, chance, strict=True):
+            text = with_error(value, error)
+            texts.append(f"({text})" if by_chance(name, value, error, level) else text)
+        return texts
+
+    def _lines(self, block: Sequence[str], texts: dict[str, list[str]]) -> list[str]:
+        """Rows of some columns, without those that have nothing in this block."""
+        widths = {c: max(map(len, texts[c])) for c in block}
+        kept = [0]
+        for i in range(1, len(self.rows) + 1):
+            if any(texts[c][i] for c in block if c not in self.keys):
+                kept.append(i)
+        left = [c for c in block if c == "model"]
+        return [
+            "  ".join(
+                texts[c][i].ljust(widths[c]) if c in left else texts[c][i].rjust(widths[c]) for c in block
+            ).rstrip()
+            for i in kept
+        ]
+
+
+def _blocks(widths: dict[str, int], keys: Sequence[str]) -> list[list[str]]:
+    """Columns in groups that fit the width, each after the keys."""
+    first = sum(widths[c] + 2 for c in keys)
+    blocks: list[list[str]] = [[]]
+    used = first
+    for name in (c for c in widths if c not in keys):
+        if blocks[-1] and used + widths[name] > WIDTH:
+            blocks.append([])
+            used = first
+        blocks[-1].append(name)
+        used += widths[name] + 2
+    return [[*keys, *block] for block in blocks]
+
+
+def by_chance(name: str, value: Any, error: Any, level: Any) -> bool:
+    """Whether a distance is no more than sampling alone gives; a tail index, whether it hangs on the share of paths."""
+    if None in (value, error, level) or not all(map(math.isfinite, (value, error, level))) or level == error == 0.0:
+        return False
+    if name == "tail":
+        return abs(value - level) > 2.0 * error
+    return value <= level + 2.0 * error
+
+
+def with_error(value: Any, error: Any) -> str:
+    """A value at the precision worth reading, with its standard error in two digits: 1.234 ± 0.012."""
+    if value is None or not error or not math.isfinite(error) or not math.isfinite(value):
+        return format_entry(value)
+    digits = 1 - math.floor(math.log10(error))
+    if abs(value) >= 1e5 or not 0 <= digits <= 6:
+        return f"{value:.4g} ± {error:.1e}"
+    return f"{value:.{max(digits, 0)}f} ± {error:.{max(digits, 0)}f}"
+
+
+def format_entry(entry: Any) -> str:
+    """A table entry at the precision worth reading."""
+    if entry is None:
+        return ""
+    if isinstance(entry, float):
+        return f"{entry:.4g}" if abs(entry) > 1e-14 else "0"
+    return str(entry)
