@@ -41,6 +41,8 @@ def warn_of_walls(q: Generator, start: np.ndarray, masses: np.ndarray) -> None:
     rules, as in a box without force, the walls are what was asked for; where the noise vanishes, they are natural.
     """
     grid = q.grid
+    if q.jumps is not None:  # they reach every wall at once: `warn_of_tail`
+        return
     for axis in range(grid.dim):
         others = tuple(a for a in range(grid.dim) if a != axis)
         before, after = (m.sum(axis=others) / grid.widths[axis] for m in (start, masses))
@@ -80,10 +82,14 @@ def _force(q: Generator, axis: int, side: int) -> float:
     return 0.0
 
 
-def warn_of_tail(grid: Grid, masses: np.ndarray, stability: float) -> float:
-    """The probability that jumps would carry beyond the box, with a warning where it is more than a per cent."""
+def warn_of_tail(q: Generator, masses: np.ndarray, stability: float) -> float:
+    """The probability that jumps would carry beyond the box, with a warning where it is more than a per cent.
+
+    Without a force that holds the density together there is no box in which it would fit, and no warning.
+    """
+    grid = q.grid
     beyond = tail_mass(grid, masses, stability)
-    if beyond > CUT:
+    if beyond > CUT and all(_force(q, axis, side) < -FORCED for axis in range(grid.dim) for side in (0, 1)):
         text = (
             f"about {beyond:.2g} of the probability would lie beyond the reflecting walls, where the box cuts the tail of "
             "the jumps off. Enlarge the box."

@@ -155,7 +155,7 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
         **resolution(q, (masses,)),
     }
     if eq.jumps is not None:
-        stats["tail_mass"] = warn_of_tail(grid, masses, eq.jumps.stability)
+        stats["tail_mass"] = warn_of_tail(q, masses, eq.jumps.stability)
     d = eq.diffusion_at(Points.centers(grid))
     result = Stationary(grid, masses / grid.volumes, q, d, stats, message=f"{len(parts)} closed part(s)")
     if not result.is_equilibrium:  # without a current the density is exact whatever the Peclet number

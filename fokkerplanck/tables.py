@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import bad_value
+from .storage import write_text
 
 WIDTH = 80  # characters
 
@@ -37,7 +38,7 @@ class Comparison:
 
     def column(self, name: str) -> list[Any]:
         """All entries of one column."""
-        if name not in self.columns:
+        if not isinstance(name, str) or name not in self.columns:
             raise bad_value("name", f"one of {', '.join(self.columns)}", name)
         place = self.columns.index(name)
         return [row[place] for row in self.rows]
@@ -58,8 +59,7 @@ class Comparison:
 
     def save_csv(self, path: str) -> None:
         """Write `to_csv` to a file."""
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(self.to_csv())
+        write_text(path, self.to_csv())
 
     def __repr__(self) -> str:
         shown = [c for c in self.columns if not c.startswith("se_") and not c.endswith("_sampling")]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from ..checks import LARGEST, reals
+from ..checks import reals
 from ..errors import bad_value
 from ..grid import Grid
 from .kernels.products import Operator, apply
@@ -21,6 +21,7 @@ from .kernels.products import Operator, apply
 if TYPE_CHECKING:
     from .jumps import Jumps
 
+MOST_RATE = 1e200  # per time; products of rates still are numbers
 MAX_BANDS = 15  # more distinct strides than this, and compressed rows are faster than bands
 
 
@@ -89,10 +90,10 @@ class Generator:
         for link in self.links:
             total += np.bincount(link.lower, link.forward, total.size)
             total += np.bincount(link.upper, link.backward, total.size)
-        if not (total < LARGEST).all():
-            place = np.unravel_index(int(np.argmax(~(total < LARGEST))), self.grid.shape)
+        if not (total < MOST_RATE).all():
+            place = np.unravel_index(int(np.argmax(~(total < MOST_RATE))), self.grid.shape)
             where = tuple(float(f"{c[i]:.6g}") for c, i in zip(self.grid.centers, place, strict=True))
-            rule = f"such that rates between cells stay below {LARGEST:g}"
+            rule = f"such that rates between cells stay below {MOST_RATE:g}"
             raise bad_value("eq", rule, f"more at {where}", "Look for an overflow in drift or diffusion.")
         return total
 

@@ -368,6 +368,7 @@ TAKES = {  # what is no mistake: zoo keys, and where
         "stationary_ratio.alpha",
     ],
     "None": [
+        "SGD.equation langevin.box",
         "equation.potential",
         "equation.jumps",
         "equation.interaction",

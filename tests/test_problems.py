@@ -44,6 +44,7 @@ def test_units_do_not_matter(scale, solve):
     np.testing.assert_allclose(s.masses, plain.masses, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 @pytest.mark.parametrize("diffusion", [1e-300, 5e-324, 0.0])
 def test_vanishing_noise_is_advection(diffusion, solve):
     s = solve(fp.FokkerPlanck(drift=lambda x: -x, diffusion=diffusion), GRID, START, 0.5)

@@ -151,6 +151,7 @@ def test_parts_are_the_strongly_connected_closed_sets():
         assert np.abs(q.matrix @ masses).max() < 1e-12 * q.outflow.max()
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_entropy_is_produced_by_a_current_only():
     grid = fp.Grid([(-4, 4)] * 2, 64)
     turning = fp.FokkerPlanck(drift=lambda x, y: (-x + 0.5 * y, -y - 0.5 * x), diffusion=0.5)
