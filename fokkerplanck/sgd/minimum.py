@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import bad_type, bad_value
+from ..checks import reals
+from ..errors import bad_value
 from ..grid import Grid
 from .loss import SampleLoss
 
@@ -55,10 +56,7 @@ def _bounds(loss: SampleLoss, box: Any) -> np.ndarray | None:
     if isinstance(box, Grid):
         bounds = np.array([(edges[0], edges[-1]) for edges in box.edges])
     else:
-        try:
-            bounds = np.atleast_2d(np.asarray(box, dtype=float))
-        except (TypeError, ValueError):
-            raise bad_type("box", "a Grid or a list of (low, high), one a parameter", box) from None
+        bounds = np.atleast_2d(reals("box", box, "a Grid or a list of (low, high), one a parameter"))
     if bounds.shape != (loss.dim, 2):
         raise bad_value("box", f"of {loss.dim} axes, one a parameter", box)
     if not (np.isfinite(bounds).all() and (bounds[:, 0] < bounds[:, 1]).all()):
