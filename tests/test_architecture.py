@@ -19,7 +19,7 @@ LEVELS = [
     {"results", "distances"},
     {"basins", "compare", "deep_linear", "problems", "storage", "tail", "sgd.operator", "sgd.chain"},
     {"plotting", "_drawing"},
-    {"runfile", "run", "study", "selfcheck"},
+    {"runfile", "run", "study", "deep_study", "selfcheck"},
     {"cli"},
 ]
 
