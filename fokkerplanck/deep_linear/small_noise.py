@@ -87,14 +87,18 @@ def _noise_covariance(net: DeepLinear, theta: np.ndarray) -> np.ndarray:
 
 def _first(function: Function, theta: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """f' direction."""
-    size = STEP * float(np.linalg.norm(theta)) / max(float(np.linalg.norm(direction)), 1e-300)
+    size = _step(theta) / max(float(np.linalg.norm(direction)), 1e-300)
     return (function(theta + size * direction) - function(theta - size * direction)) / (2.0 * size)
 
 
 def _second(function: Function, theta: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """f'':covariance, along the principal axes of the covariance."""
     values, vectors = np.linalg.eigh(covariance)
-    size = STEP * float(np.linalg.norm(theta))
+    size = _step(theta)
     moved = size * vectors.T
     differences = function(theta + moved) + function(theta - moved) - 2.0 * function(theta)
     return np.maximum(values, 0.0) @ differences / size**2
+
+
+def _step(theta: np.ndarray) -> float:
+    return STEP * (float(np.linalg.norm(theta)) or 1.0)

@@ -5,6 +5,7 @@ File -> blocks of runs -> analysis -> tables -> page and figures. `fokkerplanck 
 
 from __future__ import annotations
 
+import textwrap
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ class DeepStudyResult:
 
     def report(self) -> str:
         """The table of escapes and the sentences as text."""
-        return "\n".join([repr(self.tables["escapes"]), "", *self.sentences])
+        wrapped = (textwrap.fill(sentence, 80) for sentence in self.sentences)
+        return "\n".join([repr(self.tables["escapes"]), "", *wrapped])
 
 
 def run_deep_study(study: DeepStudy, folder: Path, report: Report = lambda text, share: None) -> DeepStudyResult:
@@ -61,7 +63,8 @@ def run_deep_study(study: DeepStudy, folder: Path, report: Report = lambda text,
     with warnings.catch_warnings():  # the grid of a mode equation is laid out by it, not by the user
         warnings.simplefilter("ignore", ResolutionWarning)
         modes = compare_modes(study, runs["sgd"])
-    results, sentences = _tables(runs, found, saddles, modes)
+    aligned = study.spec.network.start["kind"] == "aligned"
+    results, sentences = _tables(runs, found, saddles, modes, aligned)
     files = _write(study, folder, results, sentences, _figures(runs, found, modes))
     return DeepStudyResult(results, sentences, files)
 
@@ -84,7 +87,7 @@ def _train(study: DeepStudy, folder: Path, report: Report) -> dict[str, Runs]:
 
 
 def _tables(
-    runs: dict[str, Runs], found: dict[str, Plateaus], saddles: list[Saddle], modes: list[ModeComparison]
+    runs: dict[str, Runs], found: dict[str, Plateaus], saddles: list[Saddle], modes: list[ModeComparison], aligned: bool
 ) -> tuple[dict[str, Comparison], tuple[str, ...]]:
     diverged = {name: one.training.diverged for name, one in runs.items()}
     stable = [name for name, one in runs.items() if one.generator.stability is not None]
@@ -99,9 +102,11 @@ def _tables(
         "loudest": tables.loudest_table(runs["sgd"]),
         "ranks": tables.rank_table(list(runs.values())),
     }
-    heavy = tables.heavy_tail_sentences(results["heavy"], reference, diverged)
-    agreement = tables.agreement_sentence(modes)
-    return results, (*heavy, agreement)
+    return results, (
+        *tables.heavy_tail_sentences(results["heavy"], reference, diverged),
+        *tables.difference_sentences(results["differences"]),
+        *tables.agreement_sentences(results["modes"], results["halves"], aligned),
+    )
 
 
 def _figures(runs: dict[str, Runs], found: dict[str, Plateaus], modes: list[ModeComparison]) -> dict[str, Figure]:

@@ -94,8 +94,8 @@ def _mark(study: DeepStudy, generator: Generator, first: int, n_runs: int) -> st
 def _kept(path: Path, mark: str) -> Arrays | None:
     """The block of an earlier study, if it belongs to this very one."""
     try:
-        with np.load(path) as file:
-            return {name: file[name] for name in file.files} if str(file["mark"]) == mark else None
+        with open(path, "rb") as file, np.load(file) as arrays:
+            return dict(arrays) if str(arrays["mark"]) == mark else None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 

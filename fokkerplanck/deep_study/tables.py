@@ -96,13 +96,7 @@ def joint_level(count: int) -> float:
 def heavy_tail_sentences(differences: Comparison, reference: str, diverged: Mapping[str, float]) -> list[str]:
     """Whether stable noise of each stability speeds up the escape, and where the data cannot tell."""
     sentences = []
-    for name in dict.fromkeys(differences.column("generator")):
-        rows = [row for row in differences.rows if row[0] == name]
-        parts = []
-        for word in ("shorter", "longer", "not told apart", "undefined"):
-            here = [f"{row[1]} ({_steps(row)})" for row in rows if row[-1] == word]
-            if here:
-                parts.append(f"{word} at the saddle{'s' if len(here) > 1 else ''} of rank {', '.join(here)}")
+    for name, rows in _by_generator(differences):
         words = {row[-1] for row in rows}
         verdict = {
             (True, False): "speeds up the escape where it makes a difference",
@@ -112,8 +106,35 @@ def heavy_tail_sentences(differences: Comparison, reference: str, diverged: Mapp
         }["shorter" in words, "longer" in words]
         loss = f" {diverged[name]:.1%} of its runs diverged." if diverged[name] else ""
         intro = f"Heavy tails, {name} against {reference}: heavy-tailed noise"
-        sentences.append(f"{intro} {verdict}; the median stay is {', and '.join(parts)}.{loss}")
+        sentences.append(
+            f"{intro} {verdict} (intervals that hold together at 95 %): the median stay is {_stays(rows)}.{loss}"
+        )
     return sentences
+
+
+def difference_sentences(differences: Comparison) -> list[str]:
+    """Which generators are told apart from SGD, and where."""
+    sentences = []
+    for name, rows in _by_generator(differences):
+        told = [row for row in rows if row[-1] in ("shorter", "longer")]
+        verdict = f"the median stay is {_stays(told)}" if told else "no stay is told apart"
+        sentences.append(f"{name.capitalize()} against SGD: {verdict}.")
+    return sentences
+
+
+def _by_generator(differences: Comparison) -> list[tuple[str, list[tuple]]]:
+    names = dict.fromkeys(differences.column("generator"))
+    return [(name, [row for row in differences.rows if row[0] == name]) for name in names]
+
+
+def _stays(rows: Sequence[tuple]) -> str:
+    """At which saddles a stay is shorter, longer or not told apart, and by how much."""
+    parts = []
+    for word in ("shorter", "longer", "not told apart", "undefined"):
+        here = [f"{row[1]} ({_steps(row)})" for row in rows if row[-1] == word]
+        if here:
+            parts.append(f"{word} at the saddle{'s' if len(here) > 1 else ''} of rank {', '.join(here)}")
+    return ", and ".join(parts)
 
 
 def saddle_table(saddles: Sequence[Saddle]) -> Comparison:
@@ -209,18 +230,32 @@ def loudest_table(runs: Runs) -> Comparison:
     return Comparison(columns, tuple(rows), LOUD)
 
 
-def agreement_sentence(comparisons: Sequence[ModeComparison]) -> str:
-    """Where the equation of one mode describes the network."""
-    if not comparisons:
-        return "No equation of one mode holds for these inputs, or no mode was learned."
-    close = [c.distance <= c.sampling + 3.0 * c.error for c in comparisons]
-    agree, total = sum(int(a.sum()) for a in close), sum(a.size for a in close)
-    off = np.concatenate([c.off_diagonal for c in comparisons])
-    worst = max(float((c.distance / c.mode.target).max()) for c in comparisons)
-    return (
-        f"In {agree} of {total} comparisons the measured modes lie within three standard errors of what sampling alone gives; "
-        f"the largest distance is {worst:.2g} of a target. The off-diagonal share there is {off.min():.2g} to {off.max():.2g}."
+def agreement_sentences(modes: Comparison, halves: Comparison, aligned: bool) -> list[str]:
+    """Where the equation of one mode describes the network, and by how much it does not."""
+    if not modes.rows:
+        return ["No equation of one mode holds for these inputs, or no mode was learned."]
+    names = ("target", "mean", "error", "equation", "W1", "W1 error", "W1 sampling", "off-diagonal")
+    target, mean, error, equation, w1, w1_error, sampling, off = (
+        np.array(modes.column(name), dtype=float) for name in names
     )
+    far, apart = w1 > sampling + 3.0 * w1_error, np.abs(mean - equation) > 3.0 * error
+    origin = "the aligned start" if aligned else "a tenth of their target"
+    sentences = [
+        f"Modes from {origin} on: of {w1.size} comparisons {far.sum()} have a W1 more than three standard errors above what "
+        f"sampling alone gives, and {apart.sum()} a mean more than three from that of the equation; the largest W1 is "
+        f"{(w1 / target).max():.2g} of a target. The off-diagonal share there is {off.min():.2g} to {off.max():.2g}."
+    ]
+    ratios = [
+        late / half
+        for half, late in zip(halves.column("half"), halves.column("noiseless"), strict=True)
+        if late is not None and math.isfinite(half)
+    ]
+    if ratios and not aligned:
+        sentences.append(
+            f"From the start on, when nothing is aligned, the equation is wrong: it needs {min(ratios):.2f} to "
+            f"{max(ratios):.2f} times as many steps as the network until half a target is reached."
+        )
+    return sentences
 
 
 def _entries(numbers: Sequence[float] | np.ndarray) -> list[float | None]:
