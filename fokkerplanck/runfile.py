@@ -302,7 +302,9 @@ def read_toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise bad_value("FILE", "a text file in UTF-8", str(file)) from None
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise bad_value("FILE", "nested less deeply", str(file)) from None
+    except ValueError as error:  # tomllib's own, or a number of thousands of digits
         raise bad_value("FILE", "valid TOML", f"{file} with an error: {error}") from None
 
 

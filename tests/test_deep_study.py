@@ -209,8 +209,8 @@ class TestAnalysis:
         )
         assert one == (
             "Heavy tails, refined 1.5 against refined: heavy-tailed noise speeds up the escape where it makes a difference "
-            "(intervals that hold together at 95 %): the median stay is shorter at the saddle of rank 0 (-20 steps, -30 to -10), and not told apart at the saddle of "
-            "rank 1 (+4 steps, -9 to +12). 12.0% of its runs diverged."
+            "(intervals that hold together at 95 %): the median stay is shorter at the saddle of rank 0 (-20 steps, -30 to "
+            "-10), and not told apart at the saddle of rank 1 (+4 steps, -9 to +12). 12.0% of its runs diverged."
         )
         assert "makes no difference to the escape that these runs can show" in two
         assert "undefined at the saddle of rank 1 (too many runs never leave)" in two

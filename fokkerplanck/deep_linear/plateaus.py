@@ -85,9 +85,9 @@ class Plateaus:
         return np.array(rows)
 
     def __repr__(self) -> str:
+        visited = f"median {np.median(self.count):g}, least {self.count.min()}"
         lines = [
-            f"Plateaus of {self.count.size} runs, saddles visited a run: "
-            f"median {np.median(self.count):g}, least {self.count.min()}",
+            f"Plateaus of {self.count.size} runs; saddles visited a run: {visited}",
             "  rank   runs  approach      stay    escape   [95 % of its median]",
         ]
         for rank, (share, *steps) in enumerate(self.table()):

@@ -187,7 +187,7 @@ def is_deep_study(path: Path) -> bool:
     """Whether a file has a table [network]; what cannot be read has not, and is refused elsewhere."""
     try:
         return "network" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 

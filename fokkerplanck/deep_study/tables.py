@@ -29,7 +29,7 @@ ESCAPES = (
 )
 SADDLES = (
     "At the step where the gradient is smallest. negative: eigenvalues of the Hessian below -1/1000 of the largest (+: at "
-    "least so many), by Lanczos; at depth 3 and more the exact saddles have none, these come from the small weights that are "
+    "least so many); at depth 3 and more the exact saddles have none, these come from the small weights that are "
     "left. trace, dimension: trace of the covariance of the batch gradient and its effective dimension, (sum)^2 / sum of "
     "squares of its eigenvalues. cosine: tr(HC) / (|H| |C|). curvature: tr(HC) / tr C. in lowest, in highest: shares of the "
     "trace along the ten lowest and ten highest directions of the Hessian. tail: Hill index of the noise's size, 20000 "
