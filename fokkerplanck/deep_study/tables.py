@@ -252,8 +252,8 @@ def agreement_sentences(modes: Comparison, halves: Comparison, aligned: bool) ->
     ]
     if ratios and not aligned:
         sentences.append(
-            f"From the start on, when nothing is aligned, the equation is wrong: it needs {min(ratios):.2f} to "
-            f"{max(ratios):.2f} times as many steps as the network until half a target is reached."
+            "From the start on, where nothing is aligned, the equation without noise, begun at the median strength, needs "
+            f"{min(ratios):.2f} to {max(ratios):.2f} times as many steps as the network to half a target."
         )
     return sentences
 
