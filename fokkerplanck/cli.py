@@ -107,16 +107,22 @@ def study(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The run file.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Folder for the results. Default: results/NAME-study.")] = None,
 ) -> None:
-    """Hold models against SGD itself over learning rates and batch sizes; go on where an earlier run stopped."""
+    """Hold models against SGD itself over learning rates and batch sizes; go on where an earlier run stopped.
+
+    With a table [network] in the file: train a deep linear network from saddle to saddle by SGD and its stand-ins.
+    """
     with _refusals():
+        from .deep_study import is_deep_study, read_deep_study, run_deep_study
         from .runfile import read_run_file
         from .study import run_study
 
-        run_file = read_run_file(file)
+        deep = is_deep_study(file)
+        asked: Any = read_deep_study(file) if deep else read_run_file(file)
+        work: Any = run_deep_study if deep else run_study
         folder = Path("results") / f"{file.stem}-study" if out is None else out
         _check_folder(folder)
         with _progress() as report:
-            result = run_study(run_file, folder, report)
+            result = work(asked, folder, report)
         typer.echo(result.report())
         typer.echo(f"\n{len(result.files)} files in {folder}: " + ", ".join(path.name for path in result.files))
 

@@ -12,7 +12,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -301,21 +301,9 @@ def read_run_file(path: str | os.PathLike) -> RunFile:
         With one sentence on the first thing that is wrong.
     """
     file = Path(path)
-    if not file.is_file():
-        raise bad_value(
-            "FILE", "an existing run file", str(path), "`fokkerplanck init FILE.toml` writes one to start from."
-        )
-    if _is_result(file):
+    if file.is_file() and _is_result(file):
         return _recorded(file)
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise bad_value("FILE", "a text file in UTF-8", str(path)) from None
-    except RecursionError:
-        raise bad_value("FILE", "nested less deeply", str(path)) from None
-    except ValueError as error:  # tomllib's own, or a number of thousands of digits
-        raise bad_value("FILE", "valid TOML", f"{path} with an error: {error}") from None
-    return RunFile(file, _checked(content))
+    return RunFile(file, _checked(read_toml(file)))
 
 
 def _checked(content: dict[str, Any]) -> RunSpec:
@@ -343,17 +331,36 @@ def _recorded(file: Path) -> RunFile:
     return RunFile(file, _checked(settings["run_file"]), settings["version"])
 
 
-def _sentence(error: ValidationError) -> ValueError:
+def read_toml(file: Path) -> dict[str, Any]:
+    """The content of a TOML file."""
+    if not file.is_file():
+        then = "`fokkerplanck init FILE.toml` writes one to start from."
+        raise bad_value("FILE", "an existing run file", str(file), then)
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise bad_value("FILE", "a text file in UTF-8", str(file)) from None
+    except RecursionError:
+        raise bad_value("FILE", "nested less deeply", str(file)) from None
+    except ValueError as error:  # tomllib's own, or a number of thousands of digits
+        raise bad_value("FILE", "valid TOML", f"{file} with an error: {error}") from None
+
+
+def _sentence(
+    error: ValidationError,
+    sections: Mapping[str, type[BaseModel]] = SECTIONS,
+    whole: type[BaseModel] = RunSpec,
+) -> ValueError:
     """The first complaint of pydantic in our words."""
     first = min(error.errors(), key=lambda e: (e["type"] != "extra_forbidden", e["type"] == "missing"))
     place = [str(part) for part in first["loc"]]
     name, value = ".".join(place), first.get("input")
-    model: type[BaseModel] = SECTIONS.get(place[0], RunSpec) if len(place) > 1 else RunSpec
+    model = sections.get(place[0], whole) if len(place) > 1 else whole
     if first["type"] == "rule":
         context = first.get("ctx", {})
         return bad_value(name, context["rule"], value, context["then"])
     if first["type"] == "missing":
-        then = f"Add a table [{name}]." if name in SECTIONS else f"Write {place[-1]} = ... under [{place[0]}]."
+        then = f"Add a table [{name}]." if name in sections else f"Write {place[-1]} = ... under [{place[0]}]."
         return bad_value(name, "given", "no such key", then)
     if first["type"] == "extra_forbidden":
         known = sorted(model.model_fields)

@@ -30,7 +30,7 @@ LEVELS = [
         "sgd.chain",
     },
     {"plotting", "_drawing"},
-    {"runfile", "run", "study", "selfcheck"},
+    {"runfile", "run", "study", "deep_study", "selfcheck"},
     {"cli"},
 ]
 

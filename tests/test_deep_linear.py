@@ -127,6 +127,8 @@ class TestHessian:
         net = dl.DeepLinear((10, 40, 10), np.ones(10), 0.01, 1)
         cut = dl.saddle_index(net, [np.zeros((40, 10)), np.zeros((10, 40))], at_most=16)
         assert (cut.negative, cut.complete) == (16, False)
+        # by hand: 10 modes for each of 40 hidden units
+        assert dl.saddle_index(net, [np.zeros((40, 10)), np.zeros((10, 40))])[::2] == (400, True)
 
     def test_no_curvature_at_the_origin_of_three_layers(self):
         net = dl.DeepLinear((10, 20, 20, 10), [2.0, 1.0], 0.01, 1)

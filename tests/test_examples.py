@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from scipy.special import erf
 
+from fokkerplanck.deep_study import read_deep_study, run_deep_study
 from fokkerplanck.run import build, compute, table, verdicts, write
 from fokkerplanck.runfile import read_csv, read_run_file
 
@@ -216,6 +217,32 @@ def test_deep_linear_modes_script(tmp_path):
         assert abs(mean - passage) < 4 * error + 0.01 * passage
     with Image.open(tmp_path / "a.png") as image:
         assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_mode_equation_check_script(capsys):
+    results = script("mode_equation_check").main(scale=0.5)
+    sizes = {name: np.abs(mean - equation) / error for name, (mean, error, equation, _) in results.items()}
+    # 28 entries at 4.5 standard errors, with room for second order: false alarm below 1e-3
+    for mean, error, _, predicted in results.values():
+        assert (np.abs(mean - predicted) < 4.5 * error + 1e-3).all()
+    assert sizes["one mode"].max() < 4.0
+    assert sizes["three modes, little noise"].max() < 4.0
+    assert sizes["three modes"].max() > 5.0
+    assert "three modes: learning rate 0.01, batches of 1" in capsys.readouterr().out
+
+
+def test_deep_linear_study(tmp_path):
+    study = read_deep_study(EXAMPLES / "deep_linear.toml")
+    spec = study.spec
+    spec = spec.model_copy(update={"network": spec.network.model_copy(update={"widths": (6, 12, 12, 6)})})
+    spec = spec.model_copy(update={"study": spec.study.model_copy(update={"runs": 10, "inspect": 1})})
+    result = run_deep_study(type(study)(study.path, spec), tmp_path)
+    escapes = result.tables["escapes"]
+    assert len(escapes.rows) == 20
+    visited = np.reshape(escapes.column("visited"), (4, 5))
+    assert (visited[:3] >= 0.5).all(), "three plateaus at least, with no threshold set run by run"
+    assert (np.array(result.tables["loudest"].column("before learned")) > 0.6).all()
+    assert len(result.sentences) == 8
 
 
 def test_scripts_are_short():

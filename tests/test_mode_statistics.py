@@ -153,7 +153,7 @@ def test_distance_to_the_density_of_the_mode():
 def test_errors():
     left, right = bases(3, 3, 2)
     with pytest.raises(ValueError, match="`end_to_end` must be of shape"):
-        mode_strengths(np.eye(3), left, right)
+        mode_strengths(np.ones(3), left, right)
     with pytest.raises(ValueError, match="`left` must be k columns of length 3, as many left"):
         mode_strengths(np.zeros((1, 1, 3, 3)), left, right[:, :1])
     with pytest.raises(ValueError, match="`left` must be orthonormal columns"):

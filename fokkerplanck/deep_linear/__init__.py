@@ -17,9 +17,10 @@ from .mode_statistics import (
     stable_rank,
 )
 from .modes import ModeEquation
-from .network import DeepLinear
+from .network import DeepLinear, TeacherModes
 from .noise import moment_covariance, noise_trace
 from .plateaus import Plateaus, learned_modes, plateaus, stays
+from .small_noise import SmallNoise, small_noise_modes
 from .training import Training, train
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "NoiseTail",
     "Plateaus",
     "RandomStart",
+    "SmallNoise",
+    "TeacherModes",
     "Training",
     "crossing_steps",
     "dense_hessian",
@@ -55,6 +58,7 @@ __all__ = [
     "realised_diffusion",
     "saddle_index",
     "singular_values",
+    "small_noise_modes",
     "small_start",
     "stable_rank",
     "stays",

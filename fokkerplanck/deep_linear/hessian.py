@@ -10,6 +10,7 @@ from ..errors import ConvergenceError
 from .network import DeepLinear, Weights
 
 DENSE = 300  # parameters up to which all eigenvalues are computed
+COUNTED = 4000  # ... to count the negative ones: some ten seconds, less than Lanczos takes for a hundred of them
 
 
 class Eigenpairs(NamedTuple):
@@ -55,7 +56,7 @@ def extreme_eigenpairs(net: DeepLinear, weights: Weights, k: int = 6) -> Eigenpa
     return Eigenpairs(*joined)
 
 
-def saddle_index(net: DeepLinear, weights: Weights, floor: float | None = None, at_most: int = 64) -> Index:
+def saddle_index(net: DeepLinear, weights: Weights, floor: float | None = None, at_most: int | None = None) -> Index:
     """Number of negative eigenvalues of the Hessian.
 
     Parameters
@@ -66,11 +67,14 @@ def saddle_index(net: DeepLinear, weights: Weights, floor: float | None = None, 
         Eigenvalues above -floor count as zero; default 1e-3 of the largest magnitude. It matters: saddles of networks of
         depth 3 and more have no negative curvature at all where all other modes vanish exactly (Kawaguchi 2016), and
         near them it is as small as the weights that do not carry a learned mode.
-    at_most : int
-        Counting stops here.
+    at_most : int, optional
+        Counting stops here. Default: 64 for more than 4000 weights; for fewer nowhere, from all eigenvalues.
     """
     if floor is None:
         floor = 1e-3 * float(np.abs(extreme_eigenpairs(net, weights, 1).values).max())
+    if at_most is None and net.n_parameters <= COUNTED:
+        return Index(int((np.linalg.eigvalsh(dense_hessian(net, weights)) < -floor).sum()), floor, True)
+    at_most = 64 if at_most is None else at_most
     k = 1  # at a minimum all the rest is a cluster at zero, which Lanczos resolves slowly
     while True:
         values = _lanczos(net, weights, min(k, at_most), -1).values

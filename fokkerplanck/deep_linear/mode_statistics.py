@@ -31,7 +31,7 @@ class ModeDistances(NamedTuple):
 
 
 def mode_strengths(end_to_end: Any, left: Any, right: Any) -> np.ndarray:
-    """s_i = u_i^T W v_i, (n_times, n_runs, k)."""
+    """s_i = u_i^T W v_i, shape (..., k), of matrices W (..., d_out, d_in)."""
     w, u, v = _matrices(end_to_end, left, right)
     return np.einsum("oi,...oi->...i", u, w @ v)
 
@@ -212,8 +212,8 @@ def _matrices(end_to_end: Any, left: Any, right: Any) -> tuple[np.ndarray, np.nd
 
 def _stack(end_to_end: Any) -> np.ndarray:
     w = np.asarray(end_to_end, dtype=float)
-    if w.ndim != 4:
-        raise bad_value("end_to_end", "of shape (n_times, n_runs, d_out, d_in)", f"shape {w.shape}")
+    if w.ndim < 2:
+        raise bad_value("end_to_end", "of shape (..., d_out, d_in)", f"shape {w.shape}")
     return w
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from .training import Training
 
 Weights = Sequence[np.ndarray]
+
+
+class TeacherModes(NamedTuple):
+    """W* = left diag(values) right^T: singular vectors as columns (n_L, r) and (n_0, r), falling values, r the rank."""
+
+    left: np.ndarray
+    values: np.ndarray
+    right: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,6 +97,13 @@ class DeepLinear:
     def n_parameters(self) -> int:
         """Number of weights."""
         return sum(n * m for n, m in zip(self.widths[1:], self.widths, strict=False))
+
+    @property
+    def teacher_modes(self) -> TeacherModes:
+        """Singular vectors and values of the teacher, as `mode_strengths` takes them."""
+        left, values, right = np.linalg.svd(self.target)
+        rank = int(np.linalg.matrix_rank(self.target))
+        return TeacherModes(left[:, :rank], values[:rank], right[:rank].T)
 
     def end_to_end(self, weights: Weights) -> np.ndarray:
         """W_L ... W_1, shape (..., n_L, n_0)."""

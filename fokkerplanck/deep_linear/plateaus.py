@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .mode_statistics import mode_strengths
+
 if TYPE_CHECKING:
     from .network import DeepLinear
     from .training import Training
@@ -97,7 +99,7 @@ class Plateaus:
 def plateaus(training: Training) -> Plateaus:
     """Find the plateaus of every run; see the head of this module for the rule."""
     learned = learned_modes(training.net, training.end_to_end)
-    rank = int(np.linalg.matrix_rank(training.net.target))
+    rank = training.net.teacher_modes.values.size
     tables = np.full((4, rank + 1, training.n_runs), np.nan)
     for k in range(training.n_runs):
         for stay in stays(training.steps, training.gradient_norm[:, k], training.loss[:, k], learned[:, k]):
@@ -112,11 +114,9 @@ def plateaus(training: Training) -> Plateaus:
 
 def learned_modes(net: DeepLinear, end_to_end: np.ndarray) -> np.ndarray:
     """Number of the teacher's modes with u_k^T W v_k > s*_k / 2, shape of the leading axes of W (..., n_L, n_0)."""
-    left, values, right = np.linalg.svd(net.target)
-    rank = int(np.linalg.matrix_rank(net.target))
-    modes = np.einsum("ik,...ij,kj->...k", left[:, :rank], end_to_end, right[:rank])
+    left, values, right = net.teacher_modes
     with np.errstate(invalid="ignore"):
-        return (modes > 0.5 * values[:rank]).sum(axis=-1)
+        return (mode_strengths(end_to_end, left, right) > 0.5 * values).sum(axis=-1)
 
 
 def stays(steps: np.ndarray, gradient_norm: np.ndarray, loss: np.ndarray, learned: np.ndarray) -> list[Stay]:

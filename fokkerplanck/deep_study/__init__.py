@@ -1,0 +1,139 @@
+"""The study of a deep linear network: SGD and its stand-ins from saddle to saddle, on one page.
+
+File -> blocks of runs -> analysis -> tables -> page and figures. `fokkerplanck study FILE.toml` with a table [network].
+"""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..deep_linear import Plateaus, plateaus
+from ..errors import ResolutionWarning
+from ..storage import write_atomically
+from ..tables import Comparison
+from . import figures, tables
+from .analysis import ModeComparison, Saddle, compare_modes, inspect_saddles
+from .blocks import Runs, train_blocks
+from .page import page
+from .spec import DeepStudy, is_deep_study, read_deep_study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["DeepStudy", "DeepStudyResult", "is_deep_study", "read_deep_study", "run_deep_study"]
+
+Report = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class DeepStudyResult:
+    """A finished study.
+
+    Attributes
+    ----------
+    tables : dict of Comparison
+        Named escapes, differences, heavy, saddles, modes, halves, loudest, ranks.
+    sentences : tuple of str
+    files : tuple of Path
+    """
+
+    tables: dict[str, Comparison]
+    sentences: tuple[str, ...]
+    files: tuple[Path, ...]
+
+    def report(self) -> str:
+        """The table of escapes and the sentences as text."""
+        wrapped = (textwrap.fill(sentence, 80) for sentence in self.sentences)
+        return "\n".join([repr(self.tables["escapes"]), "", *wrapped])
+
+
+def run_deep_study(study: DeepStudy, folder: Path, report: Report = lambda text, share: None) -> DeepStudyResult:
+    """Train, analyse, and write page, tables and figures into a folder; blocks found there are not trained again."""
+    runs = _train(study, folder, lambda text, share: report(text, 0.8 * share))
+    found = {name: plateaus(one.training) for name, one in runs.items()}
+    report("saddles", 0.8)
+    saddles = inspect_saddles(study, runs["sgd"], found["sgd"])
+    report("modes", 0.9)
+    with warnings.catch_warnings():  # the grid of a mode equation is laid out by it, not by the user
+        warnings.simplefilter("ignore", ResolutionWarning)
+        modes = compare_modes(study, runs["sgd"])
+    aligned = study.spec.network.start["kind"] == "aligned"
+    results, sentences = _tables(runs, found, saddles, modes, aligned)
+    files = _write(study, folder, results, sentences, _figures(runs, found, modes))
+    return DeepStudyResult(results, sentences, files)
+
+
+def _train(study: DeepStudy, folder: Path, report: Report) -> dict[str, Runs]:
+    parts = folder / "blocks"
+    parts.mkdir(parents=True, exist_ok=True)
+    generators, spec = study.spec.study.generators, study.spec.study
+    total, done = len(generators) * -(-spec.runs // spec.block), 0
+    runs = {}
+    for generator in generators:
+
+        def progress(name: str = generator.name) -> None:
+            nonlocal done
+            done += 1
+            report(name, done / total)
+
+        runs[generator.name] = train_blocks(study, generator, parts, progress)
+    return runs
+
+
+def _tables(
+    runs: dict[str, Runs], found: dict[str, Plateaus], saddles: list[Saddle], modes: list[ModeComparison], aligned: bool
+) -> tuple[dict[str, Comparison], tuple[str, ...]]:
+    diverged = {name: one.training.diverged for name, one in runs.items()}
+    stable = [name for name, one in runs.items() if one.generator.stability is not None]
+    reference = "refined" if "refined" in runs else "sgd"
+    results = {
+        "escapes": tables.escape_table(found, diverged),
+        "differences": tables.difference_table(found, "sgd", [name for name in runs if name != "sgd"]),
+        "heavy": tables.difference_table(found, reference, stable),
+        "saddles": tables.saddle_table(saddles),
+        "modes": tables.mode_table(modes),
+        "halves": tables.half_table(modes),
+        "loudest": tables.loudest_table(runs["sgd"]),
+        "ranks": tables.rank_table(list(runs.values())),
+    }
+    return results, (
+        *tables.heavy_tail_sentences(results["heavy"], reference, diverged),
+        *tables.difference_sentences(results["differences"]),
+        *tables.agreement_sentences(results["modes"], results["halves"], aligned),
+    )
+
+
+def _figures(runs: dict[str, Runs], found: dict[str, Plateaus], modes: list[ModeComparison]) -> dict[str, Figure]:
+    drawn = {
+        "loss": figures.loss_figure(runs["sgd"], found["sgd"]),
+        "escape": figures.escape_figure(found),
+        "rank": figures.rank_figure(list(runs.values())),
+    }
+    return drawn | ({"modes": figures.mode_figure(modes)} if modes else {})
+
+
+def _write(
+    study: DeepStudy, folder: Path, results: dict[str, Comparison], sentences: tuple[str, ...], drawn: dict[str, Figure]
+) -> tuple[Path, ...]:
+    files = [folder / "study.md"]
+    _save(files[0], page(study, results, sentences, tuple(drawn)))
+    for name, table in results.items():
+        files.append(folder / f"{name}.csv")
+        _save(files[-1], table.to_csv())
+    for name, figure in drawn.items():
+        files.append(folder / f"{name}.png")
+        write_atomically(files[-1], partial(figure.savefig, dpi=150))
+    return tuple(files)
+
+
+def _save(path: Path, text: str) -> None:
+    def write(name: str) -> None:
+        Path(name).write_text(text, encoding="utf-8")
+
+    write_atomically(path, write)

@@ -1,0 +1,239 @@
+"""What the runs say: pure functions of what was recorded."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..deep_linear import (
+    DeepLinear,
+    ModeEquation,
+    Plateaus,
+    crossing_steps,
+    extreme_eigenpairs,
+    gradient_noise,
+    mode_distances,
+    noise_tail,
+    off_diagonal_share,
+    over_runs,
+    saddle_index,
+)
+from ..results import Solution
+from .blocks import Runs
+from .spec import DeepStudy
+
+ENTRY = 0.1  # share of its target at which the clock of a mode starts
+MOMENTS = np.arange(1, 7) / 3  # times of comparison, in noiseless times from there to half the target
+FEWEST = 5  # runs that a distance is worth stating for
+
+
+class Difference(NamedTuple):
+    """Median of one set of runs less that of another, with its bootstrap interval, from n pairs of runs."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def sign(self) -> int:
+        """-1 or 1 where the interval leaves out zero, else 0."""
+        return int(self.low > 0.0) - int(self.high < 0.0)
+
+
+def median_difference(
+    one: np.ndarray, other: np.ndarray, level: float = 0.95, resamples: int = 4000, seed: int = 0
+) -> Difference:
+    """Median of `one` less median of `other`, (n_runs,) each, run k of both from the same start.
+
+    Runs are drawn again in pairs, so that what both owe to their start drops out of the interval. Pairs with a nan are left
+    out; inf is later than all others (upper medians), so that ends of the interval may be infinite. Where both medians are, in
+    the runs or in a resample of them, the difference is not a number.
+    """
+    both = ~np.isnan(one) & ~np.isnan(other)
+    a, b = one[both], other[both]
+    if a.size < 5:
+        return Difference(np.nan, np.nan, np.nan, a.size)
+    picks = np.random.default_rng(seed).integers(0, a.size, (resamples, a.size))
+    with np.errstate(invalid="ignore"):
+        draws = _upper_medians(a[picks]) - _upper_medians(b[picks])
+        value = float(_upper_medians(a) - _upper_medians(b))
+    if not np.isfinite(value) or np.isnan(draws).any():
+        return Difference(np.nan, np.nan, np.nan, a.size)
+    low, high = np.quantile(draws, [0.5 - 0.5 * level, 0.5 + 0.5 * level], method="nearest")
+    return Difference(value, float(low), float(high), a.size)
+
+
+class Saddle(NamedTuple):
+    """The weights of one run where they are nearest to a saddle: loss, Hessian and gradient noise."""
+
+    run: int
+    step: int
+    learned: int
+    loss: float
+    gradient_norm: float
+    negative: int
+    complete: bool
+    lowest: float
+    highest: float
+    noise_trace: float
+    dimension: float
+    cosine: float
+    curvature: float
+    share_lowest: float
+    share_highest: float
+    tail: float
+    tail_low: float
+    tail_high: float
+
+
+def inspect_saddles(study: DeepStudy, runs: Runs, found: Plateaus) -> list[Saddle]:
+    """The saddles that the first runs of SGD passed: trained once more, up to where each is nearest."""
+    saddles = []
+    for k in range(min(study.spec.study.inspect, runs.training.n_runs)):
+        nearest = found.nearest[:-1, k]
+        steps = np.unique(nearest[np.isfinite(nearest)]).astype(int)
+        if not steps.size:
+            continue
+        run = study.net.train(study.start, steps.tolist(), n_runs=1, seed=study.spec.study.seed, first_run=k, keep=1)
+        for n, step in enumerate(steps):
+            rank = int(np.flatnonzero(nearest == step)[0])
+            weights = [w[n, 0] for w in run.kept]
+            norm, loss = float(run.gradient_norm[n, 0]), float(run.loss[n, 0])
+            saddles.append(_saddle(study.net, weights, (k, int(step), rank, loss, norm)))
+    return sorted(saddles, key=lambda s: (s.learned, s.run))
+
+
+def _saddle(net: DeepLinear, weights: list[np.ndarray], place: tuple[int, int, int, float, float]) -> Saddle:
+    index, eigen = saddle_index(net, weights), extreme_eigenpairs(net, weights, 1).values
+    ends = (index.negative, index.complete, float(eigen[0]), float(eigen[-1]))
+    if net.data is None and net.freedom <= 4.0:  # no covariance
+        noise = (np.nan,) * 6
+    else:
+        g = gradient_noise(net, weights)
+        ten = g.hessian_share.size // 2
+        shares = (float(g.hessian_share[:ten].sum()), float(g.hessian_share[-ten:].sum()))
+        noise = (g.trace, g.effective_dimension, g.cosine, g.mean_curvature, *shares)
+    tail = noise_tail(net, weights)
+    return Saddle(*place, *ends, *noise, tail.value, *tail.interval)
+
+
+class ModeComparison(NamedTuple):
+    """One mode in whole networks and by its equation, both from the same strength on.
+
+    Attributes
+    ----------
+    mode : ModeEquation
+    origin : float
+        Strength where the clock starts: the start itself where it is aligned, else `ENTRY` of the target, as a run passes it.
+    steps : ndarray (m,)
+        Since then.
+    strengths : ndarray (m, n, 1)
+        Of the runs that last so long.
+    distance, error, sampling : ndarray (m,)
+        Wasserstein distance to the density of the equation, its standard error, and what sampling alone would give.
+    off_diagonal : ndarray (m,)
+        Median share of W off the teacher's modes at these moments.
+    density : Solution
+    half : ndarray (n_runs,)
+        Steps from the start of training to half the target.
+    rise : ndarray (n_runs,)
+        The same from the start of the clock.
+    equation_rise : float
+        Its mean by the equation.
+    noiseless_half : float
+        Steps to half the target by the equation without noise, from the median strength at the start of training.
+    """
+
+    mode: ModeEquation
+    origin: float
+    steps: np.ndarray
+    strengths: np.ndarray
+    distance: np.ndarray
+    error: np.ndarray
+    sampling: np.ndarray
+    off_diagonal: np.ndarray
+    density: Solution
+    half: np.ndarray
+    rise: np.ndarray
+    equation_rise: float
+    noiseless_half: float
+
+
+def compare_modes(study: DeepStudy, runs: Runs) -> list[ModeComparison]:
+    """Each mode of SGD against its equation; without those that the runs do not learn.
+
+    Empty where no equation holds, see `DeepStudy.kurtosis`.
+    """
+    net, kurtosis = study.net, study.kurtosis
+    if kurtosis is None:
+        return []
+    left, values, right = net.teacher_modes
+    assert runs.strengths is not None
+    steps, strengths = runs.every_step, runs.strengths
+    share = off_diagonal_share(runs.training.end_to_end, left, right)
+    aligned = study.spec.network.start["kind"] == "aligned"
+    comparisons = []
+    for i, target in enumerate(values.tolist()):
+        mode = ModeEquation(net.depth, target, net.learning_rate, net.batch_size, net.label_noise, kurtosis)
+        origin = float(strengths[0, 0, i]) if aligned else ENTRY * target
+        if 0.0 < origin < 0.5 * target:
+            comparisons.append(_compare_mode(mode, origin, steps, strengths[..., i], (study.steps, share), aligned))
+    return [c for c in comparisons if c is not None]
+
+
+def _compare_mode(
+    mode: ModeEquation,
+    origin: float,
+    steps: np.ndarray,
+    s: np.ndarray,
+    share: tuple[np.ndarray, np.ndarray],
+    aligned: bool,
+) -> ModeComparison | None:
+    times, half = _crossing(steps, s, origin), _crossing(steps, s, 0.5 * mode.target)
+    since = np.zeros_like(times) if aligned else times
+    moments = np.unique(np.maximum(1, np.round(MOMENTS * mode.descent_steps(origin)))).astype(int)
+    clocked = clock(steps, s, since, moments)
+    reached = np.isfinite(clocked).sum(axis=1) >= max(FEWEST, 0.5 * s.shape[1])
+    moments, clocked = moments[reached], clocked[reached]
+    lasting = np.isfinite(clocked).all(axis=0)
+    if not moments.size or lasting.sum() < FEWEST:
+        return None
+    clocked = clocked[:, lasting, None]  # what follows the start of the clock does not depend on when it started
+    grid = mode.grid(origin)
+    density = mode.density(origin, moments, grid)
+    found = mode_distances(over_runs(moments, clocked), [density])
+    off = np.median(clock(*share, since, moments)[:, lasting], axis=1)
+    first = float(np.median(np.abs(s[0])))
+    late = mode.descent_steps(first) if 0.0 < first < 0.5 * mode.target else np.nan
+    rise = float(mode.passage(origin).at(origin))
+    measures = (found.value[:, 0], found.standard_error[:, 0], found.sampling[:, 0])
+    took = np.where(np.isfinite(half) & np.isfinite(since), half, np.nan) - since
+    return ModeComparison(mode, origin, moments, clocked, *measures, off, density, half, took, rise, late)
+
+
+def clock(steps: np.ndarray, values: np.ndarray, since: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """Values (n_times, n_runs) at moments (m,) after a step of each run (n_runs,), shape (m, n_runs); nan beyond the end."""
+    at = np.where(np.isfinite(since), since, steps[-1]) + moments[:, None]
+    columns = [np.interp(at[:, k], steps, values[:, k], right=np.nan) for k in range(since.size)]
+    return np.where(np.isfinite(since), np.stack(columns, axis=1), np.nan)
+
+
+def _crossing(steps: np.ndarray, s: np.ndarray, level: float) -> np.ndarray:
+    return crossing_steps(steps, s[..., None], level)[:, 0]
+
+
+def _upper_medians(values: np.ndarray) -> np.ndarray:
+    middle = values.shape[-1] // 2
+    return np.partition(values, middle, axis=-1)[..., middle]
+
+
+def median_interval(values: np.ndarray, resamples: int = 2000, seed: int = 0) -> tuple[float, float, float]:
+    """Low end of the 95 % bootstrap interval of the upper median, the median, and the high end; nan are left out."""
+    kept = values[~np.isnan(values)]
+    if kept.size < 5:
+        return (np.nan,) * 3
+    draws = _upper_medians(np.random.default_rng(seed).choice(kept, (resamples, kept.size)))
+    low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
+    return float(low), float(_upper_medians(kept)), float(high)
