@@ -93,12 +93,12 @@ def mask(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
-def words(name: str, value: Any, count: int | None = None) -> list[str]:
-    """A list of strings, of a certain length where that is given."""
-    rule = "a list of names" if count is None else f"{count} names, one an axis"
+def words(name: str, value: Any, count: int) -> list[str]:
+    """So many strings."""
+    rule = f"{count} names, one an axis"
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(w, str) for w in value):
         raise bad_type(name, rule, value)
-    if count is not None and len(value) != count:
+    if len(value) != count:
         raise bad_value(name, rule, value)
     return list(value)
 
