@@ -19,7 +19,7 @@ LEVELS = [
     {"results", "tables", "laws", "transport", "distances"},
     {"basins", "compare", "problems", "storage", "tail", "sgd.operator", "sgd.chain"},
     {"plotting", "_drawing"},
-    {"runfile", "run", "study", "selfcheck"},
+    {"runfile", "run", "study", "study_report", "selfcheck"},
     {"cli"},
 ]
 
