@@ -30,7 +30,7 @@ LEVELS = [
         "sgd.chain",
     },
     {"plotting", "_drawing"},
-    {"runfile", "run", "study", "deep_study", "selfcheck"},
+    {"runfile", "run", "study", "study_report", "deep_study", "selfcheck"},
     {"cli"},
 ]
 

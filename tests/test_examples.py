@@ -162,6 +162,22 @@ def test_iris_script(tmp_path):
         assert np.asarray(image.convert("L")).std() > 10
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_autodiff_script(capsys):
+    example = script("autodiff_gradient")
+    table = example.main("none", cells=50, n_paths=2000)
+    assert "gradient written by hand" in capsys.readouterr().out
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    exact = [row for row in rows if row["model"] == "exact" and row["axis"] != "all"]
+    assert max(abs(row["z_mean"]) for row in exact) < 5
+    theta = np.random.default_rng(0).normal(size=(2, 4))
+    (bend,) = (np.tanh(theta[0] * example.DATA["x"]),)
+    np.testing.assert_allclose(example.by_hand(theta, example.DATA)[1], bend + theta[1] - example.DATA["y"])
+    for name, make in (("jax", example.by_jax), ("torch", example.by_torch)):
+        if importlib.util.find_spec(name):
+            np.testing.assert_allclose(make()(theta, example.DATA), example.by_hand(theta, example.DATA), rtol=1e-12)
+
+
 def test_two_datapoints_run_file(tmp_path):
     run = small("two_datapoints", grid={"cells": [1000]}, simulation={"paths": 4000, "seed": 0})
     problem = build(run)

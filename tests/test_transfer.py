@@ -122,6 +122,16 @@ def test_density_equals_simulation(eta):
     assert solution.stats["clamped"] == 0.0
 
 
+@pytest.mark.parametrize(("eta", "near_one", "near_two"), [(0.02, 0.0008, 0.9989), (0.05, 0.0, 1.0)])
+def test_fractions_after_a_thousand_steps(eta, near_one, near_two):
+    """cases.md B2 from 20,000 runs: within 5 standard errors of those, and the grid's 2e-4."""
+    solution = pit(eta).transfer_operator(fp.Grid((-0.5, 3), 3500)).evolve(P0, [1000])
+    w = solution.grid.centers[0]
+    for center, reach, seen in ((1.0, 0.2, near_one), (2.0, 0.1, near_two)):
+        share = solution.masses[0, np.abs(w - center) < reach].sum()
+        assert abs(share - seen) < 5 * np.sqrt(share * (1 - share) / 20_000) + 2e-4
+
+
 def test_everything_ends_at_two():
     """cases.md B2: the mass ends at w = 2; on the grid, in the two cells around it."""
     t = pit().transfer_operator(fp.Grid((0.5, 2.5), 1000))

@@ -1,0 +1,184 @@
+"""What a study says: its table in short, a sentence a model and setting, and figures over the learning rate."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import textwrap
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._drawing import COLORS, LINES, styled
+from .storage import write_atomically, write_text
+from .tables import WIDTH, Comparison, with_error
+
+RESULTS = ("mean", "deviation", "W1", "se_W1", "W1_sampling", "escape", "se_escape", "escape_ratio")
+KEYS = ("learning_rate", "batch_size", "model", "t")
+COLUMNS = (*KEYS, *RESULTS, "edge", "reference")
+
+NOTE = (
+    "W1: 1-Wasserstein distance to the density of SGD at time t, summed over the axes, with its standard error (se_) and "
+    "what sampling alone would give (_sampling) where paths take part. escape: mean steps from the start to the target; "
+    "escape_ratio: over that of SGD; nan where too rare for double precision. edge: learning rate times the largest curvature where SGD carries mass at some time: a "
+    "diffusion needs it much below 2. reference: what stands for SGD, the transfer operator, or the simulation where the grid "
+    "is too coarse for the operator. Densities are even inside a cell: a W1 below a cell means nothing."
+)
+TRUE = ("SGD", "SGD, simulated")
+
+
+def setting_name(row: dict[str, Any]) -> str:
+    """Learning rate and batch size in words."""
+    batch = "full batch" if row["batch_size"] is None else f"batch {row['batch_size']}"
+    return f"learning rate {row['learning_rate']:g}, {batch}"
+
+
+def verdicts(rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """A sentence a model and setting, from the rows of one time; and one where the operator is not to be trusted."""
+    sentences = []
+    for name, part in itertools.groupby(rows, key=setting_name):
+        group = list(part)
+        if group[0]["reference"] == "simulation":
+            off = next(row["W1"] for row in group if row["model"] == "SGD, simulated")
+            sentences.append(
+                f"{name}: the grid is too coarse for the transfer operator (W1 of {off:.2g} to simulated SGD), so that "
+                "the models are held against the simulation, and may be off by the grid alone. Take more cells."
+            )
+        sentences += _escape_on_grid(name, group)
+        sentences += [f"{name}, {row['model']}: {_verdict(row)}" for row in group if row["model"] not in TRUE]
+    return tuple(sentences)
+
+
+def _escape_on_grid(name: str, group: Sequence[dict[str, Any]]) -> list[str]:
+    """Where simulated escapes stand for SGD: by how much the operator's is off."""
+    true = {row["model"]: row for row in group if row["model"] in TRUE}
+    if len(true) < 2 or true["SGD"]["escape_ratio"] in (None, 1.0):
+        return []
+    seen = with_error(true["SGD, simulated"]["escape"], true["SGD, simulated"]["se_escape"])
+    return [
+        f"{name}: on this grid SGD takes {true['SGD']['escape']:.4g} steps to the target, simulated {seen}: the simulation "
+        "counts. More cells in and around the target bring the two together."
+    ]
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    if row["failure"] is not None:
+        return f"not solved, as {row['failure']}."
+    share = row["W1"] / row["spread"]
+    chance = row["W1"] <= row["W1_sampling"] + 2.0 * row["se_W1"]
+    close = row["W1"] < row["cell"] or share < 0.05 or chance
+    if row["W1"] < row["cell"]:
+        far = "within a cell"
+    elif chance and row["W1_sampling"] > 0.0:
+        far = "within sampling"
+    else:
+        far = f"W1 is {share:.2g} of its spread"
+    text = f"the density at t = {row['t']:g} {'agrees with' if close else 'is off from'} SGD ({far})"
+    ratio = row["escape_ratio"]
+    if ratio is None:
+        return text + "."
+    if not math.isfinite(ratio):
+        why = (
+            "its escape is too rare for double precision"
+            if math.isnan(ratio)
+            else "part of it never arrives at the target"
+        )
+        return f"{text}, {'but' if close else 'and'} {why}."
+    same = 0.8 <= ratio <= 1.25
+    off = "as long as SGD, within 25%" if same else f"{ratio:.3g} times as long as SGD"
+    return f"{text}, {'and' if same == close else 'but'} its escape takes {off}."
+
+
+def summary(table: Comparison, sentences: Sequence[str]) -> str:
+    """The rows of the last time without what repeats, and the sentences."""
+    last = max(table.column("t"))
+    names = {"learning_rate": "rate", "batch_size": "batch", "model": "model", "W1": "W1", "escape": "escape",
+             "escape_ratio": "ratio", "edge": "edge"}  # fmt: skip
+    rows = []
+    for row in (dict(zip(table.columns, r, strict=True)) for r in table.rows):
+        if row["t"] == last:
+            shown = {name: row[name] for name in names}
+            shown["W1"] = None if row["model"] == "SGD" else with_error(row["W1"], row["se_W1"])
+            shown["escape"] = with_error(row["escape"], row["se_escape"])
+            rows.append(tuple(shown.values()))
+    short = Comparison(tuple(names.values()), tuple(rows), keys=("rate", "batch", "model"))
+    lines = [textwrap.fill(sentence, WIDTH, subsequent_indent="  ") for sentence in sentences]
+    title = f"Distance to SGD at t = {last:g}, and mean steps to the target (every time: study.csv)"
+    return "\n".join([title, "", repr(short), "", *lines])
+
+
+def write(table: Comparison, sentences: Sequence[str], folder: Path, cell: float) -> tuple[Path, ...]:
+    """study.csv, study.md and the figures that there are numbers for."""
+    listed = "\n".join(f"- {v}" for v in sentences)
+    files = [folder / "study.csv", folder / "study.md"]
+    write_text(files[0], table.to_csv())
+    write_text(files[1], f"{table.to_markdown()}\n{listed}\n")
+    for name, column, label in (
+        ("distance.png", "W1", "distance W1 to SGD"),
+        ("escape.png", "escape", "mean steps to the target"),
+    ):
+        figure = draw(table, column, label, cell)
+        if figure is not None:
+            files.append(folder / name)
+            write_atomically(files[-1], partial(figure.savefig, dpi=150))
+    return tuple(files)
+
+
+@styled
+def draw(table: Comparison, column: str, label: str, cell: float) -> Any:
+    """The column at the last time over the learning rate, a panel a batch size and a line a model; None without numbers."""
+    from matplotlib.figure import Figure
+
+    last = max(table.column("t"))
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    rows = [r for r in rows if r["t"] == last and r[column] is not None and 0.0 < r[column] < math.inf]
+    if not rows:
+        return None
+    batches = list(dict.fromkeys(r["batch_size"] for r in rows))
+    models = list(dict.fromkeys(r["model"] for r in rows))
+    others = [m for m in dict.fromkeys(table.column("model")) if m not in TRUE]
+    figure = Figure(figsize=(2.6 + 3.6 * len(batches), 4.4), layout="constrained")
+    panels = figure.subplots(1, len(batches), sharex=True, sharey=True, squeeze=False)[0]
+    for ax, batch in zip(panels, batches, strict=True):
+        for model in models:
+            line = [(r["learning_rate"], r[column], r[f"se_{column}"] or 0.0) for r in rows
+                    if (r["model"], r["batch_size"]) == (model, batch)]  # fmt: skip
+            if line:
+                _curve(ax, np.transpose(sorted(line)), model, others.index(model) if model in others else 0)
+        ax.set(xscale="log", yscale="log", xlabel="learning rate")
+        if len(batches) > 1:
+            ax.set_title("full batch" if batch is None else f"batch of {batch}")
+        if column == "W1":
+            ax.axhspan(1e-300, cell, color="0.92", zorder=0, label="below a cell")
+            ax.set_ylim(0.03 * cell, 3.0 * max(cell, *(r[column] for r in rows)))
+        _ticks(ax, sorted(set(table.column("learning_rate"))), [r[column] for r in rows])
+    panels[0].set_ylabel(label)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+def _curve(ax: Any, points: np.ndarray, model: str, k: int) -> None:
+    x, y, error = points
+    if model == "SGD, simulated":
+        ax.errorbar(
+            x, y, [np.minimum(error, 0.9 * y), error], fmt="o", ms=5, mfc="white", label=model, color="k", zorder=5
+        )
+    elif model == "SGD":
+        ax.plot(x, y, color="k", lw=2.2, label="SGD, transfer operator")
+    else:
+        ax.plot(x, y, color=COLORS[k % 4], ls=LINES[k % 5], marker="sv^D"[k % 4], ms=4, lw=1.5, label=model)
+
+
+def _ticks(ax: Any, rates: list[float], values: list[float]) -> None:
+    """Plain numbers at the learning rates, and enough of them up the axis."""
+    from matplotlib.ticker import LogLocator
+
+    ax.set_xticks(rates if len(rates) < 8 else rates[:: len(rates) // 5], minor=False)
+    ax.minorticks_off()
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    if max(values) < 100.0 * min(values):
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
