@@ -23,8 +23,8 @@ COLUMNS = (*KEYS, *RESULTS, "edge", "reference")
 NOTE = (
     "W1: 1-Wasserstein distance to the density of SGD at time t, summed over the axes, with its standard error (se_) and "
     "what sampling alone would give (_sampling) where paths take part. escape: mean steps from the start to the target; "
-    "escape_ratio: over that of SGD; nan where too rare for double precision. edge: learning rate times the largest curvature where SGD carries mass at some time: a "
-    "diffusion needs it much below 2. reference: what stands for SGD, the transfer operator, or the simulation where the grid "
+    "escape_ratio: over that of SGD; nan where too rare for double precision. edge: learning rate times the largest curvature "
+    "where SGD carries mass at some time: a diffusion needs it much below 2. reference: what stands for SGD, the transfer operator, or the simulation where the grid "
     "is too coarse for the operator. Densities are even inside a cell: a W1 below a cell means nothing."
 )
 TRUE = ("SGD", "SGD, simulated")
