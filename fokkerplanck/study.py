@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,11 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
     with warnings.catch_warnings():  # for both threads at once: the filters are global
         warnings.simplefilter("ignore", ResolutionWarning)
         warnings.simplefilter("ignore", ModelWarning)
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, len(settings))) as pool:
+        pool = ThreadPoolExecutor(min(os.cpu_count() or 1, len(settings)))
+        try:
             rows = [row for part in pool.map(work, settings) for row in part]
+        finally:  # whoever interrupts does not wait for the settings under way
+            pool.shutdown(wait=False, cancel_futures=True)
     table = Comparison(COLUMNS, tuple(tuple(row[c] for c in COLUMNS) for row in rows), NOTE, KEYS)
     sentences = verdicts([row for row in rows if row["t"] == max(spec.output.times)])
     return StudyResult(table, sentences, write(table, sentences, folder, max(row["cell"] for row in rows)))
@@ -134,7 +138,7 @@ def _setting(problem: Any, spec: Any, rate: float, batch: int | None) -> list[di
     start = initial_masses(problem.p0, grid)[0]
     operator = sgd.transfer_operator(grid)
     exact = operator.evolve(problem.p0, times.astype(int))
-    escape = None if condition is None else _mean(operator.first_passage(condition), start)
+    escape = _mean(operator.first_passage, condition, start)
     edge = max(sgd.check((masses, grid)) for masses in (start, *exact.masses))
     last = np.sqrt(np.trace(exact.covariance()[-1]))
     cell = float(min(w.min() for w in grid.widths))
@@ -170,20 +174,22 @@ def _model(
     grid, times = problem.grid, np.array(spec.output.times)
     if model == "gaussian-chain":
         operator = sgd.transfer_operator(grid, model)
-        took = None if condition is None else _mean(operator.first_passage(condition), start)
+        took = _mean(operator.first_passage, condition, start)
         return operator.evolve(problem.p0, times.astype(int)), took
     eq = sgd.equation(model, **model_settings(model, spec.study, problem.grid))
-    took = None
-    if condition is not None and eq.interaction is None and getattr(eq, "time_order", 1.0) == 1.0:
-        try:
-            took = _mean(first_passage(eq, grid, condition), start)
-        except ConvergenceError:
-            took = None
+    asked = condition is not None and eq.interaction is None and eq.time_order == 1.0
+    took = _mean(partial(first_passage, eq, grid), condition, start) if asked else None
     return solve(eq, grid, problem.p0, times), took
 
 
-def _mean(passage: Any, start: np.ndarray) -> float:
-    """Mean passage time from a density; infinite where part of it may never arrive."""
+def _mean(question: Callable[[Any], Any], condition: Any, start: np.ndarray) -> float | None:
+    """Mean passage time from a density: infinite where part of it may never arrive, nan beyond double precision."""
+    if condition is None:
+        return None
+    try:
+        passage = question(condition)
+    except ConvergenceError:
+        return math.nan
     used = start > 1e-12
     return float((start[used] * passage.mean[used]).sum() / start[used].sum())
 

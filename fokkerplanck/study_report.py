@@ -25,7 +25,8 @@ NOTE = (
     "what sampling alone would give (_sampling) where paths take part. escape: mean steps from the start to the target; "
     "escape_ratio: over that of SGD. edge: learning rate times the largest curvature where SGD carries mass at some time: a "
     "diffusion needs it much below 2. reference: what stands for SGD, the transfer operator, or the simulation where the grid "
-    "is too coarse for the operator. Densities are even inside a cell: a W1 below a cell means nothing."
+    "is too coarse for the operator. nan: an escape too rare for double precision. Densities are even inside "
+    "a cell: a W1 below a cell means nothing."
 )
 TRUE = ("SGD", "SGD, simulated")
 
@@ -80,6 +81,8 @@ def _verdict(row: dict[str, Any]) -> str:
     ratio = row["escape_ratio"]
     if ratio is None:
         return text + "."
+    if math.isnan(ratio):
+        return text + ", and its escape is too rare for double precision."
     if not math.isfinite(ratio):
         return text + (
             ", and part of it never arrives at the target." if not close else ", but part of it never arrives."
