@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,7 @@ from .formula import parse_condition
 from .problems import first_passage, solve
 from .run import CHAINS, build, model_settings
 from .runfile import RunFile
-from .storage import write_text
-from .study_report import COLUMNS, KEYS, NOTE, RESULTS, setting_name, summary, verdicts, write
+from .study_report import COLUMNS, KEYS, NOTE, RESULTS, save_text, setting_name, summary, verdicts, write
 from .tables import Comparison
 
 Report = Callable[[str, float], None]
@@ -84,7 +84,7 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
         if rows is None:
             rows = _setting(problem, spec, case.rate, batch)
             text = json.dumps({"mark": mark, "rows": rows})
-            write_text(path, text)
+            save_text(path, text)
         done += 1
         report(setting_name({"learning_rate": case.rate, "batch_size": batch}), done / len(settings))
         return rows
@@ -138,7 +138,7 @@ def _setting(problem: Any, spec: Any, rate: float, batch: int | None) -> list[di
     start = initial_masses(problem.p0, grid)[0]
     operator = sgd.transfer_operator(grid)
     exact = operator.evolve(problem.p0, times.astype(int))
-    escape = None if condition is None else _mean(operator.first_passage(condition), start)
+    escape = _mean(operator.first_passage, condition, start)
     edge = max(sgd.check((masses, grid)) for masses in (start, *exact.masses))
     last = np.sqrt(np.trace(exact.covariance()[-1]))
     cell = float(min(w.min() for w in grid.widths))
@@ -174,20 +174,22 @@ def _model(
     grid, times = problem.grid, np.array(spec.output.times)
     if model == "gaussian-chain":
         operator = sgd.transfer_operator(grid, model)
-        took = None if condition is None else _mean(operator.first_passage(condition), start)
+        took = _mean(operator.first_passage, condition, start)
         return operator.evolve(problem.p0, times.astype(int)), took
     eq = sgd.equation(model, **model_settings(model, spec.study, problem.grid))
-    took = None
-    if condition is not None and eq.interaction is None and getattr(eq, "time_order", 1.0) == 1.0:
-        try:
-            took = _mean(first_passage(eq, grid, condition), start)
-        except ConvergenceError:  # out of reach of double precision: the table says nan
-            took = math.nan
+    asked = condition is not None and eq.interaction is None and eq.time_order == 1.0
+    took = _mean(partial(first_passage, eq, grid), condition, start) if asked else None
     return solve(eq, grid, problem.p0, times), took
 
 
-def _mean(passage: Any, start: np.ndarray) -> float:
-    """Mean passage time from a density; infinite where part of it may never arrive."""
+def _mean(question: Callable[[Any], Any], condition: Any, start: np.ndarray) -> float | None:
+    """Mean passage time from a density: infinite where part of it may never arrive, nan beyond double precision."""
+    if condition is None:
+        return None
+    try:
+        passage = question(condition)
+    except ConvergenceError:
+        return math.nan
     used = start > 1e-12
     return float((start[used] * passage.mean[used]).sum() / start[used].sum())
 

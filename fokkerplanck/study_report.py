@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._drawing import COLORS, LINES, styled
-from .storage import write_atomically, write_text
+from .storage import write_atomically
 from .tables import WIDTH, Comparison, with_error
 
 RESULTS = ("mean", "deviation", "W1", "se_W1", "W1_sampling", "escape", "se_escape", "escape_ratio")
@@ -23,9 +23,10 @@ COLUMNS = (*KEYS, *RESULTS, "edge", "reference")
 NOTE = (
     "W1: 1-Wasserstein distance to the density of SGD at time t, summed over the axes, with its standard error (se_) and "
     "what sampling alone would give (_sampling) where paths take part. escape: mean steps from the start to the target; "
-    "escape_ratio: over that of SGD; nan where too rare for double precision. edge: learning rate times the largest curvature "
-    "where SGD carries mass at some time: a diffusion needs it much below 2. reference: what stands for SGD, the transfer operator, or the simulation where the grid "
-    "is too coarse for the operator. Densities are even inside a cell: a W1 below a cell means nothing."
+    "escape_ratio: over that of SGD. edge: learning rate times the largest curvature where SGD carries mass at some time: a "
+    "diffusion needs it much below 2. reference: what stands for SGD, the transfer operator, or the simulation where the grid "
+    "is too coarse for the operator. nan: an escape too rare for double precision. Densities are even inside "
+    "a cell: a W1 below a cell means nothing."
 )
 TRUE = ("SGD", "SGD, simulated")
 
@@ -80,13 +81,12 @@ def _verdict(row: dict[str, Any]) -> str:
     ratio = row["escape_ratio"]
     if ratio is None:
         return text + "."
+    if math.isnan(ratio):
+        return text + ", and its escape is too rare for double precision."
     if not math.isfinite(ratio):
-        why = (
-            "its escape is too rare for double precision"
-            if math.isnan(ratio)
-            else "part of it never arrives at the target"
+        return text + (
+            ", and part of it never arrives at the target." if not close else ", but part of it never arrives."
         )
-        return f"{text}, {'but' if close else 'and'} {why}."
     same = 0.8 <= ratio <= 1.25
     off = "as long as SGD, within 25%" if same else f"{ratio:.3g} times as long as SGD"
     return f"{text}, {'and' if same == close else 'but'} its escape takes {off}."
@@ -114,8 +114,8 @@ def write(table: Comparison, sentences: Sequence[str], folder: Path, cell: float
     """study.csv, study.md and the figures that there are numbers for."""
     listed = "\n".join(f"- {v}" for v in sentences)
     files = [folder / "study.csv", folder / "study.md"]
-    write_text(files[0], table.to_csv())
-    write_text(files[1], f"{table.to_markdown()}\n{listed}\n")
+    save_text(files[0], table.to_csv())
+    save_text(files[1], f"{table.to_markdown()}\n{listed}\n")
     for name, column, label in (
         ("distance.png", "W1", "distance W1 to SGD"),
         ("escape.png", "escape", "mean steps to the target"),
@@ -125,6 +125,15 @@ def write(table: Comparison, sentences: Sequence[str], folder: Path, cell: float
             files.append(folder / name)
             write_atomically(files[-1], partial(figure.savefig, dpi=150))
     return tuple(files)
+
+
+def save_text(path: Path, text: str) -> None:
+    """Write a text file, at once or not at all."""
+
+    def write_text(name: str) -> None:
+        Path(name).write_text(text, encoding="utf-8")
+
+    write_atomically(path, write_text)
 
 
 @styled

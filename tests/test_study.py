@@ -126,7 +126,8 @@ def test_sentences():
     sgd = {**same, "model": "SGD", "escape": 19.3, "escape_ratio": 0.85, "se_escape": None, "W1": 0.0}
     seen = {**same, "model": "SGD, simulated", "escape": 22.74, "escape_ratio": 1.0, "se_escape": 0.28, "W1": 0.0}
     rows = [{**same, "model": name, "W1": w1, "W1_sampling": chance, "escape_ratio": ratio} for name, w1, chance, ratio in (
-        ("a", 0.01, 0.0, None), ("b", 0.3, 0.0, 1.1), ("c", 0.3, 0.31, 3.0), ("d", 0.3, 0.0, float("inf")))]  # fmt: skip
+        ("a", 0.01, 0.0, None), ("b", 0.3, 0.0, 1.1), ("c", 0.3, 0.31, 3.0), ("d", 0.3, 0.0, float("inf")),
+        ("e", 0.3, 0.0, float("nan")))]  # fmt: skip
     said = verdicts([sgd, seen, *rows])
     start = "learning rate 0.4, full batch"
     assert said == (
@@ -138,6 +139,8 @@ def test_sentences():
         f"{start}, c: the density at t = 50 agrees with SGD (within sampling), but its escape takes 3 times as long as SGD.",
         f"{start}, d: the density at t = 50 is off from SGD (W1 is 0.3 of its spread), and part of it never arrives at the "
         "target.",
+        f"{start}, e: the density at t = 50 is off from SGD (W1 is 0.3 of its spread), and its escape is too rare for double "
+        "precision.",
     )
 
 

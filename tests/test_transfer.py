@@ -393,7 +393,7 @@ def test_current_of_a_turning_chain():
         return m @ theta - sample.T
 
     sgd = fp.SGD(fp.SampleLoss.from_gradient(grad, corners, ["x", "y"]), eta)
-    grid = fp.Grid([(-3.5, 3.5), (-3, 3)], [70, 60])
+    grid = fp.Grid([(-3.5, 3.5), (-3, 3)], [40, 36])
     st = sgd.transfer_operator(grid, "gaussian-chain").stationary()
     a, s = np.eye(2) - eta * m, eta**2 * np.diag([2.25, 1.0])
     c = solve_discrete_lyapunov(a, s)

@@ -83,8 +83,15 @@ def _descend(loss: SampleLoss, start: np.ndarray, bounds: np.ndarray | None) -> 
         columns = point[:, None]
         return float(loss.value(*columns)[0]), loss.gradient(*columns)[:, 0]
 
+    def stop_far_away(point: np.ndarray) -> None:
+        if bounds is None and np.abs(point).max() > FAR:
+            raise StopIteration
+
+    options: Any = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 2000}
     with np.errstate(all="ignore"):
-        end = minimize(height, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-15, "gtol": 1e-9})
+        end = minimize(
+            height, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options, callback=stop_far_away
+        )
     if bounds is None and (np.abs(end.x).max() > FAR or np.abs(end.jac).max() > 1e-4 * max(abs(end.fun), 1.0)):
         return None
     return (end.x, float(end.fun)) if np.isfinite(end.fun) else None
