@@ -29,7 +29,8 @@ from .formula import parse_condition
 from .problems import first_passage, solve
 from .run import CHAINS, build, model_settings
 from .runfile import RunFile
-from .study_report import COLUMNS, KEYS, NOTE, RESULTS, save_text, setting_name, summary, verdicts, write
+from .storage import write_text
+from .study_report import COLUMNS, KEYS, NOTE, RESULTS, setting_name, summary, verdicts, write
 from .tables import Comparison
 
 Report = Callable[[str, float], None]
@@ -84,7 +85,7 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
         if rows is None:
             rows = _setting(problem, spec, case.rate, batch)
             text = json.dumps({"mark": mark, "rows": rows})
-            save_text(path, text)
+            write_text(path, text)
         done += 1
         report(setting_name({"learning_rate": case.rate, "batch_size": batch}), done / len(settings))
         return rows

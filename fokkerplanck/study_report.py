@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._drawing import COLORS, LINES, styled
-from .storage import write_atomically
+from .storage import write_atomically, write_text
 from .tables import WIDTH, Comparison, with_error
 
 RESULTS = ("mean", "deviation", "W1", "se_W1", "W1_sampling", "escape", "se_escape", "escape_ratio")
@@ -114,8 +114,8 @@ def write(table: Comparison, sentences: Sequence[str], folder: Path, cell: float
     """study.csv, study.md and the figures that there are numbers for."""
     listed = "\n".join(f"- {v}" for v in sentences)
     files = [folder / "study.csv", folder / "study.md"]
-    save_text(files[0], table.to_csv())
-    save_text(files[1], f"{table.to_markdown()}\n{listed}\n")
+    write_text(files[0], table.to_csv())
+    write_text(files[1], f"{table.to_markdown()}\n{listed}\n")
     for name, column, label in (
         ("distance.png", "W1", "distance W1 to SGD"),
         ("escape.png", "escape", "mean steps to the target"),
@@ -125,15 +125,6 @@ def write(table: Comparison, sentences: Sequence[str], folder: Path, cell: float
             files.append(folder / name)
             write_atomically(files[-1], partial(figure.savefig, dpi=150))
     return tuple(files)
-
-
-def save_text(path: Path, text: str) -> None:
-    """Write a text file, at once or not at all."""
-
-    def write_text(name: str) -> None:
-        Path(name).write_text(text, encoding="utf-8")
-
-    write_atomically(path, write_text)
 
 
 @styled
