@@ -107,7 +107,8 @@ def solve(
     )
     if error > max(rtol, 1e-12) or stats["mass_error"] > max(error, 1e-12):
         worst = max(error, stats["mass_error"])
-        raise ConvergenceError(f"the error {worst:.1e} exceeds rtol = {rtol:g}; try method='uniformization'", result)
+        other = "uniformization" if eq.time_order == 1.0 else "stepping"
+        raise ConvergenceError(f"the error {worst:.1e} exceeds rtol = {rtol:g}; try method={other!r}", result)
     warn_of_resolution(stats)
     warn_of_walls(q, start, masses[-1])
     return result

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -85,7 +85,8 @@ class Region:
     """Where the eigenvalues of Q may be: Re <= 0, |Im| <= height, |z + rate| <= rate; real where `real`.
 
     The disc is Gershgorin's with the largest outflow; the height bounds the skew part of a generator, hence its numerical
-    range.
+    range. Where advection dominates, resolvents are huge far from the eigenvalues though these be real; `wide` then
+    keeps a contour out of the whole range.
     """
 
     real: bool
@@ -97,7 +98,11 @@ class Region:
         """The region of a generator: real for nonperiodic neighbour links in 1D and for detailed balance."""
         rate = float(q.outflow.max(initial=0.0))
         real = _chain(q) is not None or has_detailed_balance(q)
-        return cls(real, rate, 0.0 if real else min(advection_rate(q), rate))
+        return cls(real, rate, min(advection_rate(q), rate))
+
+    def wide(self) -> Region:
+        """The same without use of the eigenvalues being real."""
+        return replace(self, real=False)
 
     def opening(self, beta: float, digits: float, window: float, t: float) -> float:
         """The widest opening of a hyperbola whose tilted contour passes to the right of all poles z^beta = eigenvalue.
@@ -147,8 +152,11 @@ class Contour:
             fine = self._at(digits + 2.0, masses, times)
             error = np.abs(fine - coarse).sum(axis=1) + 1e-15 * np.abs(masses).sum()
             excess = float(error.max()) / self.rtol
-            if excess < 0.5 or digits >= MOST_DIGITS:
+            if excess < 0.5 or (digits >= MOST_DIGITS and not (self.region.real and excess > 1.0)):
                 return fine, error
+            if digits >= MOST_DIGITS:
+                self.region = self.region.wide()
+                return self.window(masses, times)
             digits, coarse = min(digits + max(math.log(excess) + 1.0, 2.0), MOST_DIGITS), fine
 
     def _at(self, digits: float, masses: np.ndarray, times: np.ndarray) -> np.ndarray:

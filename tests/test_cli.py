@@ -308,3 +308,9 @@ def test_the_command_as_a_process(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "fokkerplanck: `title` must be a string, got 3.\n"
+
+
+def test_module_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "fokkerplanck", "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "study" in done.stdout

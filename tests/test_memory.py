@@ -269,3 +269,18 @@ def test_bad_input():
         ValueError, match=r"`time_order` must be 1 for a mean passage time, got 0.5. Waiting makes it infinite"
     ):
         fp.first_passage(eq, fp.Grid((-1, 1), 20, "absorbing"))
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+@pytest.mark.parametrize("order", [0.8, 0.95])
+def test_real_spectrum_far_from_normal(order):
+    # the noise vanishes inside the box: eigenvalues are real, but resolvents are huge far from them. A contour that trusted
+    # the eigenvalues was off by 4.1 and refused
+    sgd = fp.SGD(fp.landscapes.two_datapoints().loss, 0.02, 1)
+    eq, grid = sgd.equation("subdiffusive", time_order=order), fp.Grid((-1, 4), 400)
+    start = fp.gaussian(0.5, 0.175)
+    contour = fp.solve(eq, grid, start, [10.0, 100.0])
+    assert contour.stats["error_estimate"] < 1e-6
+    assert contour.stats["min_density"] > -1e-6
+    steps = fp.solve(eq, grid, start, [10.0, 100.0], method="stepping", rtol=1e-3)
+    assert np.abs(contour.masses - steps.masses).sum(axis=1).max() < 2e-3
