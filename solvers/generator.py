@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -228,41 +229,59 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
     -------
     dict
         peclet: largest cell Peclet number |w| on links that carry more than 1e-6 of the mass; diffusion and
-        numerical_diffusion: D along the links and what upwinding adds to it, L |v| (coth(w/2) / 2 - 1/w), averaged over the
-        mass, at the worst of the times (beside jumps, which count as the diffusion that spreads the density as fast over
-        its width); added_diffusion: what a nearly degenerate tensor was widened by, as a share of its mean eigenvalue,
-        averaged likewise; order: 2, or 1 where the numerical part exceeds a tenth of D.
+        numerical_diffusion: D and what upwinding adds to it, L |v| (coth(w/2) / 2 - 1/w) on a link, averaged over the mass,
+        in the direction and at the time where the latter is largest beside the former (jumps count as the diffusion that
+        spreads the density as fast over its width); added_diffusion: what a nearly degenerate tensor was widened by, as a
+        share of its mean eigenvalue, averaged likewise; order: 2, or 1 where the numerical part exceeds a tenth of D.
     """
     half = [np.broadcast_to(w, q.grid.shape).ravel() for w in _half_widths(q.grid)]
     share = [np.asarray(m, dtype=float).ravel() for m in densities]
-    peclet = 0.0
-    physical, numerical = np.zeros(len(share)), np.zeros(len(share))
+    dim, peclet = q.grid.dim, 0.0
+    physical, numerical = np.zeros((len(share), dim, dim)), np.zeros((len(share), dim, dim))
     for link in q.links:
-        length = np.sqrt(
-            sum((abs(o) * (h[link.lower] + h[link.upper])) ** 2 for o, h in zip(link.offset, half, strict=True))
-        )
+        steps = [o * (h[link.lower] + h[link.upper]) for o, h in zip(link.offset, half, strict=True)]
+        length = np.sqrt(sum(step**2 for step in steps))
         width = np.sqrt(sum((2 * o * h) ** 2 for o, h in zip(link.offset, half, strict=True)))
         out, back = link.forward * width[link.lower], link.backward * width[link.upper]
         w, diffusion = _link_diffusion(out, back, length)
         added = np.maximum(0.5 * length * (out + back) - diffusion, 0.0)
         for i, p in enumerate(share):
             weight = 0.5 * (p[link.lower] + p[link.upper])
-            # sums, not dot products: threads of the linear algebra library would spin on vectors as short as these
-            physical[i] += (weight * diffusion).sum()
-            numerical[i] += (weight * added).sum()
+            for a, b in combinations_with_replacement(np.flatnonzero(link.offset), 2):
+                along = weight if dim == 1 else weight * (steps[a] * steps[b] / length**2)
+                # sums, not dot products: threads of the linear algebra library would spin on vectors as short as these
+                physical[i, b, a] += (along * diffusion).sum()
+                numerical[i, b, a] += (along * added).sum()
             peclet = max(peclet, float(w[weight > 1e-6].max(initial=0.0)))
     if q.jumps is not None:
-        physical += np.array([q.jumps.equivalent_diffusion(p) for p in share])
-    worst = int(np.argmax(numerical / np.maximum(physical, 1e-300)))
-    order = 1 if numerical[worst] > 0.1 * physical[worst] else 2
+        physical += np.array([q.jumps.equivalent_diffusion(p) for p in share])[:, None, None] * np.eye(dim)
+    beside = [_worst_direction(d, n) for d, n in zip(physical, numerical, strict=True)]
+    physical_part, numerical_part = max(beside, key=lambda pair: pair[1] / max(pair[0], 1e-300))
     added = 0.0 if q.added_diffusion is None else float(max((q.added_diffusion * p).sum() for p in share))
     return {
         "peclet": peclet,
-        "diffusion": float(physical[worst]),
-        "numerical_diffusion": float(numerical[worst]),
+        "diffusion": physical_part,
+        "numerical_diffusion": numerical_part,
         "added_diffusion": added,
-        "order": order,
+        "order": 1 if numerical_part > 0.1 * physical_part else 2,
     }
+
+
+def _worst_direction(physical: np.ndarray, numerical: np.ndarray) -> tuple[float, float]:
+    """D and the numerical diffusion, both symmetric (d, d) by their lower halves, where the second is largest beside the first.
+
+    That is the eigenvector of the largest eigenvalue of D^-1 N.
+    """
+    if len(physical) == 1:
+        return float(physical[0, 0]), float(numerical[0, 0])
+    scale = max(physical.trace(), numerical.trace(), 1e-300)
+    values, vectors = np.linalg.eigh(physical / scale)
+    added = (np.tril(numerical) + np.tril(numerical, -1).T) / scale
+    root = vectors / np.sqrt(np.maximum(values, 1e-12))
+    direction = root @ np.linalg.eigh(root.T @ added @ root)[1][:, -1]
+    direction /= np.linalg.norm(direction)
+    d = vectors * values @ vectors.T
+    return max(scale * float(direction @ d @ direction), 0.0), max(scale * float(direction @ added @ direction), 0.0)
 
 
 def _link_diffusion(out: np.ndarray, back: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

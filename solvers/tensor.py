@@ -6,7 +6,7 @@ that the backward operator is D : grad grad to second order, however rho_k chang
 
 The drift goes along the same links, m_k = rho_k e_k . F with the force F = D^-1 mu, which keeps detailed balance; where the
 noise is so nearly degenerate that this costs more numerical diffusion, relative to D, than upwinding along the axes would,
-it goes along the axes.
+or where the drift leaves the range of D, it goes along the axes.
 """
 
 from __future__ import annotations
@@ -144,8 +144,11 @@ def _share(
     """1.0 where the drift goes along the tensor's links, 0.0 where along the axes, (n,).
 
     Along the links where that adds less numerical diffusion, measured by D; but not where it would add more than half of
-    the tensor's own trace and more than the axes do, as happens with a drift across noise of rank one.
+    the tensor's own trace and more than the axes do, as happens with a drift across noise of rank one; and never where the
+    links cannot carry it, as no force drives a drift across the range of D.
     """
+    carried = np.einsum("nk,nki,nkj,jn->in", weights, offsets, offsets, force)
+    whole = np.abs(carried - drift).sum(axis=0) <= 1e-6 * np.abs(drift).sum(axis=0)
     by_d = np.einsum("nki,nij,nkj->nk", offsets, inverse, offsets)
     by_length = (offsets**2).sum(axis=2)
     on_links = weights * _excess(np.abs(np.einsum("nki,in->nk", offsets, force)))
@@ -153,7 +156,7 @@ def _share(
     better = (on_links * by_d).sum(axis=1) <= 2.0 * np.einsum("ni,nii->n", on_axes, inverse)
     length_added = (on_links * by_length).sum(axis=1)
     small = length_added <= np.maximum(0.5 * (weights * by_length).sum(axis=1), on_axes.sum(axis=1))
-    return np.where(better & small, 1.0, 0.0)
+    return np.where(better & small & whole, 1.0, 0.0)
 
 
 def _axis_excess(offsets: np.ndarray, weights: np.ndarray, drift: np.ndarray, axis: int) -> np.ndarray:
