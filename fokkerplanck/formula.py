@@ -27,6 +27,8 @@ FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", 
 CONSTANTS = ("pi",)
 MAX_LENGTH = 2000
 MAX_DEPTH = 60
+MAX_POWER = 1000  # of anything but a plain name
+MAX_BITS = 4000  # of an exact number
 
 _BINARY: dict[type, Callable] = {
     ast.Add: operator.add,
@@ -285,7 +287,24 @@ class _Reader:
                 right = _integer(right)  # w**2.0 is w*w, also for w < 0
             if left.is_number and left.is_negative and not right.is_integer:
                 raise self.refuse(node, "real", "a negative number to a power that is no integer")
+            if right.is_number and not left.is_Symbol:
+                return self.bounded_power(node, left, right)
         return function(left, right)
+
+    def bounded_power(self, node: ast.BinOp, left: Any, right: Any) -> Any:
+        """left ** right where sympy would write out every digit of an exact number: 2**-999999999 is 0.0 in floats."""
+        import sympy
+
+        coefficient = left if left.is_number else left.as_coeff_Mul()[0]
+        digits = max(coefficient.p.bit_length(), coefficient.q.bit_length()) if coefficient.is_Rational else 4
+        size = abs(float(right))
+        if size * digits <= MAX_BITS:
+            return left**right
+        if left.is_number:
+            return sympy.Float(float(left) ** float(right))
+        if coefficient in (1, -1) and size <= MAX_POWER:
+            return left**right
+        raise self.refuse(node, f"made of powers up to {MAX_POWER}, and of finite constants", "more")
 
     def call(self, node: ast.Call, depth: int) -> Any:
         if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS:

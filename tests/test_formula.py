@@ -111,6 +111,32 @@ HOSTILE = {
 }
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("(-2029)**(--5274*-181808)", 0.0),
+        ("2**-999999999 + w", 0.5),
+        ("(1000001/1000000)**1000000", 2.718280469095753),
+        ("sqrt(2)**-999999999", 0.0),
+        ("(2/3)**(1000000001/2)", 0.0),
+        ("w**999999999", 0.0),
+    ],
+)
+def test_exact_numbers_stay_small(text, value):
+    """Found by fuzzing: the value is a harmless float, the exact number behind it has millions of digits."""
+    start = time.process_time()
+    assert parse(text, ["w"])(0.5) == pytest.approx(value, rel=1e-9)
+    assert time.process_time() - start < 5.0
+
+
+@pytest.mark.parametrize("text", ["(2*w)**999999999", "(2*w)**-999999999", "(2*w + 4)**999999999", "((2*w)**900)**900"])
+def test_powers_that_would_write_out_millions_of_digits_are_refused(text):
+    start = time.process_time()
+    with pytest.raises(ValueError, match="`formula` must be made of powers up to 1000"):
+        parse(text, ["w"])
+    assert time.process_time() - start < 5.0
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda t: t[:20])
 def test_hostile_strings_are_refused_fast(text):
     start = time.perf_counter()
