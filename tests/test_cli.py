@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -289,14 +288,12 @@ def test_info_names_versions_and_folders():
         assert re.search(rf"^{word} ", result.stdout, re.M), word
 
 
-def test_help_is_quick_and_loads_nothing_heavy():
+def test_help_loads_nothing_heavy():
     code = (
         "import sys; from fokkerplanck.cli import app; app(['--help'], standalone_mode=False);"
         "print([m for m in ('sympy', 'matplotlib', 'xarray', 'pydantic', 'h5py', 'pandas') if m in sys.modules])"
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert time.perf_counter() - start < 5.0  # 0.6 s on an idle machine; the list below is the real check
     assert "run" in done.stdout
     assert "init" in done.stdout
     assert done.stdout.endswith("[]\n")
