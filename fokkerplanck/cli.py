@@ -1,7 +1,4 @@
-"""The command line: `fokkerplanck run`, `fokkerplanck init` and `fokkerplanck info`.
-
-Whatever is heavy is imported inside the commands, so that --help answers at once.
-"""
+"""The command line: `fokkerplanck run`, `study`, `validate`, `init` and `info`."""
 
 from __future__ import annotations
 
@@ -29,6 +26,10 @@ app = typer.Typer(
 
 INTERRUPTED = 130  # exit status
 
+LEGEND = (
+    "±: standard error. z: (mean - SGD's) in standard errors. W1: distance to SGD's density in units of the parameter.\n"
+)
+
 TEMPLATE = """# A run file: what `fokkerplanck run` computes. Formulas know + - * / **, pi, exp, log, sqrt, sin, cos,
 # tan, sinh, cosh, tanh, abs, softplus and sigmoid. Time is counted in steps of SGD.
 title = "Two datapoints"
@@ -47,7 +48,7 @@ replacement = true                # whether a sample may come twice in a batch
 
 [grid]
 bounds = [[-1, 4]]                # one pair an axis
-cells = [2000]                    # second order where a cell is small beside diffusion over drift
+cells = [8000]                    # second order where a cell is small beside diffusion over drift
 # width = "3e-4 + 0.01*(w-1)**2"  # in one dimension instead of cells: cells as wide as wished at each place
 boundary = "reflecting"           # or "absorbing", "periodic"; one word, or one an axis
 
@@ -57,13 +58,18 @@ deviation = 0.175
 
 [output]
 times = [10, 100, 1000]           # in steps
-models = ["first-order", "exact"] # exact: the density of SGD itself, step by step. Also "gaussian-chain", "second-order",
-                                  # "langevin", "levy" (needs stability = 1.5), "subdiffusive" (time_order = 0.8), "swarm"
-                                  # (strength = 0.1)
+models = ["first-order", "exact"] # exact: SGD itself, step by step, up to the smearing of the grid. Also
+                                  # "gaussian-chain", "second-order", "langevin", "levy" (needs stability = 1.5),
+                                  # "subdiffusive" (time_order = 0.8), "swarm" (strength = 0.1)
 
 [simulation]
 paths = 20000                     # of SGD itself, the reference
 seed = 1
+
+# [study]                         # what `fokkerplanck study` sweeps beside the learning rates of [sgd]: a list there
+# models = ["first-order", "second-order", "gaussian-chain"]
+# batch_size = [1]                # instead of the one of [sgd]
+# target = "w > 1.3"              # how long SGD takes to it, and each model
 
 # A drift and a diffusion of your own instead of [landscape], [sgd] and [simulation]:
 # [equation]
@@ -81,6 +87,8 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder for the results. Default: results/NAME.")] = None,
 ) -> None:
     """Solve what a run file asks for; write densities, a table and figures.
+
+    Of its models, "exact" is SGD itself up to the smearing of the grid; "SGD" in the table is the simulation.
 
     fokkerplanck run RESULT.nc repeats the run that wrote RESULT.nc: the same seed, settings and data, the same numbers.
     """
@@ -109,7 +117,8 @@ def study(
 ) -> None:
     """Hold models against SGD itself over learning rates and batch sizes; go on where an earlier run stopped.
 
-    With a table [network] in the file: train a deep linear network from saddle to saddle by SGD and its stand-ins.
+    Needs a table [study]; see examples/pit_study.toml, or what `fokkerplanck init` writes.
+    With a table [network] instead: train a deep linear network from saddle to saddle by SGD and its stand-ins.
     """
     with _refusals():
         from .deep_study import is_deep_study, read_deep_study, run_deep_study
@@ -262,10 +271,13 @@ def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
         if outcome.case.label:
             console.print(f"\n{outcome.case.label.capitalize()}", style="bold", markup=False)
         console.print(_rich_table(problem, outcome.comparison))
+        if outcome.ensemble is not None:
+            console.print(LEGEND, markup=False)
         sentences = verdicts(outcome, problem.grid)
         if sentences:
             sentences.append(_false_alarms(len(sentences), problem.grid.dim))
-        for sentence in [*sentences, *(f"Note: {note}" for note in outcome.notes)]:
+        about = f" on {outcome.case.label}" if len(outcomes) > 1 else ""
+        for sentence in [*sentences, *(f"Note{about}: {note}" for note in outcome.notes)]:
             console.print(sentence, markup=False)
 
 
@@ -297,7 +309,7 @@ def _cell(column: str, value: Any, names: tuple[str, ...]) -> str:
     if column in ("se_mean", "se_deviation"):
         return f"{value:.1e}" if value else ""
     if column == "z_mean":
-        return f"{value:+.1f}" if abs(value) < 1000 else f"{value:+.0e}"
+        return f"{value:+.1f}" if abs(value) < 1000 else f"{value:+.0f}"
     if column == "W1":
         return f"{value:.2g}"
     return f"{value:.5g}" if isinstance(value, float) else str(value)
