@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,7 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130  # exit status
+GRACE = 3.0  # seconds that compiled code has to come back after a signal
 
 LEGEND = (
     "±: standard error. z: (mean - SGD's) in standard errors. W1: distance to SGD's density in units of the parameter.\n"
@@ -120,7 +123,7 @@ def study(
     Needs a table [study]; see examples/pit_study.toml, or what `fokkerplanck init` writes.
     With a table [network] instead: train a deep linear network from saddle to saddle by SGD and its stand-ins.
     """
-    with _refusals():
+    with _refusals(later=", and the study goes on from there when started again"):
         from .deep_study import is_deep_study, read_deep_study, run_deep_study
         from .runfile import read_run_file
         from .study import run_study
@@ -188,7 +191,7 @@ def info() -> None:
 
 def main() -> None:
     """Entry point of the command `fokkerplanck`; whoever ends it by a signal finds whole files and no temporary ones."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _heed_signals(GRACE)
     try:
         app()
     except SystemExit as end:
@@ -199,8 +202,31 @@ def main() -> None:
         raise
 
 
+def _heed_signals(grace: float) -> None:
+    """Let SIGTERM interrupt as SIGINT does; so many seconds after either, end the process out of compiled code too.
+
+    There Python hears no signal. Files are replaced in one step: at worst a hidden temporary one is left, as after SIGKILL.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    ends = {signal.SIGINT, signal.SIGTERM}
+
+    def wait() -> None:
+        if hasattr(signal, "pthread_sigmask"):  # they are for the main thread, which may be holding them back
+            signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+        while os.read(reading, 1)[0] not in ends:
+            pass
+        time.sleep(grace)
+        os.write(2, b"fokkerplanck: interrupted in the middle of a computation; files are whole.\n")
+        os._exit(INTERRUPTED)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _refusals(later: str = "") -> Iterator[None]:
     """Bad input ends with status 2 and one sentence on stderr, anything unexpected with its traceback."""
     from .errors import ConvergenceError
 
@@ -212,7 +238,7 @@ def _refusals() -> Iterator[None]:
         typer.echo(f"fokkerplanck: {_one_line(error)}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        typer.echo("fokkerplanck: interrupted; files are whole, and a study goes on where it stopped.", err=True)
+        typer.echo(f"fokkerplanck: interrupted; files are whole{later}.", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
