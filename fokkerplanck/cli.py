@@ -29,9 +29,7 @@ app = typer.Typer(
 INTERRUPTED = 130  # exit status
 GRACE = 3.0  # seconds that compiled code has to come back after a signal
 
-LEGEND = (
-    "±: standard error. z: (mean - SGD's) in standard errors. W1: distance to SGD's density in units of the parameter.\n"
-)
+LEGEND = "±: standard error. z: (mean - SGD's) in standard errors. W1: distance to SGD's density in units of the parameter.\n"
 
 TEMPLATE = """# A run file: what `fokkerplanck run` computes. Formulas know + - * / **, pi, exp, log, sqrt, sin, cos,
 # tan, sinh, cosh, tanh, abs, softplus and sigmoid. Time is counted in steps of SGD.
@@ -137,6 +135,8 @@ def study(
             result = work(asked, folder, report)
         typer.echo(result.report())
         typer.echo(f"\n{len(result.files)} files in {folder}: " + ", ".join(path.name for path in result.files))
+        if (folder / "points").is_dir():
+            typer.echo("In its folder points/: what is finished, one file a setting, for a study that goes on.")
 
 
 @app.command()
