@@ -136,7 +136,7 @@ def study(
         typer.echo(result.report())
         typer.echo(f"\n{len(result.files)} files in {folder}: " + ", ".join(path.name for path in result.files))
         if (folder / "points").is_dir():
-            typer.echo("In its folder points/: what is finished, one file a setting, for a study that goes on.")
+            typer.echo("In its folder points/: the finished settings, from which a study goes on.")
 
 
 @app.command()

@@ -21,12 +21,12 @@ KEYS = ("learning_rate", "batch_size", "model", "t")
 COLUMNS = (*KEYS, *RESULTS, "edge", "reference")
 
 NOTE = (
-    "exact: the density of SGD by the transfer operator, SGD: its simulation. W1: 1-Wasserstein distance to the density of SGD at time t, summed over the axes, with its standard error (se_) and "
-    "what sampling alone would give (_sampling) where paths take part. escape: mean steps from the start to the target; "
-    "escape_ratio: over that of SGD. edge: learning rate times the largest curvature where SGD carries mass at some time: a "
-    "diffusion needs it much below 2. reference: what stands for SGD, the transfer operator, or the simulation where the grid "
-    "is too coarse for the operator. nan: an escape too rare for double precision. Densities are even inside "
-    "a cell: a W1 below a cell means nothing."
+    "exact: the density of SGD by the transfer operator, SGD: its simulation. W1: 1-Wasserstein distance to the density of "
+    "SGD at time t, summed over the axes, with its standard error (se_) and what sampling alone would give (_sampling) where "
+    "paths take part. escape: mean steps from the start to the target; escape_ratio: over that of SGD. edge: learning rate "
+    "times the largest curvature where SGD carries mass at some time: a diffusion needs it much below 2. reference: what "
+    "stands for SGD, the transfer operator, or the simulation where the grid is too coarse for the operator. nan: an escape "
+    "too rare for double precision. Densities are even inside a cell: a W1 below a cell means nothing."
 )
 CLOSE = 0.05  # of the spread: a W1 below it is agreement
 TRUE = ("exact", "SGD")  # the transfer operator, and the simulation
@@ -46,8 +46,8 @@ def verdicts(rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
         if group[0]["reference"] == "simulation":
             off = next(row["W1"] for row in group if row["model"] == "SGD")
             sentences.append(
-                f"{name}: the grid is too coarse for exact SGD, the transfer operator (W1 of {off:.2g} to simulated SGD), so that "
-                "the models are held against the simulation, and may be off by the grid alone. Take more cells."
+                f"{name}: the grid is too coarse for exact SGD, the transfer operator (W1 of {off:.2g} to simulated SGD), "
+                "so that the models are held against the simulation, and may be off by the grid alone. Take more cells."
             )
         coarse = _escape_on_grid(name, group)
         whose = "simulated SGD" if coarse else "exact SGD"
@@ -63,8 +63,8 @@ def _escape_on_grid(name: str, group: Sequence[dict[str, Any]]) -> list[str]:
         return []
     seen = with_error(true["SGD"]["escape"], true["SGD"]["se_escape"])
     return [
-        f"{name}: on this grid exact SGD takes {true['exact']['escape']:.4g} steps to the target, simulated {seen}: the simulation "
-        "counts. More cells in and around the target bring the two together."
+        f"{name}: on this grid exact SGD takes {true['exact']['escape']:.4g} steps to the target, simulated {seen}: the "
+        "simulation counts. More cells in and around the target bring the two together."
     ]
 
 
@@ -112,12 +112,13 @@ def summary(table: Comparison, sentences: Sequence[str]) -> str:
     for row in (dict(zip(table.columns, r, strict=True)) for r in table.rows):
         if row["t"] == last:
             shown = {name: row[name] for name in names}
-            shown["W1"] = None if row["model"] == "exact" else with_error(row["W1"], row["se_W1"])
+            shown["W1"] = None if row["model"] == "exact" else row["W1"]
             shown["escape"] = with_error(row["escape"], row["se_escape"])
             rows.append(tuple(shown.values()))
     short = Comparison(tuple(names.values()), tuple(rows), keys=("rate", "batch", "model"))
     lines = [textwrap.fill(sentence, WIDTH, subsequent_indent="  ") for sentence in sentences]
-    title = f"Distance to SGD at t = {last:g}, and mean steps to the target (every time: study.csv)"
+    title = f"Distance W1 to SGD at t = {last:g}, mean steps to the target, ratio to SGD's"
+    title += "\n(edge: learning rate times largest curvature; errors, other times: study.csv)"
     return "\n".join([*lines, "", title, "", repr(short)])
 
 

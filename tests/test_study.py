@@ -130,21 +130,19 @@ def test_sentences():
     seen = {**same, "model": "SGD", "escape": 22.74, "escape_ratio": 1.0, "se_escape": 0.28, "W1": 0.0}
     rows = [{**same, "model": name, "W1": w1, "W1_sampling": chance, "escape_ratio": ratio} for name, w1, chance, ratio in (
         ("a", 0.01, 0.0, None), ("b", 0.3, 0.0, 1.1), ("c", 0.3, 0.31, 3.0), ("d", 0.3, 0.0, float("inf")),
-        ("e", 0.3, 0.0, float("nan")),
-        ("f", 0.08, 0.0, None))]  # fmt: skip
+        ("e", 0.3, 0.0, float("nan")), ("f", 0.08, 0.0, None))]  # fmt: skip
     said = verdicts([sgd, seen, *rows])
     start = "learning rate 0.4, full batch"
+    off = "the density at t = 50 is off from exact SGD (W1 is 0.3 of its spread)"
     assert said == (
         f"{start}: on this grid exact SGD takes 19.3 steps to the target, simulated 22.74 ± 0.28: the simulation counts. More "
         "cells in and around the target bring the two together.",
         f"{start}, a: the density at t = 50 agrees with exact SGD (within a cell).",
-        f"{start}, b: the density at t = 50 is off from exact SGD (W1 is 0.3 of its spread), but its escape takes as long as simulated SGD, "
-        "within 25%.",
-        f"{start}, c: the density at t = 50 agrees with exact SGD (within sampling), but its escape takes 3 times as long as simulated SGD.",
-        f"{start}, d: the density at t = 50 is off from exact SGD (W1 is 0.3 of its spread), and part of it never arrives at the "
-        "target.",
-        f"{start}, e: the density at t = 50 is off from exact SGD (W1 is 0.3 of its spread), and its escape is too rare for double "
-        "precision.",
+        f"{start}, b: {off}, but its escape takes as long as simulated SGD, within 25%.",
+        f"{start}, c: the density at t = 50 agrees with exact SGD (within sampling), but its escape takes 3 times as long as "
+        "simulated SGD.",
+        f"{start}, d: {off}, and part of it never arrives at the target.",
+        f"{start}, e: {off}, and its escape is too rare for double precision.",
         f"{start}, f: the density at t = 50 cannot be told from exact SGD on this grid (W1 0.08, a cell 0.1; take more cells).",
     )
 
