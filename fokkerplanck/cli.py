@@ -286,7 +286,7 @@ def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
     """Title, and for each learning rate its table, verdicts and notes; 80 columns wide where stdout is no terminal."""
     from rich.console import Console
 
-    from .run import verdicts
+    from .verdicts import verdicts
 
     console = Console(highlight=False)
     if not console.is_terminal:

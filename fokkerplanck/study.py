@@ -27,8 +27,8 @@ from .density import initial_masses
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
 from .formula import parse_condition
 from .problems import first_passage, solve
-from .run import CHAINS, build, model_settings
-from .runfile import RunFile
+from .run import build, model_of, model_settings, settings_keys
+from .runfile import RunFile, naming
 from .storage import write_text
 from .study_report import COLUMNS, KEYS, NOTE, RESULTS, TRUE, setting_name, summary, verdicts, write
 from .tables import Comparison
@@ -111,9 +111,9 @@ def _check_models(problem: Any, spec: Any) -> None:
     """Refuse an unknown model, target or batch before the work."""
     for batch in _batches(spec):
         sgd = _descent(problem, spec, problem.cases[0].rate, batch)
-        for model in spec.study.models:
-            if model not in CHAINS:
-                sgd.equation(model, **model_settings(model, spec.study, problem.grid))
+        with naming(**settings_keys("study")):
+            for model in spec.study.models:
+                model_of(sgd, model, spec.study, problem.grid)
     if spec.study.target is not None:
         parse_condition(spec.study.target, problem.names, name="study.target")
 

@@ -74,10 +74,14 @@ def test_study_over_batches_and_other_models(tmp_path):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (('["first-order", "second-order", "gaussian-chain"]', '["firstorder"]'), "`model` must be"),
+        (
+            ('["first-order", "second-order", "gaussian-chain"]', '["firstorder"]'),
+            "`study.models` must be .*'gaussian-chain', got 'firstorder'. Did you mean",
+        ),
         (('target = "w > 1.3"', 'target = "v > 1.3"'), "`study.target` must be"),
         (("batch_size = [1]", "batch_size = [0]"), "`batch_size` must be|`study.batch_size` must be"),
         (("batch_size = [1]", "batch_sizes = [1]"), "`study.batch_sizes` must be .*Did you mean 'batch_size'"),
+        (("batch_size = [1]", "learning_rates = [0.1]"), r"Did you mean 'learning_rate' under \[sgd\]\?"),
     ],
 )
 def test_bad_studies_are_refused(tmp_path, change, text):
