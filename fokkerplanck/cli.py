@@ -1,13 +1,12 @@
-"""The command line: `fokkerplanck run`, `fokkerplanck init` and `fokkerplanck info`.
-
-Whatever is heavy is imported inside the commands, so that --help answers at once.
-"""
+"""The command line: `fokkerplanck run`, `study`, `validate`, `init` and `info`."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +27,9 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130  # exit status
+GRACE = 3.0  # seconds that compiled code has to come back after a signal
+
+LEGEND = "±: standard error. z: (mean - SGD's) in standard errors. W1: distance to SGD's density in units of the parameter.\n"
 
 TEMPLATE = """# A run file: what `fokkerplanck run` computes. Formulas know + - * / **, pi, exp, log, sqrt, sin, cos,
 # tan, sinh, cosh, tanh, abs, softplus and sigmoid. Time is counted in steps of SGD.
@@ -47,7 +49,7 @@ replacement = true                # whether a sample may come twice in a batch
 
 [grid]
 bounds = [[-1, 4]]                # one pair an axis
-cells = [2000]                    # second order where a cell is small beside diffusion over drift
+cells = [8000]                    # second order where a cell is small beside diffusion over drift
 # width = "3e-4 + 0.01*(w-1)**2"  # in one dimension instead of cells: cells as wide as wished at each place
 boundary = "reflecting"           # or "absorbing", "periodic"; one word, or one an axis
 
@@ -57,13 +59,18 @@ deviation = 0.175
 
 [output]
 times = [10, 100, 1000]           # in steps
-models = ["first-order", "exact"] # exact: the density of SGD itself, step by step. Also "gaussian-chain", "second-order",
-                                  # "langevin", "levy" (needs stability = 1.5), "subdiffusive" (time_order = 0.8), "swarm"
-                                  # (strength = 0.1)
+models = ["first-order", "exact"] # exact: SGD itself, step by step, up to the smearing of the grid. Also
+                                  # "gaussian-chain", "second-order", "langevin", "levy" (needs stability = 1.5),
+                                  # "subdiffusive" (time_order = 0.8), "swarm" (strength = 0.1)
 
 [simulation]
 paths = 20000                     # of SGD itself, the reference
 seed = 1
+
+# [study]                         # what `fokkerplanck study` sweeps beside the learning rates of [sgd]: a list there
+# models = ["first-order", "second-order", "gaussian-chain"]
+# batch_size = [1]                # instead of the one of [sgd]
+# target = "w > 1.3"              # how long SGD takes to it, and each model
 
 # A drift and a diffusion of your own instead of [landscape], [sgd] and [simulation]:
 # [equation]
@@ -81,6 +88,8 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder for the results. Default: results/NAME.")] = None,
 ) -> None:
     """Solve what a run file asks for; write densities, a table and figures.
+
+    Of its models, "exact" is SGD itself up to the smearing of the grid; "SGD" in the table is the simulation.
 
     fokkerplanck run RESULT.nc repeats the run that wrote RESULT.nc: the same seed, settings and data, the same numbers.
     """
@@ -109,9 +118,10 @@ def study(
 ) -> None:
     """Hold models against SGD itself over learning rates and batch sizes; go on where an earlier run stopped.
 
-    With a table [network] in the file: train a deep linear network from saddle to saddle by SGD and its stand-ins.
+    Needs a table [study]; see examples/pit_study.toml, or what `fokkerplanck init` writes.
+    With a table [network] instead: train a deep linear network from saddle to saddle by SGD and its stand-ins.
     """
-    with _refusals():
+    with _refusals(later=", and the study goes on from there when started again"):
         from .deep_study import is_deep_study, read_deep_study, run_deep_study
         from .runfile import read_run_file
         from .study import run_study
@@ -125,6 +135,8 @@ def study(
             result = work(asked, folder, report)
         typer.echo(result.report())
         typer.echo(f"\n{len(result.files)} files in {folder}: " + ", ".join(path.name for path in result.files))
+        if (folder / "points").is_dir():
+            typer.echo("In its folder points/: the finished settings, from which a study goes on.")
 
 
 @app.command()
@@ -179,7 +191,7 @@ def info() -> None:
 
 def main() -> None:
     """Entry point of the command `fokkerplanck`; whoever ends it by a signal finds whole files and no temporary ones."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _heed_signals(GRACE)
     try:
         app()
     except SystemExit as end:
@@ -190,8 +202,31 @@ def main() -> None:
         raise
 
 
+def _heed_signals(grace: float) -> None:
+    """Let SIGTERM interrupt as SIGINT does; so many seconds after either, end the process out of compiled code too.
+
+    There Python hears no signal. Files are replaced in one step: at worst a hidden temporary one is left, as after SIGKILL.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    ends = {signal.SIGINT, signal.SIGTERM}
+
+    def wait() -> None:
+        if hasattr(signal, "pthread_sigmask"):  # they are for the main thread, which may be holding them back
+            signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+        while os.read(reading, 1)[0] not in ends:
+            pass
+        time.sleep(grace)
+        os.write(2, b"fokkerplanck: interrupted in the middle of a computation; files are whole.\n")
+        os._exit(INTERRUPTED)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _refusals(later: str = "") -> Iterator[None]:
     """Bad input ends with status 2 and one sentence on stderr, anything unexpected with its traceback."""
     from .errors import ConvergenceError
 
@@ -203,7 +238,7 @@ def _refusals() -> Iterator[None]:
         typer.echo(f"fokkerplanck: {_one_line(error)}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        typer.echo("fokkerplanck: interrupted; files are whole, and a study goes on where it stopped.", err=True)
+        typer.echo(f"fokkerplanck: interrupted; files are whole{later}.", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -251,7 +286,7 @@ def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
     """Title, and for each learning rate its table, verdicts and notes; 80 columns wide where stdout is no terminal."""
     from rich.console import Console
 
-    from .run import verdicts
+    from .verdicts import verdicts
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -262,10 +297,13 @@ def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
         if outcome.case.label:
             console.print(f"\n{outcome.case.label.capitalize()}", style="bold", markup=False)
         console.print(_rich_table(problem, outcome.comparison))
+        if outcome.ensemble is not None:
+            console.print(LEGEND, markup=False)
         sentences = verdicts(outcome, problem.grid)
         if sentences:
             sentences.append(_false_alarms(len(sentences), problem.grid.dim))
-        for sentence in [*sentences, *(f"Note: {note}" for note in outcome.notes)]:
+        about = f" on {outcome.case.label}" if len(outcomes) > 1 else ""
+        for sentence in [*sentences, *(f"Note{about}: {note}" for note in outcome.notes)]:
             console.print(sentence, markup=False)
 
 
@@ -297,7 +335,7 @@ def _cell(column: str, value: Any, names: tuple[str, ...]) -> str:
     if column in ("se_mean", "se_deviation"):
         return f"{value:.1e}" if value else ""
     if column == "z_mean":
-        return f"{value:+.1f}" if abs(value) < 1000 else f"{value:+.0e}"
+        return f"{value:+.1f}" if abs(value) < 1000 else f"{value:+.0f}"
     if column == "W1":
         return f"{value:.2g}"
     return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -38,6 +38,16 @@ _BINARY: dict[type, Callable] = {
     ast.Pow: operator.pow,
 }
 _COMPARE: dict[type, Callable] = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
+_SIGNS: dict[type, str] = {
+    ast.BitXor: "^", ast.BitAnd: "&", ast.BitOr: "|", ast.Mod: "%", ast.FloorDiv: "//", ast.MatMult: "@",
+    ast.LShift: "<<", ast.RShift: ">>", ast.Invert: "~",
+}  # fmt: skip
+_MISSED = {  # functions that others have
+    "relu": "relu(z) is (z + abs(z))/2.",
+    "max": "max(a, b) is (a + b + abs(a - b))/2.",
+    "min": "min(a, b) is (a + b - abs(a - b))/2.",
+    "ln": "log is the natural logarithm.",
+}
 _FLOAT: dict[str, Callable[[float], float]] = {
     **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
     "abs": abs,
@@ -176,8 +186,9 @@ class _Reader:
         self.name, self.text, self.names = name, text, names
         if len(text) > MAX_LENGTH:
             raise bad_value(name, f"at most {MAX_LENGTH} characters long", f"{len(text)} characters")
+        self.line = text.replace("\n", " ").replace("\r", " ")
         try:
-            self.tree = ast.parse(text.replace("\n", " ").replace("\r", " "), mode="eval")
+            self.tree = ast.parse(self.line, mode="eval")
         except SyntaxError as error:
             then = "Write ** for powers and * for products."
             raise bad_value(name, "a formula", f"{text} (unreadable at column {error.offset or 1})", then) from None
@@ -308,14 +319,24 @@ class _Reader:
 
     def call(self, node: ast.Call, depth: int) -> Any:
         if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS:
-            word = node.func.id if isinstance(node.func, ast.Name) else _kind(node.func)
-            raise self.refuse(node, f"made of the functions {', '.join(FUNCTIONS)}", word, _closest(word, FUNCTIONS))
+            word = ast.get_source_segment(self.line, node.func) or _kind(node.func)
+            rule = f"made of the functions {', '.join(FUNCTIONS)}"
+            raise self.refuse(node, rule, f"{word!r}", self.no_function(node.func, word))
         if node.keywords or len(node.args) != 1 or isinstance(node.args[0], ast.Starred):
             raise self.refuse(node, "made of functions of one argument", f"{node.func.id} called otherwise")
         argument = self.number(node.args[0], depth + 1)
         if argument.is_number:
             self.check_constant(node, lambda: _FLOAT[node.func.id](float(argument)))  # type: ignore[attr-defined]
         return self.symbolic.FUNCTIONS[node.func.id](argument)
+
+    def no_function(self, called: ast.expr, word: str) -> str:
+        """What to write for a call of something else: mostly a product without its sign."""
+        if isinstance(called, ast.BinOp):
+            return "It is no function; write * between the factors of a product."
+        if isinstance(called, ast.Constant) or word in (*self.names, *CONSTANTS):
+            return f"It is no function; write {word}*( for a product."
+        close = difflib.get_close_matches(word, FUNCTIONS, n=1, cutoff=0.5)
+        return _MISSED.get(word) or (f"Did you mean {close[0]!r}?" if close else "")
 
 
 def _integer(value: Any) -> Any:
@@ -326,5 +347,8 @@ def _integer(value: Any) -> Any:
 
 def _kind(node: ast.AST) -> str:
     """A readable name for a syntax node that has no place in a formula."""
-    shown = type(getattr(node, "op", node)).__name__
+    kind = type(getattr(node, "op", node))
+    if kind in _SIGNS:
+        return f"{_SIGNS[kind]!r}"
+    shown = kind.__name__
     return "".join(" " + c.lower() if c.isupper() else c for c in shown).strip()

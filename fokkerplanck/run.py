@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import difflib
 import os
 import shutil
 import tempfile
@@ -28,6 +28,7 @@ from .results import Solution, Stationary
 from .runfile import Box, Equation, Landscape, RunFile, RunSpec, Start, naming
 from .storage import save_solution, uninterrupted, write_text
 from .tables import Comparison
+from .verdicts import chain_notes
 
 if TYPE_CHECKING:
     from .montecarlo.ensemble import Ensemble
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from .sgd.chain import StationaryChain
 
 Report = Callable[[str, float], None]  # what is being done, and the share of the whole that is done
-SMEARED = 0.1  # of the noise of a step: what a grid may add to it without a note
-RESOLVED = 0.02  # of a cell: differences below it lie within what the grid leaves open
 CHAINS = ("exact", "gaussian-chain")
 MODEL_SETTINGS = ("temperature", "stability", "scale", "time_order", "strength")
 CURVE_POINTS = {1: 40, 2: 15, 3: 0}  # times at which moments are drawn between the output times, by dimension
@@ -156,13 +155,23 @@ def _descent_cases(run: RunFile, landscape: Landscape, grid: Grid) -> tuple[Call
     for rate in settings.learning_rate:
         with naming(**settings_keys("output"), learning_rate="sgd.learning_rate", batch_size="sgd.batch_size"):
             sgd = SGD(loss, rate, settings.batch_size, settings.replacement)
-            models = {name: _model(sgd, name, run.spec.output, grid) for name in run.spec.output.models}
+            models = {name: model_of(sgd, name, run.spec.output, grid) for name in run.spec.output.models}
             cases.append(Case(rate, models, sgd))
     return loss.value, cases
 
 
-def _model(sgd: SGD, name: str, settings: Any, grid: Grid) -> FokkerPlanck | None:
-    return None if name in CHAINS else sgd.equation(name, **model_settings(name, settings, grid))
+def model_of(sgd: SGD, name: str, settings: Any, grid: Grid) -> FokkerPlanck | None:
+    """The equation of a model that a run file names, or None for the transfer operators."""
+    from .sgd.models import VALID_WHEN
+
+    if name in CHAINS:
+        return None
+    known = (*VALID_WHEN, *CHAINS)
+    if name not in known and name != "central-flow":
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        then = f"Did you mean {close[0]!r}?" if close else ""
+        raise bad_value("model", f"one of {', '.join(map(repr, known))}", name, then)
+    return sgd.equation(name, **model_settings(name, settings, grid))
 
 
 def model_settings(name: str, section: Any, grid: Grid) -> dict[str, Any]:
@@ -280,27 +289,11 @@ def _compute_model(problem: Problem, outcome: Outcome, model: str, report: Calla
             "where the loss is smallest in the box."
         )
     if eq is None:
-        outcome.notes += [f"{model}: {note}" for note in _chain_notes(outcome.solutions[model])]
+        outcome.notes += [f"{model}: {note}" for note in chain_notes(outcome.solutions[model])]
     with _noting(outcome.notes, f"{model}, stationary density"):
         found = _stationary(question, problem.p0, model, outcome.notes)
     if found is not None:
         outcome.stationary[model] = found
-
-
-def _chain_notes(sol: Solution) -> list[str]:
-    """What to know about the grid of a transfer operator, where it matters."""
-    notes = []
-    noise, smearing = (np.array(sol.stats[key]) for key in ("noise", "smearing"))
-    if (smearing > SMEARED * noise).any():
-        axis = int(np.argmax(smearing - SMEARED * noise))
-        notes.append(
-            f"the grid adds a variance of {smearing[axis]:.2g} a step to the {noise[axis]:.2g} of SGD "
-            "(averages over the last density). Take more cells."
-        )
-    if sol.stats["clamped"] > 1e-3:
-        met = sol.stats["clamped"]
-        notes.append(f"a path met a reflecting wall {met:.2g} times on average. Take wider bounds.")
-    return notes
 
 
 def _stationary(question: Callable[..., Any], p0: Any, model: str, notes: list[str]) -> Any:
@@ -354,41 +347,6 @@ def table(outcomes: list[Outcome]) -> Comparison:
     rows = tuple((o.case.rate, *row) for o, part in zip(outcomes, parts, strict=True) for row in part.rows)
     first = parts[0]
     return Comparison(("learning_rate", *first.columns), rows, first.note, ("learning_rate", *first.keys))
-
-
-def verdicts(outcome: Outcome, grid: Grid, limit: float = 3.0) -> list[str]:
-    """One plain sentence for each time and model: whether it agrees with SGD, and by how much it does not."""
-    tab = outcome.comparison
-    if outcome.ensemble is None or tab is None:
-        return []
-    rows = [dict(zip(tab.columns, row, strict=True)) for row in tab.rows]
-    sentences = []
-    for t in dict.fromkeys(row["t"] for row in rows):
-        here = [row for row in rows if row["t"] == t]
-        truth = {row["axis"]: row for row in here if row["model"] == "SGD"}
-        for model in outcome.solutions:
-            gaps = [g for row in here if row["model"] == model for g in _gaps(row, truth[row["axis"]], grid)]
-            sentences.append(f"t = {t:g}: {model} {_verdict(max(gaps), limit)}")
-    return sentences
-
-
-def _gaps(row: dict[str, Any], truth: dict[str, Any], grid: Grid) -> list[tuple[float, str]]:
-    """Distance in standard errors of mean and deviation; 0 where the grid cannot tell two values apart."""
-    cell = float(grid.widths[row["axis"]].min())
-    gaps = []
-    for moment in ("mean", "deviation"):
-        apart, error = abs(row[moment] - truth[moment]), truth[f"se_{moment}"] or 0.0
-        size = apart / error if error > 0.0 else math.inf
-        gaps.append((size if apart > RESOLVED * cell else 0.0, moment))
-    return gaps
-
-
-def _verdict(gap: tuple[float, str], limit: float) -> str:
-    size, moment = gap
-    if size <= limit:
-        return f"agrees with SGD within {limit:g} standard errors."
-    shown = f"{size:.1f}" if size < 10.0 else f"{size:.0f}" if size < 1000.0 else "more than 1000"
-    return f"is off by {shown} standard errors in the {moment}."
 
 
 def write(problem: Problem, outcomes: list[Outcome], tab: Comparison, folder: Path, report: Report) -> list[Path]:

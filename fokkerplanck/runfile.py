@@ -5,7 +5,6 @@ Every complaint is one sentence, "`grid.cells` must be RULE, got VALUE.", follow
 
 from __future__ import annotations
 
-import csv
 import difflib
 import itertools
 import math
@@ -22,6 +21,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
+from .csv_data import read_csv, select
 from .errors import bad_value
 
 
@@ -246,6 +246,13 @@ SECTIONS: dict[str, type[BaseModel]] = {
 }
 
 
+OTHER_WORDS = {  # what newcomers write, and what is meant
+    "initial": "start", "init": "start", "model": "landscape", "loss": "landscape", "mesh": "grid", "domain": "grid",
+    "monte_carlo": "simulation", "lr": "learning_rate", "rate": "learning_rate", "eta": "learning_rate",
+    "batch": "batch_size", "std": "deviation", "sigma": "deviation",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class RunFile:
     """A run file that was read and checked.
@@ -276,7 +283,7 @@ class RunFile:
         landscape = self.spec.landscape
         assert landscape is not None
         if isinstance(landscape.data, str):
-            return _select(read_csv(self._below(landscape.data)), landscape)
+            return select(read_csv(self._below(landscape.data)), landscape)
         for key in ("columns", "where"):
             if getattr(landscape, key) is not None:
                 raise bad_value(f"landscape.{key}", "left out where data are given in place", getattr(landscape, key))
@@ -343,7 +350,7 @@ def read_toml(file: Path) -> dict[str, Any]:
     except RecursionError:
         raise bad_value("FILE", "nested less deeply", str(file)) from None
     except ValueError as error:  # tomllib's own, or a number of thousands of digits
-        raise bad_value("FILE", "valid TOML", f"{file} with an error: {error}") from None
+        raise bad_value("FILE", "valid TOML", str(error), f"That is in {file}.") from None
 
 
 def _sentence(
@@ -364,10 +371,24 @@ def _sentence(
         return bad_value(name, "given", "no such key", then)
     if first["type"] == "extra_forbidden":
         known = sorted(model.model_fields)
-        close = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)
-        then = f"Did you mean {close[0]!r}?" if close else ""
+        then = _suggestion(place[-1], known, sections)
         return bad_value(name, f"one of {', '.join(known)}", place[-1], then)
     return bad_value(name, f"a table [{name}]", value)
+
+
+def _suggestion(word: str, known: list[str], sections: Mapping[str, type[BaseModel]]) -> str:
+    """Which of the known keys is meant, or which key of another table."""
+    close = _nearest(word, known)
+    if close:
+        return f"Did you mean {close!r}?"
+    elsewhere = ((name, _nearest(word, list(section.model_fields))) for name, section in sections.items())
+    return next((f"Did you mean {close!r} under [{name}]?" for name, close in elsewhere if close), "")
+
+
+def _nearest(word: str, known: list[str]) -> str | None:
+    if OTHER_WORDS.get(word) in known:
+        return OTHER_WORDS[word]
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.65)), None)
 
 
 def _check_sections(spec: RunSpec) -> None:
@@ -400,59 +421,6 @@ def _check_start(start: Start) -> None:
     if given not in allowed:
         rule = "mean with deviation or covariance, a point, or low with high"
         raise bad_value("start", rule, " and ".join(sorted(given)) or "an empty table")
-
-
-def read_csv(path: Path) -> dict[str, np.ndarray]:
-    """The columns of a CSV file with a header; lines that begin with # are comments."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = [(i, line) for i, line in enumerate(file, 1) if line.strip() and not line.startswith("#")]
-        rows = list(csv.reader(line for _, line in lines))
-    except UnicodeDecodeError:
-        raise bad_value("landscape.data", "a text file in UTF-8", path.name) from None
-    except csv.Error as error:
-        raise bad_value("landscape.data", "a CSV file", f"{path.name} with an error: {error}") from None
-    if len(rows) < 2:
-        raise bad_value("landscape.data", "a CSV file with a header and rows", path.name)
-    header = [name.strip() for name in rows[0]]
-    table = []
-    for (number, _), row in zip(lines[1:], rows[1:], strict=True):
-        if len(row) != len(header):
-            then = f"{path.name} has them in its header."
-            raise bad_value("landscape.data", f"{len(header)} columns wide", f"{len(row)} in line {number}", then)
-        table.append([_entry(text, path, number) for text in row])
-    return dict(zip(header, np.array(table).T, strict=True))
-
-
-def _entry(text: str, path: Path, line: int) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        then = "Code words as numbers, fill or remove missing entries."
-        raise bad_value("landscape.data", "finite numbers throughout", f"{text!r} in line {line} of {path.name}", then)
-    return value
-
-
-def _select(table: dict[str, np.ndarray], landscape: Landscape) -> dict[str, np.ndarray]:
-    """The rows that `where` keeps, of the columns that `columns` names (default: those that occur in the loss)."""
-    from .formula import parse_condition
-
-    if landscape.where is not None:
-        keep = parse_condition(landscape.where, list(table), name="landscape.where")(*table.values())
-        if not keep.any():
-            raise bad_value("landscape.where", "true for some rows", landscape.where)
-        table = {name: column[keep] for name, column in table.items()}
-    if landscape.columns is None:
-        words = set(re.findall(r"[A-Za-z_]\w*", landscape.loss))
-        return {name: column for name, column in table.items() if name in words}
-    for key, name in landscape.columns.items():
-        if name not in table:
-            close = difflib.get_close_matches(name, table, n=1, cutoff=0.5)
-            then = f"Did you mean {close[0]!r}?" if close else ""
-            raise bad_value(f"landscape.columns.{key}", f"one of {', '.join(table)}", name, then)
-    return {key: table[name] for key, name in landscape.columns.items()}
 
 
 @contextmanager

@@ -27,10 +27,10 @@ from .density import initial_masses
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
 from .formula import parse_condition
 from .problems import first_passage, solve
-from .run import CHAINS, build, model_settings
-from .runfile import RunFile
+from .run import build, model_of, model_settings, settings_keys
+from .runfile import RunFile, naming
 from .storage import write_text
-from .study_report import COLUMNS, KEYS, NOTE, RESULTS, setting_name, summary, verdicts, write
+from .study_report import COLUMNS, KEYS, NOTE, RESULTS, TRUE, setting_name, summary, verdicts, write
 from .tables import Comparison
 
 Report = Callable[[str, float], None]
@@ -55,7 +55,7 @@ class StudyResult:
     files: tuple[Path, ...]
 
     def report(self) -> str:
-        """The last time in short, and the verdicts, in lines of 80 characters."""
+        """The verdicts, and the last time in short, in lines of 80 characters."""
         return summary(self.table, self.verdicts)
 
 
@@ -73,7 +73,7 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
     _check_models(problem, spec)
     points = folder / "points"
     points.mkdir(parents=True, exist_ok=True)
-    known = [__version__, COLUMNS, spec.model_dump_json(warnings=False), _plain(run.data())]
+    known = [__version__, COLUMNS, TRUE, spec.model_dump_json(warnings=False), _plain(run.data())]
     mark = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
     done = 0
 
@@ -111,9 +111,9 @@ def _check_models(problem: Any, spec: Any) -> None:
     """Refuse an unknown model, target or batch before the work."""
     for batch in _batches(spec):
         sgd = _descent(problem, spec, problem.cases[0].rate, batch)
-        for model in spec.study.models:
-            if model not in CHAINS:
-                sgd.equation(model, **model_settings(model, spec.study, problem.grid))
+        with naming(**settings_keys("study")):
+            for model in spec.study.models:
+                model_of(sgd, model, spec.study, problem.grid)
     if spec.study.target is not None:
         parse_condition(spec.study.target, problem.names, name="study.target")
 
@@ -133,7 +133,7 @@ def _kept(path: Path, mark: str) -> list[dict[str, Any]] | None:
 
 
 def _setting(problem: Any, spec: Any, rate: float, batch: int | None) -> list[dict[str, Any]]:
-    """The rows of one learning rate and batch size: SGD, its simulation, and the models."""
+    """The rows of one learning rate and batch size: exact (the operator), SGD (simulated), and the models."""
     sgd, grid, times = _descent(problem, spec, rate, batch), problem.grid, np.array(spec.output.times)
     condition = None if spec.study.target is None else parse_condition(spec.study.target, problem.names, name="target")
     start = initial_masses(problem.p0, grid)[0]
@@ -145,11 +145,11 @@ def _setting(problem: Any, spec: Any, rate: float, batch: int | None) -> list[di
     cell = float(min(w.min() for w in grid.widths))
     same = {"learning_rate": rate, "batch_size": batch, "edge": edge, "spread": float(max(last, cell)), "cell": cell}
     truth, reference = exact, "operator"
-    rows = _rows("SGD", exact, exact, escape, escape, same)
+    rows = _rows("exact", exact, exact, escape, escape, same)
     if spec.simulation is not None:
         mc = sgd.simulate(problem.p0, times.astype(int), spec.simulation.paths, spec.simulation.seed, threads=1)
         took = _simulated_escape(problem, spec, sgd, escape)
-        rows += _rows("SGD, simulated", mc, exact, took, escape, same)
+        rows += _rows("SGD", mc, exact, took, escape, same)
         if any(row["W1"] > cell + row["W1_sampling"] + 5.0 * row["se_W1"] for row in rows[times.size :]):
             truth, reference = mc, "simulation"
         if took is not None and escape is not None and abs(took[0] - escape) > 5.0 * took[1] + 0.02 * took[0]:

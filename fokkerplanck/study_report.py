@@ -21,14 +21,15 @@ KEYS = ("learning_rate", "batch_size", "model", "t")
 COLUMNS = (*KEYS, *RESULTS, "edge", "reference")
 
 NOTE = (
-    "W1: 1-Wasserstein distance to the density of SGD at time t, summed over the axes, with its standard error (se_) and "
-    "what sampling alone would give (_sampling) where paths take part. escape: mean steps from the start to the target; "
-    "escape_ratio: over that of SGD. edge: learning rate times the largest curvature where SGD carries mass at some time: a "
-    "diffusion needs it much below 2. reference: what stands for SGD, the transfer operator, or the simulation where the grid "
-    "is too coarse for the operator. nan: an escape too rare for double precision. Densities are even inside "
-    "a cell: a W1 below a cell means nothing."
+    "exact: the density of SGD by the transfer operator, SGD: its simulation. W1: 1-Wasserstein distance to the density of "
+    "SGD at time t, summed over the axes, with its standard error (se_) and what sampling alone would give (_sampling) where "
+    "paths take part. escape: mean steps from the start to the target; escape_ratio: over that of SGD. edge: learning rate "
+    "times the largest curvature where SGD carries mass at some time: a diffusion needs it much below 2. reference: what "
+    "stands for SGD, the transfer operator, or the simulation where the grid is too coarse for the operator. nan: an escape "
+    "too rare for double precision. Densities are even inside a cell: a W1 below a cell means nothing."
 )
-TRUE = ("SGD", "SGD, simulated")
+CLOSE = 0.05  # of the spread: a W1 below it is agreement
+TRUE = ("exact", "SGD")  # the transfer operator, and the simulation
 
 
 def setting_name(row: dict[str, Any]) -> str:
@@ -43,41 +44,36 @@ def verdicts(rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     for name, part in itertools.groupby(rows, key=setting_name):
         group = list(part)
         if group[0]["reference"] == "simulation":
-            off = next(row["W1"] for row in group if row["model"] == "SGD, simulated")
+            off = next(row["W1"] for row in group if row["model"] == "SGD")
             sentences.append(
-                f"{name}: the grid is too coarse for the transfer operator (W1 of {off:.2g} to simulated SGD), so that "
-                "the models are held against the simulation, and may be off by the grid alone. Take more cells."
+                f"{name}: the grid is too coarse for exact SGD, the transfer operator (W1 of {off:.2g} to simulated SGD), "
+                "so that the models are held against the simulation, and may be off by the grid alone. Take more cells."
             )
-        sentences += _escape_on_grid(name, group)
-        sentences += [f"{name}, {row['model']}: {_verdict(row)}" for row in group if row["model"] not in TRUE]
+        coarse = _escape_on_grid(name, group)
+        whose = "simulated SGD" if coarse else "exact SGD"
+        sentences += coarse
+        sentences += [f"{name}, {row['model']}: {_verdict(row, whose)}" for row in group if row["model"] not in TRUE]
     return tuple(sentences)
 
 
 def _escape_on_grid(name: str, group: Sequence[dict[str, Any]]) -> list[str]:
     """Where simulated escapes stand for SGD: by how much the operator's is off."""
     true = {row["model"]: row for row in group if row["model"] in TRUE}
-    if len(true) < 2 or true["SGD"]["escape_ratio"] in (None, 1.0):
+    if len(true) < 2 or true["exact"]["escape_ratio"] in (None, 1.0):
         return []
-    seen = with_error(true["SGD, simulated"]["escape"], true["SGD, simulated"]["se_escape"])
+    seen = with_error(true["SGD"]["escape"], true["SGD"]["se_escape"])
     return [
-        f"{name}: on this grid SGD takes {true['SGD']['escape']:.4g} steps to the target, simulated {seen}: the simulation "
-        "counts. More cells in and around the target bring the two together."
+        f"{name}: on this grid exact SGD takes {true['exact']['escape']:.4g} steps to the target, simulated {seen}: the "
+        "simulation counts. More cells in and around the target bring the two together."
     ]
 
 
-def _verdict(row: dict[str, Any]) -> str:
+def _verdict(row: dict[str, Any], whose: str) -> str:
+    """A model's density, and its escape beside that of exact or simulated SGD."""
     if row["failure"] is not None:
         return f"not solved, as {row['failure']}."
-    share = row["W1"] / row["spread"]
-    chance = row["W1"] <= row["W1_sampling"] + 2.0 * row["se_W1"]
-    close = row["W1"] < row["cell"] or share < 0.05 or chance
-    if row["W1"] < row["cell"]:
-        far = "within a cell"
-    elif chance and row["W1_sampling"] > 0.0:
-        far = "within sampling"
-    else:
-        far = f"W1 is {share:.2g} of its spread"
-    text = f"the density at t = {row['t']:g} {'agrees with' if close else 'is off from'} SGD ({far})"
+    close, density = _density_verdict(row)
+    text = f"the density at t = {row['t']:g} {density}"
     ratio = row["escape_ratio"]
     if ratio is None:
         return text + "."
@@ -88,12 +84,27 @@ def _verdict(row: dict[str, Any]) -> str:
             ", and part of it never arrives at the target." if not close else ", but part of it never arrives."
         )
     same = 0.8 <= ratio <= 1.25
-    off = "as long as SGD, within 25%" if same else f"{ratio:.3g} times as long as SGD"
+    off = f"as long as {whose}, within 25%" if same else f"{ratio:.3g} times as long as {whose}"
     return f"{text}, {'and' if same == close else 'but'} its escape takes {off}."
 
 
+def _density_verdict(row: dict[str, Any]) -> tuple[bool, str]:
+    """Whether nothing speaks against a density, and what its distance to SGD says."""
+    sgd = "simulated SGD" if row["reference"] == "simulation" else "exact SGD"
+    share = row["W1"] / row["spread"]
+    inside = row["W1"] < row["cell"]
+    if inside and share > CLOSE:
+        size = f"W1 {row['W1']:.2g}, a cell {row['cell']:.2g}"
+        return True, f"cannot be told from {sgd} on this grid ({size}; take more cells)"
+    if inside:
+        return True, f"agrees with {sgd} (within a cell)"
+    if row["W1_sampling"] > 0.0 and row["W1"] <= row["W1_sampling"] + 2.0 * row["se_W1"]:
+        return True, f"agrees with {sgd} (within sampling)"
+    return share < CLOSE, f"{'agrees with' if share < CLOSE else 'is off from'} {sgd} (W1 is {share:.2g} of its spread)"
+
+
 def summary(table: Comparison, sentences: Sequence[str]) -> str:
-    """The rows of the last time without what repeats, and the sentences."""
+    """The sentences, and the rows of the last time without what repeats."""
     last = max(table.column("t"))
     names = {"learning_rate": "rate", "batch_size": "batch", "model": "model", "W1": "W1", "escape": "escape",
              "escape_ratio": "ratio", "edge": "edge"}  # fmt: skip
@@ -101,13 +112,14 @@ def summary(table: Comparison, sentences: Sequence[str]) -> str:
     for row in (dict(zip(table.columns, r, strict=True)) for r in table.rows):
         if row["t"] == last:
             shown = {name: row[name] for name in names}
-            shown["W1"] = None if row["model"] == "SGD" else with_error(row["W1"], row["se_W1"])
+            shown["W1"] = None if row["model"] == "exact" else row["W1"]
             shown["escape"] = with_error(row["escape"], row["se_escape"])
             rows.append(tuple(shown.values()))
     short = Comparison(tuple(names.values()), tuple(rows), keys=("rate", "batch", "model"))
     lines = [textwrap.fill(sentence, WIDTH, subsequent_indent="  ") for sentence in sentences]
-    title = f"Distance to SGD at t = {last:g}, and mean steps to the target (every time: study.csv)"
-    return "\n".join([title, "", repr(short), "", *lines])
+    title = f"Distance W1 to SGD at t = {last:g}, mean steps to the target, ratio to SGD's"
+    title += "\n(edge: learning rate times largest curvature; errors, other times: study.csv)"
+    return "\n".join([*lines, "", title, "", repr(short)])
 
 
 def write(table: Comparison, sentences: Sequence[str], folder: Path, cell: float) -> tuple[Path, ...]:
@@ -162,12 +174,20 @@ def draw(table: Comparison, column: str, label: str, cell: float) -> Any:
 
 def _curve(ax: Any, points: np.ndarray, model: str, k: int) -> None:
     x, y, error = points
-    if model == "SGD, simulated":
+    if model == "SGD":
         ax.errorbar(
-            x, y, [np.minimum(error, 0.9 * y), error], fmt="o", ms=5, mfc="white", label=model, color="k", zorder=5
+            x,
+            y,
+            [np.minimum(error, 0.9 * y), error],
+            fmt="o",
+            ms=5,
+            mfc="white",
+            label="SGD (simulated)",
+            color="k",
+            zorder=5,
         )
-    elif model == "SGD":
-        ax.plot(x, y, color="k", lw=2.2, label="SGD, transfer operator")
+    elif model == "exact":
+        ax.plot(x, y, color="k", lw=2.2, label="exact (transfer operator)")
     else:
         ax.plot(x, y, color=COLORS[k % 4], ls=LINES[k % 5], marker="sv^D"[k % 4], ms=4, lw=1.5, label=model)
 

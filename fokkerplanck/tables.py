@@ -71,19 +71,25 @@ class Comparison:
         blocks = _blocks({c: max(map(len, texts[c])) for c in shown}, keys)
         parts = ["\n".join(self._lines(block, texts)) for block in blocks]
         if any(text.startswith("(") for column in texts.values() for text in column):
-            tail = "; tail: no one power" if "tail" in shown else ""
-            parts.append(f"in brackets: no more than chance gives (2 standard errors){tail}")
+            parts.append("in brackets: no more than chance gives (2 standard errors)")
+        if "none" in texts.get("tail", ()):
+            parts.append("tail none: the index depends on the share of the paths that it is taken from")
         return "\n\n".join(parts)
 
     def _texts(self, name: str) -> list[str]:
-        """Header and entries of a column, its standard errors beside them; in brackets what chance would give."""
+        """Header and entries of a column, its standard errors beside them; in brackets what chance would give.
+
+        A tail index that hangs on the share of paths it is taken from is none.
+        """
         values = self.column(name)
         errors = self.column(f"se_{name}") if f"se_{name}" in self.columns else [None] * len(values)
         chance = self.column(f"{name}_sampling") if f"{name}_sampling" in self.columns else [None] * len(values)
         texts = [name]
         for value, error, level in zip(values, errors, chance, strict=True):
             text = with_error(value, error)
-            texts.append(f"({text})" if by_chance(name, value, error, level) else text)
+            if by_chance(name, value, error, level):
+                text = "none" if name == "tail" else f"({text})"
+            texts.append(text)
         return texts
 
     def _lines(self, block: Sequence[str], texts: dict[str, list[str]]) -> list[str]:

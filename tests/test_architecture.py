@@ -30,7 +30,7 @@ LEVELS = [
         "sgd.chain",
     },
     {"plotting", "_drawing"},
-    {"runfile", "run", "study", "study_report", "deep_study", "selfcheck"},
+    {"csv_data", "runfile", "run", "verdicts", "study", "study_report", "deep_study", "selfcheck"},
     {"cli"},
 ]
 

@@ -114,6 +114,7 @@ def test_run_prints_a_table_and_verdicts_in_80_columns(here):
     assert re.search(
         r"^t = 1: first-order (agrees with SGD within 3|is off by \S+) standard errors", result.stdout, re.M
     )
+    assert "±: standard error. z: (mean - SGD's) in standard errors. W1: distance" in result.stdout
     assert "(4 comparisons at 3 standard errors: if all is well, one fails by chance in 1%" in result.stdout
     assert last.startswith("8 files in here: density_0.05.nc, ")
 
@@ -131,6 +132,17 @@ def test_models_and_transfer_operators_side_by_side(here):
     np.testing.assert_allclose(exact.mean(), chain.mean(), rtol=1e-10)
     assert exact.method == "transfer (enumerated)"
     assert np.abs(exact.masses - chain.masses).sum() > 0.01, "two jumps of one size are no normal law"
+
+
+def test_a_deviation_off_by_the_grid_is_said_in_the_verdict(here):
+    """Cells of 0.075 for jumps of deviation 0.05: the operator smears, the equation does not."""
+    text = ONE.replace("times = [1, 20]", 'times = [1, 20]\nmodels = ["first-order", "exact"]')
+    (here / "q.toml").write_text(text.replace("cells = 200", "cells = 40").replace("2000", "20000"))
+    said = " ".join(invoke("run", "q.toml", "--out", "out").stdout.split())
+    verdict = re.search(r"t = 20: exact is off by \S+ standard errors in the deviation, by its grid: (.*?)\)", said)
+    smears = re.fullmatch(r"a step smears by (\d+)% of SGD's variance \(take more cells", verdict[1])
+    assert 10 < int(smears[1]) < 75, "at most a quarter of the cell's square, of 0.0025"
+    assert "by its grid" not in re.search(r"t = 20: first-order .*?\.", said)[0]
 
 
 def test_a_result_file_repeats_its_run(here):
@@ -205,6 +217,9 @@ def test_a_coarse_grid_is_a_note_and_no_warning(here):
     assert result.exit_code == 0
     assert "Note: first-order: the grid adds a numerical diffusion" in result.stdout
     assert "Warning" not in result.output
+    (here / "two.toml").write_text((here / "q.toml").read_text().replace("0.05", "[0.05, 0.1]"))
+    said = " ".join(invoke("run", "two.toml", "--out", "two").stdout.split())
+    assert "Note on learning rate 0.05: first-order: the grid adds a numerical diffusion" in said
 
 
 def test_running_again_replaces_the_files(here):
@@ -253,7 +268,7 @@ def test_init_writes_a_run_file_that_runs(here):
     assert invoke("init", "mine.toml").exit_code == 0
     spec = read_run_file("mine.toml").spec
     assert spec.landscape.parameters == ("w",)
-    text = (here / "mine.toml").read_text().replace("cells = [2000]", "cells = [400]").replace("20000", "500")
+    text = (here / "mine.toml").read_text().replace("cells = [8000]", "cells = [400]").replace("20000", "500")
     (here / "mine.toml").write_text(text)
     assert invoke("run", "mine.toml").exit_code == 0
     assert refused("init", "mine.toml") == (
@@ -263,11 +278,15 @@ def test_init_writes_a_run_file_that_runs(here):
 
 def test_every_commented_line_of_the_template_is_valid(here):
     text = cli.TEMPLATE
-    for old, new in (("# width =", "width ="), ("cells = [2000]", "# cells")):
+    for old, new in (("# width =", "width ="), ("cells = [8000]", "# cells")):
         assert old in text
         text = text.replace(old, new)
     (here / "w.toml").write_text(text)
     assert read_run_file("w.toml").spec.grid.width
+    block = cli.TEMPLATE[cli.TEMPLATE.index("# [study]") :].split("\n\n")[0]
+    (here / "s.toml").write_text(cli.TEMPLATE + "".join(line[2:] for line in block.splitlines(True)))
+    study = read_run_file("s.toml").spec.study
+    assert (study.batch_size, study.target) == ((1,), "w > 1.3")
     equation = "".join(
         line[2:] for line in cli.TEMPLATE.splitlines(True) if line.startswith(("# [equation]", "# variables"))
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.tables import WIDTH, with_error
+from fokkerplanck.tables import WIDTH, Comparison, with_error
 
 
 def ensemble(positions, times=(1.0,)):
@@ -114,9 +114,18 @@ def test_the_table_fits_80_columns_and_marks_what_is_chance():
     lines = [line for line in text.splitlines() if line.strip().startswith("1  ")]
     assert sum("(" in line for line in lines if " right " in line) == 2, "W1, W2, MMD and KL"
     assert not any("(" in line for line in lines if "wrong" in line)
-    assert "in brackets" in text.splitlines()[-1]
+    assert "\nin brackets: " in text
     assert "se_" not in text
     assert (with_error(1.23456, 0.0123), with_error(2.0, None)) == ("1.235 ± 0.012", "2")
+
+
+def test_a_tail_without_one_power_is_none():
+    """Brackets stay with distances: 1.5 from 2 % of the paths and 1.1 from 4 % are no index; 1.5 and 1.49 are one."""
+    rows = (("a", 1.5, 0.05, 1.1), ("b", 1.5, 0.05, 1.49))
+    text = repr(Comparison(("model", "tail", "se_tail", "tail_sampling"), rows, keys=("model",)))
+    assert [line.split() for line in text.splitlines()[1:3]] == [["a", "none"], ["b", "1.500", "±", "0.050"]]
+    assert "(" not in text
+    assert text.splitlines()[-1].startswith("tail none: the index depends")
 
 
 def test_trajectories_have_a_two_time_covariance():

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 from scipy.special import erf
 
+from fokkerplanck.csv_data import read_csv
 from fokkerplanck.deep_study import read_deep_study, run_deep_study
-from fokkerplanck.run import build, compute, table, verdicts, write
-from fokkerplanck.runfile import read_csv, read_run_file
+from fokkerplanck.run import build, compute, table, write
+from fokkerplanck.runfile import read_run_file
+from fokkerplanck.verdicts import verdicts
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -128,6 +128,23 @@ def test_twenty_five_signals_each(command, template, tmp_path):
     interrupted(command, template, tmp_path, 25, random.Random(2))
 
 
+def test_compiled_code_is_ended_too():
+    """A call of minutes in which Python hears no signal: the process ends after the grace all the same."""
+    code = (
+        "import numpy as np; from fokkerplanck import cli; cli._heed_signals(0.2); a = np.random.default_rng(0);"
+        "print('begun', flush=True); np.linalg.svd(a.random((8000, 8000)))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(1.0)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)  # minutes without
+    assert (process.returncode, said.splitlines()[-1]) == (
+        130,
+        "fokkerplanck: interrupted in the middle of a computation; files are whole.",
+    )
+
+
 def test_a_signal_cleans_up(tmp_path):
     """SIGTERM while a file is being written: the temporary one goes, the old one stays."""
     path = tmp_path / "a.csv"

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import time
@@ -90,7 +91,7 @@ HOSTILE = {
     "lambda: 1": "lambda",
     "[w]": "list",
     "w > 1": "compare",
-    "w // 2": "floor div",
+    "w // 2": "'//'",
     "w(1)": "functions",
     "exp(w, 2)": "one argument",
     "exp(*w)": "one argument",
@@ -154,6 +155,23 @@ def test_close_matches_are_suggested():
         parse("sin", ["w"])
     with pytest.raises(ValueError, match="Did you mean 'width'"):
         parse("width", ["width"]).derivative("with")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x*w(1 + x)", "got 'w' at column 3. It is no function; write w*( for a product."),
+        ("2(x + 1)", "got '2' at column 1. It is no function; write 2*( for a product."),
+        ("x +\n(x+1)(x-1)", "got 'x+1' at column 5. It is no function; write * between the factors of a product."),
+        ("relu(x)", "got 'relu' at column 1. relu(z) is (z + abs(z))/2."),
+        ("foo(x)", "softplus, sigmoid, got 'foo' at column 1."),
+        ("x^2", "got '^' at column 1. Write ** for powers."),
+        ("x % 2", "functions, got '%' at column 1."),
+    ],
+)
+def test_what_is_meant_is_said_once(text, words):
+    with pytest.raises(ValueError, match=re.escape(words) + "$"):
+        parse(text, ["x", "w"])
 
 
 def test_names_and_types_are_checked():

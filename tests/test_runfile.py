@@ -5,10 +5,12 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck import run
+from fokkerplanck.csv_data import read_csv
 from fokkerplanck.equation import Points
 from fokkerplanck.errors import ConvergenceError
-from fokkerplanck.run import build, compute, table, verdicts
-from fokkerplanck.runfile import read_csv, read_run_file
+from fokkerplanck.run import build, compute, table
+from fokkerplanck.runfile import read_run_file
+from fokkerplanck.verdicts import verdicts
 
 GOOD = """
 title = "Test"
@@ -309,6 +311,24 @@ MISTAKES = [
         "`landscape` must be given, or [equation] instead of it, got 'both'.",
     ),
     ("[simulation]", "[[simulation]]", "`simulation` must be a table [simulation], got"),
+    (
+        "[start]",
+        "[initial]",
+        "`initial` must be one of equation, grid, landscape, output, sgd, simulation, start, study, title, got 'initial'. "
+        "Did you mean 'start'?",
+    ),
+    (
+        "batch_size = 1",
+        "eta = 1",
+        "`sgd.eta` must be one of batch_size, learning_rate, replacement, got 'eta'. Did you mean 'learning_rate'?",
+    ),
+    (
+        "times = [1, 20]",
+        'times = [1, 20]\nmodels = ["exat"]',
+        "`output.models` must be one of 'first-order', 'second-order', 'langevin', 'levy', 'subdiffusive', 'momentum', "
+        "'swarm', 'exact', 'gaussian-chain', got 'exat'. Did you mean 'exact'?",
+    ),
+    ("times = [1, 20]", "times = ", "`FILE` must be valid TOML, got Invalid value (at line "),
     ("times = [1, 20]", "times = ", "`FILE` must be valid TOML, got "),
 ]
 
@@ -401,6 +421,10 @@ def test_columns_and_conditions_that_do_not_fit(tmp_path):
     assert "got 'widht'. Did you mean 'width'?" in refusal(tmp_path, GOOD.replace("{ x = [0, 1] }", data))
     data = '"d.csv"\nwhere = "kind > 5"'
     assert "`landscape.where` must be true for some rows" in refusal(tmp_path, GOOD.replace("{ x = [0, 1] }", data))
+    assert refusal(tmp_path, GOOD.replace("{ x = [0, 1] }", '"d.csv"')) == (
+        "`landscape.data` must be a file with the columns x that the loss needs, got columns width, kind in d.csv. "
+        'Say which are meant: columns = { x = "width" }.'
+    )
     data = '{ x = [0, 1] }\nwhere = "x > 5"'
     assert "`landscape.where` must be left out" in refusal(tmp_path, GOOD.replace("{ x = [0, 1] }", data))
 

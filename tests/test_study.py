@@ -32,17 +32,20 @@ def test_study_of_the_pit(tmp_path, monkeypatch):
     result = study.run_study(run, tmp_path / "out")
     rows = [dict(zip(result.table.columns, row, strict=True)) for row in result.table.rows]
     found = {(r["learning_rate"], r["model"]): r for r in rows if r["t"] == 1000}
-    assert found[0.02, "SGD"]["escape"] == pytest.approx(149, rel=0.02)
+    assert found[0.02, "exact"]["escape"] == pytest.approx(149, rel=0.02)
     assert found[0.02, "first-order"]["escape_ratio"] == pytest.approx(3.8, rel=0.05)
     assert found[0.005, "first-order"]["escape_ratio"] < 1e-3
-    simulated = found[0.02, "SGD, simulated"]
-    assert abs(simulated["escape"] - found[0.02, "SGD"]["escape"]) < 5 * simulated["se_escape"]
-    assert found[0.02, "SGD"]["edge"] > 1.5
+    simulated = found[0.02, "SGD"]
+    assert abs(simulated["escape"] - found[0.02, "exact"]["escape"]) < 5 * simulated["se_escape"]
+    assert found[0.02, "exact"]["edge"] > 1.5
     assert {p.name for p in result.files} == {"study.csv", "study.md", "distance.png", "escape.png"}
     assert all(p.stat().st_size > 500 for p in result.files)
     assert len(result.verdicts) == 6
     assert any("0.02, batch 1, first-order: the density at t = 1000 is off" in v for v in result.verdicts)
-    assert "verdict" not in result.report()
+    report = result.report()
+    assert report.startswith("learning rate 0.005, batch 1, first-order: ")
+    assert max(map(len, report.splitlines())) <= 80
+    assert sum(line.startswith(" rate") for line in report.splitlines()) == 1
 
     def refuse(*_):
         raise AssertionError("computed again")
@@ -64,17 +67,21 @@ def test_study_over_batches_and_other_models(tmp_path):
         "no simulation": ("[simulation]\npaths = 1000\nseed = 0\n", ""),
     }
     result = study.run_study(run_file(tmp_path, **changes), tmp_path / "out")
-    assert {(row[1], row[2]) for row in result.table.rows} == {(b, m) for b in (1, 4) for m in ("SGD", "langevin")}
+    assert {(row[1], row[2]) for row in result.table.rows} == {(b, m) for b in (1, 4) for m in ("exact", "langevin")}
     assert "escape.png" not in {p.name for p in result.files}
 
 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (('["first-order", "second-order", "gaussian-chain"]', '["firstorder"]'), "`model` must be"),
+        (
+            ('["first-order", "second-order", "gaussian-chain"]', '["firstorder"]'),
+            "`study.models` must be .*'gaussian-chain', got 'firstorder'. Did you mean",
+        ),
         (('target = "w > 1.3"', 'target = "v > 1.3"'), "`study.target` must be"),
         (("batch_size = [1]", "batch_size = [0]"), "`batch_size` must be|`study.batch_size` must be"),
         (("batch_size = [1]", "batch_sizes = [1]"), "`study.batch_sizes` must be .*Did you mean 'batch_size'"),
+        (("batch_size = [1]", "learning_rates = [0.1]"), r"Did you mean 'learning_rate' under \[sgd\]\?"),
     ],
 )
 def test_bad_studies_are_refused(tmp_path, change, text):
@@ -106,12 +113,12 @@ def test_study_in_two_dimensions(tmp_path):
     rows = [dict(zip(result.table.columns, row, strict=True)) for row in result.table.rows]
     found = {(r["learning_rate"], r["batch_size"], r["model"]): r for r in rows if r["t"] == 50}
     assert len(found) == 2 * 2 * 4
-    assert abs(found[0.4, 1, "SGD, simulated"]["escape"] - 22.92) < 5 * found[0.4, 1, "SGD, simulated"]["se_escape"]
+    assert abs(found[0.4, 1, "SGD"]["escape"] - 22.92) < 5 * found[0.4, 1, "SGD"]["se_escape"]
     assert found[0.4, 1, "first-order"]["escape_ratio"] < 0.2
     assert found[0.4, 1, "gaussian-chain"]["escape_ratio"] < 0.5
     assert 0.8 < found[0.1, 1, "first-order"]["escape_ratio"] < 1.25
     assert found[0.4, 1, "first-order"]["mean"].count(", ") == 1
-    assert any("0.4, batch 1, first-order: the density at t = 50 is off from SGD" in v for v in result.verdicts)
+    assert any("0.4, batch 1, first-order: the density at t = 50 is off from exact SGD" in v for v in result.verdicts)
     report = result.report()
     assert max(map(len, report.splitlines())) <= 80
     for name in ("distance.png", "escape.png"):
@@ -123,24 +130,24 @@ def test_sentences():
     """Each branch, from rows made by hand."""
     same = {"learning_rate": 0.4, "batch_size": None, "t": 50.0, "cell": 0.1, "spread": 1.0, "failure": None,
             "W1_sampling": 0.0, "se_W1": 0.0, "reference": "operator"}  # fmt: skip
-    sgd = {**same, "model": "SGD", "escape": 19.3, "escape_ratio": 0.85, "se_escape": None, "W1": 0.0}
-    seen = {**same, "model": "SGD, simulated", "escape": 22.74, "escape_ratio": 1.0, "se_escape": 0.28, "W1": 0.0}
+    sgd = {**same, "model": "exact", "escape": 19.3, "escape_ratio": 0.85, "se_escape": None, "W1": 0.0}
+    seen = {**same, "model": "SGD", "escape": 22.74, "escape_ratio": 1.0, "se_escape": 0.28, "W1": 0.0}
     rows = [{**same, "model": name, "W1": w1, "W1_sampling": chance, "escape_ratio": ratio} for name, w1, chance, ratio in (
         ("a", 0.01, 0.0, None), ("b", 0.3, 0.0, 1.1), ("c", 0.3, 0.31, 3.0), ("d", 0.3, 0.0, float("inf")),
-        ("e", 0.3, 0.0, float("nan")))]  # fmt: skip
+        ("e", 0.3, 0.0, float("nan")), ("f", 0.08, 0.0, None))]  # fmt: skip
     said = verdicts([sgd, seen, *rows])
     start = "learning rate 0.4, full batch"
+    off = "the density at t = 50 is off from exact SGD (W1 is 0.3 of its spread)"
     assert said == (
-        f"{start}: on this grid SGD takes 19.3 steps to the target, simulated 22.74 ± 0.28: the simulation counts. More cells "
-        "in and around the target bring the two together.",
-        f"{start}, a: the density at t = 50 agrees with SGD (within a cell).",
-        f"{start}, b: the density at t = 50 is off from SGD (W1 is 0.3 of its spread), but its escape takes as long as SGD, "
-        "within 25%.",
-        f"{start}, c: the density at t = 50 agrees with SGD (within sampling), but its escape takes 3 times as long as SGD.",
-        f"{start}, d: the density at t = 50 is off from SGD (W1 is 0.3 of its spread), and part of it never arrives at the "
-        "target.",
-        f"{start}, e: the density at t = 50 is off from SGD (W1 is 0.3 of its spread), and its escape is too rare for double "
-        "precision.",
+        f"{start}: on this grid exact SGD takes 19.3 steps to the target, simulated 22.74 ± 0.28: the simulation counts. More "
+        "cells in and around the target bring the two together.",
+        f"{start}, a: the density at t = 50 agrees with exact SGD (within a cell).",
+        f"{start}, b: {off}, but its escape takes as long as simulated SGD, within 25%.",
+        f"{start}, c: the density at t = 50 agrees with exact SGD (within sampling), but its escape takes 3 times as long as "
+        "simulated SGD.",
+        f"{start}, d: {off}, and part of it never arrives at the target.",
+        f"{start}, e: {off}, and its escape is too rare for double precision.",
+        f"{start}, f: the density at t = 50 cannot be told from exact SGD on this grid (W1 0.08, a cell 0.1; take more cells).",
     )
 
 
@@ -158,7 +165,7 @@ def test_a_grid_too_coarse_for_the_operator_is_said(tmp_path):
     result = arrival(tmp_path, **net)
     assert {row[-1] for row in result.table.rows} == {"simulation"}
     assert result.verdicts[0].startswith(
-        "learning rate 0.05, batch 1: the grid is too coarse for the transfer operator"
+        "learning rate 0.05, batch 1: the grid is too coarse for exact SGD, the transfer operator"
     )
 
 

@@ -13,9 +13,10 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
+from ..csv_data import read_csv
 from ..deep_linear import AlignedStart, DeepLinear, large_start, small_start
 from ..errors import bad_value
-from ..runfile import Text, _number, _numbers, _require, _rule, _Section, _sentence, _whole, read_csv, read_toml
+from ..runfile import Text, _number, _numbers, _require, _rule, _Section, _sentence, _whole, read_toml
 
 KINDS = ("small", "large", "aligned")
 PLAIN = ("sgd", "langevin", "refined", "flow")

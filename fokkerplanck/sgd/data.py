@@ -31,7 +31,8 @@ def read_data(data: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, tup
         sizes = {a.shape for a in arrays}
         if not arrays or len(sizes) != 1 or arrays[0].ndim != 1 or arrays[0].size == 0:
             shapes = ", ".join(f"{n}: {a.shape}" for n, a in zip(names, arrays, strict=True))
-            raise bad_value("data", "columns of one and the same length above 0", f"shapes {{{shapes}}}")
+            got = f"shapes {{{shapes}}}" if arrays else "no columns"
+            raise bad_value("data", "columns of one and the same length above 0", got)
         return np.stack(arrays, axis=1), names
     table = _numbers("data", data)
     if table.ndim == 0 or len(table) == 0:
