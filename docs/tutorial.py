@@ -72,7 +72,7 @@ print(f"\nstationary share of the left well; transfer operator ({exact.kind}): {
 for convention in ("ito", "stratonovich", "klimontovich"):
     at_rest = fp.stationary(sgd.equation(convention=convention), grid)
     print(f"    first-order, {convention:13s} {share_left(at_rest):.4f}")
-uniform_noise = sgd.equation("langevin", temperature=0.2 * 0.27)
+uniform_noise = sgd.equation("langevin", temperature=0.2 * 0.27)  # learning rate times half the mean of x**2
 print(f"    langevin (uniform noise)   {share_left(fp.stationary(uniform_noise, grid)):.4f}")
 
 # %% How long it stays

@@ -51,15 +51,16 @@ def main(temperatures=TEMPERATURES, cells=400, n_paths=1000, time=1000, picture=
     print("Verdict: it does. Of order 6 SGD holds {1:.2f}, the diffusion says {0:.2f}.".format(*sixth))
 
     # plot
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
     for axes, (rate, rows) in zip(figure.subplots(1, 2, sharey=True), found.items(), strict=True):
-        for i, (order, color, mark) in enumerate(zip(MINIMA, ("tab:blue", "tab:red", "tab:green"), "os^", strict=True)):
-            axes.plot(temperatures, rows["operator"][:, i], color=color, label=f"order {order}, operator")
-            axes.plot(temperatures, rows["Ito"][:, i], "--", color=color, label="  Ito diffusion")
-            seen = rows["simulated"][:, i], 2 * rows["error"][:, i]
-            axes.errorbar(temperatures, *seen, fmt=mark, color=color, mfc="w", capsize=3, label="  SGD paths")
+        for i, (order, color) in enumerate(zip(MINIMA, ("tab:blue", "tab:red", "tab:green"), strict=True)):
+            style, name = {"color": color, "ls": ("-", "--", "-.")[i], "marker": "os^"[i]}, f"order {order}, "
+            axes.plot(temperatures, rows["operator"][:, i], **style, lw=2.2, ms=0, label=name + "operator")
+            axes.plot(temperatures, rows["Ito"][:, i], **style, lw=0.8, ms=4, label=name + "Ito diffusion")
+            seen, bars = rows["simulated"][:, i], {"ls": "", "ms": 8, "mfc": "w", "capsize": 3}
+            axes.errorbar(temperatures, seen, 2 * rows["error"][:, i], **{**style, **bars}, label=name + "SGD paths")
         axes.set(xlabel="temperature T", ylabel="share near the minimum", title=f"learning rate {rate:g}", ylim=(0, 1))
-    axes.legend(fontsize=8)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center")
     figure.savefig(picture, dpi=120)
     return found
 

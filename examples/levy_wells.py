@@ -36,7 +36,7 @@ def main(cells=600, n_paths=1000, picture="levy_wells.png"):
     grid = fp.Grid((-3.0, 4.0), cells)
     times, figure = {}, Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for color, (name, (start, target)) in zip(("tab:blue", "tab:red"), WELLS.items(), strict=True):
+    for color, mark, (name, (start, target)) in zip(("tab:blue", "tab:red"), "os", WELLS.items(), strict=True):
         # solve
         jumping = [float(fp.first_passage(levy(s), grid, target).at(start)) for s in LEVY_SCALES]
         climbing = [float(fp.first_passage(gauss(s), grid, target).at(start)) for s in GAUSS_SCALES]
@@ -50,9 +50,9 @@ def main(cells=600, n_paths=1000, picture="levy_wells.png"):
         print(f"  at s = {LEVY_SCALES[-2]:.3f} {jumping[-2]:.3f}, paths {paths.exit_times.mean():.3f}")
 
         # plot
-        right.loglog(LEVY_SCALES, jumping, "o-", color=color, label=f"Levy, {name}")
+        right.loglog(LEVY_SCALES, jumping, mark + "-", color=color, label=f"Levy, {name}")
         right.loglog(LEVY_SCALES, law, ":", color=color)
-        right.loglog(GAUSS_SCALES, climbing, "s--", mfc="w", color=color, label=f"Gaussian, {name}")
+        right.loglog(GAUSS_SCALES, climbing, mark + "--", mfc="w", color=color, label=f"Gaussian, {name}")
     right.plot([], [], "k:", label=r"$a\,d^a / (C s^a)$")
     right.set(xlabel="noise strength s", ylabel="mean escape time", ylim=(0.3, None))
     left.plot(x := grid.centers[0], potential(x), color="0.6")
@@ -60,8 +60,8 @@ def main(cells=600, n_paths=1000, picture="levy_wells.png"):
     density = left.twinx()
     density.plot(x, fp.stationary(levy(0.2), grid).density, color="tab:purple", label="Levy, s = 0.2")
     density.plot(x, fp.stationary(gauss(1.0), grid).density, "--", color="tab:green", label="Gaussian, s = 1")
-    density.set(ylabel="stationary density")
-    density.legend(fontsize=8, loc="upper center"), right.legend(fontsize=8)
+    density.set(ylabel="stationary density", ylim=(-0.4, 9.8))
+    density.legend(loc="upper center"), right.legend()
     figure.savefig(picture, dpi=120)
     return times
 

@@ -41,16 +41,17 @@ def main(cells=400, n_paths=2000, picture="subdiffusive_escape.png"):
     # plot
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for color, (order, solution) in zip(("0.45", "tab:blue", "tab:red"), solutions.items(), strict=True):
-        left.loglog(TIMES, solution.mass, color=color, label=f"time_order {order:g}")
+    looks = (("0.45", "-"), ("tab:blue", "--"), ("tab:red", "-."))
+    for (color, line), (order, solution) in zip(looks, solutions.items(), strict=True):
+        left.loglog(TIMES, solution.mass, line, color=color, label=f"time_order {order:g}")
         if order < 1:
             left.loglog(TIMES, tau / gamma(1 - order) * TIMES**-order, ":", color=color)
-        right.plot(grid.centers[0], solution.at(TIMES[10]), color=color, label=f"time_order {order:g}")
+        right.plot(grid.centers[0], solution.at(TIMES[10]), line, color=color, label=f"time_order {order:g}")
     left.errorbar(spots, alive.value, 2 * alive.standard_error, fmt="ko", ms=4, label=f"{n_paths} paths, 0.6")
     left.plot([], [], "k:", label=r"$\tau\,t^{-b}/\Gamma(1-b)$")
     left.set(xlabel="time", ylabel="still in the well", ylim=(1e-3, 1.6))
     right.set(xlabel="x", ylabel="density", title=f"t = {TIMES[10]:.3g}: the cusp marks those that never moved")
-    left.legend(fontsize=8), right.legend(fontsize=8)
+    left.legend(), right.legend()
     figure.savefig(picture, dpi=120)
     return {order: solution.mass for order, solution in solutions.items()}
 

@@ -6,6 +6,12 @@
 >>> solution = fp.solve(eq, grid, fp.gaussian(2, 0.3), times=[0.5, 1.0])
 >>> print(solution.mean().round(3).ravel())
 [1.213 0.736]
+
+Start    `FokkerPlanck`, an equation of one's own; or `SampleLoss` and `SGD`, and of these `sgd.equation()`,
+         `sgd.simulate()` and `sgd.transfer_operator(grid)`, the density of SGD itself
+Ask      `solve` (the density at times), `stationary`, `first_passage` (how long), `committor` (which first), `spectrum`,
+         `compare`
+Box      `Grid`; to start from `gaussian`, `point`, `uniform`, `from_samples`
 """
 
 from pathlib import Path as _Path

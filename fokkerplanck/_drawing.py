@@ -72,6 +72,13 @@ def histogram_map(
     ax.set(xlim=box[0], ylim=box[1], xlabel=labels[0], ylabel=labels[1])
 
 
+def map_caption(fig: Figure, scale: str, landscape: Callable | None) -> None:
+    """What shade, contours and arrows of the maps mean, below them."""
+    lines = "" if landscape is None else "; contours: loss"
+    drawn = any(type(part).__name__ == "Quiver" for ax in fig.axes for part in ax.collections)
+    fig.supxlabel(f"shade: density{scale}{lines}{'; arrows: current' if drawn else ''}", fontsize=9)
+
+
 def contours(ax: Axes, box: Any, landscape: Callable | None) -> None:
     if landscape is None:
         return
@@ -173,7 +180,7 @@ def density_scale(axes: Sequence[Axes], n_paths: int | None) -> None:
 
 
 def standard_error_scale(ax: Axes) -> None:
-    """Linear while all is within ten standard errors, else logarithmic on both sides of a linear stretch."""
+    """Linear while all is within ten standard errors, else logarithmic on both sides of the three that are expected."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     values = np.concatenate([np.asarray(line.get_ydata()) for line in ax.lines])
@@ -181,10 +188,12 @@ def standard_error_scale(ax: Axes) -> None:
     if largest < 10.0:
         ax.set_ylim(-max(5.0, 1.2 * largest), max(5.0, 1.2 * largest))
         return
-    ax.set_yscale("symlog", linthresh=10.0)
+    ax.set_yscale("symlog", linthresh=3.0, linscale=0.5)
     powers = [10.0**k for k in range(1, int(np.log10(largest)) + 2)]
-    ax.yaxis.set_major_locator(FixedLocator([*(-p for p in powers), 0.0, *powers]))
+    ticks = [3.0, *powers, *(3.0 * p for p in powers)] if largest < 300.0 else powers[:: -(-len(powers) // 5)]
+    ax.yaxis.set_major_locator(FixedLocator([*(-p for p in ticks), 0.0, *ticks]))
     ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter("{x:g}")
 
 
 def deviation_error(ensemble: Ensemble) -> np.ndarray:

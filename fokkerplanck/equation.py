@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,8 @@ class FokkerPlanck:
                 raise bad_type(name, "a number, a function or an array", value, then)
             if name == "potential" and np.isscalar(value):
                 raise bad_type(name, "a function or an array", value, "A constant has no slope: leave it out.")
+        if isinstance(self.diffusion, Real) and self.diffusion < 0:
+            raise bad_value("diffusion", "at least 0", self.diffusion, "It is D in sqrt(2 D) dW.")
         instance("interaction", self.interaction, (Swarm, type(None)), "None or fp.Swarm(strength=...)")
         self._check_convention()
         self._check_memory_and_jumps()

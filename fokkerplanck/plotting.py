@@ -27,6 +27,7 @@ from ._drawing import (
     density_scale,
     histogram,
     histogram_map,
+    map_caption,
     moment_style,
     new_figure,
     noise_scale,
@@ -77,7 +78,7 @@ def plot_solution(sol: Solution, times: Sequence[float] | None = None, names: Se
             style: Any = LINES[k % len(LINES)]
             label = f"t = {sol.times[i]:g}"
             curve(ax, sol.grid, axis, sol.marginal(axis)[i], color=cividis(shade), linestyle=style, label=label)
-        ax.set(xlim=(low, high), ylim=(0, None), xlabel=labels[axis], ylabel="density")
+        ax.set(xlim=(low, high), ylim=(0, None), xlabel=labels[axis], ylabel=f"density of {labels[axis]}")
     axes[0][-1].legend()
     return fig
 
@@ -88,6 +89,7 @@ def plot_stationary(
     names: Sequence[str] | None = None,
     landscape: Callable | None = None,
     ensemble: Ensemble | None = None,
+    title: str = "",
 ) -> Figure:
     """The stationary density, in 2D with the current that flows in it.
 
@@ -101,6 +103,7 @@ def plot_stationary(
         Drawn as contours in 2D.
     ensemble : Ensemble, optional
         Its positions at the last time are shown beside the density.
+    title : str
     """
     several = st if isinstance(st, Mapping) else {"": st}
     first = next(iter(several.values()))
@@ -108,13 +111,15 @@ def plot_stationary(
     if ensemble is not None and getattr(ensemble, "dim", None) != grid.dim:
         raise bad_type("ensemble", f"an Ensemble in {grid.dim} dimension(s), or None", ensemble)
     if grid.dim == 2:
-        return _stationary_maps(several, ensemble, labels, landscape)
-    fig, axes = new_figure(5.5, 3.4, 1, grid.dim)
+        fig = _stationary_maps(several, ensemble, labels, landscape)
+        fig.suptitle(title, fontsize=11)
+        return fig
+    fig, axes = new_figure(5.5, 3.7, 1, grid.dim)
     for axis, ax in enumerate(axes[0]):
         _stationary_curves(ax, several, axis, ensemble)
-        ax.set_xlabel(labels[axis])
-    axes[0][0].set_ylabel("density")
-    axes[0][-1].legend(loc="upper left")
+        ax.set(xlabel=labels[axis], ylabel=f"stationary density of {labels[axis]}")
+    fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    fig.suptitle(title, fontsize=11)
     return fig
 
 
@@ -135,6 +140,8 @@ def _stationary_maps(
     if ensemble is not None:
         histogram_map(axes[0][-1], ensemble.positions[-1], grid, box, labels, landscape, top)
         axes[0][-1].set_title(f"SGD after {ensemble.times[-1]:g} steps\n")
+    fig.colorbar(axes[0][0].collections[0], ax=axes[0][-1], label="density")
+    map_caption(fig, "", landscape)
     return fig
 
 
@@ -153,7 +160,7 @@ def _stationary_curves(ax: Axes, several: Mapping[str, Any], axis: int, ensemble
     for k, (name, st) in enumerate(several.items()):
         density = st.marginal(axis)
         few = int((density > 0.01 * density.max()).sum()) <= 3
-        label = f"{name}, stationary" if name else "stationary density"
+        label = name or "stationary density"
         style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5]}
         curve(ax, grid, axis, density, label=label + (" (a point mass)" if few else ""), **style)
     ax.set(xlim=(low, high), ylim=(0, None))
@@ -231,7 +238,7 @@ def plot_evolution(
         Drawn as contours in 2D.
     title : str
     """
-    several = sol if isinstance(sol, Mapping) else {"density": sol}
+    several = sol if isinstance(sol, Mapping) else {"solution": sol}
     first = next(iter(several.values()))
     labels, grid = coordinate_names(first.grid, names), first.grid
     picked = spread_indices(first.times.size, 6 if grid.dim == 1 else 5)
@@ -255,8 +262,8 @@ def plot_evolution(
     density_scale(list(axes.ravel()[: len(panels)]), None if ensemble is None else ensemble.n_paths)
     for ax in axes.ravel()[len(panels) :]:
         ax.set_visible(False)
-    for row in axes:
-        row[0].set_ylabel("density")
+    for row, label in zip(axes, labels if grid.dim == 3 else labels * rows, strict=True):
+        row[0].set_ylabel(f"density of {label}")
     if len(several) < 3:
         axes[0][0].legend(handlelength=1.2)
     else:
@@ -380,7 +387,7 @@ def _frame(sol: Solution, index: int, labels: Sequence[str]) -> np.ndarray:
     else:
         curve(ax, sol.grid, 0, sol.density[index], color=COLORS[0])
         top = 1.05 * float(np.quantile(sol.density.max(axis=1), 0.8, method="higher"))
-        ax.set(xlim=box[0], ylim=(0, top), xlabel=labels[0], ylabel="density")
+        ax.set(xlim=box[0], ylim=(0, top), xlabel=labels[0], ylabel=f"density of {labels[0]}")
     ax.set_title(f"t = {sol.times[index]:g}")
     canvas = FigureCanvasAgg(fig)
     canvas.draw()
@@ -413,6 +420,7 @@ def _maps(
     if len(rows) > 1:
         for row, text in zip(axes, rows, strict=True):
             row[0].set_ylabel(f"{text}\n{labels[1]}")
+    map_caption(fig, ", each column from 0 to the largest of its top map" if len(picked) > 1 else "", landscape)
     return fig
 
 

@@ -16,6 +16,7 @@ from .equation import FokkerPlanck, Points
 from .errors import ConvergenceError, bad_type, bad_value
 from .grid import Grid
 from .results import FirstPassage, Solution, Spectrum, Stationary, check_rtol, output_times
+from .sgd import SGD
 from .solvers.driven import GeneratorAt, propagate_driven
 from .solvers.finite_volume import Sampled, generator
 from .solvers.generator import Generator, resolution
@@ -49,8 +50,9 @@ def solve(
         `fp.gaussian`, `fp.uniform`, `fp.point`, `fp.from_samples`, a function of the coordinates, or an array on the grid.
     times : number or increasing sequence, not below 0
     method : {"auto", "chebyshev", "rational", "uniformization"}
-        "auto" chooses by cost. "chebyshev": products with the generator, for short and middle horizons. "rational": seven
-        complex solves a step, for long horizons in 1D and 2D. "uniformization": strictly nonnegative, for any horizon
+        "auto" chooses by cost. "chebyshev": products with the generator, for short and middle horizons. "rational": complex
+        solves, seven for a whole interval where the spectrum is real and else steps of order 15, for long horizons in 1D
+        and 2D. "uniformization": strictly nonnegative, for any horizon
         that a few million products reach. With time_order below 1: "contour" (shifted solves that serve a decade of times
         each) or "stepping" (for coefficients that depend on time or on the density).
     rtol : float
@@ -251,6 +253,9 @@ def _region(name: str, region: Any, grid: Grid, optional: bool = False) -> tuple
         if not optional:
             raise bad_value(name, "given, as no wall absorbs", None, "Pass f(x) -> mask, or make a wall absorbing.")
         return np.zeros(grid.shape, dtype=bool), None
+    if isinstance(region, str):
+        then = f"Such as {name}=lambda {', '.join('xyz'[: grid.dim])}: x > 0."
+        raise bad_type(name, "a function or a boolean array", region, then)
     inside = region_mask(
         name, call(name, region, Points.centers(grid).coords) if callable(region) else region, grid.shape
     )
@@ -347,7 +352,8 @@ def _generators(eq: FokkerPlanck, grid: Grid) -> GeneratorAt:
 
 
 def _check(eq: Any, grid: Any) -> None:
-    instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation")
+    then = "Use sgd.equation(), or sgd.transfer_operator(grid)." if isinstance(eq, SGD) else ""
+    instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation", then)
     instance("grid", grid, Grid, "a Grid", "Make one with fp.Grid((low, high), cells).")
 
 

@@ -413,15 +413,15 @@ def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Call
 
     names, value = problem.names, problem.value
     title = ", ".join(part for part in (problem.spec.title, outcome.case.label) if part)
-    shown = outcome.solutions if len(outcome.case.models) > 1 else {"density": next(iter(outcome.solutions.values()))}
+    shown, paths = outcome.solutions, outcome.ensemble
     drawings = {
-        f"evolution{suffix}.png": lambda: plotting.plot_evolution(shown, outcome.ensemble, names, value, title),
-        f"moments{suffix}.png": lambda: plotting.plot_moments(outcome.curves, outcome.ensemble, names, title),
+        f"evolution{suffix}.png": lambda: plotting.plot_evolution(shown, paths, names, value, title),
+        f"moments{suffix}.png": lambda: plotting.plot_moments(outcome.curves, paths, names, title),
     }
     rest = outcome.stationary
     if rest:
         one: Any = rest if len(outcome.case.models) > 1 else next(iter(rest.values()))
-        drawings[f"stationary{suffix}.png"] = lambda: plotting.plot_stationary(one, names, value, outcome.ensemble)
+        drawings[f"stationary{suffix}.png"] = lambda: plotting.plot_stationary(one, names, value, paths, title)
     return drawings
 
 

@@ -1,7 +1,7 @@
 """exp(Q t) P: three methods with an error estimate each, and the choice between them by cost.
 
 chebyshev        products with Q only, about sqrt(rate * t) of them: short and middle horizons, any dimension
-rational         a partial fraction of exp with seven complex solves a step: long horizons
+rational         a partial fraction of exp by complex solves, seven for an interval or steps of order 15: long horizons
 uniformization   products with a nonnegative matrix, about rate * t of them: strictly nonnegative, whatever Q is
 """
 

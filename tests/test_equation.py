@@ -193,7 +193,7 @@ def hole(x):
         ),
         ({"drift": lambda x: 1j * x, "diffusion": 1.0}, TypeError, "`drift` must be real, got dtype complex128"),
         ({"diffusion": 1j}, TypeError, "`diffusion` must be real, got dtype complex128"),
-        ({"diffusion": -0.5}, ValueError, r"`diffusion` must be positive semidefinite everywhere, got -0\.5 at"),
+        ({"diffusion": -0.5}, ValueError, r"`diffusion` must be at least 0, got -0\.5\. It is D"),
         (
             {"diffusion": lambda x: x},
             ValueError,
@@ -292,3 +292,8 @@ def test_repr_names_what_was_given():
         "FokkerPlanck(drift=test_repr_names_what_was_given.<locals>.slope, "
         "diffusion=[[0.1, 0.0], [0.0, array of shape (2, 2)]], convention='klimontovich')"
     )
+
+
+def test_a_negative_diffusion_is_refused_at_once():
+    with pytest.raises(ValueError, match=r"`diffusion` must be at least 0, got -0.1. It is D in sqrt\(2 D\) dW."):
+        fp.FokkerPlanck(diffusion=-0.1)

@@ -1,5 +1,7 @@
 """Models of SGD against closed forms (cases.md F) and against the exact operator."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -311,3 +313,12 @@ def test_bad_swarms():
         quadratic(0.1).simulate_swarm(0.8, [1], 2.0)
     with pytest.raises(ValueError, match="`momentum` must be 0 for a swarm"):
         quadratic(0.1, momentum=0.5).simulate_swarm(0.8, [1], 0.1)
+
+
+@pytest.mark.parametrize(("model", "call"), [("exact", "(grid)"), ("gaussian-chain", "(grid, model='gaussian-chain')")])
+def test_models_that_are_no_equation_say_where_they_are(model, call):
+    sgd = fp.SGD(fp.SampleLoss("(w - x)**2", ["w"], {"x": [-1, 1]}))
+    with pytest.raises(ValueError, match=re.escape(f"It is no equation: use sgd.transfer_operator{call}.")):
+        sgd.equation(model)
+    with pytest.raises(TypeError, match=re.escape("Use sgd.equation(), or sgd.transfer_operator(grid).")):
+        fp.solve(sgd, fp.Grid((-1, 1), 10), fp.point(0.0), 1)

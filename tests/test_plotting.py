@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 import fokkerplanck as fp
@@ -92,11 +93,15 @@ def test_stationary_density_shows_a_current_that_turns_counterclockwise(plane):
     fig = fp.stationary(plane[0], plane[1].grid).plot(landscape=valley, ensemble=cloud(plane[1]))
     (quiver,) = quivers(fig.axes[0])
     assert (quiver.X * quiver.V - quiver.Y * quiver.U).mean() > 0
-    assert len(fig.axes) == 2
+    assert len(fig.axes) == 3, "two maps and the colour bar of both"
+    assert fig.get_supxlabel() == "shade: density; contours: loss; arrows: current"
 
 
 def test_stationary_density_in_one_dimension(line):
-    fig = fp.stationary(line[0], line[1].grid).plot(ensemble=cloud(line[1]))
+    fig = fp.stationary(line[0], line[1].grid).plot(ensemble=cloud(line[1]), title="learning rate 0.1")
+    assert fig.get_suptitle() == "learning rate 0.1"
+    assert fig.legends, "the legend is beside the curves"
+    assert fig.axes[0].get_legend() is None, "and not on them"
     assert fig.axes[0].lines[0].get_label() == "stationary density"
     assert fig.axes[0].patches, "the histogram is missing"
 
@@ -150,7 +155,7 @@ def test_evolution_is_logarithmic_where_a_peak_hides_the_rest():
 def test_evolution_in_two_dimensions_has_a_row_for_density_and_one_for_paths(plane, tmp_path):
     fig = plotting.plot_evolution(plane[1], cloud(plane[1]), ["a", "b"], valley)
     assert len(fig.axes) == 4
-    assert fig.axes[0].get_ylabel() == "density\nb"
+    assert fig.axes[0].get_ylabel() == "solution\nb"
     assert fig.axes[2].get_ylabel() == "SGD\nb"
     assert pixels(fig, tmp_path).std() > 10
 
@@ -167,6 +172,22 @@ def test_moments_show_error_bars_and_distance(line):
     assert mean.get_xscale() == "log"
     assert distance.get_xlabel() == "time (steps)"
     assert mean.containers, "error bars are missing"
+
+
+@pytest.mark.parametrize(
+    ("largest", "ticks"), [(5, None), (80, [3, 10, 30, 100, 300]), (5e4, [10, 100, 1e3, 1e4, 1e5])]
+)
+def test_standard_errors_have_ticks_between_ten_and_a_hundred(largest, ticks):
+    from fokkerplanck._drawing import standard_error_scale
+
+    ax = Figure().subplots()
+    ax.plot([0, 1], [0, largest])
+    standard_error_scale(ax)
+    assert ax.get_yscale() == ("linear" if ticks is None else "symlog")
+    if ticks is not None:
+        positive = [t for t in ax.yaxis.get_majorticklocs() if t > 0]
+        assert sorted(positive) == ticks
+        assert ax.yaxis.get_major_formatter()(30.0) == "30"
 
 
 def test_moments_without_paths(line):

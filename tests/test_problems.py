@@ -167,3 +167,8 @@ def test_no_generator_describes_memory():
     eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=1.0, time_order=0.7)
     with pytest.raises(ValueError, match=r"`time_order` must be 1 for a generator, got 0\.7"):
         fp.generator(eq, GRID)
+
+
+def test_a_target_in_words_is_told_how_to_be_a_function():
+    with pytest.raises(TypeError, match=r"Such as target=lambda x: x > 0\."):
+        fp.first_passage(fp.FokkerPlanck(diffusion=1.0), fp.Grid((-1, 1), 10), "w > 0")

@@ -19,7 +19,6 @@ Gurbuzbalaban (2019) for levy.
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -28,7 +27,7 @@ import numpy as np
 
 from ..checks import call, fields, instance, number, reals
 from ..equation import FokkerPlanck, Swarm
-from ..errors import ModelWarning, bad_type, bad_value
+from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..grid import Grid
 from .minimum import smallest_loss
 
@@ -41,6 +40,7 @@ VALID_WHEN = {
     "momentum": "1 - m is small, as is eta times the largest curvature",
     "swarm": "many loosely coupled workers",
 }
+CHAINS = {"exact": "", "gaussian-chain": ", model='gaussian-chain'"}  # and what `transfer_operator` is to be told
 EDGE = 1.0  # eta times curvature from which `check` warns: the first-order variance is off by 2/(2 - eta h)
 CARRIES = 0.99  # the share of the mass that counts as carrying it
 
@@ -86,6 +86,9 @@ def model_equation(sgd: Any, model: str, settings: Settings) -> FokkerPlanck:
     """The equation of one model; see `fokkerplanck.sgd.SGD.equation`."""
     if isinstance(model, str) and model == "central-flow":
         then = "It is a trajectory without a density of its own: use sgd.central_flow(start, steps)."
+        raise bad_value("model", "a model with an equation", model, then)
+    if isinstance(model, str) and model in CHAINS:
+        then = f"It is no equation: use sgd.transfer_operator(grid{CHAINS[model]})."
         raise bad_value("model", "a model with an equation", model, then)
     if not isinstance(model, str) or model not in VALID_WHEN:
         match = difflib.get_close_matches(str(model), VALID_WHEN, n=1, cutoff=0.4)
@@ -216,7 +219,7 @@ def check(sgd: Any, result: Any, model: str = "first-order") -> float:
             f"eta times the largest curvature is {edge:.3g} at ({where}), where the density carries mass: {off} there."
         )
         valid = f" {model!r} holds where {VALID_WHEN[model]}." if model in VALID_WHEN else ""
-        warnings.warn(text + valid + " Use sgd.transfer_operator(grid).", ModelWarning, stacklevel=3)
+        warn(text + valid + " Use sgd.transfer_operator(grid).", ModelWarning)
     return edge
 
 
