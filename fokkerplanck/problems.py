@@ -23,7 +23,7 @@ from .solvers.generator import Generator, resolution
 from .solvers.memory import propagate_memory
 from .solvers.passage import absorb, solve_backward
 from .solvers.propagate import METHODS, propagate
-from .solvers.spectrum import slowest_modes
+from .solvers.spectrum import check_resolved, slowest_modes
 from .solvers.stationary import closed_parts, part_masses, part_weights
 from .solvers.stepping import propagate_stepping
 
@@ -135,6 +135,9 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
     ------
     ValueError
         If the stationary density is not unique (without p0), or does not exist as absorbing walls take everything.
+    ConvergenceError
+        If leaving a well takes so many jumps between cells that rounding would decide the weights of the wells, a current
+        flows, and the grid is too large for an elimination without subtraction (some 400^2 cells).
     """
     _autonomous(eq, grid)
     start = None if p0 is None else initial_masses(p0, grid)[0]
@@ -237,14 +240,22 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6) -> Spectrum:
     -------
     Spectrum
         Eigenvalues by falling real part; the first is 0 unless walls absorb.
+
+    Raises
+    ------
+    ConvergenceError
+        If a mode is so slow that its eigenvalue is the rounding of the fastest rate (some 4e-15 of it). Not in 1D
+        without jumps or periodic walls, where each eigenvalue is right to its own digits.
     """
     _autonomous(eq, grid)
     k = whole("k", k, 1, grid.size - 1)
     q = generator(eq, grid)
     values, right, left = slowest_modes(q, k)
-    return Spectrum(
+    result = Spectrum(
         grid, values, right.T.reshape(-1, *grid.shape) / grid.volumes, left.T.reshape(-1, *grid.shape), bool(q.exits)
     )
+    check_resolved(q, values, result)
+    return result
 
 
 def _region(name: str, region: Any, grid: Grid, optional: bool = False) -> tuple[np.ndarray, Callable | None]:

@@ -376,8 +376,7 @@ class Spectrum:
     def time_scales(self) -> np.ndarray:
         """-1 / Re(eigenvalue), (k,); infinite for the stationary mode."""
         rates = -self.eigenvalues.real
-        floor = 1e-13 * np.abs(self.eigenvalues).max()
-        return np.where(rates > floor, 1.0 / np.where(rates > floor, rates, 1.0), np.inf)
+        return np.where(rates > 0.0, 1.0 / np.where(rates > 0.0, rates, 1.0), np.inf)
 
     @property
     def escape_rate(self) -> float:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import breadth_first_order, connected_components
+from scipy.sparse.csgraph import breadth_first_order, connected_components, reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
+from ..errors import ConvergenceError
 from .dense import FEW, dense_entropy_production, dense_null_vector
 from .generator import Generator
 from .iterative import is_symmetric, null_vector
+from .kernels import reduction
+from .transfer import REDUCTION, bands
 
 # Below this net flow, relative to the traffic in both directions, a link counts as balanced
 BALANCED = 1e-9
+QUICK = 2e7  # multiplications up to which state reduction comes first: it is right whatever the barriers
+ROUNDING = float(np.finfo(float).eps)
+# share of the probability that rounding may take or add before a cell at the bottom is reached: the bound above which
+# the weights are computed without rounding, and the one above which they are refused; they are off by a hundredth of it
+LOST, TOO_MUCH = 1e-5, 1e-3
+SEEN = 1e-260  # weights, relative to the largest, that products of rates still resolve
 
 
 def closed_parts(q: Generator) -> list[np.ndarray]:
@@ -58,7 +67,11 @@ def part_weights(q: Generator, parts: list[np.ndarray], masses: np.ndarray) -> n
     # expected time spent in each passing cell
     inner = q.matrix[passing][:, passing].tocsc()
     stay = splu(inner, permc_spec="MMD_AT_PLUS_A").solve(-masses[passing])
-    return weights + np.array([float((q.matrix[part][:, passing] @ stay).sum()) for part in parts])
+    weights += np.array([float((q.matrix[part][:, passing] @ stay).sum()) for part in parts])
+    jumps = float((q.outflow[passing] * np.abs(stay)).sum())
+    if not jumps * ROUNDING <= TOO_MUCH:
+        raise _lost(jumps, weights)
+    return weights
 
 
 def has_detailed_balance(q: Generator) -> bool:
@@ -122,10 +135,56 @@ def _tree_sums(low: np.ndarray, high: np.ndarray, step: np.ndarray, n: int) -> n
 
 
 def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
-    """The positive null vector of a closed part by one sparse factorisation.
+    """The positive null vector of a closed part.
+
+    By state reduction where that is quick, or where rounding would decide between wells; else by one factorisation.
+    """
+    masses = _reduced(q, cells, QUICK)
+    if masses is not None:
+        return masses
+    masses, lost = _factored(q, cells)
+    if lost <= LOST:
+        return masses
+    exact = _reduced(q, cells, REDUCTION)
+    if exact is not None:
+        return exact
+    if lost > TOO_MUCH:
+        raise _lost(lost / ROUNDING, masses)
+    return masses
+
+
+def _lost(jumps: float, masses: np.ndarray) -> ConvergenceError:
+    shown = f"some {jumps:.0e}" if jumps < 1e15 else "more than 1e+15"
+    return ConvergenceError(
+        f"the weights of the wells are beyond double precision here: leaving one takes {shown} jumps between cells. "
+        "Take a larger diffusion or a coarser grid; or follow each well by fp.solve from a start in it.",
+        masses,
+    )
+
+
+def _reduced(q: Generator, cells: np.ndarray, most: float) -> np.ndarray | None:
+    """The null vector without any subtraction, to round-off behind barriers; None beyond `most` multiplications."""
+    inner = q.matrix if cells.size == q.grid.size else q.matrix[cells][:, cells]
+    order = reverse_cuthill_mckee(sp.csr_matrix(inner))
+    band = bands(q.matrix, cells[order], most)
+    if band is None:
+        return None
+    values, masses = np.empty(cells.size), np.empty(cells.size)
+    reduction.reduce(*band, np.zeros(cells.size), values)
+    reduction.stationary(*band, values)
+    masses[order] = values
+    seen = np.flatnonzero(masses > SEEN)
+    if not np.isfinite(masses).all() or connected_components(inner[seen][:, seen], return_labels=False) > 1:
+        raise _lost(1.0 / SEEN, masses)
+    return masses
+
+
+def _factored(q: Generator, cells: np.ndarray) -> tuple[np.ndarray, float]:
+    """The null vector by one sparse factorisation, and the share of the probability that rounding may have moved.
 
     One cell is held at mass 1 and the others follow from an M-matrix. It is taken at the bottom of a slope of
-    log-rate ratios, so that the others do not overflow.
+    log-rate ratios, so that the others do not overflow. The rounding of the diagonal takes or adds up to 1e-16 of the
+    probability in each jump, so that the expected number of jumps until that cell is reached says what is lost.
     """
     fixed = _downhill(q, cells)
     columns = (q.matrix if cells.size == q.grid.size else q.matrix[cells][:, cells]).tocsc()
@@ -137,7 +196,10 @@ def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
     source[fixed] = -1.0
     factor = splu(columns, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
     result = factor.solve(source)
-    return np.maximum(result, 0.0, where=result > -1e-14 * np.abs(result).max(), out=result)
+    jumps = np.abs(factor.solve(-q.outflow[cells], "T")).max()
+    lowest, largest = float(result.min()), float(np.abs(result).max())
+    bad = not np.isfinite([jumps, lowest, largest]).all() or lowest < -1e-14 * largest
+    return np.maximum(result, 0.0), np.inf if bad else float(jumps) * ROUNDING
 
 
 def _downhill(q: Generator, cells: np.ndarray) -> int:

@@ -187,7 +187,7 @@ class Passage:
             _refuse(longest)
 
     def _reduce(self, most: float) -> bool:
-        band = _band(self.t, self.cells, most)
+        band = bands(self.t, self.cells, most)
         if band is None:
             return False
         out = np.empty(self.cells.size)
@@ -233,8 +233,8 @@ def _iterate(t: sp.csc_array, cells: np.ndarray, source: np.ndarray) -> np.ndarr
     return None if failed or (values < 0.0).any() else values
 
 
-def _band(t: sp.csc_array, cells: np.ndarray, most: float) -> tuple[np.ndarray, int] | None:
-    """The chain on some cells by bands, from row to column, and how many lie below; None if reduction is dear."""
+def bands(t: sp.csc_array, cells: np.ndarray, most: float) -> tuple[np.ndarray, int] | None:
+    """The chain on some cells, in their order, by bands from row to column; how many lie below. None if reduction is dear."""
     inner = t[:, cells][cells].tocoo()
     ahead = inner.row - inner.col
     low, up = int(max(-ahead.min(initial=0), 0)), int(max(ahead.max(initial=0), 0))
@@ -307,7 +307,7 @@ def stationary_masses(t: sp.csc_array, cells: np.ndarray) -> np.ndarray:
     if cells.size == 1:
         masses[cells] = 1.0
         return masses
-    band = _band(t, cells, REDUCTION if t.shape[0] <= FACTOR else CHEAP)
+    band = bands(t, cells, REDUCTION if t.shape[0] <= FACTOR else CHEAP)
     if band is not None:
         values = np.empty(cells.size)
         reduction.reduce(*band, np.zeros(cells.size), values)

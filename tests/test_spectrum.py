@@ -68,3 +68,40 @@ def test_double_well_in_the_plane(d, rate, digits):
     coarse, fine = (-fp.spectrum(eq, fp.Grid([(-2.5, 2.5)] * 2, n), 2).eigenvalues[1].real for n in (48, 96))
     assert np.log2((coarse - rate) / (fine - rate)) == pytest.approx(2.0, abs=0.1)
     assert (4 * fine - coarse) / 3 == pytest.approx(rate, rel=digits * 10)
+
+
+@pytest.mark.parametrize("d", [0.03, 0.01, 0.004])
+def test_escape_behind_a_high_barrier_is_right_to_its_own_digits(d):
+    # rates of 6e-15 and less came out as -1.46e-14, twice; the time to the middle is that to the other well, halved
+    eq = fp.FokkerPlanck(potential=lambda x: (x * x - 1) ** 2, diffusion=d)
+    grid = fp.Grid((-2, 2), 200)
+    spectrum = fp.spectrum(eq, grid, 4)
+    time = fp.first_passage(eq, grid, target=lambda x: x > 0).at(-1.0)
+    assert spectrum.eigenvalues[0] == 0.0
+    assert spectrum.time_scales[1] == pytest.approx(time, rel=1e-5)
+    np.testing.assert_allclose(spectrum.right[0], fp.stationary(eq, grid).density, rtol=1e-6, atol=1e-12)
+    shape = spectrum.left[1] / spectrum.left[1][50]
+    np.testing.assert_allclose(shape[[40, 60, 140, 160]], [1, 1, -1, -1], atol=1e-6)
+
+
+@pytest.mark.parametrize("boundary", [("absorbing", "reflecting"), ("reflecting", "absorbing"), "absorbing"])
+def test_chain_modes_with_absorbing_walls_are_those_of_the_matrix(boundary):
+    eq = fp.FokkerPlanck(drift=lambda x: 1 - x, diffusion=lambda x: 0.3 + 0.1 * x)
+    grid = fp.Grid((-1, 1), 30, boundary=boundary)
+    spectrum = fp.spectrum(eq, grid, 29)
+    q = fp.generator(eq, grid).matrix.toarray()
+    want = np.sort(np.linalg.eigvals(q).real)[::-1][:29]
+    np.testing.assert_allclose(spectrum.eigenvalues, want, rtol=1e-10)
+    right = (spectrum.right * grid.volumes).T
+    np.testing.assert_allclose(q @ right, right * want, atol=1e-8)
+
+
+@pytest.mark.parametrize("n", [18, 40])  # dense and sparse
+def test_modes_lost_in_rounding_are_refused_and_the_others_handed_over(n):
+    eq = fp.FokkerPlanck(potential=lambda x, y: (x * x - 1) ** 2 + y * y / 2, diffusion=0.02)
+    with pytest.raises(
+        fp.ConvergenceError, match=r"1 of the eigenvalues lie below .* the rounding of the fast"
+    ) as caught:
+        fp.spectrum(eq, fp.Grid([(-1.8, 1.8)] * 2, n), 3)
+    across = fp.spectrum(fp.FokkerPlanck(drift=lambda y: -y, diffusion=0.02), fp.Grid((-1.8, 1.8), n), 2)
+    assert caught.value.partial.eigenvalues[2].real == pytest.approx(across.eigenvalues[1], rel=1e-8)

@@ -203,3 +203,67 @@ def test_rotational_current_of_the_linear_case_taken_apart():
         )
     assert (np.array(errors[1]) < [0.02, 0.3, 0.03, 0.03]).all()
     np.testing.assert_allclose(np.log2(np.array(errors[0]) / errors[1]), 2.0, atol=0.35)
+
+
+def turning_wells(d):
+    """Two wells at x = -1 and 1, and a rotation; unchanged when both axes are reversed."""
+    return fp.FokkerPlanck(drift=lambda x, y: (-4 * x * (x * x - 1) + 0.1 * y, -y - 0.1 * x), diffusion=d)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+@pytest.mark.parametrize("d", [0.05, 0.025, 0.02, 0.01, [[0.02, 0.006], [0.006, 0.02]]])
+def test_wells_with_a_current_keep_their_weights_behind_any_barrier(d):
+    # one factorisation gave 0.7725 at 0.025, and 1.000005 with negative densities at 0.02
+    st = fp.stationary(turning_wells(d), fp.Grid([(-2, 2)] * 2, 60))
+    assert not st.is_equilibrium
+    assert st.masses[:30].sum() == pytest.approx(0.5, abs=1e-10)
+    assert st.density.min() >= 0.0
+    assert st.stats["residual"] < 1e-14
+
+
+@pytest.mark.parametrize("d", [0.5, 0.05, 0.03, 0.01])
+def test_a_ring_with_two_wells_against_its_product_formula(d):
+    """p_i ~ sum over j of prod over the links to the right of i up to j of (back / forward) / forward_j (Derrida 1983)."""
+    grid = fp.Grid((0, 2 * np.pi), 400, "periodic")
+    tilt = 0.3 if d < 0.5 else 1.0
+    st = fp.stationary(fp.FokkerPlanck(drift=lambda x: tilt + 2 * np.sin(2 * x), diffusion=d), grid)
+    forward, backward = np.empty(400), np.empty(400)  # of the link to the right
+    for link in st.generator.links:
+        right = link.stride == 1
+        place = link.lower if right else link.upper
+        forward[place], backward[place] = (link.forward, link.backward) if right else (link.backward, link.forward)
+    weights = np.empty(400)
+    for i in range(400):
+        along = (i + np.arange(400)) % 400
+        steps = np.concatenate([[0.0], np.cumsum(np.log(backward[along]) - np.log(forward[along]))[:-1]])
+        weights[i] = np.exp(steps - np.log(forward[along]) - 500.0).sum()
+    np.testing.assert_allclose(st.masses, weights / weights.sum(), rtol=1e-10)
+    assert st.masses[:200].sum() == pytest.approx(0.5, abs=1e-10)
+
+
+def test_weights_below_the_smallest_number_between_wells_are_refused_or_right():
+    def ring(d):
+        return fp.FokkerPlanck(drift=lambda x: 0.3 + 2 * np.sin(2 * x), diffusion=d)
+
+    grid = fp.Grid((0, 2 * np.pi), 400, "periodic")
+    assert fp.stationary(ring(0.004), grid).masses[:200].sum() == pytest.approx(0.5, abs=1e-9)
+    with pytest.raises(
+        fp.ConvergenceError, match=r"takes more than 1e\+15 jumps between cells. Take a larger"
+    ) as caught:
+        fp.stationary(ring(0.001), grid)
+    assert caught.value.partial.min() >= 0.0
+
+
+def test_factorisation_and_state_reduction_agree_and_the_first_is_refused_where_it_is_wrong(monkeypatch):
+    q = fp.generator(turning_wells(0.1), fp.Grid([(-2, 2)] * 2, 40))
+    cells = np.arange(1600)
+    exact = part_masses(q, cells)
+    monkeypatch.setattr("fokkerplanck.solvers.stationary.QUICK", 0.0)
+    monkeypatch.setattr("fokkerplanck.solvers.stationary.REDUCTION", 0.0)
+    np.testing.assert_allclose(part_masses(q, cells), exact, rtol=1e-8, atol=1e-300)
+    hard = fp.generator(turning_wells(0.02), fp.Grid([(-2, 2)] * 2, 40))
+    with pytest.raises(fp.ConvergenceError, match="weights of the wells are beyond double precision here"):
+        part_masses(hard, cells)
+    monkeypatch.undo()
+    monkeypatch.setattr("fokkerplanck.solvers.stationary.QUICK", 0.0)
+    assert part_masses(hard, cells)[:800].sum() == pytest.approx(0.5, abs=1e-10)

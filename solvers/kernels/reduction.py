@@ -50,13 +50,22 @@ def expected(a: np.ndarray, low: int, out: np.ndarray, source: np.ndarray, value
 
 @njit(cache=True, nogil=True)
 def stationary(a: np.ndarray, low: int, value: np.ndarray) -> None:
-    """Stationary weights of a reduced irreducible chain that nothing leaves, up to a factor."""
+    """Stationary weights, the largest 1, of a reduced irreducible chain that nothing leaves.
+
+    Summed as logarithms: between two wells weights may fall below the smallest number.
+    """
     n = a.shape[0]
-    value[n - 1] = 1.0
+    value[n - 1] = 0.0
     for k in range(n - 2, -1, -1):
-        value[k] = 0.0
+        largest, total = -np.inf, 0.0
         for i in range(k + 1, min(k + low, n - 1) + 1):
-            value[k] += value[i] * a[i, k - i + low]
-        if value[k] > 1e200:
-            for i in range(k, n):
-                value[i] *= 1e-200
+            if a[i, k - i + low] > 0.0:
+                term = value[i] + np.log(a[i, k - i + low])
+                if term > largest:
+                    total = total * np.exp(largest - term) + 1.0
+                    largest = term
+                elif term > -np.inf:
+                    total += np.exp(term - largest)
+        value[k] = largest + np.log(total) if total > 0.0 else -np.inf
+    value -= value.max()
+    np.exp(value, value)
