@@ -403,7 +403,7 @@ def test_current_of_a_turning_chain():
     error = np.abs(st.current - velocity * st.density).max()
     assert error < 0.03 * np.abs(velocity * st.density).max()
     assert st.velocity * st.density == pytest.approx(st.current)
-    assert len(st.plot().axes) == 1
+    assert len(st.plot().axes) == 2  # the map and its colour bar
 
 
 def test_current_around_a_circle():
@@ -438,7 +438,7 @@ def test_repr_and_settings(tmp_path):
     np.testing.assert_array_equal(back.at(np.inf), st.density)
     np.testing.assert_array_equal(back.current(0), st.current)
     assert back.method == "stationary chain"
-    assert len(st.plot().axes) == 1
+    assert len(st.plot().axes) == 2  # the map and its colour bar
     assert "transfer (enumerated)" in repr(t.evolve(fp.point(1.0), [1]))
 
 
