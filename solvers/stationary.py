@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import breadth_first_order, connected_components, reverse_cuthill_mckee
+from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra, reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
 from ..errors import ConvergenceError
@@ -21,7 +21,7 @@ ROUNDING = float(np.finfo(float).eps)
 # share of the probability that rounding may take or add before a cell at the bottom is reached: the bound above which
 # the weights are computed without rounding, and the one above which they are refused; they are off by a hundredth of it
 LOST, TOO_MUCH = 1e-5, 1e-3
-SEEN = 1e-260  # weights, relative to the largest, that products of rates still resolve
+DEEPEST = 600.0  # barrier, as a logarithm, up to which products of rates are numbers
 
 
 def closed_parts(q: Generator) -> list[np.ndarray]:
@@ -137,9 +137,12 @@ def _tree_sums(low: np.ndarray, high: np.ndarray, step: np.ndarray, n: int) -> n
 def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
     """The positive null vector of a closed part.
 
-    By state reduction where that is quick, or where rounding would decide between wells; else by one factorisation.
+    On a ring by its formula; by state reduction where that is quick, or where rounding would decide between wells; else
+    by one factorisation.
     """
-    masses = _reduced(q, cells, QUICK)
+    masses = _ring(q)
+    if masses is None:
+        masses = _reduced(q, cells, QUICK)
     if masses is not None:
         return masses
     masses, lost = _factored(q, cells)
@@ -153,7 +156,7 @@ def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
     return masses
 
 
-def _lost(jumps: float, masses: np.ndarray) -> ConvergenceError:
+def _lost(jumps: float, masses: np.ndarray | None) -> ConvergenceError:
     shown = f"some {jumps:.0e}" if jumps < 1e15 else "more than 1e+15"
     return ConvergenceError(
         f"the weights of the wells are beyond double precision here: leaving one takes {shown} jumps between cells. "
@@ -173,10 +176,43 @@ def _reduced(q: Generator, cells: np.ndarray, most: float) -> np.ndarray | None:
     reduction.reduce(*band, np.zeros(cells.size), values)
     reduction.stationary(*band, values)
     masses[order] = values
-    seen = np.flatnonzero(masses > SEEN)
-    if not np.isfinite(masses).all() or connected_components(inner[seen][:, seen], return_labels=False) > 1:
-        raise _lost(1.0 / SEEN, masses)
+    finite = bool(np.isfinite(masses).all())
+    if not finite or _deepest(inner, int(np.argmax(masses))) > DEEPEST:
+        raise _lost(np.inf, masses if finite else None)
     return masses
+
+
+def _deepest(rates: sp.csr_array, goal: int) -> float:
+    """The largest barrier that a cell has before the goal: sum of ln(fastest rate out of a cell / rate taken) on a path."""
+    entries = rates.tocoo()
+    off = (entries.row != entries.col) & (entries.data > 0.0)
+    to, of, rate = entries.row[off], entries.col[off], entries.data[off]
+    fastest = np.zeros(rates.shape[0])
+    np.maximum.at(fastest, of, rate)
+    uphill = np.log(fastest[of]) - np.log(rate) + 1e-12  # zeros would be no links
+    return float(dijkstra(sp.csr_matrix((uphill, (to, of)), shape=rates.shape), indices=goal).max())
+
+
+def _ring(q: Generator) -> np.ndarray | None:
+    """The null vector on a periodic axis with links both ways, behind barriers of any height; None elsewhere.
+
+    p_i = J / f_i + (b_i / f_i) p_(i+1), carried once around, is a sum of positive terms (Derrida 1983), here of logarithms.
+    """
+    n = q.grid.size
+    if q.grid.dim != 1 or sum(link.lower.size for link in q.links) != n or any(link.offset != (1,) for link in q.links):
+        return None
+    forward, backward = np.zeros((2, n))
+    for link in q.links:
+        forward[link.lower], backward[link.lower] = link.forward, link.backward
+    if not (np.minimum(forward, backward) > 0.0).all():
+        return None
+    slope = np.cumsum(np.log(backward) - np.log(forward))
+    before = np.concatenate([[0.0], slope[:-1]])
+    terms = before - np.log(forward)
+    ahead = np.logaddexp.accumulate(terms[::-1])[::-1]
+    behind = np.concatenate([[-np.inf], np.logaddexp.accumulate(terms)[:-1]]) + slope[-1]
+    logs = np.logaddexp(ahead, behind) - before
+    return np.exp(logs - logs.max())
 
 
 def _factored(q: Generator, cells: np.ndarray) -> tuple[np.ndarray, float]:

@@ -227,31 +227,39 @@ def test_a_ring_with_two_wells_against_its_product_formula(d):
     grid = fp.Grid((0, 2 * np.pi), 400, "periodic")
     tilt = 0.3 if d < 0.5 else 1.0
     st = fp.stationary(fp.FokkerPlanck(drift=lambda x: tilt + 2 * np.sin(2 * x), diffusion=d), grid)
-    forward, backward = np.empty(400), np.empty(400)  # of the link to the right
+    forward, backward = np.empty((2, 400))  # of the link above each cell
     for link in st.generator.links:
-        right = link.stride == 1
-        place = link.lower if right else link.upper
-        forward[place], backward[place] = (link.forward, link.backward) if right else (link.backward, link.forward)
+        forward[link.lower], backward[link.lower] = link.forward, link.backward
     weights = np.empty(400)
     for i in range(400):
         along = (i + np.arange(400)) % 400
         steps = np.concatenate([[0.0], np.cumsum(np.log(backward[along]) - np.log(forward[along]))[:-1]])
-        weights[i] = np.exp(steps - np.log(forward[along]) - 500.0).sum()
+        weights[i] = np.exp(steps - np.log(forward[along]) - 200.0).sum()
     np.testing.assert_allclose(st.masses, weights / weights.sum(), rtol=1e-10)
     assert st.masses[:200].sum() == pytest.approx(0.5, abs=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_weights_below_the_smallest_number_between_wells_are_refused_or_right():
-    def ring(d):
-        return fp.FokkerPlanck(drift=lambda x: 0.3 + 2 * np.sin(2 * x), diffusion=d)
+    ring = fp.FokkerPlanck(drift=lambda x: 0.3 + 2 * np.sin(2 * x), diffusion=0.0005)  # a barrier of 3000
+    st = fp.stationary(ring, fp.Grid((0, 2 * np.pi), 400, "periodic"))
+    assert st.masses[:200].sum() == pytest.approx(0.5, abs=1e-9)
+    grid = fp.Grid([(-2, 2)] * 2, 40)
+    # corners of the box lie beyond the smallest number: no matter
+    assert fp.stationary(turning_wells(0.003), grid).masses[:20].sum() == pytest.approx(0.5, abs=1e-9)
+    for d in (0.001, 0.0005):
+        with pytest.raises(fp.ConvergenceError, match=r"takes more than 1e\+15 jumps between cells\. Take a"):
+            fp.stationary(turning_wells(d), grid)
 
-    grid = fp.Grid((0, 2 * np.pi), 400, "periodic")
-    assert fp.stationary(ring(0.004), grid).masses[:200].sum() == pytest.approx(0.5, abs=1e-9)
-    with pytest.raises(
-        fp.ConvergenceError, match=r"takes more than 1e\+15 jumps between cells. Take a larger"
-    ) as caught:
-        fp.stationary(ring(0.001), grid)
-    assert caught.value.partial.min() >= 0.0
+
+def test_reduction_and_the_formula_for_a_ring_agree(monkeypatch):
+    q = fp.generator(
+        fp.FokkerPlanck(drift=lambda x: 0.3 + 2 * np.sin(2 * x), diffusion=0.02),
+        fp.Grid((0, 2 * np.pi), 300, "periodic"),
+    )
+    formula = part_masses(q, np.arange(300))
+    monkeypatch.setattr("fokkerplanck.solvers.stationary._ring", lambda q: None)
+    np.testing.assert_allclose(part_masses(q, np.arange(300)), formula, rtol=1e-10)
 
 
 def test_factorisation_and_state_reduction_agree_and_the_first_is_refused_where_it_is_wrong(monkeypatch):

@@ -26,7 +26,7 @@ def reduce(a: np.ndarray, low: int, leave: np.ndarray, out: np.ndarray) -> None:
             out[k] += a[k, j - k + low]
         for i in range(k + 1, min(k + low, n - 1) + 1):
             if a[i, k - i + low] > 0.0:
-                f = a[i, k - i + low] / out[k]
+                f = a[i, k - i + low] / out[k] if out[k] > 0.0 else np.inf  # below the smallest number
                 a[i, k - i + low] = f
                 for j in range(k + 1, last + 1):
                     a[i, j - i + low] += f * a[k, j - k + low]
