@@ -438,7 +438,7 @@ def test_repr_and_settings(tmp_path):
     np.testing.assert_array_equal(back.at(np.inf), st.density)
     np.testing.assert_array_equal(back.current(0), st.current)
     assert back.method == "stationary chain"
-    assert len(st.plot().axes) == 2  # the map and its colour bar
+    assert len(st.plot().axes) == 1
     assert "transfer (enumerated)" in repr(t.evolve(fp.point(1.0), [1]))
 
 
