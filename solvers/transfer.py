@@ -25,6 +25,7 @@ CHEAP, REDUCTION = (
     3e8,
     3e10,
 )  # multiplications for which state reduction is used: always, and where nothing else will do
+MOST_NUMBERS = 2e8  # in the bands of a chain
 FACTOR = 6000  # cells beyond which iteration is tried before a factorisation
 DENSE = 2000  # cells up to which powers of T and eigenvalues are computed with dense matrices
 WALL = {"absorbing": LOSE, "reflecting": CLAMP, "periodic": WRAP}
@@ -238,7 +239,7 @@ def bands(t: sp.csc_array, cells: np.ndarray, most: float) -> tuple[np.ndarray, 
     inner = t[:, cells][cells].tocoo()
     ahead = inner.row - inner.col
     low, up = int(max(-ahead.min(initial=0), 0)), int(max(ahead.max(initial=0), 0))
-    if (low + 1.0) * (up + 1.0) * cells.size > most:
+    if (low + 1.0) * (up + 1.0) * cells.size > most or (low + up + 1.0) * cells.size > MOST_NUMBERS:
         return None
     band = np.zeros((cells.size, low + up + 1))
     band[inner.col, ahead + low] = inner.data
