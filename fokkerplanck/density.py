@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from .checks import LARGEST, call, fields, reals
 from .equation import Points
-from .errors import bad_type, bad_value
+from .errors import bad_type, bad_value, warn
 from .grid import Grid
 
 
@@ -211,7 +210,7 @@ def initial_masses(p0: Any, grid: Grid, name: str = "p0") -> tuple[np.ndarray, f
             name, "a density with mass inside the box", f"mass {total:g} in {grid!r}", "Move the box or the start."
         )
     if abs(total - 1.0) > 0.01:
-        warnings.warn(f"`{name}` has mass {total:.4g} in the box; it was scaled to 1.", stacklevel=3)
+        warn(f"`{name}` has mass {total:.4g} in the box; it was scaled to 1.")
     return masses / total, total
 
 

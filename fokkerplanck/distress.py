@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from .errors import ResolutionWarning
+from .errors import ResolutionWarning, warn
 from .grid import Grid
 from .solvers.generator import Generator
 from .solvers.jumps import tail_mass
@@ -17,7 +16,7 @@ FORCED = 1.0  # drift times length over diffusion, over a tenth of the box: belo
 CUT = 1e-2  # probability beyond the box from which a cut tail is spoken of
 
 
-def warn_of_resolution(stats: dict[str, Any], stacklevel: int = 4) -> None:
+def warn_of_resolution(stats: dict[str, Any]) -> None:
     """Where upwinding widens the density by more than a tenth of what the noise does."""
     if stats["order"] == 2:
         return
@@ -31,14 +30,15 @@ def warn_of_resolution(stats: dict[str, Any], stacklevel: int = 4) -> None:
         f"(averages over the density{size}): the density is positive and conservative, but first order in the cell size. "
         "Take more cells."
     )
-    warnings.warn(text, ResolutionWarning, stacklevel=stacklevel)
+    warn(text, ResolutionWarning)
 
 
 def warn_of_walls(q: Generator, start: np.ndarray, masses: np.ndarray) -> None:
     """Where a density that started far from a reflecting wall has come to it although a force acts there.
 
-    Such a box cuts the density off (the force points inward) or holds back what would run away (outward). Where the noise
-    rules, as in a box without force, the walls are what was asked for; where the noise vanishes, they are natural.
+    Such a box cuts the density off (the force points inward) or holds back what would run away (outward), unless the wall
+    belongs to the problem, as a floor does: that only the user knows. Where the noise rules, as in a box without force, the
+    walls are what was asked for; where the noise vanishes, they are natural.
     """
     grid = q.grid
     if q.jumps is not None:  # they reach every wall at once: `warn_of_tail`
@@ -56,9 +56,12 @@ def warn_of_walls(q: Generator, start: np.ndarray, masses: np.ndarray) -> None:
 
 def _tell_of_wall(grid: Grid, axis: int, side: int, share: float, force: float) -> None:
     place = f"x[{axis}] = {grid.edges[axis][-side]:.4g}"
-    why = "the box cuts it off" if force < 0.0 else "the wall holds back what would run away"
+    why = "the box cuts it off" if force < 0.0 else "the force presses it against the wall"
     text = f"the density at the reflecting wall {place} has grown to {share:.2g} of its largest value: {why}. "
-    warnings.warn(text + "Enlarge the box, or make the wall absorbing.", ResolutionWarning, stacklevel=5)
+    then = "If this wall is only the end of the box and none of the problem, enlarge the box"
+    if force > 0.0:
+        then += ", or make the wall absorbing"
+    warn(f"{text}{then}.", ResolutionWarning)
 
 
 def _force(q: Generator, axis: int, side: int) -> float:
@@ -94,5 +97,5 @@ def warn_of_tail(q: Generator, masses: np.ndarray, stability: float) -> float:
             f"about {beyond:.2g} of the probability would lie beyond the reflecting walls, where the box cuts the tail of "
             "the jumps off. Enlarge the box."
         )
-        warnings.warn(text, ResolutionWarning, stacklevel=4)
+        warn(text, ResolutionWarning)
     return beyond

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
 from typing import Any
+
+_OURS = os.path.dirname(__file__) + os.sep  # `solvers` does not warn: it may lie beside this folder
 
 
 class ConvergenceError(RuntimeError):
@@ -25,6 +30,17 @@ class ResolutionWarning(UserWarning):
 
 class ModelWarning(UserWarning):
     """A model of SGD is used where it does not hold; the answer is that of the model, not that of SGD."""
+
+
+def warn(text: str, kind: type[Warning] = UserWarning) -> None:
+    """A warning that points at the line outside the package from which it came.
+
+    As `skip_file_prefixes` of `warnings.warn` does from Python 3.12 on.
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, kind, stacklevel=level)
 
 
 def bad_value(name: str, rule: str, value: object, then: str = "") -> ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import warnings
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck.distress import _force
+from fokkerplanck.sgd import SGD, SampleLoss
+from fokkerplanck.sgd.phase_space import phase_space_limit
 
 OU = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
 
@@ -67,7 +70,7 @@ def test_a_box_that_cuts_the_density_speaks():
 def test_a_density_that_runs_away_speaks():
     eq = fp.FokkerPlanck(potential=lambda x: -(x**4), diffusion=0.5)
     with pytest.warns(
-        fp.ResolutionWarning, match=r"wall x\[0\] = -?2 has grown to (0\.\d+|1) of .* holds back what would run away"
+        fp.ResolutionWarning, match=r"wall x\[0\] = -?2 has grown to (0\.\d+|1) of .* the force presses it against"
     ):
         fp.solve(eq, fp.Grid((-2, 2), 400), fp.gaussian(0.1, 0.2), 2.0)
 
@@ -89,6 +92,54 @@ def test_a_box_in_the_plane_speaks():
 )
 def test_walls_that_are_meant_keep_silent(eq, grid, start):
     silent(lambda: fp.solve(eq, grid, start, 3.0))
+
+
+@pytest.mark.parametrize("force", ["inward", "outward"])
+def test_a_wall_that_may_belong_to_the_problem_is_left_to_the_user(force):
+    """Sedimentation falls on a floor that is there; the words must let it be."""
+    if force == "inward":
+        ask = (OU, fp.Grid((-4, 1.7), 300), fp.gaussian(-1, 0.2), 5.0)
+    else:
+        ask = (fp.FokkerPlanck(drift=-1.0, diffusion=0.5), fp.Grid((0, 8), 200), fp.gaussian(5, 0.3), 10.0)
+    with pytest.warns(fp.ResolutionWarning, match="only the end of the box and none of the problem, enlarge the box"):
+        fp.solve(*ask)
+
+
+COARSE = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.001), fp.Grid((-2, 2), 40)
+TURNING = fp.FokkerPlanck(drift=lambda x, y: [-x + y, -x - y], diffusion=0.001), fp.Grid([(-2, 2)] * 2, [20, 20])
+LEVY = fp.FokkerPlanck(drift=lambda x: -x, jumps=fp.LevyJumps(1.2, 0.5))
+SHARP = SGD(SampleLoss("(w - x)**2", ["w"], {"x": [-1, 1]}), 0.6)
+
+
+def limit():
+    """Called back from within the package."""
+    return phase_space_limit(
+        lambda grid: fp.solve(SHARP.equation(), fp.Grid((-1, 1), 9), half, 1).mean(), [(-1, 1)] * 2
+    )
+
+
+def half(x):
+    return np.full_like(x, 0.25)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: fp.solve(*COARSE, fp.gaussian(1, 0.2), 0.5),
+        lambda: fp.stationary(*TURNING),
+        lambda: fp.solve(OU, fp.Grid((-4, 1.7), 300), fp.gaussian(-1, 0.2), 5.0),  # a wall
+        lambda: fp.stationary(LEVY, fp.Grid((-6, 6), 600)),  # a tail
+        lambda: fp.solve(OU, fp.Grid((-1, 1), 40), half, 0.1),  # a start of mass 1/2
+        lambda: SHARP.check((np.ones(9) / 9, fp.Grid((-1, 1), 9))),
+        limit,
+    ],
+    ids=["solve", "stationary", "wall", "tail", "start", "check", "limit"],
+)
+def test_warnings_point_at_the_line_of_the_user(ask):
+    with pytest.warns(UserWarning) as caught:
+        ask()
+    assert {w.filename for w in caught} == {__file__}
+    assert all("fp." in line or "SHARP" in line for line in (linecache.getline(w.filename, w.lineno) for w in caught))
 
 
 def test_force_at_a_wall_by_hand():

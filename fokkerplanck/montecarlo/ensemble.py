@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..checks import call, instance, mask, number
-from ..errors import bad_type, bad_value
+from ..errors import bad_type, bad_value, warn
 from ..grid import Grid
 
 
@@ -123,7 +122,7 @@ class Ensemble:
         if not masks.all():
             lost = self.n_paths - masks.sum(axis=1).min()
             text = f"{lost} of {self.n_paths} paths diverged; statistics are those of the finite ones."
-            warnings.warn(text, RuntimeWarning, stacklevel=3)
+            warn(text, RuntimeWarning)
         return [p[m] for p, m in zip(self.positions, masks, strict=True)]
 
     def __repr__(self) -> str:

@@ -19,7 +19,6 @@ Gurbuzbalaban (2019) for levy.
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -28,7 +27,7 @@ import numpy as np
 
 from ..checks import call, fields, instance, number, reals
 from ..equation import FokkerPlanck, Swarm
-from ..errors import ModelWarning, bad_type, bad_value
+from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..grid import Grid
 from .minimum import smallest_loss
 
@@ -216,7 +215,7 @@ def check(sgd: Any, result: Any, model: str = "first-order") -> float:
             f"eta times the largest curvature is {edge:.3g} at ({where}), where the density carries mass: {off} there."
         )
         valid = f" {model!r} holds where {VALID_WHEN[model]}." if model in VALID_WHEN else ""
-        warnings.warn(text + valid + " Use sgd.transfer_operator(grid).", ModelWarning, stacklevel=3)
+        warn(text + valid + " Use sgd.transfer_operator(grid).", ModelWarning)
     return edge
 
 
