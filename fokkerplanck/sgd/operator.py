@@ -326,11 +326,11 @@ def _batch_maps(sgd: Any, batches: Batches) -> Callable[[np.ndarray], np.ndarray
     d = sgd.loss.dim
 
     def maps(points: np.ndarray) -> np.ndarray:
-        images = np.empty((len(batches.rows), *points.shape))
-        for k, epoch in enumerate(batches.rows):
+        images = np.empty((len(batches.draws), *points.shape))
+        for k, epoch in enumerate(batches.draws):
             state = points
-            for rows in epoch:
-                state = _step(sgd, state, sgd.loss.rows_gradient(rows, state[:d]))
+            for rows, times in epoch:
+                state = _step(sgd, state, sgd.loss.rows_gradient(rows, times, state[:d]))
             images[k] = state
         return images
 
