@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from .density import covariance
 from .errors import ResolutionWarning, warn
 from .grid import Grid
 from .solvers.generator import Generator
@@ -13,6 +15,9 @@ from .solvers.jumps import tail_mass
 
 AWAY, REACHED = 1e-8, 0.02  # density at a wall over the largest: was not there, and is
 FORCED = 1.0  # drift times length over diffusion, over a tenth of the box: below, a wall is what keeps the density
+SMEARED = 0.1  # of the noise of a step: what the grid of a transfer operator may add to it
+ROUNDING, MOST_CELLS = 1e-12, 1e6  # of a cell's squared width, which is nothing; and more cells than can be advised
+POINT = 0.1  # of the smearing: noise that draws a density together to less than a third of a cell
 CUT = 1e-2  # probability beyond the box from which a cut tail is spoken of
 
 
@@ -52,6 +57,43 @@ def warn_of_walls(q: Generator, start: np.ndarray, masses: np.ndarray) -> None:
             force = _force(q, axis, side) if before[cell] < AWAY * before.max() else 0.0
             if abs(force) > FORCED:
                 _tell_of_wall(grid, axis, side, float(after[cell] / after.max()), force)
+
+
+def warn_of_smearing(grid: Grid, masses: np.ndarray, stats: dict[str, Any], unit: str, effect: str) -> None:
+    """Where a transfer operator widens the density by more than a tenth of what SGD's own noise does.
+
+    Parameters
+    ----------
+    grid : Grid
+    masses : ndarray (*grid.shape)
+        The density over which noise and smearing are averaged.
+    stats : dict
+        noise and smearing, along each axis.
+    unit : str
+        What an application of the operator is.
+    effect : str
+        What it does to the answer.
+
+    Notes
+    -----
+    A density that SGD draws together to a point, as at a minimum where its noise vanishes, is one within a cell: silence.
+    """
+    noise, smearing = (np.array(stats[key]) for key in ("noise", "smearing"))
+    widths = np.array([w.mean() for w in grid.widths])
+    points = (noise < POINT * smearing) & (np.diagonal(covariance(masses, grid)) < widths**2)
+    excess = np.where(points, 0.0, smearing - SMEARED * noise)
+    if not (excess > ROUNDING * widths**2).any():
+        return
+    axis = int(np.argmax(excess / widths**2))
+    where = "" if grid.dim == 1 else f" along axis {axis}"
+    beside, then = "where SGD has no noise of its own", "Take more cells"
+    if noise[axis] > 0.0:
+        beside = f"to the {noise[axis]:.2g} of SGD"
+        cells = grid.shape[axis] * widths[axis] / math.sqrt(4.0 * SMEARED * noise[axis])  # as it adds at most h^2/4
+        if grid.shape[axis] < cells < MOST_CELLS:
+            then = f"Take {float(f'{cells:.2g}'):.0f} cells{where}, or more"
+    text = f"the grid adds a variance of {smearing[axis]:.2g} {unit}{where} {beside} (averages over the density): {effect}. "
+    warn(text + then + ".", ResolutionWarning)
 
 
 def _tell_of_wall(grid: Grid, axis: int, side: int, share: float, force: float) -> None:

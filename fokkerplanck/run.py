@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .sgd.chain import StationaryChain
 
 Report = Callable[[str, float], None]  # what is being done, and the share of the whole that is done
-SMEARED = 0.1  # of the noise of a step: what a grid may add to it without a note
+OPENING = 24  # letters by which a note is known: what follows are its numbers
 RESOLVED = 0.02  # of a cell: differences below it lie within what the grid leaves open
 CHAINS = ("exact", "gaussian-chain")
 MODEL_SETTINGS = ("temperature", "stability", "scale", "time_order", "strength")
@@ -288,15 +288,8 @@ def _compute_model(problem: Problem, outcome: Outcome, model: str, report: Calla
 
 
 def _chain_notes(sol: Solution) -> list[str]:
-    """What to know about the grid of a transfer operator, where it matters."""
+    """What to know about the box of a transfer operator, where it matters."""
     notes = []
-    noise, smearing = (np.array(sol.stats[key]) for key in ("noise", "smearing"))
-    if (smearing > SMEARED * noise).any():
-        axis = int(np.argmax(smearing - SMEARED * noise))
-        notes.append(
-            f"the grid adds a variance of {smearing[axis]:.2g} a step to the {noise[axis]:.2g} of SGD "
-            "(averages over the last density). Take more cells."
-        )
     if sol.stats["clamped"] > 1e-3:
         met = sol.stats["clamped"]
         notes.append(f"a path met a reflecting wall {met:.2g} times on average. Take wider bounds.")
@@ -325,8 +318,10 @@ def _noting(notes: list[str], subject: str) -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
+    said = {note.split(": ", 1)[-1][:OPENING] for note in notes if note.startswith(subject.split(",")[0])}
     for text in dict.fromkeys(str(w.message) for w in caught):
-        notes.append(f"{subject}: {text}")
+        if text[:OPENING] not in said:  # of the density at rest as of the run
+            notes.append(f"{subject}: {text}")
 
 
 def _curve_times(times: np.ndarray, count: int, whole: bool) -> np.ndarray:
