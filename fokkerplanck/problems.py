@@ -11,7 +11,7 @@ import numpy as np
 from .checks import call, callable_with, fields, fits_memory, flag, instance, number, whole
 from .checks import mask as region_mask
 from .density import initial_masses
-from .distress import warn_of_resolution, warn_of_tail, warn_of_walls
+from .distress import passage_resolution, warn_of_resolution, warn_of_tail, warn_of_walls
 from .equation import FokkerPlanck, Points
 from .errors import ConvergenceError, bad_type, bad_value
 from .grid import Grid
@@ -20,7 +20,7 @@ from .solvers.driven import GeneratorAt, propagate_driven
 from .solvers.finite_volume import Sampled, generator
 from .solvers.generator import Generator, resolution
 from .solvers.memory import propagate_memory
-from .solvers.passage import absorb, solve_backward
+from .solvers.passage import absorb, solve_backward, time_spent
 from .solvers.propagate import METHODS, propagate
 from .solvers.spectrum import slowest_modes
 from .solvers.stationary import closed_parts, part_masses, part_weights
@@ -190,7 +190,8 @@ def first_passage(eq: FokkerPlanck, grid: Grid, target: Any = None) -> FirstPass
     finite = np.where(np.isfinite(mean), mean, 0.0)
     second = solve_backward(q, outside, 2.0 * finite)
     second[np.isinf(mean)] = np.inf
-    return FirstPassage(grid, mean.reshape(grid.shape), second.reshape(grid.shape), mask, q)
+    stats = passage_resolution(q, time_spent(q, outside & np.isfinite(mean)), mean)
+    return FirstPassage(grid, mean.reshape(grid.shape), second.reshape(grid.shape), mask, q, stats)
 
 
 def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> np.ndarray:
@@ -219,6 +220,8 @@ def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> np.ndar
     for wall in both.exits[len(q.exits) :]:
         np.add.at(into_goal, wall.cells, wall.rates)
     outside = ~(goal | start).ravel()
+    spent = time_spent(both, outside)
+    warn_of_resolution(resolution(both, (spent,)), "where paths spend their time", "the committor is first order")
     return solve_backward(both, outside, into_goal).reshape(grid.shape) + goal
 
 
@@ -240,6 +243,8 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6) -> Spectrum:
     k = whole("k", k, 1, grid.size - 1)
     q = generator(eq, grid)
     values, right, left = slowest_modes(q, k)
+    slowest = np.abs(right[:, 0])
+    warn_of_resolution(resolution(q, (slowest / slowest.sum(),)), "the slowest mode", "modes and rates are first order")
     return Spectrum(
         grid, values, right.T.reshape(-1, *grid.shape) / grid.volumes, left.T.reshape(-1, *grid.shape), bool(q.exits)
     )
