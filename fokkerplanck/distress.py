@@ -156,7 +156,7 @@ def warn_of_tail(q: Generator, masses: np.ndarray, stability: float) -> float:
     if beyond > CUT and all(_force(q, axis, side) < -FORCED for axis in range(grid.dim) for side in (0, 1)):
         text = (
             f"about {beyond:.2g} of the probability would lie beyond the reflecting walls, where the box cuts the tail of "
-            "the jumps off. Enlarge the box."
+            "the jumps off. If these walls are only the ends of the box and none of the problem, enlarge the box."
         )
         warn(text, ResolutionWarning)
     return beyond

@@ -86,13 +86,14 @@ def solve(
         masses[i] = p.reshape(grid.shape)
         report((i + 1) / moments.size)
     q = at(float(moments[-1]), masses[-1])
+    driven = eq.time_dependent or eq.interaction is not None
     stats = {
         "error_estimate": error,
         "mass_error": _mass_error(q, masses),
         "min_density": float((masses / grid.volumes).min() / max((masses / grid.volumes).max(), 1e-300)),
         "initial_mass": initial_mass,
         **chosen.work,
-        **resolution(q, (start, masses[-1])),
+        **_worst_resolution(at, driven, start, moments, masses),
     }
     result = Solution(
         grid=grid,
@@ -111,6 +112,8 @@ def solve(
         raise ConvergenceError(f"the error {worst:.1e} exceeds rtol = {rtol:g}; try method={other!r}", result)
     warn_of_resolution(stats)
     warn_of_walls(q, start, masses[-1])
+    if eq.jumps is not None:
+        warn_of_tail(q, masses[-1], eq.jumps.stability)
     return result
 
 
@@ -384,6 +387,26 @@ def _check_factors(grid: Grid) -> None:
     fits_memory(
         "grid", 8.0 * 60.0 * n + 12.0 * filled, "Take fewer cells, or follow the density in time with fp.solve."
     )
+
+
+def _worst_resolution(
+    at: GeneratorAt, driven: bool, start: np.ndarray, times: np.ndarray, masses: np.ndarray
+) -> dict[str, float | int]:
+    """`resolution` at the start and the end; where the generator changes, the worst of up to eight output times.
+
+    Each density is judged by the generator of its own time; the start by that half way to the first output time, as
+    coefficients may be singular at 0.
+    """
+    if not driven:
+        return resolution(at(float(times[-1]), masses[-1]), (start, masses[-1]))
+    later = np.flatnonzero(times > 0.0)
+    if later.size == 0:
+        return resolution(at(0.0, start), (start,))
+    chosen = np.unique(later[np.linspace(0, later.size - 1, 8).astype(int)])
+    pairs = [(0.5 * float(times[chosen[0]]), start), *((float(times[i]), masses[i]) for i in chosen)]
+    found = [resolution(at(t, p), (p,)) for t, p in pairs]
+    worst = max(found, key=lambda stats: stats["numerical_diffusion"] / max(stats["diffusion"], 1e-300))
+    return {**worst, **{name: max(stats[name] for stats in found) for name in ("peclet", "added_diffusion")}}
 
 
 def _mass_error(q: Generator, masses: np.ndarray) -> float:
