@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from .density import covariance
 from .errors import ResolutionWarning, warn
 from .grid import Grid
-from .solvers.generator import Generator
+from .solvers.generator import Generator, resolution
 from .solvers.jumps import tail_mass
 
 AWAY, REACHED = 1e-8, 0.02  # density at a wall over the largest: was not there, and is
+FIRST_ORDER = "the density is positive and conservative, but first order"
 FORCED = 1.0  # drift times length over diffusion, over a tenth of the box: below, a wall is what keeps the density
+SMEARED = 0.1  # of the noise of a step: what the grid of a transfer operator may add to it
+ROUNDING, MOST_CELLS = 1e-12, 1e6  # of a cell's squared width, which is nothing; and more cells than can be advised
+POINT = 0.1  # of the smearing: noise that draws a density together to less than a third of a cell
 CUT = 1e-2  # probability beyond the box from which a cut tail is spoken of
 
 
-def warn_of_resolution(stats: dict[str, Any]) -> None:
+def warn_of_resolution(stats: dict[str, Any], over: str = "the density", then: str = FIRST_ORDER) -> None:
     """Where upwinding widens the density by more than a tenth of what the noise does."""
     if stats["order"] == 2:
         return
@@ -27,10 +33,28 @@ def warn_of_resolution(stats: dict[str, Any]) -> None:
         beside, size = "where the equation has none", ""
     text = (
         f"the grid adds a numerical diffusion of {stats['numerical_diffusion']:.2g} {beside} "
-        f"(averages over the density{size}): the density is positive and conservative, but first order in the cell size. "
-        "Take more cells."
+        f"(averages over {over}{size}): {then} in the cell size. Take more cells."
     )
     warn(text, ResolutionWarning)
+
+
+def passage_resolution(q: Generator, spent: np.ndarray, mean: np.ndarray) -> dict[str, Any]:
+    """`resolution` where the paths of a passage spend their time (n,), with a warning where it shifts their mean times (n,).
+
+    A path that tries n = tau D / sigma^2 times has a barrier of about D ln(n) to cross, with sigma^2 the variance of where
+    it waits: D / sigma^2 is the rate at which a harmonic well is explored. What is added to D counts ln(n)-fold in the
+    exponent, and so in the time; in 1D not, where links weigh the sides of a barrier exactly.
+    """
+    stats = resolution(q, (spent,))
+    if not spent.any():
+        return stats
+    waits = float(np.where(spent > 0.0, spent * mean, 0.0).sum())
+    width = float(np.trace(covariance(spent.reshape(q.grid.shape), q.grid)))
+    exponent = 1.0 if q.grid.dim == 1 else max(math.log(max(waits * stats["diffusion"] / max(width, 1e-300), 1.0)), 1.0)
+    if stats["numerical_diffusion"] * exponent > 0.1 * stats["diffusion"]:
+        stats["order"] = 1
+    warn_of_resolution(stats, "where paths spend their time", "passage times are first order")
+    return stats
 
 
 def warn_of_walls(q: Generator, start: np.ndarray, masses: np.ndarray) -> None:
@@ -52,6 +76,43 @@ def warn_of_walls(q: Generator, start: np.ndarray, masses: np.ndarray) -> None:
             force = _force(q, axis, side) if before[cell] < AWAY * before.max() else 0.0
             if abs(force) > FORCED:
                 _tell_of_wall(grid, axis, side, float(after[cell] / after.max()), force)
+
+
+def warn_of_smearing(grid: Grid, masses: np.ndarray, stats: dict[str, Any], unit: str, effect: str) -> None:
+    """Where a transfer operator widens the density by more than a tenth of what SGD's own noise does.
+
+    Parameters
+    ----------
+    grid : Grid
+    masses : ndarray (*grid.shape)
+        The density over which noise and smearing are averaged.
+    stats : dict
+        noise and smearing, along each axis.
+    unit : str
+        What an application of the operator is.
+    effect : str
+        What it does to the answer.
+
+    Notes
+    -----
+    A density that SGD draws together to a point, as at a minimum where its noise vanishes, is one within a cell: silence.
+    """
+    noise, smearing = (np.array(stats[key]) for key in ("noise", "smearing"))
+    widths = np.array([w.mean() for w in grid.widths])
+    points = (noise < POINT * smearing) & (np.diagonal(covariance(masses, grid)) < widths**2)
+    excess = np.where(points, 0.0, smearing - SMEARED * noise)
+    if not (excess > ROUNDING * widths**2).any():
+        return
+    axis = int(np.argmax(excess / widths**2))
+    where = "" if grid.dim == 1 else f" along axis {axis}"
+    beside, then = "where SGD has no noise of its own", "Take more cells"
+    if noise[axis] > 0.0:
+        beside = f"to the {noise[axis]:.2g} of SGD"
+        cells = grid.shape[axis] * widths[axis] / math.sqrt(4.0 * SMEARED * noise[axis])  # as it adds at most h^2/4
+        if grid.shape[axis] < cells < MOST_CELLS:
+            then = f"Take {float(f'{cells:.2g}'):.0f} cells{where}, or more"
+    text = f"the grid adds a variance of {smearing[axis]:.2g} {unit}{where} {beside} (averages over the density): {effect}. "
+    warn(text + then + ".", ResolutionWarning)
 
 
 def _tell_of_wall(grid: Grid, axis: int, side: int, share: float, force: float) -> None:
@@ -95,7 +156,7 @@ def warn_of_tail(q: Generator, masses: np.ndarray, stability: float) -> float:
     if beyond > CUT and all(_force(q, axis, side) < -FORCED for axis in range(grid.dim) for side in (0, 1)):
         text = (
             f"about {beyond:.2g} of the probability would lie beyond the reflecting walls, where the box cuts the tail of "
-            "the jumps off. Enlarge the box."
+            "the jumps off. If these walls are only the ends of the box and none of the problem, enlarge the box."
         )
         warn(text, ResolutionWarning)
     return beyond

@@ -11,7 +11,7 @@ import numpy as np
 from .checks import call, callable_with, fields, fits_memory, flag, instance, number, whole
 from .checks import mask as region_mask
 from .density import initial_masses
-from .distress import warn_of_resolution, warn_of_tail, warn_of_walls
+from .distress import passage_resolution, warn_of_resolution, warn_of_tail, warn_of_walls
 from .equation import FokkerPlanck, Points
 from .errors import ConvergenceError, bad_type, bad_value
 from .grid import Grid
@@ -21,7 +21,7 @@ from .solvers.driven import GeneratorAt, propagate_driven
 from .solvers.finite_volume import Sampled, generator
 from .solvers.generator import Generator, resolution
 from .solvers.memory import propagate_memory
-from .solvers.passage import absorb, solve_backward
+from .solvers.passage import absorb, solve_backward, time_spent
 from .solvers.propagate import METHODS, propagate
 from .solvers.spectrum import check_resolved, slowest_modes
 from .solvers.stationary import closed_parts, part_masses, part_weights
@@ -88,13 +88,14 @@ def solve(
         masses[i] = p.reshape(grid.shape)
         report((i + 1) / moments.size)
     q = at(float(moments[-1]), masses[-1])
+    driven = eq.time_dependent or eq.interaction is not None
     stats = {
         "error_estimate": error,
         "mass_error": _mass_error(q, masses),
         "min_density": float((masses / grid.volumes).min() / max((masses / grid.volumes).max(), 1e-300)),
         "initial_mass": initial_mass,
         **chosen.work,
-        **resolution(q, (start, masses[-1])),
+        **_worst_resolution(at, driven, start, moments, masses),
     }
     result = Solution(
         grid=grid,
@@ -113,6 +114,8 @@ def solve(
         raise ConvergenceError(f"the error {worst:.1e} exceeds rtol = {rtol:g}; try method={other!r}", result)
     warn_of_resolution(stats)
     warn_of_walls(q, start, masses[-1])
+    if eq.jumps is not None:
+        warn_of_tail(q, masses[-1], eq.jumps.stability)
     return result
 
 
@@ -195,7 +198,8 @@ def first_passage(eq: FokkerPlanck, grid: Grid, target: Any = None) -> FirstPass
     finite = np.where(np.isfinite(mean), mean, 0.0)
     second = solve_backward(q, outside, 2.0 * finite)
     second[np.isinf(mean)] = np.inf
-    return FirstPassage(grid, mean.reshape(grid.shape), second.reshape(grid.shape), mask, q)
+    stats = passage_resolution(q, time_spent(q, outside & np.isfinite(mean)), mean)
+    return FirstPassage(grid, mean.reshape(grid.shape), second.reshape(grid.shape), mask, q, stats)
 
 
 def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> np.ndarray:
@@ -224,6 +228,8 @@ def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> np.ndar
     for wall in both.exits[len(q.exits) :]:
         np.add.at(into_goal, wall.cells, wall.rates)
     outside = ~(goal | start).ravel()
+    spent = time_spent(both, outside)
+    warn_of_resolution(resolution(both, (spent,)), "where paths spend their time", "the committor is first order")
     return solve_backward(both, outside, into_goal).reshape(grid.shape) + goal
 
 
@@ -251,6 +257,8 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6) -> Spectrum:
     k = whole("k", k, 1, grid.size - 1)
     q = generator(eq, grid)
     values, right, left = slowest_modes(q, k)
+    slowest = np.abs(right[:, 0])
+    warn_of_resolution(resolution(q, (slowest / slowest.sum(),)), "the slowest mode", "modes and rates are first order")
     result = Spectrum(
         grid, values, right.T.reshape(-1, *grid.shape) / grid.volumes, left.T.reshape(-1, *grid.shape), bool(q.exits)
     )
@@ -396,6 +404,26 @@ def _check_factors(grid: Grid) -> None:
     fits_memory(
         "grid", 8.0 * 60.0 * n + 12.0 * filled, "Take fewer cells, or follow the density in time with fp.solve."
     )
+
+
+def _worst_resolution(
+    at: GeneratorAt, driven: bool, start: np.ndarray, times: np.ndarray, masses: np.ndarray
+) -> dict[str, float | int]:
+    """`resolution` at the start and the end; where the generator changes, the worst of up to eight output times.
+
+    Each density is judged by the generator of its own time; the start by that half way to the first output time, as
+    coefficients may be singular at 0.
+    """
+    if not driven:
+        return resolution(at(float(times[-1]), masses[-1]), (start, masses[-1]))
+    later = np.flatnonzero(times > 0.0)
+    if later.size == 0:
+        return resolution(at(0.0, start), (start,))
+    chosen = np.unique(later[np.linspace(0, later.size - 1, 8).astype(int)])
+    pairs = [(0.5 * float(times[chosen[0]]), start), *((float(times[i]), masses[i]) for i in chosen)]
+    found = [resolution(at(t, p), (p,)) for t, p in pairs]
+    worst = max(found, key=lambda stats: stats["numerical_diffusion"] / max(stats["diffusion"], 1e-300))
+    return {**worst, **{name: max(stats[name] for stats in found) for name in ("peclet", "added_diffusion")}}
 
 
 def _mass_error(q: Generator, masses: np.ndarray) -> float:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .sgd.chain import StationaryChain
 
 Report = Callable[[str, float], None]  # what is being done, and the share of the whole that is done
+OPENING = 24  # letters by which a note is known: what follows are its numbers
 CHAINS = ("exact", "gaussian-chain")
 MODEL_SETTINGS = ("temperature", "stability", "scale", "time_order", "strength")
 CURVE_POINTS = {1: 40, 2: 15, 3: 0}  # times at which moments are drawn between the output times, by dimension
@@ -318,8 +319,10 @@ def _noting(notes: list[str], subject: str) -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
+    said = {note.split(": ", 1)[-1][:OPENING] for note in notes if note.startswith(subject.split(",")[0])}
     for text in dict.fromkeys(str(w.message) for w in caught):
-        notes.append(f"{subject}: {text}")
+        if text[:OPENING] not in said:  # of the density at rest as of the run
+            notes.append(f"{subject}: {text}")
 
 
 def _curve_times(times: np.ndarray, count: int, whole: bool) -> np.ndarray:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .distress import SMEARED
 from .grid import Grid
 from .results import Solution
 
 if TYPE_CHECKING:
     from .run import Outcome
 
-SMEARED = 0.1  # of the noise of a step: what a grid may add to it without a note
 RESOLVED = 0.02  # of a cell: differences below it lie within what the grid leaves open
 
 
@@ -62,14 +62,8 @@ def _by_grid(moment: str, axis: int, stats: dict[str, Any]) -> str:
 
 
 def chain_notes(sol: Solution) -> list[str]:
-    """What to know about the grid of a transfer operator, where it matters."""
+    """What to know about the box of a transfer operator, where it matters."""
     notes = []
-    noise, smearing = sol.stats["noise"], sol.stats["smearing"]
-    for axis in _smeared(sol.stats)[:1]:
-        notes.append(
-            f"the grid adds a variance of {smearing[axis]:.2g} a step to the {noise[axis]:.2g} of SGD "
-            "(averages over the last density). Take more cells."
-        )
     if sol.stats["clamped"] > 1e-3:
         met = sol.stats["clamped"]
         notes.append(f"a path met a reflecting wall {met:.2g} times on average. Take wider bounds.")

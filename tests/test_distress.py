@@ -12,6 +12,7 @@ import fokkerplanck as fp
 from fokkerplanck.distress import _force
 from fokkerplanck.sgd import SGD, SampleLoss
 from fokkerplanck.sgd.phase_space import phase_space_limit
+from fokkerplanck.solvers.passage import time_spent
 
 OU = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
 
@@ -169,3 +170,54 @@ def test_an_error_above_the_tolerance_comes_with_the_solution():
     with pytest.raises(fp.ConvergenceError, match="exceeds rtol = 1e-12") as caught:
         fp.solve(OU, fp.Grid((-6, 6), 400), fp.gaussian(0, 1), 100.0, method="chebyshev", rtol=1e-12)
     assert isinstance(caught.value.partial, fp.Solution)
+
+
+def test_a_passage_past_a_barrier_speaks_where_the_grid_shifts_its_exponent():
+    """Radially exact, as the rotation does nothing: 18.999 from the center; 13.43 on 48 cells an axis."""
+    eq = fp.FokkerPlanck(drift=lambda x, y: (-x - 5 * y, 5 * x - y), diffusion=0.1)
+    grid, out = fp.Grid([(-1.5, 1.5)] * 2, 48), lambda x, y: x * x + y * y > 1
+    with pytest.warns(fp.ResolutionWarning, match="averages over where paths spend their time.*passage times"):
+        passage = fp.first_passage(eq, grid, out)
+    assert passage.at((0.0, 0.0)) < 0.8 * 18.999
+    assert passage.stats["order"] == 1
+    assert 0.05 < passage.stats["numerical_diffusion"] / passage.stats["diffusion"] < 0.1
+    still = fp.FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=0.1)
+    assert silent(lambda: fp.first_passage(still, grid, out)).stats["order"] == 2
+
+
+def test_committor_and_spectrum_speak_of_a_coarse_grid():
+    eq, coarse, fine = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.01), fp.Grid((-1, 1), 20), fp.Grid((-1, 1), 200)
+    left, right = (lambda x: x < -0.8), (lambda x: x > 0.8)
+    rotating = fp.FokkerPlanck(drift=lambda x, y: (-x - 9 * y, 9 * x - y), diffusion=0.1)
+    with pytest.warns(fp.ResolutionWarning, match="the slowest mode.*modes and rates are first order"):
+        fp.spectrum(rotating, fp.Grid([(-1.5, 1.5)] * 2, 16), 2)
+    with pytest.warns(fp.ResolutionWarning, match="the committor is first order"):
+        fp.committor(fp.FokkerPlanck(drift=1.0, diffusion=0.01), coarse, left, right)
+    silent(lambda: fp.spectrum(eq, fine, 2))
+    silent(lambda: fp.committor(eq, fine, left, right))
+
+
+def test_time_spent_is_that_of_free_diffusion():
+    """Evenly started between absorbing walls at 0 and 1: 6 x (1 - x), a case solved by hand."""
+    grid = fp.Grid((0, 1), 200, boundary="absorbing")
+    q = fp.generator(fp.FokkerPlanck(diffusion=0.3), grid)
+    x = grid.centers[0]
+    np.testing.assert_allclose(time_spent(q, np.ones(200, dtype=bool)) * 200, 6 * x * (1 - x), atol=1e-3)
+
+
+def test_drift_that_dies_down_is_judged_while_it_lives():
+    def drift(x, t):
+        return -50.0 * x * np.exp(-t)
+
+    eq = fp.FokkerPlanck(drift=drift, diffusion=0.01)
+    with pytest.warns(fp.ResolutionWarning, match="adds a numerical diffusion"):
+        fp.solve(eq, fp.Grid((-4, 4), 100), fp.gaussian(1.0, 0.5), [0.1, 20.0])
+
+
+def test_a_tail_of_jumps_that_the_box_cuts_off_speaks_in_time_too():
+    """<cos x> = exp(-1) at rest; 0.52 in a box of 4."""
+    eq = fp.FokkerPlanck(drift=lambda x: -x, jumps=fp.LevyJumps(1.0, 1.0))
+    with pytest.warns(fp.ResolutionWarning, match="0.23 of the probability would lie beyond the reflecting walls"):
+        fp.solve(eq, fp.Grid((-4, 4), 400), fp.point(0.0), 10.0)
+    free = fp.FokkerPlanck(jumps=fp.LevyJumps(1.0, 1.0))
+    silent(lambda: fp.solve(free, fp.Grid((-4, 4), 400), fp.point(0.0), 10.0))

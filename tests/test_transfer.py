@@ -1,5 +1,6 @@
 """The transfer operator. Statistical comparisons allow 5 standard errors: a false alarm in 1.7 million each."""
 
+import collections
 import itertools
 
 import numpy as np
@@ -106,6 +107,7 @@ def test_escape_time_equals_simulation():
     assert arrival == pytest.approx(before - after, rel=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 @pytest.mark.parametrize("eta", [0.02, 0.05])
 def test_density_equals_simulation(eta):
     """cases.md B2: moments and fractions along the way, within sampling error."""
@@ -122,6 +124,7 @@ def test_density_equals_simulation(eta):
     assert solution.stats["clamped"] == 0.0
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 @pytest.mark.parametrize(("eta", "near_one", "near_two"), [(0.02, 0.0008, 0.9989), (0.05, 0.0, 1.0)])
 def test_fractions_after_a_thousand_steps(eta, near_one, near_two):
     """cases.md B2 from 20,000 runs: within 5 standard errors of those, and the grid's 2e-4."""
@@ -197,6 +200,7 @@ def test_second_moment_of_a_passage():
     assert passage.second_moment[0] == pytest.approx(6.0)
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_periodic_axis_carries_around():
     t = walk([-1.0], 0.35).transfer_operator(fp.Grid((0, 1), 10, boundary="periodic"))
     column = t.matrix.toarray()[:, 8]
@@ -244,18 +248,19 @@ def test_batches_with_their_weights(batch, replacement):
 def test_repeated_samples_are_merged():
     sgd = quadratic(0.1, (1.0,) * 40, (0.0, 1.0, 1.0, 1.0) * 10, batch_size=20)
     listed = batches.enumerate_batches(sgd)
-    assert len(listed.rows) == 21
-    mean = sum(w * rows[0][:, None].size for w, rows in zip(listed.weights, listed.rows, strict=True))
+    assert len(listed.draws) == 21
+    mean = sum(w * draw[0].times.sum() for w, draw in zip(listed.weights, listed.draws, strict=True))
     assert mean == pytest.approx(20)
-    share = [np.isin(rows[0], np.arange(0, 40, 4)).sum() for rows in listed.rows]
+    share = [draw[0].times[np.isin(draw[0].rows, np.arange(0, 40, 4))].sum() for draw in listed.draws]
     assert listed.weights @ share == pytest.approx(5.0)
     without = quadratic(0.1, (1.0,) * 40, (0.0, 1.0, 1.0, 1.0) * 10, batch_size=20, replacement=False)
     listed = batches.enumerate_batches(without)
-    assert len(listed.rows) == 11
-    share = np.array([np.isin(rows[0], np.arange(0, 40, 4)).sum() for rows in listed.rows])
+    assert len(listed.draws) == 11
+    share = np.array([draw[0].times[np.isin(draw[0].rows, np.arange(0, 40, 4))].sum() for draw in listed.draws])
     assert listed.weights @ (share - 5.0) ** 2 == pytest.approx(20 * 0.25 * 0.75 * (40 - 20) / 39)
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_shuffled_epoch():
     """cases.md F7: mean .65869995 after one epoch; variance over the six orders."""
     sgd = quadratic(0.01, **DATA, shuffle=True)
@@ -327,6 +332,7 @@ def test_waiting_is_refused_where_it_makes_no_sense():
         epochs.evolve_waiting(P0, [1.0], 0.5)
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_too_many_batches_are_drawn_or_seen_as_normal():
     rng = np.random.default_rng(5)
     c = rng.normal(size=300)
@@ -347,6 +353,7 @@ def test_too_many_batches_are_drawn_or_seen_as_normal():
         few.transfer_operator(grid, kind="enumerated")
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_two_dimensions_against_enumeration():
     """A linear map with rotation: mean and covariance after five steps, by averaging over all batches."""
     a = np.array([[[1.0, 0.4], [0.4, 2.0]], [[3.0, -0.5], [-0.5, 1.0]]])
@@ -406,6 +413,7 @@ def test_current_of_a_turning_chain():
     assert len(st.plot().axes) == 2  # the map and its colour bar
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_current_around_a_circle():
     """Steps of 0 or 1/2 on a circle of length 10: J = 0.25 / 10."""
     st = (
@@ -474,3 +482,65 @@ def test_bad_questions_are_refused():
     with pytest.raises(ValueError, match="`p0` must be given, as 2 sets are closed"):
         two.stationary()
     np.testing.assert_allclose(two.stationary(fp.uniform(0, 0.75)).masses, [2 / 3, 1 / 3])
+
+
+def test_a_grid_that_widens_more_than_sgd_says_so():
+    """A walk of noise eta^2 in a parabola: at rest eta / 2, and eta h |x| more a step where the grid is coarse."""
+    sgd = quadratic(1e-3, (1.0, 1.0), (-1.0, 1.0))
+    coarse, fine = (sgd.transfer_operator(fp.Grid((-1, 1), n)) for n in (200, 4000))
+    beyond, start = (lambda w: w > 0.1), fp.gaussian(0.0, 0.05)
+    for question in (
+        coarse.stationary, lambda: coarse.first_passage(beyond), lambda: coarse.spectrum(2), lambda: coarse.evolve(start, 500)
+    ):  # fmt: skip
+        with pytest.warns(fp.ResolutionWarning, match=r"to the 1e-06 of SGD .* Take 3200 cells, or more") as caught:
+            answer = question()
+        assert len(caught) == 1
+        assert caught[0].filename == __file__
+        for stats in [answer.stats] if hasattr(answer, "stats") else []:
+            assert stats["noise"] == pytest.approx([1e-6])
+            assert 8e-6 < stats["smearing"][0] < 1e-5
+    assert fine.stationary().stats["smearing"][0] < 1e-7
+    assert 0.0 < fine.first_passage(beyond).stats["smearing"][0] < 1e-7
+    fine.spectrum(2)
+    fine.evolve(start, 500)
+
+
+def test_a_density_drawn_to_a_point_is_no_fault_of_the_grid():
+    still = walk([0.0], 0.5).transfer_operator(fp.Grid((-1, 1), 40))
+    assert still.evolve(fp.point(0.3), 5).stats["noise"] == [0.0]
+    with pytest.warns(fp.ResolutionWarning, match="where SGD has no noise of its own"):
+        walk([-1.0], 0.01).transfer_operator(fp.Grid((0, 1), 40, boundary="periodic")).evolve(fp.point(0.3), 100)
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+@pytest.mark.parametrize("times", [(1, 1, 1, 1), (3, 1, 2), (5,), (1, 40), (2, 2, 2)])
+def test_all_ways_to_draw(times, replacement):
+    """Against every ordered draw, with its probability."""
+    size, kinds = 3, [u for u, t in enumerate(times) for _ in range(t)][:8]
+    data = np.array(kinds, dtype=float)
+    sgd = quadratic(0.1, np.ones(data.size), data, batch_size=size, replacement=replacement)
+    order = itertools.product(kinds, repeat=size) if replacement else itertools.permutations(kinds, size)
+    seen = collections.Counter(tuple(sorted(draw)) for draw in order)
+    listed = batches.enumerate_batches(sgd)
+    found = {
+        tuple(np.sort(np.repeat(data[d.rows], d.times))): w
+        for (d,), w in zip(listed.draws, listed.weights, strict=True)
+    }
+    assert found == pytest.approx({draw: n / seen.total() for draw, n in seen.items()})
+
+
+def test_huge_batches_are_counted_before_they_are_listed():
+    data = {"h": np.ones(3), "c": np.array([0.0, 1.0, 2.0])}
+    assert batches.enumerate_batches(quadratic(0.1, **data, batch_size=10**6)) is None
+    two = {"h": np.ones(2), "c": np.array([0.0, 1.0])}
+    listed = batches.enumerate_batches(quadratic(0.1, **two, batch_size=9_000))
+    assert len(listed.draws) == 9001
+    share = np.array([draw[0].times[draw[0].rows == 1].sum() for draw in listed.draws])
+    assert listed.weights @ share == pytest.approx(4500.0)
+    assert listed.weights @ (share - 4500.0) ** 2 == pytest.approx(2250.0)
+    many = np.arange(20_000.0)
+    assert batches.enumerate_batches(quadratic(0.1, many, many, batch_size=10_000, replacement=False)) is None
+    most = batches.enumerate_batches(quadratic(0.1, many[:300], many[:300], batch_size=299, replacement=False))
+    assert (len(most.draws), most.draws[0][0].times.sum()) == (300, 299)
+    t = quadratic(0.1, **data, batch_size=10**6).transfer_operator(fp.Grid((-1, 3), 2000), kind="sampled", n_batches=3)
+    assert t.n_maps == 3

@@ -6,11 +6,20 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 MOST = 10_000  # distinct batches up to which all of them are listed
+
+Part = tuple[np.ndarray, np.ndarray]  # kinds of samples, and how many of each
+
+
+class Draw(NamedTuple):
+    """The samples of one step: distinct row numbers and how often each is drawn."""
+
+    rows: np.ndarray
+    times: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,20 +28,20 @@ class Batches:
 
     Attributes
     ----------
-    rows : list of list of int arrays
+    draws : list of list of Draw
         For each of the K choices, the samples of each step in turn: one step without shuffling, an epoch with it.
     weights : ndarray (K,)
     kind : {"enumerated", "sampled"}
     """
 
-    rows: list[list[np.ndarray]]
+    draws: list[list[Draw]]
     weights: np.ndarray
     kind: str
 
     @property
     def steps(self) -> int:
         """Steps of SGD in one choice."""
-        return len(self.rows[0])
+        return len(self.draws[0])
 
 
 def distinct_samples(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,82 +57,114 @@ def enumerate_batches(sgd: Any) -> Batches | None:
     first, counts = distinct_samples(sgd.loss.table)
     n_samples = sgd.loss.n_samples
     if sgd.batch_size is None or (not sgd.replacement and sgd.batch_size == n_samples):
-        return Batches([[np.arange(n_samples)]], np.ones(1), "enumerated")
-    if sgd.shuffle and n_samples > 200 * sgd.batch_size:
+        return Batches([[Draw(first, counts)]], np.ones(1), "enumerated")
+    caps = np.full(counts.size, sgd.batch_size) if sgd.replacement else counts
+    if (sgd.shuffle and n_samples > 200 * sgd.batch_size) or _number(sgd.batch_size, caps) > MOST:
         return None
-    chosen: list[tuple[float, list[np.ndarray]]] = []
-    for weight, parts in _tree(sgd, counts):
-        if len(chosen) == MOST:
-            return None
-        chosen.append((weight, [np.repeat(first, part) for part in parts]))
+    chosen = list(itertools.islice(_tree(sgd, counts), MOST + 1))
+    if len(chosen) > MOST:  # of epochs
+        return None
     weights = np.array([w for w, _ in chosen])
-    return Batches([rows for _, rows in chosen], weights / weights.sum(), "enumerated")
+    draws = [[Draw(first[kinds], times) for kinds, times in steps] for _, steps in chosen]
+    return Batches(draws, weights / weights.sum(), "enumerated")
 
 
-def _tree(sgd: Any, counts: np.ndarray) -> Iterator[tuple[float, list[np.ndarray]]]:
-    """(probability, counts of the distinct samples in each step) of every distinct choice."""
+def _tree(sgd: Any, counts: np.ndarray) -> Iterator[tuple[float, list[Part]]]:
+    """(probability, distinct samples and their numbers in each step) of every distinct choice."""
     if sgd.shuffle:
         yield from _epochs(counts, sgd.batch_size)
     elif sgd.replacement:
         total = counts.sum()
-        for part in _compositions(sgd.batch_size, counts, repeat=True):
-            used = np.flatnonzero(part)
+        for kinds, times in _compositions(sgd.batch_size, np.full(counts.size, sgd.batch_size)):
             log = math.lgamma(sgd.batch_size + 1.0) + sum(
-                part[u] * math.log(counts[u] / total) - math.lgamma(part[u] + 1.0) for u in used
+                c * math.log(counts[u] / total) - math.lgamma(c + 1.0) for u, c in zip(kinds, times, strict=True)
             )
-            yield math.exp(log), [part]
+            yield math.exp(log), [(kinds, times)]
     else:
         for part in _compositions(sgd.batch_size, counts):
             yield _hypergeometric(part, counts), [part]
 
 
-def _epochs(counts: np.ndarray, batch: int) -> Iterator[tuple[float, list[np.ndarray]]]:
+def _epochs(counts: np.ndarray, batch: int) -> Iterator[tuple[float, list[Part]]]:
     if not counts.any():
         yield 1.0, []
         return
     size = min(batch, int(counts.sum()))
-    left = np.flatnonzero(counts)
-    for some in _compositions(size, counts[left]):
-        part = np.zeros_like(counts)
-        part[left] = some
+    for part in _compositions(size, counts):
         weight = _hypergeometric(part, counts)
-        for rest, parts in _epochs(counts - part, batch):
-            yield weight * rest, [part, *parts]
+        rest = counts.copy()
+        rest[part[0]] -= part[1]
+        for share, parts in _epochs(rest, batch):
+            yield weight * share, [part, *parts]
 
 
-def _hypergeometric(part: np.ndarray, counts: np.ndarray) -> float:
+def _hypergeometric(part: Part, counts: np.ndarray) -> float:
     def log_choose(n: int, k: int) -> float:
         return math.lgamma(n + 1.0) - math.lgamma(k + 1.0) - math.lgamma(n - k + 1.0)
 
-    used = np.flatnonzero(part)
-    logs = sum(log_choose(int(counts[u]), int(part[u])) for u in used)
-    return math.exp(logs - log_choose(int(counts.sum()), int(part.sum())))
+    logs = sum(log_choose(int(counts[u]), int(c)) for u, c in zip(*part, strict=True))
+    return math.exp(logs - log_choose(int(counts.sum()), int(part[1].sum())))
 
 
-def _compositions(size: int, counts: np.ndarray, repeat: bool = False) -> Iterator[np.ndarray]:
-    """All ways to draw `size` samples, with at most counts[u] of kind u unless they may repeat."""
-    n = counts.size
-    single = not repeat and (counts == 1).all()
-    choose = itertools.combinations if single else itertools.combinations_with_replacement
-    for picked in choose(range(n), size):
-        part = np.bincount(picked, minlength=n)
-        if repeat or single or (part <= counts).all():
-            yield part
+def _number(size: int, caps: np.ndarray) -> int:
+    """In how many ways `size` samples can be drawn, at most caps[u] of kind u; `MOST` + 1 stands for any more.
+
+    Kind by kind: ways[k] to draw k of the kinds so far, of which each k that the others can complete counts at least once.
+    """
+    ways = np.zeros(size + 1, dtype=np.int64)
+    ways[0] = 1
+    left = int(caps.sum())
+    for cap in caps.tolist():
+        left -= cap
+        sums = np.cumsum(ways)
+        sums[cap + 1 :] -= sums[: max(size - cap, 0)].copy()
+        ways = np.minimum(sums, MOST + 1)
+        if ways[max(size - left, 0) :].max() > MOST:
+            return MOST + 1
+    return int(ways[size])
+
+
+def _compositions(size: int, caps: np.ndarray) -> Iterator[Part]:
+    """All ways to draw `size` samples, at most caps[u] of kind u: the kinds drawn and their numbers."""
+    beyond = np.append(np.cumsum(caps[::-1])[::-1], 0)  # what the kinds from u on can give
+    if size > beyond[0] - size:  # fewer are left than drawn
+        for kinds, times in _compositions(int(beyond[0]) - size, caps):
+            rest = caps.copy()
+            rest[kinds] -= times
+            used = np.flatnonzero(rest)
+            yield used, rest[used]
+        return
+
+    def choose(size: int, start: int) -> Iterator[list[tuple[int, int]]]:
+        if size == 0:
+            yield []
+        for u in range(start, caps.size if size else start):
+            if beyond[u] < size:
+                return
+            for times in range(min(size, int(caps[u])), max(size - int(beyond[u + 1]), 1) - 1, -1):
+                for rest in choose(size - times, u + 1):
+                    yield [(u, times), *rest]
+
+    for pairs in choose(size, 0):
+        chosen = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        yield chosen[:, 0], chosen[:, 1]
 
 
 def sample_batches(sgd: Any, n_batches: int, seed: int) -> Batches:
     """A seeded choice of batches (epochs, with shuffling), all of one weight."""
     rng = np.random.default_rng(seed)
     n, batch = sgd.loss.n_samples, sgd.batch_size
+    single = np.ones(min(n, batch), dtype=np.int64)
     if sgd.shuffle:
         cuts = np.arange(batch, n, batch)
-        rows = [np.split(rng.permutation(n), cuts) for _ in range(n_batches)]
+        epochs = (np.split(rng.permutation(n), cuts) for _ in range(n_batches))
+        draws = [[Draw(rows, single[: rows.size]) for rows in epoch] for epoch in epochs]
     elif batch == 1:
         repeats = -(-n_batches // n)
         drawn = np.concatenate([rng.permutation(n) for _ in range(repeats)])[:n_batches]
-        rows = [[np.array([i])] for i in drawn]
+        draws = [[Draw(np.array([i]), single)] for i in drawn]
     elif sgd.replacement:
-        rows = [[r] for r in rng.integers(0, n, (n_batches, batch))]
+        draws = [[Draw(*np.unique(rng.integers(0, n, batch), return_counts=True))] for _ in range(n_batches)]
     else:
-        rows = [[rng.choice(n, batch, replace=False)] for _ in range(n_batches)]
-    return Batches(rows, np.full(n_batches, 1.0 / n_batches), "sampled")
+        draws = [[Draw(rng.choice(n, batch, replace=False), single)] for _ in range(n_batches)]
+    return Batches(draws, np.full(n_batches, 1.0 / n_batches), "sampled")

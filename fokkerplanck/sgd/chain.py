@@ -29,7 +29,8 @@ class StationaryChain(Moments):
     grid : Grid
     density : ndarray (*grid.shape)
     stats : dict
-        parts (closed sets), residual (|T P - P| over the largest mass).
+        parts (closed sets), residual (|T P - P| over the largest mass); noise and smearing, the variances that SGD and the
+        grid add in an application, averaged over the density, along each axis.
     operator : TransferOperator
 
     Notes
@@ -110,6 +111,9 @@ class ChainPassage:
         In steps; zero on the target, infinite where it may never be reached.
     target : ndarray of bool (*grid.shape)
     operator : TransferOperator
+    stats : dict
+        noise and smearing, the variances that SGD and the grid add in an application, along each axis, averaged over
+        where paths from all over the rest of the box spend their time (at most their first 2000 applications).
     """
 
     grid: Grid
@@ -117,6 +121,7 @@ class ChainPassage:
     second_moment: np.ndarray
     target: np.ndarray
     operator: TransferOperator
+    stats: dict[str, Any]
 
     def at(self, x: Any) -> float:
         """Mean number of steps from a point, linearly between the cell centers."""

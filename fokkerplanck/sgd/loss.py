@@ -214,8 +214,14 @@ class SampleLoss:
             result[:, part] = pairs.reshape(self.dim, -1, batch).mean(axis=2)
         return result
 
-    def rows_gradient(self, rows: np.ndarray, theta: np.ndarray) -> np.ndarray:
-        """Mean gradient over the given samples only, at points theta (d, n); rows (B,) may repeat; shape (d, n)."""
+    def rows_gradient(self, rows: np.ndarray, times: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """Mean gradient over some samples, drawn so many times each (both (k,)), at points theta (d, n); shape (d, n)."""
+        if times.min() < times.max():
+            total = np.zeros((self.dim, theta.shape[1]))
+            for number in np.unique(times):
+                equal = times == number
+                total += number * equal.sum() * self.rows_gradient(rows[equal], times[equal], theta)
+            return total / times.sum()
         if self._formula is None:
             return self.batch_gradient(theta, np.broadcast_to(rows, (theta.shape[1], len(rows))))
         out = np.empty((self.dim, theta.shape[1]))

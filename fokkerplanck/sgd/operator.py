@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from .. import density as _density
 from ..checks import LARGEST, call, increasing, number, whole
 from ..checks import mask as region_mask
+from ..distress import warn_of_smearing
 from ..equation import Points
 from ..errors import bad_type, bad_value
 from ..grid import Grid
@@ -79,7 +80,8 @@ class TransferOperator:
         -------
         Solution
             Its stats: clamped, the expected number of times that a path met a reflecting wall (near 0 where the box is
-            large enough); noise and smearing, averaged over the last density, along each axis.
+            large enough); noise and smearing, averaged over the last density, along each axis. Where smearing is more than
+            a tenth of the noise, a ResolutionWarning says so, here as in `stationary`, `first_passage` and `spectrum`.
         """
         counts = self.applications(steps)
         start, initial_mass = _density.initial_masses(p0, self.grid)
@@ -150,13 +152,19 @@ class TransferOperator:
             "mass_error": 0.0 if self.grid.absorbs else float(np.abs(masses.sum(axis=1) - 1.0).max()),
             "min_density": float(densities.min() / densities.max()),
             "clamped": met,
-            "noise": [float(v.ravel() @ last) for v in self.noise],
-            "smearing": [float(v.ravel() @ last) for v in self.smearing],
+            **self._blur(last, "the density is too wide"),
             "order": 2,
         }
         record = {**self.settings, "model": self.model, "kind": self.kind}
         text = f"transfer operator, {self.kind}"
         return Solution(self.grid, times, densities, method, stats, message=text, settings=record)
+
+    def _blur(self, masses: np.ndarray, effect: str) -> dict[str, list[float]]:
+        """noise and smearing, averaged over masses (n,) that sum to one, along each axis; a warning where they are bad."""
+        stats = {name: [float(v.ravel() @ masses) for v in getattr(self, name)] for name in ("noise", "smearing")}
+        unit = "a step" if self.steps == 1 else "an epoch"
+        warn_of_smearing(self.grid, masses.reshape(self.grid.shape), stats, unit, effect)
+        return stats
 
     def stationary(self, p0: Any = None) -> StationaryChain:
         """The density that an application leaves unchanged; where several sets are closed, p0 weighs them."""
@@ -178,7 +186,8 @@ class TransferOperator:
         masses = np.asarray(masses)
         residual = float(np.abs(self.matrix @ masses - masses).max() / masses.max())
         density = masses.reshape(self.grid.shape) / self.grid.volumes
-        return StationaryChain(self.grid, density, {"parts": len(parts), "residual": residual}, self)
+        stats = {"parts": len(parts), "residual": residual, **self._blur(masses, "the density is too wide")}
+        return StationaryChain(self.grid, density, stats, self)
 
     def first_passage(self, target: Any = None) -> ChainPassage:
         """Numbers of steps until a target is first reached.
@@ -196,14 +205,18 @@ class TransferOperator:
         second = passage.solve(np.where(outside, 2.0 * finite - 1.0, 0.0))
         second[np.isinf(mean)] = np.inf
         shape = self.grid.shape
+        spent = _transfer.time_spent(self.matrix, outside & np.isfinite(mean))
+        stats = self._blur(spent, "passages take the wrong time, where barriers stand in the way by factors")
         return ChainPassage(
-            self.grid, self.steps * mean.reshape(shape), self.steps**2 * second.reshape(shape), mask, self
+            self.grid, self.steps * mean.reshape(shape), self.steps**2 * second.reshape(shape), mask, self, stats
         )
 
     def spectrum(self, k: int = 6) -> ChainSpectrum:
         """The k eigenvalues of T of largest modulus (on more than 1000 cells: the nearest to 1), with their modes."""
         values, right, left = _transfer.leading_modes(self.matrix, whole("k", k, 1, self.grid.size - 1))
         shape = self.grid.shape
+        slowest = np.abs(right[:, 0])
+        self._blur(slowest / slowest.sum(), "the modes are too wide, and rates of escape too large")
         return ChainSpectrum(
             self.grid, values, right.T.reshape(-1, *shape) / self.grid.volumes, left.T.reshape(-1, *shape), self.steps
         )
@@ -326,11 +339,11 @@ def _batch_maps(sgd: Any, batches: Batches) -> Callable[[np.ndarray], np.ndarray
     d = sgd.loss.dim
 
     def maps(points: np.ndarray) -> np.ndarray:
-        images = np.empty((len(batches.rows), *points.shape))
-        for k, epoch in enumerate(batches.rows):
+        images = np.empty((len(batches.draws), *points.shape))
+        for k, epoch in enumerate(batches.draws):
             state = points
-            for rows in epoch:
-                state = _step(sgd, state, sgd.loss.rows_gradient(rows, state[:d]))
+            for rows, times in epoch:
+                state = _step(sgd, state, sgd.loss.rows_gradient(rows, times, state[:d]))
             images[k] = state
         return images
 
