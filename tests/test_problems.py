@@ -167,3 +167,14 @@ def test_no_generator_describes_memory():
     eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=1.0, time_order=0.7)
     with pytest.raises(ValueError, match=r"`time_order` must be 1 for a generator, got 0\.7"):
         fp.generator(eq, GRID)
+
+
+def test_uniformization_of_too_many_products_is_refused():
+    eq, grid = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5), fp.Grid((-6, 6), 2000)
+    with pytest.raises(ValueError, match=r"`method` must be one that needs a few million .* 6.3e\+07 of them"):
+        fp.solve(eq, grid, fp.gaussian(1, 0.3), 2000.0, method="uniformization")
+
+
+def test_messages_show_plain_numbers():
+    with pytest.raises(ValueError, match=r"`rtol` must be between 1e-12 and 1, got 2.0\."):
+        fp.solve(fp.FokkerPlanck(diffusion=0.5), fp.Grid((-1, 1), 9), fp.point(0.0), 1.0, rtol=np.float64(2.0))
