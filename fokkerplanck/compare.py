@@ -76,7 +76,7 @@ def compare(
     rows: list[tuple[Any, ...]] = []
     moments = _common_times(results, times)
     for t in moments:
-        laws = {name: _laws.law(result, t) for name, result in results.items()}
+        laws = {name: _laws.law(result, t, f"results[{name!r}]") for name, result in results.items()}
         for axis in range(dim):
             for name, result in results.items():
                 one, base = _laws.along(laws[name], axis), _laws.along(laws[chosen], axis)
@@ -193,7 +193,12 @@ def _reference(results: Mapping[str, Any], reference: str | None) -> str:
 def _common_times(results: Mapping[str, Any], times: Sequence[float] | None) -> list[float]:
     moving = [result for result in results.values() if hasattr(result, "times")]
     if times is not None:
-        return increasing("times", times).tolist()
+        chosen = increasing("times", times).tolist()
+        for t in chosen:
+            for name, result in results.items():
+                if hasattr(result, "times") and not np.isclose(result.times, t, rtol=1e-9, atol=1e-12).any():
+                    raise bad_value("times", f"recorded by results[{name!r}], such as {result.times[-1]:g}", t)
+        return chosen
     if not moving:
         return [math.inf]
     first, *others = moving

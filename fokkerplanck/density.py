@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -35,26 +36,34 @@ class Gaussian:
     def masses(self, grid: Grid) -> np.ndarray:
         """The density at the cell centers times the volumes; if it is narrower than a cell, as `point` does."""
         _same_dimension(self.mean.size, grid)
-        variances, axes = np.linalg.eigh(self.covariance)
-        stds = np.sqrt(variances)
+        if not (self.covariance - np.diag(np.diagonal(self.covariance))).any():  # each axis by itself
+            walls = ["periodic" if grid.periodic(a) else "reflecting" for a in range(grid.dim)]
+            alone = [Gaussian(self.mean[[a]], self.covariance[[a]][:, [a]]) for a in range(grid.dim)]
+            lines = [g._together(Grid.from_edges(e, [w])) for g, e, w in zip(alone, grid.edges, walls, strict=True)]
+            return reduce(np.multiply.outer, lines)
+        return self._together(grid)
+
+    def _together(self, grid: Grid) -> np.ndarray:
         here = [
             w[min(max(np.searchsorted(e, m) - 1, 0), w.size - 1)]
             for m, e, w in zip(self.mean, grid.edges, grid.widths, strict=True)
         ]
-        if stds.min() >= max(here):
-            z = np.stack([c - m for c, m in zip(np.broadcast_arrays(*grid.coordinates()), self.mean, strict=True)])
+        # in units of the cells there, as axes may differ in theirs
+        variances, axes = np.linalg.eigh(self.covariance / np.outer(here, here))
+        stds = np.sqrt(np.maximum(variances, 0.0))
+        if stds.min() >= 1.0:
+            lines = zip(np.broadcast_arrays(*grid.coordinates()), self.mean, here, strict=True)
+            z = np.stack([(c - m) / h for c, m, h in lines])
             whitened = np.einsum("ki,i...->k...", (axes / stds).T, z)
-            norm = math.sqrt(2.0 * math.pi) ** self.mean.size * stds.prod()
+            norm = math.sqrt(2.0 * math.pi) ** self.mean.size * stds.prod() * math.prod(here)
             return np.exp(-0.5 * (whitened**2).sum(axis=0)) / norm * grid.volumes
-        lines = [
-            np.arange(-8.0, 8.0001, min(0.5, 0.5 * min(here) / max(s, 1e-300), 16.0))
-            if s * 400 > min(here)
-            else np.zeros(1)
+        steps = [
+            np.arange(-8.0, 8.0001, min(0.5, 0.5 / max(s, 1e-300), 16.0)) if s * 400 > 1.0 else np.zeros(1)
             for s in stds
         ]
-        nodes = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, self.mean.size)
+        nodes = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, self.mean.size)
         weights = np.exp(-0.5 * (nodes**2).sum(axis=1))
-        return deposit(self.mean + (nodes * stds) @ axes.T, weights / weights.sum(), grid)
+        return deposit(self.mean + (nodes * stds) @ axes.T * here, weights / weights.sum(), grid)
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """n independent points, shape (n, dim)."""
@@ -123,10 +132,18 @@ def gaussian(mean: Any, std_or_cov: Any) -> Gaussian:
         if not (spread > 0).all():
             raise bad_value("std_or_cov", "positive", std_or_cov, "Use fp.point(x) for a point mass.")
         return Gaussian(center, np.diag(np.broadcast_to(spread, d) ** 2))
-    if spread.shape != (d, d) or not np.allclose(spread, spread.T) or np.linalg.eigvalsh(spread)[0] < 0.0:
+    if spread.shape != (d, d) or not _is_covariance(spread):
         rule = f"a number, {d} numbers or a {d} x {d} covariance matrix, as `mean` has {d}"
         raise bad_value("std_or_cov", rule, std_or_cov)
     return Gaussian(center, spread)
+
+
+def _is_covariance(spread: np.ndarray) -> bool:
+    """Whether a matrix is symmetric and without negative eigenvalues, to rounding, in units of its own deviations."""
+    variances = np.diagonal(spread)
+    units = np.sqrt(np.where(variances > 0.0, variances, 1.0))
+    one = spread / np.outer(units, units)
+    return bool((np.abs(one - one.T) < 1e-9).all() and np.linalg.eigvalsh(one)[0] > -1e-12)
 
 
 def uniform(low: Any, high: Any) -> Uniform:

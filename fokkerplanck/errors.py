@@ -7,6 +7,8 @@ import sys
 import warnings
 from typing import Any
 
+import numpy as np
+
 _OURS = os.path.dirname(__file__) + os.sep  # `solvers` does not warn: it may lie beside this folder
 
 
@@ -53,8 +55,17 @@ def bad_type(name: str, rule: str, value: object, then: str = "") -> TypeError:
     return TypeError(_sentence(name, rule, value, then))
 
 
+def _plain(value: object) -> object:
+    """numpy's scalars as plain numbers, which print without their type."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) in (list, tuple):
+        return type(value)(_plain(v) for v in value)  # type: ignore
+    return value
+
+
 def _sentence(name: str, rule: str, value: object, then: str) -> str:
-    shown = value if isinstance(value, str) and " " in value else repr(value)
+    shown = value if isinstance(value, str) and " " in value else repr(_plain(value))
     if len(str(shown)) > 80:
         shown = str(shown)[:77] + "..."
     return f"`{name}` must be {rule}, got {shown}." + (f" {then}" if then else "")

@@ -75,7 +75,7 @@ def law(result: Any, t: float | None = None, name: str = "result") -> Law:
         number("t", t, "one of the times of the result", lambda v: v >= 0.0)
     if isinstance(result, Ensemble):
         points = result.positions[-1] if t is None else result.at(t)
-        return _samples(points)
+        return _samples(points, name)
     if hasattr(result, "masses") and hasattr(result, "grid") and not isinstance(result, type):
         masses = result.masses
         if masses.ndim > result.grid.dim:

@@ -14,6 +14,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -187,15 +188,24 @@ def check_room(folder: str | os.PathLike, need: float, name: str = "folder") -> 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let no signal between the renames of several files; those that come meanwhile come after."""
-    if not hasattr(signal, "pthread_sigmask"):
+    """Let no signal between the renames of several files; those that come meanwhile come after.
+
+    The handlers are exchanged: a blocked signal would go to one of the threads of the numerical libraries instead.
+    """
+    if threading.current_thread() is not threading.main_thread():  # interrupts arise in the main one
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    waiting: list[int] = []
+    before = {
+        s: signal.signal(s, lambda number, frame: waiting.append(number)) for s in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        for number in waiting:
+            signal.raise_signal(number)
 
 
 def _variables(sol: Solution, current: bool) -> dict[str, _Variable]:

@@ -63,6 +63,9 @@ class Sampled:
 
     def __init__(self, eq: FokkerPlanck, grid: Grid, t: float = 0.0):
         self.eq, self.grid = eq, grid
+        for axis in range(grid.dim):
+            if grid.periodic(axis) and grid.shape[axis] < 3:
+                raise bad_value("cells", "at least 3 along a periodic axis", grid.shape[axis])
         d_cells = eq.diffusion_at(Points.centers(grid), t)
         depends_on_sigma = eq.noise is not None and eq.alpha == 0.5 and grid.dim > 1
         self.full = depends_on_sigma or d_cells.ndim == grid.dim + 2
@@ -75,8 +78,6 @@ class Sampled:
             self.lattice = Lattice.of(grid, d_cells)
             return
         for axis in range(grid.dim):
-            if grid.periodic(axis) and grid.shape[axis] < 3:
-                raise bad_value("cells", "at least 3 along a periodic axis", grid.shape[axis])
             span = Span.of(grid, axis)
             if span.length.size:  # none for one cell between reflecting walls
                 self.lines.append(_Line.of(eq, span, d_cells[axis], t))

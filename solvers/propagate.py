@@ -16,12 +16,14 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import SuperLU, splu
 from scipy.special import gammaln
 
-from ..errors import ConvergenceError
+from ..errors import ConvergenceError, bad_value
 from .generator import Generator
 from .kernels.products import Operator, bessel_weights, chebyshev_sum, poisson_sum
 from .kernels.tridiagonal import solve_shifted
 from .recurrence import chebyshev_sum_of, jumping_product
 from .stationary import has_detailed_balance
+
+MOST_PRODUCTS = 1e7  # of uniformization where it is asked for
 
 # Partial fractions on common poles (the conjugates are not listed): sum of 2 Re r_k / (z - POLES[k]) is exp(z) for FULL
 # to 4e-14 and exp(z / 2) for HALF to 4e-8, for all real z <= 0.
@@ -455,6 +457,9 @@ def propagate(
     intervals = np.diff(times, prepend=0.0)
     horizon = float(times[-1])
     chosen = choose(q, intervals, rtol) if method == "auto" else METHODS[method](q, rtol, horizon)
+    if method == "uniformization" and (products := chosen.products(horizon)) > MOST_PRODUCTS:
+        got, then = f"'uniformization', which takes {products:.1e} of them", "Use method='auto'."
+        raise bad_value("method", "one that needs a few million products at most", got, then)
     error = 0.0
     for interval in intervals:
         if interval > 0.0:

@@ -21,6 +21,7 @@ def test_reference_of_the_double_well_is_converged_and_normalised():
     assert DOUBLE_WELL.judge(DOUBLE_WELL.values(64))["mass_error"] == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")  # of the coarse grids
 @pytest.mark.parametrize(
     ("case", "levels", "limit"), [("ou", (100, 200, 400), 3.2e-4), ("double_well", (32, 64, 128), 9.7e-4)]
 )

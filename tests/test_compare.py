@@ -161,3 +161,13 @@ def test_stationary_results_go_with_any_time():
     assert [(row["t"], row["model"]) for row in table] == [(t, m) for t in (1.0, 20.0) for m in ("late", "rest")]
     assert table[2]["W1"] < 1e-6 < 0.1 < table[0]["W1"]
     assert {row["t"] for row in rows(fp.compare({"a": st, "b": st}))} == {np.inf}
+
+
+def test_an_ensemble_of_one_path_and_a_time_not_recorded_are_named():
+    sgd = fp.SGD(fp.SampleLoss("(w-x)**2/2", ["w"], {"x": [-1.0, 1.0]}), 0.1)
+    many, one = (sgd.simulate(fp.gaussian(0, 1), [1.0, 2.0], n_paths=n) for n in (20, 1))  # whole floats are steps
+    assert many.times.tolist() == [1, 2]
+    with pytest.raises(ValueError, match=r"`results\['one'\]` must be at least two finite samples"):
+        fp.compare({"many": many, "one": one})
+    with pytest.raises(ValueError, match=r"`times` must be recorded by results\['many'\], such as 2, got 3.0"):
+        fp.compare({"many": many}, times=[3])

@@ -182,3 +182,24 @@ def test_the_variance_does_not_cancel_far_from_the_origin():
     grid = fp.Grid((1e8 - 6, 1e8 + 6), 400)
     masses, _ = initial_masses(fp.gaussian(1e8, 1.0), grid)
     assert density.covariance(masses, grid)[0, 0] == pytest.approx(1.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("deviations", [(1e-6, 1e6), (1e-8, 1e6), (1e-6, 1e3)])
+def test_axes_of_different_units_are_judged_by_their_own_cells(deviations):
+    grid = fp.Grid([(-6e-6, 6e-6), (-6e6, 6e6)], [120, 120])
+    masses = fp.gaussian([0, 0], deviations).masses(grid)
+    assert masses.sum() == pytest.approx(1.0, abs=1e-6)
+    for axis, (x, s) in enumerate(zip(grid.centers, deviations, strict=True)):
+        own = fp.gaussian(0, s).masses(fp.Grid.from_edges(grid.edges[axis]))
+        np.testing.assert_allclose(masses.sum(axis=1 - axis), own, atol=1e-6)
+        if s > grid.widths[axis][0]:
+            assert masses.sum(axis=1 - axis) @ x**2 == pytest.approx(s**2, rel=1e-5)
+
+
+def test_a_covariance_between_different_units():
+    grid = fp.Grid([(-6e-6, 6e-6), (-6e6, 6e6)], [120, 120])
+    masses = fp.gaussian([0, 0], [[1e-12, 0.5], [0.5, 1e12]]).masses(grid)
+    x, y = grid.coordinates()
+    assert (masses * x * y).sum() == pytest.approx(0.5, rel=1e-4)
+    with pytest.raises(ValueError, match="`std_or_cov` must be a number, 2 numbers or a 2 x 2 covariance matrix"):
+        fp.gaussian([0, 0], [[1e-12, 5e-13], [2e-13, 1e-12]])

@@ -81,6 +81,7 @@ def test_swarm_script(tmp_path):
         assert np.asarray(image.convert("L")).std() > 10
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_saddle_escape_script(tmp_path):
     """Within 4 standard errors, and 0.03 for the grid and for looking after whole steps only; the noises are 0.4 apart."""
     noises = {"Gaussian": 2.0, "Levy": 1.5}

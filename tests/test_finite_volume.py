@@ -346,3 +346,9 @@ def test_a_potential_beside_a_wall_without_noise(given):
         errors.append(np.abs(st.masses - want / want.sum()).sum())
     assert errors[1] < 4e-3  # without the power law at the wall 0.12
     assert errors[1] < 0.6 * errors[0]
+
+
+def test_two_cells_around_a_periodic_axis_are_refused_with_a_tensor_too():
+    eq = fp.FokkerPlanck(diffusion=[[1.0, 0.5], [0.5, 1.0]])
+    with pytest.raises(ValueError, match="`cells` must be at least 3 along a periodic axis, got 2"):
+        fp.generator(eq, fp.Grid([(0, 1), (0, 1)], [2, 10], boundary="periodic"))

@@ -172,3 +172,14 @@ def test_no_generator_describes_memory():
 def test_a_target_in_words_is_told_how_to_be_a_function():
     with pytest.raises(TypeError, match=r"Such as target=lambda x: x > 0\."):
         fp.first_passage(fp.FokkerPlanck(diffusion=1.0), fp.Grid((-1, 1), 10), "w > 0")
+
+
+def test_uniformization_of_too_many_products_is_refused():
+    eq, grid = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5), fp.Grid((-6, 6), 2000)
+    with pytest.raises(ValueError, match=r"`method` must be one that needs a few million .* 6.3e\+07 of them"):
+        fp.solve(eq, grid, fp.gaussian(1, 0.3), 2000.0, method="uniformization")
+
+
+def test_messages_show_plain_numbers():
+    with pytest.raises(ValueError, match=r"`rtol` must be between 1e-12 and 1, got 2.0\."):
+        fp.solve(fp.FokkerPlanck(diffusion=0.5), fp.Grid((-1, 1), 9), fp.point(0.0), 1.0, rtol=np.float64(2.0))

@@ -262,6 +262,8 @@ def _schedule(steps: Any, max_steps: Any, target: Any) -> tuple[list[int], int]:
         array = np.atleast_1d(np.asarray(steps))
     except ValueError:
         array = np.empty((0, 0))  # ragged
+    if array.dtype.kind == "f" and (array == np.round(array)).all() and (np.abs(array) < 2.0**53).all():
+        array = array.astype(np.int64)  # as the times of a Solution are
     if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise bad_type("steps", "a list of whole numbers", steps)
     if not array.size or array[0] < 0 or (np.diff(array) <= 0).any():
