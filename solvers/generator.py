@@ -238,13 +238,7 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
     peclet = 0.0
     physical, numerical = np.zeros(len(share)), np.zeros(len(share))
     for link in q.links:
-        length = np.sqrt(
-            sum((abs(o) * (h[link.lower] + h[link.upper])) ** 2 for o, h in zip(link.offset, half, strict=True))
-        )
-        width = np.sqrt(sum((2 * o * h) ** 2 for o, h in zip(link.offset, half, strict=True)))
-        out, back = link.forward * width[link.lower], link.backward * width[link.upper]
-        w, diffusion = _link_diffusion(out, back, length)
-        added = np.maximum(0.5 * length * (out + back) - diffusion, 0.0)
+        _, _, w, diffusion, added = _link_parts(q, link, half)
         for i, p in enumerate(share):
             weight = 0.5 * (p[link.lower] + p[link.upper])
             # sums, not dot products: threads of the linear algebra library would spin on vectors as short as these
@@ -255,14 +249,36 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
         physical += np.array([q.jumps.equivalent_diffusion(p) for p in share])
     worst = int(np.argmax(numerical / np.maximum(physical, 1e-300)))
     order = 1 if numerical[worst] > 0.1 * physical[worst] else 2
-    added = 0.0 if q.added_diffusion is None else float(max((q.added_diffusion * p).sum() for p in share))
+    widened = 0.0 if q.added_diffusion is None else float(max((q.added_diffusion * p).sum() for p in share))
     return {
         "peclet": peclet,
         "diffusion": float(physical[worst]),
         "numerical_diffusion": float(numerical[worst]),
-        "added_diffusion": added,
+        "added_diffusion": widened,
         "order": order,
     }
+
+
+def upwind_gain(q: Generator, masses: np.ndarray, values: np.ndarray) -> float:
+    """What <values> (n,) gains per time by the flux that upwinding adds, for masses (n,)."""
+    half = [np.broadcast_to(w, q.grid.shape).ravel() for w in _half_widths(q.grid)]
+    gain = 0.0
+    for link in q.links:
+        length, width, _, _, added = _link_parts(q, link, half)
+        low, high = masses[link.lower] / width[link.lower], masses[link.upper] / width[link.upper]
+        gain += float((added / length * (low - high) * (values[link.upper] - values[link.lower])).sum())
+    return gain
+
+
+def _link_parts(q: Generator, link: Links, half: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Lengths of links, extents of all cells along them, |w|, D, and what upwinding adds to D."""
+    length = np.sqrt(
+        sum((abs(o) * (h[link.lower] + h[link.upper])) ** 2 for o, h in zip(link.offset, half, strict=True))
+    )
+    width = np.sqrt(sum((2 * o * h) ** 2 for o, h in zip(link.offset, half, strict=True)))
+    out, back = link.forward * width[link.lower], link.backward * width[link.upper]
+    w, diffusion = _link_diffusion(out, back, length)
+    return length, width, w, diffusion, np.maximum(0.5 * length * (out + back) - diffusion, 0.0)
 
 
 def _link_diffusion(out: np.ndarray, back: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
