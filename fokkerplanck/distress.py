@@ -10,7 +10,7 @@ import numpy as np
 from .density import covariance
 from .errors import ResolutionWarning, warn
 from .grid import Grid
-from .solvers.generator import Generator, resolution
+from .solvers.generator import Generator, resolution, upwind_gain
 from .solvers.jumps import tail_mass
 
 AWAY, REACHED = 1e-8, 0.02  # density at a wall over the largest: was not there, and is
@@ -18,6 +18,7 @@ FIRST_ORDER = "the density is positive and conservative, but first order"
 FORCED = 1.0  # drift times length over diffusion, over a tenth of the box: below, a wall is what keeps the density
 SMEARED = 0.1  # of the noise of a step: what the grid of a transfer operator may add to it
 ROUNDING, MOST_CELLS = 1e-12, 1e6  # of a cell's squared width, which is nothing; and more cells than can be advised
+SHIFTED = 0.1  # of a mean passage time, by what the grid adds to the diffusion
 POINT = 0.1  # of the smearing: noise that draws a density together to less than a third of a cell
 CUT = 1e-2  # probability beyond the box from which a cut tail is spoken of
 
@@ -41,18 +42,13 @@ def warn_of_resolution(stats: dict[str, Any], over: str = "the density", then: s
 def passage_resolution(q: Generator, spent: np.ndarray, mean: np.ndarray) -> dict[str, Any]:
     """`resolution` where the paths of a passage spend their time (n,), with a warning where it shifts their mean times (n,).
 
-    A path that tries n = tau D / sigma^2 times has a barrier of about D ln(n) to cross, with sigma^2 the variance of where
-    it waits: D / sigma^2 is the rate at which a harmonic well is explored. What is added to D counts ln(n)-fold in the
-    exponent, and so in the time; in 1D not, where links weigh the sides of a barrier exactly.
+    To first order the mean time changes by the sum over links of the flux that upwinding adds, times the difference of the
+    mean times at their ends. In 1D, where links weigh the sides of a barrier exactly, this is too large: there upwinding has
+    to rule on average too.
     """
     stats = resolution(q, (spent,))
-    if not spent.any():
-        return stats
-    waits = float(np.where(spent > 0.0, spent * mean, 0.0).sum())
-    width = float(np.trace(covariance(spent.reshape(q.grid.shape), q.grid)))
-    exponent = 1.0 if q.grid.dim == 1 else max(math.log(max(waits * stats["diffusion"] / max(width, 1e-300), 1.0)), 1.0)
-    if stats["numerical_diffusion"] * exponent > 0.1 * stats["diffusion"]:
-        stats["order"] = 1
+    shift = abs(upwind_gain(q, spent, np.where(np.isfinite(mean), mean, 0.0)))
+    stats["order"] = 1 if shift > SHIFTED and (q.grid.dim > 1 or stats["order"] == 1) else 2
     warn_of_resolution(stats, "where paths spend their time", "passage times are first order")
     return stats
 

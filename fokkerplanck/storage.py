@@ -202,8 +202,8 @@ def uninterrupted() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
+        for kind, handler in before.items():
+            signal.signal(kind, handler or signal.SIG_DFL)
         for number in waiting:
             signal.raise_signal(number)
 

@@ -239,12 +239,8 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
     dim, peclet = q.grid.dim, 0.0
     physical, numerical = np.zeros((len(share), dim, dim)), np.zeros((len(share), dim, dim))
     for link in q.links:
+        length, _, w, diffusion, added = _link_parts(q, link, half)
         steps = [o * (h[link.lower] + h[link.upper]) for o, h in zip(link.offset, half, strict=True)]
-        length = np.sqrt(sum(step**2 for step in steps))
-        width = np.sqrt(sum((2 * o * h) ** 2 for o, h in zip(link.offset, half, strict=True)))
-        out, back = link.forward * width[link.lower], link.backward * width[link.upper]
-        w, diffusion = _link_diffusion(out, back, length)
-        added = np.maximum(0.5 * length * (out + back) - diffusion, 0.0)
         for i, p in enumerate(share):
             weight = 0.5 * (p[link.lower] + p[link.upper])
             for a, b in combinations_with_replacement(np.flatnonzero(link.offset), 2):
@@ -257,12 +253,12 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
         physical += np.array([q.jumps.equivalent_diffusion(p) for p in share])[:, None, None] * np.eye(dim)
     beside = [_worst_direction(d, n) for d, n in zip(physical, numerical, strict=True)]
     physical_part, numerical_part = max(beside, key=lambda pair: pair[1] / max(pair[0], 1e-300))
-    added = 0.0 if q.added_diffusion is None else float(max((q.added_diffusion * p).sum() for p in share))
+    widened = 0.0 if q.added_diffusion is None else float(max((q.added_diffusion * p).sum() for p in share))
     return {
         "peclet": peclet,
         "diffusion": physical_part,
         "numerical_diffusion": numerical_part,
-        "added_diffusion": added,
+        "added_diffusion": widened,
         "order": 1 if numerical_part > 0.1 * physical_part else 2,
     }
 
@@ -282,6 +278,28 @@ def _worst_direction(physical: np.ndarray, numerical: np.ndarray) -> tuple[float
     direction /= np.linalg.norm(direction)
     d = vectors * values @ vectors.T
     return max(scale * float(direction @ d @ direction), 0.0), max(scale * float(direction @ added @ direction), 0.0)
+
+
+def upwind_gain(q: Generator, masses: np.ndarray, values: np.ndarray) -> float:
+    """What <values> (n,) gains per time by the flux that upwinding adds, for masses (n,)."""
+    half = [np.broadcast_to(w, q.grid.shape).ravel() for w in _half_widths(q.grid)]
+    gain = 0.0
+    for link in q.links:
+        length, width, _, _, added = _link_parts(q, link, half)
+        low, high = masses[link.lower] / width[link.lower], masses[link.upper] / width[link.upper]
+        gain += float((added / length * (low - high) * (values[link.upper] - values[link.lower])).sum())
+    return gain
+
+
+def _link_parts(q: Generator, link: Links, half: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Lengths of links, extents of all cells along them, |w|, D, and what upwinding adds to D."""
+    length = np.sqrt(
+        sum((abs(o) * (h[link.lower] + h[link.upper])) ** 2 for o, h in zip(link.offset, half, strict=True))
+    )
+    width = np.sqrt(sum((2 * o * h) ** 2 for o, h in zip(link.offset, half, strict=True)))
+    out, back = link.forward * width[link.lower], link.backward * width[link.upper]
+    w, diffusion = _link_diffusion(out, back, length)
+    return length, width, w, diffusion, np.maximum(0.5 * length * (out + back) - diffusion, 0.0)
 
 
 def _link_diffusion(out: np.ndarray, back: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

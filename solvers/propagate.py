@@ -457,7 +457,11 @@ def propagate(
     intervals = np.diff(times, prepend=0.0)
     horizon = float(times[-1])
     chosen = choose(q, intervals, rtol) if method == "auto" else METHODS[method](q, rtol, horizon)
-    if method == "uniformization" and (products := chosen.products(horizon)) > MOST_PRODUCTS:
+    if (
+        method != "auto"
+        and isinstance(chosen, Uniformization)
+        and (products := chosen.products(horizon)) > MOST_PRODUCTS
+    ):
         got, then = f"'uniformization', which takes {products:.1e} of them", "Use method='auto'."
         raise bad_value("method", "one that needs a few million products at most", got, then)
     error = 0.0

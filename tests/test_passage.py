@@ -87,6 +87,7 @@ def test_unreachable_target_is_infinite():
     assert np.isinf(result.mean[~result.target]).all()
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_unreachable_target_in_2d_is_infinite_where_it_can_be_missed():
     grid = fp.Grid([(-1, 1), (0, 1)], [20, 4])
     eq = fp.FokkerPlanck(drift=lambda x, y: (np.sign(x), 0 * x), diffusion=[0.0, 0.1])

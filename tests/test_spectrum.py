@@ -21,6 +21,7 @@ def test_kramers_rates_at_order_two(d, rates):
     np.testing.assert_allclose(np.log2(errors[0] / errors[1]), 2.0, atol=0.1)
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 @pytest.mark.parametrize("n", [16, 40])  # dense and sparse
 def test_two_dimensional_modes_are_sums_of_one_dimensional_ones(n):
     eq = fp.FokkerPlanck(drift=lambda x, y: (-x, -2.5 * y), diffusion=0.3)
