@@ -66,7 +66,10 @@ def part_weights(q: Generator, parts: list[np.ndarray], masses: np.ndarray) -> n
         return weights
     # expected time spent in each passing cell
     inner = q.matrix[passing][:, passing].tocsc()
-    stay = splu(inner, permc_spec="MMD_AT_PLUS_A").solve(-masses[passing])
+    try:
+        stay = splu(inner, permc_spec="MMD_AT_PLUS_A").solve(-masses[passing])
+    except RuntimeError as error:  # the factors are exactly singular
+        raise _lost(np.inf, None) from error
     weights += np.array([float((q.matrix[part][:, passing] @ stay).sum()) for part in parts])
     jumps = float((q.outflow[passing] * np.abs(stay)).sum())
     if not jumps * ROUNDING <= TOO_MUCH:
@@ -230,7 +233,10 @@ def _factored(q: Generator, cells: np.ndarray) -> tuple[np.ndarray, float]:
     columns.data[columns.indptr[fixed] : columns.indptr[fixed + 1]] = 0.0
     columns[fixed, fixed] = -1.0
     source[fixed] = -1.0
-    factor = splu(columns, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    try:
+        factor = splu(columns, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    except RuntimeError:  # exactly singular: all is lost
+        return np.full(cells.size, np.nan), np.inf
     result = factor.solve(source)
     jumps = np.abs(factor.solve(-q.outflow[cells], "T")).max()
     lowest, largest = float(result.min()), float(np.abs(result).max())

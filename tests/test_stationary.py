@@ -275,3 +275,17 @@ def test_factorisation_and_state_reduction_agree_and_the_first_is_refused_where_
     monkeypatch.undo()
     monkeypatch.setattr("fokkerplanck.solvers.stationary.QUICK", 0.0)
     assert part_masses(hard, cells)[:800].sum() == pytest.approx(0.5, abs=1e-10)
+
+
+def test_shares_behind_a_barrier_that_rounding_decides_are_refused():
+    # a well in the middle and slopes beyond 1.5, noiseless at their ends
+    def drift(x):
+        return np.where(np.abs(x) < 1.5, -x, np.sign(x))
+
+    def eq(d):
+        return fp.FokkerPlanck(drift=drift, diffusion=lambda x: np.where(np.abs(x) < 1.8, d, 0.0))
+
+    st = fp.stationary(eq(0.1), LINE, p0=fp.gaussian(0.2, 0.1))
+    assert st.masses[0] == pytest.approx(0.5, abs=1e-4)
+    with pytest.raises(fp.ConvergenceError, match=r"leaving one takes .* jumps between cells"):
+        fp.stationary(eq(0.02), LINE, p0=fp.gaussian(0.2, 0.1))
