@@ -108,15 +108,22 @@ def solve(
         generator=q,
         settings={**eq.settings, "convention": eq.convention, "method": method, "rtol": rtol},
     )
+    _judge(eq, q, result, start)
+    return result
+
+
+def _judge(eq: FokkerPlanck, q: Generator, result: Solution, start: np.ndarray) -> None:
+    """Refuse a solution whose error is beyond what was asked for, and warn of what its grid and its box do to it."""
+    stats, rtol, masses = result.stats, result.settings["rtol"], result.masses[-1]
+    error = stats["error_estimate"]
     if error > max(rtol, 1e-12) or stats["mass_error"] > max(error, 1e-12):
         worst = max(error, stats["mass_error"])
         other = "uniformization" if eq.time_order == 1.0 else "stepping"
         raise ConvergenceError(f"the error {worst:.1e} exceeds rtol = {rtol:g}; try method={other!r}", result)
     warn_of_resolution(stats)
-    warn_of_walls(q, start, masses[-1])
+    warn_of_walls(q, start, masses)
     if eq.jumps is not None:
-        warn_of_tail(q, masses[-1], eq.jumps.stability)
-    return result
+        warn_of_tail(q, masses, eq.jumps.stability)
 
 
 def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
