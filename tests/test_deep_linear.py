@@ -18,7 +18,7 @@ LAWS = {"gaussian": "gaussian", "student": ("student", 12.0), "given": ROWS}
 
 def small(inputs="gaussian", widths=(3, 5, 4, 2), **options):
     settings = {"teacher": [[1.0, 0.3, -0.2], [0.4, -0.7, 0.5]], "learning_rate": 0.05, "batch_size": 4}
-    return fp.deep_linear.DeepLinear(widths, **(settings | options), inputs=inputs)
+    return fp.dl.DeepLinear(widths, **(settings | options), inputs=inputs)
 
 
 def weights_of(net, seed=1):
@@ -300,3 +300,27 @@ class TestGradientNoise:
         assert 0.02 < tail.interval[1] - tail.interval[0] < 0.4
         light = dl.noise_tail(small(batch_size=16), weights_of(net), n=20_000, resamples=20)
         assert light.interval[0] > 3.0
+
+
+@pytest.mark.parametrize(
+    ("ask", "name"),
+    [
+        (lambda net: dl.DeepLinear("a", [1], 0.1, 1), "widths"),
+        (lambda net: dl.DeepLinear((3, 3), "x", 0.1, 1), "teacher"),
+        (lambda net: dl.DeepLinear((3, 3), [[1], [2, 3]], 0.1, 1), "teacher"),
+        (lambda net: dl.DeepLinear((3, 3), [1], 0.1, 1.5), "batch_size"),
+        (lambda net: dl.DeepLinear((3, 3), [1], 0.1, 1, label_noise="a"), "label_noise"),
+        (lambda net: dl.DeepLinear((3, 3), [1], 0.1, 1, inputs=[[1], [2, 3]]), "inputs"),
+        (lambda net: net.train(None, [0, 1]), "start"),
+        (lambda net: net.train(dl.small_start(), [0, 1], generator=3), "generator"),
+        (lambda net: net.train(dl.small_start(), [0, 1], generator="refined", stability="a"), "stability"),
+        (lambda net: net.train(dl.small_start(), [0, 1], workers="a"), "workers"),
+        (lambda net: dl.small_start("a"), "gamma"),
+        (lambda net: dl.plateaus(3), "training"),
+        (lambda net: dl.stable_rank("a"), "end_to_end"),
+    ],
+)
+def test_bad_values_are_refused_by_name(ask, name):
+    net = dl.DeepLinear((3, 3, 3), [1], 0.1, 1)
+    with pytest.raises((ValueError, TypeError), match=f"^`{name}` must be "):
+        ask(net)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import number, reals
 from ..errors import bad_value
 from .network import DeepLinear
 
@@ -39,15 +40,15 @@ class RandomStart:
 
 def small_start(gamma: float = 2.0) -> RandomStart:
     """A start near the saddle at the origin, weights N(0, w^-gamma) with gamma > 1."""
-    if not 1.0 < gamma < math.inf:
-        raise bad_value("gamma", "above 1 for a start near a saddle", gamma, "large_start() takes those below.")
-    return RandomStart(float(gamma))
+    then = "large_start() takes those below."
+    return RandomStart(number("gamma", gamma, "above 1 for a start near a saddle", lambda v: 1.0 < v < math.inf, then))
 
 
 def large_start(gamma: float | None = None) -> RandomStart:
     """A lazy start, weights N(0, w^-gamma) with gamma < 1; by default 1 - 1/L, where outputs are of order one."""
-    if gamma is not None and not gamma < 1.0:
-        raise bad_value("gamma", "below 1 for a lazy start", gamma, "small_start() takes those above.")
+    if gamma is not None:
+        then = "small_start() takes those above."
+        gamma = number("gamma", gamma, "below 1 for a lazy start", lambda v: -math.inf < v < 1.0, then)
     return RandomStart(gamma)
 
 
@@ -72,7 +73,8 @@ class AlignedStart:
         """Weights of one run."""
         left, values, right = np.linalg.svd(net.target)
         rank = int((values > 1e-12 * values[0]).sum())
-        start = np.full(rank, self.modes) if np.ndim(self.modes) == 0 else np.asarray(self.modes, dtype=float)
+        modes = reals("modes", self.modes, f"at most {min(net.widths)} numbers not below 0")
+        start = np.full(rank, modes) if modes.ndim == 0 else modes
         if start.ndim != 1 or start.size > min(net.widths) or (start < 0.0).any():
             raise bad_value("modes", f"at most {min(net.widths)} numbers not below 0", self.modes)
         k = start.size

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..checks import reals
 from ..distances import law, wasserstein
 from ..errors import bad_value
 from ..montecarlo.ensemble import Ensemble, Share
@@ -211,7 +212,7 @@ def _matrices(end_to_end: Any, left: Any, right: Any) -> tuple[np.ndarray, np.nd
 
 
 def _stack(end_to_end: Any) -> np.ndarray:
-    w = np.asarray(end_to_end, dtype=float)
+    w = reals("end_to_end", end_to_end, "an array of shape (..., d_out, d_in)")
     if w.ndim < 2:
         raise bad_value("end_to_end", "of shape (..., d_out, d_in)", f"shape {w.shape}")
     return w

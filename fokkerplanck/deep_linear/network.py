@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import bad_type, bad_value
+from ..checks import number, reals, whole
+from ..errors import bad_value
 
 if TYPE_CHECKING:
     from .training import Training
@@ -72,14 +73,9 @@ class DeepLinear:
         widths = np.asarray(self.widths)
         if widths.ndim != 1 or widths.size < 2 or widths.dtype.kind not in "iu" or (widths < 1).any():
             raise bad_value("widths", "at least two whole numbers above 0", self.widths, "Such as (10, 100, 100, 10).")
-        if not (isinstance(self.learning_rate, int | float) and 0.0 < self.learning_rate < math.inf):
-            raise bad_value("learning_rate", "a positive number", self.learning_rate)
-        if isinstance(self.batch_size, bool) or not isinstance(self.batch_size, int | np.integer):
-            raise bad_type("batch_size", "a whole number above 0", self.batch_size)
-        if self.batch_size < 1:
-            raise bad_value("batch_size", "a whole number above 0", self.batch_size)
-        if not 0.0 <= self.label_noise < math.inf:
-            raise bad_value("label_noise", "a number not below 0", self.label_noise)
+        number("learning_rate", self.learning_rate, "a positive number", lambda v: 0.0 < v < math.inf)
+        whole("batch_size", self.batch_size, 1)
+        number("label_noise", self.label_noise, "a number not below 0", lambda v: 0.0 <= v < math.inf)
         object.__setattr__(self, "widths", tuple(int(n) for n in widths))
         object.__setattr__(self, "target", _target(self.teacher, self.widths[-1], self.widths[0]))
         data, freedom = _inputs(self.inputs, self.widths[0])
@@ -192,13 +188,13 @@ def through_layers(moment: np.ndarray, forward: Weights, backward: Weights) -> l
 
 
 def _target(teacher: Any, n_out: int, n_in: int) -> np.ndarray:
-    array = np.asarray(teacher, dtype=float)
+    rule = f"a finite matrix of shape ({n_out}, {n_in}), or at most {min(n_out, n_in)} singular values"
+    array = reals("teacher", teacher, rule)
     if array.ndim == 1 and 0 < array.size <= min(n_out, n_in) and (array >= 0.0).all():
         target = np.zeros((n_out, n_in))
         np.fill_diagonal(target[: array.size, : array.size], array)
         array = target
     if array.shape != (n_out, n_in) or not np.isfinite(array).all():
-        rule = f"a finite matrix of shape ({n_out}, {n_in}), or at most {min(n_out, n_in)} singular values"
         raise bad_value("teacher", rule, teacher)
     return array
 
@@ -211,11 +207,9 @@ def _inputs(inputs: Any, n_in: int) -> tuple[np.ndarray | None, float]:
             return None, math.inf
         raise bad_value("inputs", rule, inputs)
     if isinstance(inputs, tuple | list) and len(inputs) == 2 and inputs[0] == "student":
-        nu = float(inputs[1])
-        if not nu > 2.0:
-            raise bad_value("inputs", rule, inputs, "With nu <= 2 the expected loss is infinite.")
+        nu = number("nu", inputs[1], "a number above 2", lambda v: v > 2.0, "Below, the expected loss is infinite.")
         return None, nu
-    array = np.array(inputs, dtype=float)
+    array = reals("inputs", inputs, rule)
     if array.ndim != 2 or array.shape[1] != n_in or len(array) == 0 or not np.isfinite(array).all():
         raise bad_value("inputs", rule, f"an array of shape {array.shape}")
     return array, math.inf

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import bad_type
 from .mode_statistics import mode_strengths
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class Plateaus:
 
 def plateaus(training: Training) -> Plateaus:
     """Find the plateaus of every run; see the head of this module for the rule."""
+    if not hasattr(training, "end_to_end"):
+        raise bad_type("training", "what net.train(...) returns", training)
     learned = learned_modes(training.net, training.end_to_end)
     rank = training.net.teacher_modes.values.size
     tables = np.full((4, rank + 1, training.n_runs), np.nan)

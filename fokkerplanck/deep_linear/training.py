@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import number, reals, whole
 from ..errors import bad_type, bad_value
 from ..montecarlo.stable import positive_stable
 from . import kernels
@@ -137,14 +138,16 @@ def train(
     """
     mode, stability = _generator(generator, stability)
     moments = _steps(steps)
-    for name, value, least in (
-        ("n_runs", n_runs, 1),
-        ("seed", seed, 0),
-        ("first_run", first_run, 0),
-        ("keep", keep, 0),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise bad_value(name, f"a whole number of at least {least}", value)
+    n_runs, seed, first_run, keep = (
+        whole(name, value, least)
+        for name, value, least in (
+            ("n_runs", n_runs, 1),
+            ("seed", seed, 0),
+            ("first_run", first_run, 0),
+            ("keep", keep, 0),
+        )
+    )
+    threads = whole("workers", os.cpu_count() or 1 if workers is None else workers, 1)
     keep = min(keep, n_runs)
     scale = 1.0 if stability is None else quartile_scale(net, stability)
     shape = (moments.size, n_runs)
@@ -163,7 +166,7 @@ def train(
         task(first_run + k, theta[k], record, gradient_norm[k], kept[k] if k < keep else nothing)
         end_to_end[:, k] = record
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(run, range(n_runs)):
             pass
     with np.errstate(over="ignore", invalid="ignore"):
@@ -234,15 +237,16 @@ def stable_quartiles(stability: float) -> float:
 
 
 def _generator(generator: str, stability: float | None) -> tuple[int, float | None]:
-    if generator not in GENERATORS:
+    if not isinstance(generator, str) or generator not in GENERATORS:
         raise bad_value("generator", f"one of {', '.join(GENERATORS)}", generator)
-    if stability is None or stability == 2.0:
+    if stability is None:
+        return GENERATORS[generator], None
+    stability = number("stability", stability, "in (1, 2]", lambda v: 1.0 < v <= 2.0)
+    if stability == 2.0:
         return GENERATORS[generator], None
     if generator != "refined":
         raise bad_value("stability", 'None unless generator="refined"', stability)
-    if not 1.0 < stability < 2.0:
-        raise bad_value("stability", "in (1, 2]", stability)
-    return GENERATORS[generator], float(stability)
+    return GENERATORS[generator], stability
 
 
 def _steps(steps: Sequence[int]) -> np.ndarray:
@@ -255,7 +259,12 @@ def _steps(steps: Sequence[int]) -> np.ndarray:
 
 
 def _weights(net: DeepLinear, start: Any, rng: np.random.Generator) -> list[np.ndarray]:
-    weights = start.draw(net, rng) if hasattr(start, "draw") else [np.asarray(w, dtype=float) for w in start]
+    if hasattr(start, "draw"):
+        weights = start.draw(net, rng)
+    elif isinstance(start, (list, tuple)):
+        weights = [reals("start", w, "a list of weight matrices") for w in start]
+    else:
+        raise bad_type("start", "a start, such as small_start(), or a list of weight matrices", start)
     shapes = list(zip(net.widths[1:], net.widths, strict=False))
     if [w.shape for w in weights] != shapes or not all(np.isfinite(w).all() for w in weights):
         raise bad_value("start", f"finite weights of shapes {shapes}", [w.shape for w in weights])
