@@ -18,7 +18,7 @@ LAWS = {"gaussian": "gaussian", "student": ("student", 12.0), "given": ROWS}
 
 def small(inputs="gaussian", widths=(3, 5, 4, 2), **options):
     settings = {"teacher": [[1.0, 0.3, -0.2], [0.4, -0.7, 0.5]], "learning_rate": 0.05, "batch_size": 4}
-    return fp.dl.DeepLinear(widths, **(settings | options), inputs=inputs)
+    return dl.DeepLinear(widths, **(settings | options), inputs=inputs)
 
 
 def weights_of(net, seed=1):

@@ -207,9 +207,9 @@ def _inputs(inputs: Any, n_in: int) -> tuple[np.ndarray | None, float]:
             return None, math.inf
         raise bad_value("inputs", rule, inputs)
     if isinstance(inputs, tuple | list) and len(inputs) == 2 and inputs[0] == "student":
-        nu = number("nu", inputs[1], "a number above 2", lambda v: v > 2.0, "Below, the expected loss is infinite.")
+        nu = number("inputs", inputs[1], rule, lambda v: v > 2.0, "With nu <= 2 the expected loss is infinite.")
         return None, nu
-    array = reals("inputs", inputs, rule)
+    array = reals("inputs", inputs, rule).copy()
     if array.ndim != 2 or array.shape[1] != n_in or len(array) == 0 or not np.isfinite(array).all():
         raise bad_value("inputs", rule, f"an array of shape {array.shape}")
     return array, math.inf
