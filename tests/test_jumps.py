@@ -201,6 +201,7 @@ def test_stability_two_is_diffusion():
     np.testing.assert_allclose(np.array(gaps[2:]) / [0.02, 0.04], gaps[2] / 0.02, rtol=0.15)
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")  # of tails that the box cuts
 def test_propagation_equals_the_matrix_exponential():
     eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.1, jumps=fp.LevyJumps(1.2, 0.5))
     grid = fp.Grid((-5, 5), 120)

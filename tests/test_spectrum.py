@@ -97,6 +97,7 @@ def test_chain_modes_with_absorbing_walls_are_those_of_the_matrix(boundary):
     np.testing.assert_allclose(q @ right, right * want, atol=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 @pytest.mark.parametrize("n", [18, 40])  # dense and sparse
 def test_modes_lost_in_rounding_are_refused_and_the_others_handed_over(n):
     eq = fp.FokkerPlanck(potential=lambda x, y: (x * x - 1) ** 2 + y * y / 2, diffusion=0.02)
