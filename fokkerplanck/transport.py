@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,10 @@ def transport_package(method: str) -> Any:
     if method == "sliced":
         return None
     try:
-        import ot
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # POT's own, at its first import
+            warnings.simplefilter("ignore", DeprecationWarning)
+            import ot
     except ImportError:
         if method == "exact":
             then = "Install it with: pip install POT."
