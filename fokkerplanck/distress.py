@@ -30,7 +30,9 @@ def warn_of_resolution(stats: dict[str, Any], over: str = "the density", then: s
     if stats["diffusion"] > 0.0:
         beside = f"to a diffusion of {stats['diffusion']:.2g}"
         peclet = stats["peclet"]
-        size = f"; largest cell Peclet number {peclet:.2g}" if math.isfinite(peclet) else "; the noise vanishes in places"
+        size = (
+            f"; largest cell Peclet number {peclet:.2g}" if math.isfinite(peclet) else "; the noise vanishes in places"
+        )
     else:
         beside, size = "where the equation has none", ""
     text = (
