@@ -240,11 +240,11 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
     physical, numerical = np.zeros((len(share), dim, dim)), np.zeros((len(share), dim, dim))
     for link in q.links:
         length, _, w, diffusion, added = _link_parts(q, link, half)
-        steps = [o * (h[link.lower] + h[link.upper]) for o, h in zip(link.offset, half, strict=True)]
+        parts = _direction_products(link, half, length)
         for i, p in enumerate(share):
             weight = 0.5 * (p[link.lower] + p[link.upper])
-            for a, b in combinations_with_replacement(np.flatnonzero(link.offset), 2):
-                along = weight if dim == 1 else weight * (steps[a] * steps[b] / length**2)
+            for a, b, part in parts:
+                along = weight * part
                 # sums, not dot products: threads of the linear algebra library would spin on vectors as short as these
                 physical[i, b, a] += (along * diffusion).sum()
                 numerical[i, b, a] += (along * added).sum()
@@ -261,6 +261,17 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
         "added_diffusion": widened,
         "order": 1 if numerical_part > 0.1 * physical_part else 2,
     }
+
+
+def _direction_products(
+    link: Links, half: list[np.ndarray], length: np.ndarray
+) -> list[tuple[int, int, np.ndarray | float]]:
+    """u_a u_b of the unit vectors along links, for the pairs of axes a <= b that they move along."""
+    axes = np.flatnonzero(link.offset).tolist()
+    if len(axes) == 1:
+        return [(axes[0], axes[0], 1.0)]
+    steps = {a: link.offset[a] * (half[a][link.lower] + half[a][link.upper]) / length for a in axes}
+    return [(a, b, steps[a] * steps[b]) for a, b in combinations_with_replacement(axes, 2)]
 
 
 def _worst_direction(physical: np.ndarray, numerical: np.ndarray) -> tuple[float, float]:

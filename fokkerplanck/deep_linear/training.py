@@ -138,17 +138,9 @@ def train(
     """
     mode, stability = _generator(generator, stability)
     moments = _steps(steps)
-    n_runs, seed, first_run, keep = (
-        whole(name, value, least)
-        for name, value, least in (
-            ("n_runs", n_runs, 1),
-            ("seed", seed, 0),
-            ("first_run", first_run, 0),
-            ("keep", keep, 0),
-        )
-    )
+    n_runs, seed, first_run = whole("n_runs", n_runs, 1), whole("seed", seed, 0), whole("first_run", first_run, 0)
     threads = whole("workers", os.cpu_count() or 1 if workers is None else workers, 1)
-    keep = min(keep, n_runs)
+    keep = min(whole("keep", keep, 0), n_runs)
     scale = 1.0 if stability is None else quartile_scale(net, stability)
     shape = (moments.size, n_runs)
     theta = np.empty((n_runs, net.n_parameters))
@@ -157,9 +149,7 @@ def train(
     kept = np.full((keep, moments.size, net.n_parameters), np.nan)
     nothing = np.empty((0, net.n_parameters))
     kappa = kurtosis(net) if mode in (kernels.LANGEVIN, kernels.REFINED) and net.data is None else 1.0
-    values, vectors = np.linalg.eigh(net.second_moment)
-    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-    task = _Task(net, start, mode, moments, seed, stability, scale, kappa, root)
+    task = _Task(net, start, mode, moments, seed, stability, scale, kappa, _root(net.second_moment))
 
     def run(k: int) -> None:
         record = np.full((moments.size, *net.target.shape), np.nan)
@@ -205,6 +195,12 @@ class _Task:
             self.kappa, float(net.label_noise), net.batch_size, net.learning_rate, mixing,
             record, norms, kept,
         )  # fmt: skip
+
+
+def _root(matrix: np.ndarray) -> np.ndarray:
+    """The symmetric square root of a positive semidefinite matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
 def quartile_scale(net: DeepLinear, stability: float) -> float:
