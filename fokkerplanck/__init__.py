@@ -22,12 +22,13 @@ __path__ = [
     *(str(p) for p in [_Path(__file__).parent.parent] if not (_Path(__file__).parent / "solvers").is_dir()),
 ]
 
-from . import _cache, deep_linear, distances  # noqa: F401 - `_cache` first: it finds a place for compiled code
+from . import deep_linear, distances  # noqa: F401 - `_cache` first: it finds a place for compiled code
 from .basins import basins, lamperti
 from .compare import compare
 from .density import from_samples, gaussian, point, uniform
 from .equation import FokkerPlanck, Swarm
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning
+from .formulas import numba_cache as _cache
 from .grid import Grid
 from .jumps import LevyJumps
 from .montecarlo import Ensemble, simulate, simulate_waiting

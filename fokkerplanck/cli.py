@@ -177,7 +177,7 @@ def info() -> None:
     from importlib.metadata import version
 
     from . import __version__
-    from ._cache import writable
+    from .formulas.numba_cache import writable
 
     typer.echo(f"fokkerplanck  {__version__}  {Path(__file__).parent}")
     typer.echo(f"Python        {platform.python_version()}  {platform.system()} {platform.machine()}")

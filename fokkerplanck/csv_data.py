@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import bad_value
-from .formula import CONSTANTS, parse_condition
+from .formulas.parser import CONSTANTS, parse_condition
 
 if TYPE_CHECKING:
     from .runfile import Landscape

@@ -21,7 +21,7 @@ from .compare import compare
 from .density import gaussian, point, uniform
 from .equation import FokkerPlanck
 from .errors import ConvergenceError, bad_value
-from .formula import Formula, parse
+from .formulas.parser import Formula, parse
 from .grid import Grid
 from .problems import solve, stationary
 from .results import Solution, Stationary

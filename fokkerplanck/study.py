@@ -25,7 +25,7 @@ import numpy as np
 from . import distances
 from .density import initial_masses
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
-from .formula import parse_condition
+from .formulas.parser import parse_condition
 from .problems import first_passage, solve
 from .run import build, model_of, model_settings, settings_keys
 from .runfile import RunFile, naming

@@ -11,7 +11,7 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck import distances
-from fokkerplanck.formula import parse, parse_condition
+from fokkerplanck.formulas.parser import parse, parse_condition
 from fokkerplanck.sgd import landscapes
 from fokkerplanck.sgd.saddles import critical_points
 

@@ -252,7 +252,7 @@ def test_unwritable_caches_and_home_cost_time_only(tmp_path):
 
 
 def test_a_place_for_compiled_code_is_found(tmp_path):
-    from fokkerplanck import _cache
+    from fokkerplanck.formulas import numba_cache as _cache
 
     assert _cache.writable(tmp_path / "new" / "folder")
     assert not _cache.writable("/dev/null/x")

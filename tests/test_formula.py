@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from fokkerplanck.formula import FUNCTIONS, parse, parse_condition
+from fokkerplanck.formulas.parser import FUNCTIONS, parse, parse_condition
 
 X = np.linspace(-2.0, 3.0, 41)
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fokkerplanck.cli import TEMPLATE
-from fokkerplanck.formula import FUNCTIONS, Formula, parse, parse_condition
+from fokkerplanck.formulas.parser import FUNCTIONS, Formula, parse, parse_condition
 from fokkerplanck.run import build
 from fokkerplanck.runfile import read_run_file
 

@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from fokkerplanck.sgd import SampleLoss, codegen
+from fokkerplanck.formulas import compiled as codegen
+from fokkerplanck.sgd import SampleLoss
 
 PIT = "-exp(-(w-2)**2) - pit*exp(-100*(w-1)**2)"
 RNG = np.random.default_rng(3)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..checks import call, fits_memory, mask, whole
 from ..errors import bad_type, bad_value
-from ..formula import Condition, parse_condition
+from ..formulas.parser import Condition, parse_condition
 from .ensemble import Ensemble
 
 BLOCK = 512  # paths that move in lockstep: their state fits the first-level cache

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..checks import callable_with
 from ..errors import bad_type, bad_value
-from ..formula import checked_names
+from ..formulas.parser import checked_names
 
 STREAM = 20_000  # samples drawn once to stand for an endless stream
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..checks import callable_with, fields, reals
 from ..errors import bad_type, bad_value
-from ..formula import Condition, Formula, checked_names, parse
+from ..formulas.parser import Condition, Formula, checked_names, parse
 from .data import read_data
 
 PAIRS = 2**17  # point-sample pairs handed to a Python gradient at once: bounds the memory it needs
@@ -24,7 +24,7 @@ class SampleLoss:
     Parameters
     ----------
     formula : str
-        Loss of one sample in the names `parameters` and the columns of `data` (see `fokkerplanck.formula`).
+        Loss of one sample in the names `parameters` and the columns of `data` (see `fokkerplanck.formulas.parser`).
     parameters : sequence of str
         The d parameters, in the order of the coordinates.
     data : mapping from column name to N numbers, array (N, k) with `columns`, or a sampler f(rng, n) of either, which is
@@ -230,7 +230,7 @@ class SampleLoss:
 
     def path_kernels(self, target: Condition | None = None, momentum: bool = False) -> ModuleType:
         """The compiled module that moves SGD paths of a formula loss; the condition `target` stops them."""
-        from .codegen import path_module
+        from ..formulas.compiled import path_module
 
         assert self._formula is not None
         condition = None if target is None else target.expression
@@ -238,7 +238,7 @@ class SampleLoss:
 
     @cached_property
     def _kernels(self) -> ModuleType:
-        from .codegen import loss_module
+        from ..formulas.compiled import loss_module
 
         assert self._formula is not None
         return loss_module(self._formula.expression, self.parameters, self._columns or ())

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from .checks import reals
-from .errors import bad_type, bad_value
+from ..checks import reals
+from ..errors import bad_type, bad_value
 
 FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "softplus", "sigmoid")
 CONSTANTS = ("pi",)
@@ -76,7 +76,7 @@ class Formula:
 
     def derivative(self, name: str) -> Formula:
         """The exact derivative with respect to one variable."""
-        from . import _symbolic
+        from . import symbolic as _symbolic
 
         if not isinstance(name, str) or name not in self.names:
             raise bad_value("name", f"one of {', '.join(self.names)}", name, _closest(str(name), self.names))
@@ -95,7 +95,7 @@ class Formula:
 
     @functools.cached_property
     def _function(self) -> Callable:
-        from . import _symbolic
+        from . import symbolic as _symbolic
 
         return _symbolic.numpy_function(self.names, self.expression)
 
@@ -194,7 +194,7 @@ class _Reader:
             raise bad_value(name, "a formula", f"{text} (unreadable at column {error.offset or 1})", then) from None
         except (RecursionError, MemoryError, ValueError):
             raise bad_value(name, "a formula", "a string the parser gives up on", "Nest it less.") from None
-        from . import _symbolic
+        from . import symbolic as _symbolic
 
         self.symbolic = _symbolic
         self.values = dict(zip(names, _symbolic.symbols(names), strict=True))

@@ -25,8 +25,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .. import _symbolic
-from ._templates import ARRIVE, HEADER, KERNELS, SIMULATE
+from . import symbolic as _symbolic
+from .templates import ARRIVE, HEADER, KERNELS, SIMULATE
 
 _LOADED: dict[str, ModuleType] = {}
 _LOCK = threading.Lock()

@@ -1,0 +1,1 @@
+"""Formulas as data: parsed by a whitelist, differentiated symbolically, compiled once and cached."""
