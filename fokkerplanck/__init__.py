@@ -25,12 +25,12 @@ __path__ = [
 from . import deep_linear, distances  # noqa: F401 - `_cache` first: it finds a place for compiled code
 from .basins import basins, lamperti
 from .compare import compare
-from .density import from_samples, gaussian, point, uniform
-from .equation import FokkerPlanck, Swarm
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning
 from .formulas import numba_cache as _cache
-from .grid import Grid
-from .jumps import LevyJumps
+from .model.equation import FokkerPlanck, Swarm
+from .model.grid import Grid
+from .model.initial_density import from_samples, gaussian, point, uniform
+from .model.levy import LevyJumps
 from .montecarlo import Ensemble, simulate, simulate_waiting
 from .problems import committor, first_passage, solve, spectrum, stationary
 from .problems import public_generator as generator

@@ -10,7 +10,7 @@ import numpy as np
 
 from .checks import call, fields, words
 from .errors import bad_value
-from .grid import Grid
+from .model.grid import Grid
 from .results import Solution
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from .checks import call, fields, instance
-from .equation import FokkerPlanck, Points
 from .errors import bad_value
-from .grid import Grid
+from .model.equation import FokkerPlanck, Points
+from .model.grid import Grid
 
 
 def basins(landscape: Any, grid: Grid) -> np.ndarray:

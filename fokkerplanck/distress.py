@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .density import covariance
 from .errors import ResolutionWarning, warn
-from .grid import Grid
+from .model.grid import Grid
+from .model.initial_density import covariance
 from .solvers.generator import Generator, resolution, upwind_gain
 from .solvers.jumps import tail_mass
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .checks import instance, number, reals, whole
 from .errors import bad_type, bad_value
-from .grid import Grid
+from .model.grid import Grid
 from .montecarlo.ensemble import Ensemble
 
 POINTS = 2000  # samples that enter a sum over pairs

@@ -37,9 +37,9 @@ from ._drawing import (
     styled,
 )
 from .checks import file_name, increasing, number
-from .equation import FokkerPlanck, Points
 from .errors import bad_type, bad_value
-from .grid import Grid
+from .model.equation import FokkerPlanck, Points
+from .model.grid import Grid
 from .results import Solution, Stationary
 from .storage import check_folder, write_atomically
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from .checks import call, callable_with, fields, fits_memory, flag, instance, number, whole
 from .checks import mask as region_mask
-from .density import initial_masses
 from .distress import passage_resolution, warn_of_resolution, warn_of_tail, warn_of_walls
-from .equation import FokkerPlanck, Points
 from .errors import ConvergenceError, bad_type, bad_value
-from .grid import Grid
+from .model.equation import FokkerPlanck, Points
+from .model.grid import Grid
+from .model.initial_density import initial_masses
 from .results import FirstPassage, Solution, Spectrum, Stationary, check_rtol, output_times
 from .sgd import SGD
 from .solvers.driven import GeneratorAt, propagate_driven

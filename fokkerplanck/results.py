@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import density as _density
 from .checks import flag, increasing, number, reals, whole
 from .errors import bad_value
-from .grid import Grid
+from .model import initial_density as _density
+from .model.grid import Grid
 from .solvers.generator import Generator
 from .solvers.propagate import propagate
 from .solvers.stationary import dissipation, entropy_production, is_balanced

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .compare import compare
-from .density import gaussian, point, uniform
-from .equation import FokkerPlanck
 from .errors import ConvergenceError, bad_value
 from .formulas.parser import Formula, parse
-from .grid import Grid
+from .model.equation import FokkerPlanck
+from .model.grid import Grid
+from .model.initial_density import gaussian, point, uniform
 from .problems import solve, stationary
 from .results import Solution, Stationary
 from .runfile import Box, Equation, Landscape, RunFile, RunSpec, Start, naming

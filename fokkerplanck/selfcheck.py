@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .density import gaussian, point
-from .equation import FokkerPlanck
-from .grid import Grid
-from .jumps import LevyJumps
+from .model.equation import FokkerPlanck
+from .model.grid import Grid
+from .model.initial_density import gaussian, point
+from .model.levy import LevyJumps
 from .problems import first_passage, solve, spectrum, stationary
 from .sgd import SGD, SampleLoss
 

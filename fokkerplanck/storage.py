@@ -23,7 +23,7 @@ import numpy as np
 
 from .checks import file_name, flag
 from .errors import bad_value
-from .grid import Grid
+from .model.grid import Grid
 from .results import Solution
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from . import distances
-from .density import initial_masses
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
 from .formulas.parser import parse_condition
+from .model.initial_density import initial_masses
 from .problems import first_passage, solve
 from .run import build, model_of, model_settings, settings_keys
 from .runfile import RunFile, naming

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .distress import SMEARED
-from .grid import Grid
+from .model.grid import Grid
 from .results import Solution
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..equation import FokkerPlanck, Points
 from ..errors import bad_value
-from ..grid import Grid
+from ..model.equation import FokkerPlanck, Points
+from ..model.grid import Grid
 from .generator import Exit, Generator, Links
 from .jump_rates import with_jumps
 from .kernels.links import fit_links

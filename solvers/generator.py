@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from ..checks import reals
 from ..errors import bad_value
-from ..grid import Grid
+from ..model.grid import Grid
 from .kernels.products import Operator, apply
 
 if TYPE_CHECKING:

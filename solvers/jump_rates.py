@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from scipy.special import zeta
 
-from ..equation import FokkerPlanck, Points
 from ..errors import bad_value
-from ..grid import Grid
+from ..model.equation import FokkerPlanck, Points
+from ..model.grid import Grid
 from .generator import Exit, Generator, Links
 from .jumps import Convolution, Jumps, Ring
 from .kernels.selling import decompose

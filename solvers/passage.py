@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import breadth_first_order
 from scipy.sparse.linalg import splu
 
 from ..errors import ConvergenceError
-from ..grid import Grid
+from ..model.grid import Grid
 from .dense import FEW
 from .generator import Exit, Generator, Links
 from .iterative import solve_jumps

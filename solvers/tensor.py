@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from ..errors import bad_value
-from ..grid import Grid
+from ..model.grid import Grid
 from .generator import Exit, Generator, Links
 from .kernels.links import exponential_fit_all, logarithmic_means
 from .kernels.selling import decompose

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import LinearOperator, eigs, gmres, splu
 
 from ..errors import ConvergenceError
-from ..grid import Grid
+from ..model.grid import Grid
 from .kernels import reduction
 from .kernels.transfer import CLAMP, LOSE, WRAP, push
 

@@ -6,8 +6,8 @@ from exact import gaussian_pdf
 from scipy.stats import norm
 
 import fokkerplanck as fp
-from fokkerplanck import density
-from fokkerplanck.density import initial_masses
+from fokkerplanck.model import initial_density as density
+from fokkerplanck.model.initial_density import initial_masses
 
 UNEVEN = fp.Grid.from_edges(np.linspace(0, 1, 41) ** 1.5 * 4 - 1)
 PLANE = fp.Grid([(-3, 3), (-2, 2)], [45, 38])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fokkerplanck.grid import Grid
+from fokkerplanck.model.grid import Grid
 from fokkerplanck.montecarlo import Ensemble
 
 RNG = np.random.default_rng(0)

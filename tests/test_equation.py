@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.equation import Points
+from fokkerplanck.model.equation import Points
 
 LINE = fp.Grid((-2, 2), 24)
 PLANE = fp.Grid([(-2, 2), (-1, 1)], [12, 9])

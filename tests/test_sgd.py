@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from fokkerplanck.equation import FokkerPlanck
+from fokkerplanck.model.equation import FokkerPlanck
 from fokkerplanck.sgd import SGD, SampleLoss
 
 PIT = "-exp(-(w-2)**2) - pit*exp(-100*(w-1)**2)"

@@ -23,10 +23,10 @@ import numpy as np
 from scipy.integrate import quad
 
 from ..basins import lamperti
-from ..density import point
-from ..equation import FokkerPlanck
 from ..errors import bad_type, bad_value
-from ..grid import Grid
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from ..model.initial_density import point
 from ..problems import first_passage, solve, stationary
 from ..results import FirstPassage, Solution, Stationary
 from ..sgd.landscapes import chain_equation

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..checks import call, instance, mask, number
 from ..errors import bad_type, bad_value, warn
-from ..grid import Grid
+from ..model.grid import Grid
 
 
 class Share(NamedTuple):

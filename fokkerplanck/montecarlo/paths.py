@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..checks import call, fits_memory, increasing, instance, mask, number, reals, whole
-from ..equation import FokkerPlanck, Points
 from ..errors import bad_type, bad_value
-from ..grid import Grid
+from ..model.equation import FokkerPlanck, Points
+from ..model.grid import Grid
 from .ensemble import Ensemble
 from .sgd_paths import MOST_PATHS, _starts
 from .stable import fill_positive, fill_symmetric

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .. import density as _density
-from ..grid import Grid
+from ..model import initial_density as _density
+from ..model.grid import Grid
 from ..results import Moments, at_rest
 from ..solvers import transfer as _transfer
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..checks import instance, number, reals, whole
-from ..equation import FokkerPlanck
 from ..errors import bad_type, bad_value
+from ..model.equation import FokkerPlanck
 from .loss import SampleLoss
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import reals
 from ..errors import bad_value
-from ..grid import Grid
+from ..model.grid import Grid
 from .loss import SampleLoss
 
 LOOKED_AT = {1: 2001, 2: 201, 3: 41}  # points an axis that a box is searched at before the descent

@@ -26,9 +26,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..checks import call, fields, instance, number, reals
-from ..equation import FokkerPlanck, Swarm
 from ..errors import ModelWarning, bad_type, bad_value, warn
-from ..grid import Grid
+from ..model.equation import FokkerPlanck, Swarm
+from ..model.grid import Grid
 from .minimum import smallest_loss
 
 VALID_WHEN = {
@@ -168,7 +168,7 @@ def noise_temperature(sgd: Any, box: Any = None) -> Temperature:
 
 
 def _levy(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
-    from ..jumps import LevyJumps
+    from ..model.levy import LevyJumps
 
     a, d, batch = LevyJumps(settings.stability).stability, sgd.loss.dim, sgd.batch_size  # type: ignore[arg-type]
     if batch is None:

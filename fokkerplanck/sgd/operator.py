@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from .. import density as _density
 from ..checks import LARGEST, call, increasing, number, whole
 from ..checks import mask as region_mask
 from ..distress import warn_of_smearing
-from ..equation import Points
 from ..errors import bad_type, bad_value
-from ..grid import Grid
+from ..model import initial_density as _density
+from ..model.equation import Points
+from ..model.grid import Grid
 from ..results import Solution, check_rtol, output_times
 from ..solvers import transfer as _transfer
 from ..solvers.memory import propagate_waiting

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ResolutionWarning, bad_value
-from ..grid import Grid
+from ..model.grid import Grid
 
 
 def heavy_ball_covariance(rate: float, momentum: float, curvature: float = 1.0, noise: float = 1.0) -> np.ndarray:

@@ -14,8 +14,8 @@ from ..errors import bad_type, bad_value
 from .loss import SampleLoss
 
 if TYPE_CHECKING:
-    from ..equation import FokkerPlanck
-    from ..grid import Grid
+    from ..model.equation import FokkerPlanck
+    from ..model.grid import Grid
     from ..montecarlo.ensemble import Ensemble
     from .central_flow import CentralFlow
     from .models import Temperature

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import fokkerplanck as fp
-from fokkerplanck.density import initial_masses
+from fokkerplanck.model.initial_density import initial_masses
 from fokkerplanck.solvers.finite_volume import generator
 from fokkerplanck.solvers.propagate import propagate
 

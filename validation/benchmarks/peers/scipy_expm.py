@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.sparse.linalg import expm_multiply
 
-from fokkerplanck.density import initial_masses
+from fokkerplanck.model.initial_density import initial_masses
 from fokkerplanck.solvers.finite_volume import generator
 
 from ..cases import Case

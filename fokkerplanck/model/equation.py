@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from .checks import call, fields, instance, number, takes_time
-from .errors import bad_type, bad_value
+from ..checks import call, fields, instance, number, takes_time
+from ..errors import bad_type, bad_value
 from .grid import Grid
-from .jumps import LevyJumps
+from .levy import LevyJumps
 
 CONVENTIONS = {"ito": 0.0, "stratonovich": 0.5, "klimontovich": 1.0}
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .checks import call, fields, reals, whole
-from .errors import bad_type, bad_value
+from ..checks import call, fields, reals, whole
+from ..errors import bad_type, bad_value
 
 MAX_CELLS = 10**8  # along an axis
 WALLS = ("reflecting", "absorbing", "periodic")

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .checks import LARGEST, call, fields, number, reals
-from .errors import bad_value
+from ..checks import LARGEST, call, fields, number, reals
+from ..errors import bad_value
 
 KINDS = ("isotropic", "axes")
 

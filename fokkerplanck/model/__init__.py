@@ -1,0 +1,1 @@
+"""What is asked about: grids, equations with their coefficients, Levy noise, initial densities."""
