@@ -23,7 +23,7 @@ from ..model.equation import FokkerPlanck, Points
 from ..model.grid import Grid
 from .generator import Exit, Generator, Links
 from .jump_rates import with_jumps
-from .kernels.links import fit_links
+from .kernels.bernoulli import fit_links
 from .tensor import Lattice, tensor_generator
 
 

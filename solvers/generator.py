@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from ..checks import reals
 from ..errors import bad_value
 from ..model.grid import Grid
-from .kernels.products import Operator, apply
+from .kernels.matvec import Operator, apply
 
 if TYPE_CHECKING:
     from .jumps import Jumps

@@ -18,7 +18,7 @@ from ..model.grid import Grid
 from .dense import FEW
 from .generator import Exit, Generator, Links
 from .iterative import solve_jumps
-from .kernels.links import exponential_fit_all
+from .kernels.bernoulli import exponential_fit_all
 from .kernels.tridiagonal import solve_chain
 
 Inside = Callable[..., np.ndarray]

@@ -18,7 +18,7 @@ from scipy.special import gammaln
 
 from ..errors import ConvergenceError, bad_value
 from .generator import Generator
-from .kernels.products import Operator, bessel_weights, chebyshev_sum, poisson_sum
+from .kernels.matvec import Operator, bessel_weights, chebyshev_sum, poisson_sum
 from .kernels.tridiagonal import solve_shifted
 from .recurrence import chebyshev_sum_of, jumping_product
 from .stationary import has_detailed_balance

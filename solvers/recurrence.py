@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .jumps import Jumps
-from .kernels.products import Operator, apply
+from .kernels.matvec import Operator, apply
 
 
 def chebyshev_sum_of(

@@ -11,7 +11,7 @@ from ..errors import ConvergenceError
 from .dense import FEW, dense_entropy_production, dense_null_vector
 from .generator import Generator
 from .iterative import is_symmetric, null_vector
-from .kernels import reduction
+from .kernels import gth_elimination as reduction
 from .transfer import REDUCTION, bands
 
 # Below this net flow, relative to the traffic in both directions, a link counts as balanced

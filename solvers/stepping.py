@@ -23,7 +23,7 @@ from scipy.sparse.linalg import splu
 from ..errors import ConvergenceError
 from .generator import Generator
 from .iterative import solve_jumps
-from .kernels.history import advance_history, solve_tridiagonal
+from .kernels.fractional_history import advance_history, solve_tridiagonal
 from .propagate import _chain
 
 GeneratorAt = Callable[[float, np.ndarray], Generator]

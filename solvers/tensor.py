@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from ..errors import bad_value
 from ..model.grid import Grid
 from .generator import Exit, Generator, Links
-from .kernels.links import exponential_fit_all, logarithmic_means
+from .kernels.bernoulli import exponential_fit_all, logarithmic_means
 from .kernels.selling import decompose
 
 MAX_OFFSET = 8

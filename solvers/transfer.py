@@ -16,8 +16,8 @@ from scipy.sparse.linalg import LinearOperator, eigs, gmres, splu
 
 from ..errors import ConvergenceError
 from ..model.grid import Grid
-from .kernels import reduction
-from .kernels.transfer import CLAMP, LOSE, WRAP, push
+from .kernels import gth_elimination as reduction
+from .kernels.cell_images import CLAMP, LOSE, WRAP, push
 
 CHUNK = 4_000_000  # numbers held at once while images are computed
 ROUNDING = 1e-13  # what a column may lack of 1 without a wall having taken it

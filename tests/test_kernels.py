@@ -9,7 +9,9 @@ from mpmath import mp, mpf
 from scipy.special import ive
 
 import fokkerplanck as fp
-from fokkerplanck.solvers.kernels import links, products, selling, tridiagonal
+from fokkerplanck.solvers.kernels import bernoulli as links
+from fokkerplanck.solvers.kernels import matvec as products
+from fokkerplanck.solvers.kernels import selling, tridiagonal
 
 RATES = st.floats(1e-300, 1e300)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit, prange, set_num_threads
 
 from fokkerplanck.solvers.finite_volume import generator
-from fokkerplanck.solvers.kernels.products import apply
+from fokkerplanck.solvers.kernels.matvec import apply
 
 from .cases import DOUBLE_WELL
 from .measure import medians
