@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import fokkerplanck as fp
-from fokkerplanck.solvers.lattice import jump_constant
+from fokkerplanck.solvers.discretization.fractional_laplacian import jump_constant
 
 STIFFNESS, STABILITY = 2.0, 1.5
 WELLS = {"narrow well, d = 1": (-1.0, lambda x: x > 0), "wide well, d = 2": (2.0, lambda x: x < 0)}

@@ -36,7 +36,7 @@ from .problems import committor, first_passage, solve, spectrum, stationary
 from .problems import public_generator as generator
 from .results import FirstPassage, Solution, Spectrum, Stationary
 from .sgd import SGD, SampleLoss, landscapes
-from .solvers.generator import Generator
+from .solvers.discretization.generator import Generator
 from .storage import load
 from .tables import Comparison
 from .tail import hill, stable_fit, time_order_from_growth

@@ -10,8 +10,8 @@ import numpy as np
 from .errors import ResolutionWarning, warn
 from .model.grid import Grid
 from .model.initial_density import covariance
-from .solvers.generator import Generator, resolution, upwind_gain
-from .solvers.jumps import tail_mass
+from .solvers.discretization.generator import Generator, resolution, upwind_gain
+from .solvers.discretization.levy_jumps import tail_mass
 
 AWAY, REACHED = 1e-8, 0.02  # density at a wall over the largest: was not there, and is
 FIRST_ORDER = "the density is positive and conservative, but first order"

@@ -17,9 +17,9 @@ from .model.grid import Grid
 from .model.initial_density import initial_masses
 from .results import FirstPassage, Solution, Spectrum, Stationary, check_rtol, output_times
 from .sgd import SGD
+from .solvers.discretization.generator import Generator, resolution
+from .solvers.discretization.scharfetter_gummel import Sampled, generator
 from .solvers.driven import GeneratorAt, propagate_driven
-from .solvers.finite_volume import Sampled, generator
-from .solvers.generator import Generator, resolution
 from .solvers.memory import propagate_memory
 from .solvers.passage import absorb, solve_backward, time_spent
 from .solvers.propagate import METHODS, propagate

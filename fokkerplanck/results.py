@@ -13,7 +13,7 @@ from .checks import flag, increasing, number, reals, whole
 from .errors import bad_value
 from .model import initial_density as _density
 from .model.grid import Grid
-from .solvers.generator import Generator
+from .solvers.discretization.generator import Generator
 from .solvers.propagate import propagate
 from .solvers.stationary import dissipation, entropy_production, is_balanced
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..errors import ConvergenceError
-from .generator import Generator
+from .discretization.generator import Generator
 from .propagate import choose
 
 GAUSS = 0.5 - math.sqrt(3.0) / 6.0

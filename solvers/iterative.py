@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, gmres, splu
 
 from ..errors import ConvergenceError
-from .generator import Generator
+from .discretization.generator import Generator
 
 RTOL = 1e-11
 

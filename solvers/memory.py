@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from ..errors import ConvergenceError
-from .generator import Generator
+from .discretization.generator import Generator
 from .iterative import solve_jumps
 from .kernels.tridiagonal import solve_shifted
 from .propagate import _chain, advection_rate

@@ -16,7 +16,7 @@ from scipy.sparse.linalg import splu
 from ..errors import ConvergenceError
 from ..model.grid import Grid
 from .dense import FEW
-from .generator import Exit, Generator, Links
+from .discretization.generator import Exit, Generator, Links
 from .iterative import solve_jumps
 from .kernels.bernoulli import exponential_fit_all
 from .kernels.tridiagonal import solve_chain

@@ -17,7 +17,7 @@ from scipy.sparse.linalg import SuperLU, splu
 from scipy.special import gammaln
 
 from ..errors import ConvergenceError, bad_value
-from .generator import Generator
+from .discretization.generator import Generator
 from .kernels.matvec import Operator, bessel_weights, chebyshev_sum, poisson_sum
 from .kernels.tridiagonal import solve_shifted
 from .recurrence import chebyshev_sum_of, jumping_product

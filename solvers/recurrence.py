@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .jumps import Jumps
+from .discretization.levy_jumps import Jumps
 from .kernels.matvec import Operator, apply
 
 

@@ -9,7 +9,7 @@ from scipy.sparse.linalg import splu
 
 from ..errors import ConvergenceError
 from .dense import FEW, dense_entropy_production, dense_null_vector
-from .generator import Generator
+from .discretization.generator import Generator
 from .iterative import is_symmetric, null_vector
 from .kernels import gth_elimination as reduction
 from .transfer import REDUCTION, bands

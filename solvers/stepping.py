@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from ..errors import ConvergenceError
-from .generator import Generator
+from .discretization.generator import Generator
 from .iterative import solve_jumps
 from .kernels.fractional_history import advance_history, solve_tridiagonal
 from .propagate import _chain

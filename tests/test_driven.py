@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
+from fokkerplanck.solvers.discretization.scharfetter_gummel import Sampled, generator
 from fokkerplanck.solvers.driven import change
-from fokkerplanck.solvers.finite_volume import Sampled, generator
 
 TIMES = [1.0, 2.0, 5.0]
 

@@ -12,7 +12,7 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck.sgd import models
-from fokkerplanck.solvers import tensor
+from fokkerplanck.solvers.discretization import tensor_diffusion as tensor
 from validation import __main__, claim, page, runner
 from validation.claim import Outcome, Row
 

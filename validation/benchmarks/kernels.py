@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange, set_num_threads
 
-from fokkerplanck.solvers.finite_volume import generator
+from fokkerplanck.solvers.discretization.scharfetter_gummel import generator
 from fokkerplanck.solvers.kernels.matvec import apply
 
 from .cases import DOUBLE_WELL

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse.linalg import splu
 
 import fokkerplanck as fp
-from fokkerplanck.solvers.finite_volume import generator
+from fokkerplanck.solvers.discretization.scharfetter_gummel import generator
 
 from .cases import DOUBLE_WELL
 from .measure import clock, medians

@@ -11,7 +11,7 @@ import numpy as np
 
 import fokkerplanck as fp
 from fokkerplanck.model.initial_density import initial_masses
-from fokkerplanck.solvers.finite_volume import generator
+from fokkerplanck.solvers.discretization.scharfetter_gummel import generator
 from fokkerplanck.solvers.propagate import propagate
 
 from .cases import DOUBLE_WELL

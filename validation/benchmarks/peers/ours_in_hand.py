@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fokkerplanck.model.initial_density import initial_masses
-from fokkerplanck.solvers.finite_volume import generator
+from fokkerplanck.solvers.discretization.scharfetter_gummel import generator
 from fokkerplanck.solvers.propagate import propagate
 
 from ..cases import Case

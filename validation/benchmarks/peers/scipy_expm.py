@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse.linalg import expm_multiply
 
 from fokkerplanck.model.initial_density import initial_masses
-from fokkerplanck.solvers.finite_volume import generator
+from fokkerplanck.solvers.discretization.scharfetter_gummel import generator
 
 from ..cases import Case
 from .ours import problem

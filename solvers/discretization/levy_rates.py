@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from scipy.special import zeta
 
-from ..errors import bad_value
-from ..model.equation import FokkerPlanck, Points
-from ..model.grid import Grid
+from ...errors import bad_value
+from ...model.equation import FokkerPlanck, Points
+from ...model.grid import Grid
+from ..kernels.selling import decompose
+from .fractional_laplacian import jump_constant, lattice_total, matched_diffusion, matched_tensor
 from .generator import Exit, Generator, Links
-from .jumps import Convolution, Jumps, Ring
-from .kernels.selling import decompose
-from .lattice import jump_constant, lattice_total, matched_diffusion, matched_tensor
+from .levy_jumps import Convolution, Jumps, Ring
 
 IMAGES = 8  # boxes on each side whose images are summed one by one in two dimensions; beyond, they are spread evenly
 

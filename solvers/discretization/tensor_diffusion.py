@@ -18,11 +18,11 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from ..errors import bad_value
-from ..model.grid import Grid
+from ...errors import bad_value
+from ...model.grid import Grid
+from ..kernels.bernoulli import exponential_fit_all, logarithmic_means
+from ..kernels.selling import decompose
 from .generator import Exit, Generator, Links
-from .kernels.bernoulli import exponential_fit_all, logarithmic_means
-from .kernels.selling import decompose
 
 MAX_OFFSET = 8
 

@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import bad_value
-from ..model.equation import FokkerPlanck, Points
-from ..model.grid import Grid
+from ...errors import bad_value
+from ...model.equation import FokkerPlanck, Points
+from ...model.grid import Grid
+from ..kernels.bernoulli import fit_links
 from .generator import Exit, Generator, Links
-from .jump_rates import with_jumps
-from .kernels.bernoulli import fit_links
-from .tensor import Lattice, tensor_generator
+from .levy_rates import with_jumps
+from .tensor_diffusion import Lattice, tensor_generator
 
 
 def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: np.ndarray | None = None) -> Generator:

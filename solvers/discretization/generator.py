@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from ..checks import reals
-from ..errors import bad_value
-from ..model.grid import Grid
-from .kernels.matvec import Operator, apply
+from ...checks import reals
+from ...errors import bad_value
+from ...model.grid import Grid
+from ..kernels.matvec import Operator, apply
 
 if TYPE_CHECKING:
-    from .jumps import Jumps
+    from .levy_jumps import Jumps
 
 MOST_RATE = 1e200  # per time; products of rates still are numbers
 MAX_BANDS = 15  # more distinct strides than this, and compressed rows are faster than bands

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.fft import irfftn, next_fast_len, rfftn
 from scipy.special import zeta
 
-from ..errors import bad_value
-from ..model.grid import Grid
-from .lattice import jump_constant
+from ...errors import bad_value
+from ...model.grid import Grid
+from .fractional_laplacian import jump_constant
 
 MAX_DENSE = 6000  # cells up to which a generator with jumps is formed as a matrix
 
