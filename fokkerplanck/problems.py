@@ -20,11 +20,11 @@ from .sgd import SGD
 from .solvers.discretization.generator import Generator, resolution
 from .solvers.discretization.scharfetter_gummel import Sampled, generator
 from .solvers.driven import GeneratorAt, propagate_driven
+from .solvers.linear.first_passage import absorb, solve_backward, time_spent
+from .solvers.linear.spectrum import check_resolved, slowest_modes
+from .solvers.linear.stationary import closed_parts, part_masses, part_weights
 from .solvers.memory import propagate_memory
-from .solvers.passage import absorb, solve_backward, time_spent
 from .solvers.propagate import METHODS, propagate
-from .solvers.spectrum import check_resolved, slowest_modes
-from .solvers.stationary import closed_parts, part_masses, part_weights
 from .solvers.stepping import propagate_stepping
 
 MEMORY_METHODS = ("contour", "stepping")

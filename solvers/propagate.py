@@ -20,8 +20,8 @@ from ..errors import ConvergenceError, bad_value
 from .discretization.generator import Generator
 from .kernels.matvec import Operator, bessel_weights, chebyshev_sum, poisson_sum
 from .kernels.tridiagonal import solve_shifted
+from .linear.stationary import has_detailed_balance
 from .recurrence import chebyshev_sum_of, jumping_product
-from .stationary import has_detailed_balance
 
 MOST_PRODUCTS = 1e7  # of uniformization where it is asked for
 

@@ -22,8 +22,8 @@ from scipy.sparse.linalg import splu
 
 from ..errors import ConvergenceError
 from .discretization.generator import Generator
-from .iterative import solve_jumps
 from .kernels.fractional_history import advance_history, solve_tridiagonal
+from .linear.gmres import solve_jumps
 from .propagate import _chain
 
 GeneratorAt = Callable[[float, np.ndarray], Generator]

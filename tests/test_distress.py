@@ -12,7 +12,7 @@ import fokkerplanck as fp
 from fokkerplanck.distress import _force
 from fokkerplanck.sgd import SGD, SampleLoss
 from fokkerplanck.sgd.phase_space import phase_space_limit
-from fokkerplanck.solvers.passage import time_spent
+from fokkerplanck.solvers.linear.first_passage import time_spent
 
 OU = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
 

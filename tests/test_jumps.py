@@ -9,9 +9,9 @@ from scipy.special import gamma
 from scipy.stats import levy_stable
 
 import fokkerplanck as fp
-from fokkerplanck.solvers.dense import dense_null_vector
 from fokkerplanck.solvers.discretization.fractional_laplacian import jump_constant, matched_diffusion, matched_tensor
-from fokkerplanck.solvers.iterative import null_vector, solve_jumps
+from fokkerplanck.solvers.linear.dense import dense_null_vector
+from fokkerplanck.solvers.linear.gmres import null_vector, solve_jumps
 
 WALLS = ["absorbing", "reflecting", "periodic", [("absorbing", "reflecting")], [("reflecting", "absorbing")]]
 

@@ -5,7 +5,7 @@ import pytest
 from exact import exponential_of, stationary_cells, two_datapoint_diffusion, two_datapoint_drift
 
 import fokkerplanck as fp
-from fokkerplanck.solvers.stationary import closed_parts, part_masses
+from fokkerplanck.solvers.linear.stationary import closed_parts, part_masses
 
 LINE = fp.Grid((-3, 3), 60)
 
@@ -258,7 +258,7 @@ def test_reduction_and_the_formula_for_a_ring_agree(monkeypatch):
         fp.Grid((0, 2 * np.pi), 300, "periodic"),
     )
     formula = part_masses(q, np.arange(300))
-    monkeypatch.setattr("fokkerplanck.solvers.stationary._ring", lambda q: None)
+    monkeypatch.setattr("fokkerplanck.solvers.linear.stationary._ring", lambda q: None)
     np.testing.assert_allclose(part_masses(q, np.arange(300)), formula, rtol=1e-10)
 
 
@@ -266,14 +266,14 @@ def test_factorisation_and_state_reduction_agree_and_the_first_is_refused_where_
     q = fp.generator(turning_wells(0.1), fp.Grid([(-2, 2)] * 2, 40))
     cells = np.arange(1600)
     exact = part_masses(q, cells)
-    monkeypatch.setattr("fokkerplanck.solvers.stationary.QUICK", 0.0)
-    monkeypatch.setattr("fokkerplanck.solvers.stationary.REDUCTION", 0.0)
+    monkeypatch.setattr("fokkerplanck.solvers.linear.stationary.QUICK", 0.0)
+    monkeypatch.setattr("fokkerplanck.solvers.linear.stationary.REDUCTION", 0.0)
     np.testing.assert_allclose(part_masses(q, cells), exact, rtol=1e-8, atol=1e-300)
     hard = fp.generator(turning_wells(0.02), fp.Grid([(-2, 2)] * 2, 40))
     with pytest.raises(fp.ConvergenceError, match="weights of the wells are beyond double precision here"):
         part_masses(hard, cells)
     monkeypatch.undo()
-    monkeypatch.setattr("fokkerplanck.solvers.stationary.QUICK", 0.0)
+    monkeypatch.setattr("fokkerplanck.solvers.linear.stationary.QUICK", 0.0)
     assert part_masses(hard, cells)[:800].sum() == pytest.approx(0.5, abs=1e-10)
 
 

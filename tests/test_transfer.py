@@ -10,7 +10,7 @@ from scipy.linalg import expm, solve_discrete_lyapunov
 
 import fokkerplanck as fp
 from fokkerplanck.sgd import batches
-from fokkerplanck.solvers import transfer as tr
+from fokkerplanck.solvers.linear import markov_chain as tr
 
 PIT = "-exp(-(w-2)**2) - pit*exp(-100*(w-1)**2)"
 BOTTOM = 1.00745330

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from ..model import initial_density as _density
 from ..model.grid import Grid
 from ..results import Moments, at_rest
-from ..solvers import transfer as _transfer
+from ..solvers.linear import markov_chain as _transfer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,8 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, gmres, splu
 
-from ..errors import ConvergenceError
-from .discretization.generator import Generator
+from ...errors import ConvergenceError
+from ..discretization.generator import Generator
 
 RTOL = 1e-11
 

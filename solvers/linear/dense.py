@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .discretization.generator import Generator
-from .discretization.levy_jumps import MAX_DENSE
+from ..discretization.generator import Generator
+from ..discretization.levy_jumps import MAX_DENSE
 
 FEW = 1000  # cells up to which a full matrix is quicker than products
 

@@ -7,12 +7,12 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra, reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
-from ..errors import ConvergenceError
+from ...errors import ConvergenceError
+from ..discretization.generator import Generator
+from ..kernels import gth_elimination as reduction
 from .dense import FEW, dense_entropy_production, dense_null_vector
-from .discretization.generator import Generator
-from .iterative import is_symmetric, null_vector
-from .kernels import gth_elimination as reduction
-from .transfer import REDUCTION, bands
+from .gmres import is_symmetric, null_vector
+from .markov_chain import REDUCTION, bands
 
 # Below this net flow, relative to the traffic in both directions, a link counts as balanced
 BALANCED = 1e-9

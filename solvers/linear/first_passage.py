@@ -13,13 +13,13 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import breadth_first_order
 from scipy.sparse.linalg import splu
 
-from ..errors import ConvergenceError
-from ..model.grid import Grid
+from ...errors import ConvergenceError
+from ...model.grid import Grid
+from ..discretization.generator import Exit, Generator, Links
+from ..kernels.bernoulli import exponential_fit_all
+from ..kernels.tridiagonal import solve_chain
 from .dense import FEW
-from .discretization.generator import Exit, Generator, Links
-from .iterative import solve_jumps
-from .kernels.bernoulli import exponential_fit_all
-from .kernels.tridiagonal import solve_chain
+from .gmres import solve_jumps
 
 Inside = Callable[..., np.ndarray]
 

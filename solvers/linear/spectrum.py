@@ -7,8 +7,8 @@ import scipy.sparse as sp
 from scipy.linalg import eig, eigh_tridiagonal
 from scipy.sparse.linalg import LinearOperator, eigs, splu
 
-from ..errors import ConvergenceError
-from .discretization.generator import Generator
+from ...errors import ConvergenceError
+from ..discretization.generator import Generator
 from .stationary import closed_parts
 
 DENSE = 400  # cells up to which all eigenpairs are found at once

@@ -14,10 +14,10 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import LinearOperator, eigs, gmres, splu
 
-from ..errors import ConvergenceError
-from ..model.grid import Grid
-from .kernels import gth_elimination as reduction
-from .kernels.cell_images import CLAMP, LOSE, WRAP, push
+from ...errors import ConvergenceError
+from ...model.grid import Grid
+from ..kernels import gth_elimination as reduction
+from ..kernels.cell_images import CLAMP, LOSE, WRAP, push
 
 CHUNK = 4_000_000  # numbers held at once while images are computed
 ROUNDING = 1e-13  # what a column may lack of 1 without a wall having taken it
