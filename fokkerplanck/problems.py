@@ -19,13 +19,13 @@ from .results import FirstPassage, Solution, Spectrum, Stationary, check_rtol, o
 from .sgd import SGD
 from .solvers.discretization.generator import Generator, resolution
 from .solvers.discretization.scharfetter_gummel import Sampled, generator
-from .solvers.driven import GeneratorAt, propagate_driven
+from .solvers.evolution.exponential import METHODS, propagate
+from .solvers.evolution.fractional_contour import propagate_memory
+from .solvers.evolution.fractional_stepping import propagate_stepping
+from .solvers.evolution.time_dependent import GeneratorAt, propagate_driven
 from .solvers.linear.first_passage import absorb, solve_backward, time_spent
 from .solvers.linear.spectrum import check_resolved, slowest_modes
 from .solvers.linear.stationary import closed_parts, part_masses, part_weights
-from .solvers.memory import propagate_memory
-from .solvers.propagate import METHODS, propagate
-from .solvers.stepping import propagate_stepping
 
 MEMORY_METHODS = ("contour", "stepping")
 

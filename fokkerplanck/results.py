@@ -14,8 +14,8 @@ from .errors import bad_value
 from .model import initial_density as _density
 from .model.grid import Grid
 from .solvers.discretization.generator import Generator
+from .solvers.evolution.exponential import propagate
 from .solvers.linear.stationary import dissipation, entropy_production, is_balanced
-from .solvers.propagate import propagate
 
 if TYPE_CHECKING:
     import xarray

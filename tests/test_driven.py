@@ -5,7 +5,7 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck.solvers.discretization.scharfetter_gummel import Sampled, generator
-from fokkerplanck.solvers.driven import change
+from fokkerplanck.solvers.evolution.time_dependent import change
 
 TIMES = [1.0, 2.0, 5.0]
 

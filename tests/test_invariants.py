@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fokkerplanck as fp
-from fokkerplanck.solvers.propagate import propagate
+from fokkerplanck.solvers.evolution.exponential import propagate
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 WALLS = st.sampled_from(

@@ -8,8 +8,8 @@ from scipy.integrate import quad
 from scipy.special import gamma
 
 import fokkerplanck as fp
-from fokkerplanck.solvers.memory import Hyperbola, Region, propagate_memory, propagate_waiting
-from fokkerplanck.solvers.stepping import Stepping, exponential_sum, graded_mesh
+from fokkerplanck.solvers.evolution.fractional_contour import Hyperbola, Region, propagate_memory, propagate_waiting
+from fokkerplanck.solvers.evolution.fractional_stepping import Stepping, exponential_sum, graded_mesh
 
 
 def e_beta(z, beta):

@@ -77,6 +77,6 @@ def test_importing_leaves_the_slow_packages_alone():
 def test_no_package_called_solvers_is_installed():
     import importlib.util
 
-    spec = importlib.util.find_spec("fokkerplanck.solvers.propagate")
+    spec = importlib.util.find_spec("fokkerplanck.solvers.evolution.exponential")
     assert spec is not None
     assert fp.solvers.__name__ == "fokkerplanck.solvers"

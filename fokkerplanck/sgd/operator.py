@@ -18,8 +18,8 @@ from ..model import initial_density as _density
 from ..model.equation import Points
 from ..model.grid import Grid
 from ..results import Solution, check_rtol, output_times
+from ..solvers.evolution.fractional_contour import propagate_waiting
 from ..solvers.linear import markov_chain as _transfer
-from ..solvers.memory import propagate_waiting
 from .batches import Batches, enumerate_batches, sample_batches
 from .chain import ChainPassage, ChainSpectrum, StationaryChain
 

@@ -12,7 +12,7 @@ import numpy as np
 import fokkerplanck as fp
 from fokkerplanck.model.initial_density import initial_masses
 from fokkerplanck.solvers.discretization.scharfetter_gummel import generator
-from fokkerplanck.solvers.propagate import propagate
+from fokkerplanck.solvers.evolution.exponential import propagate
 
 from .cases import DOUBLE_WELL
 from .measure import clock, peak_memory

@@ -8,7 +8,7 @@ import numpy as np
 
 from fokkerplanck.model.initial_density import initial_masses
 from fokkerplanck.solvers.discretization.scharfetter_gummel import generator
-from fokkerplanck.solvers.propagate import propagate
+from fokkerplanck.solvers.evolution.exponential import propagate
 
 from ..cases import Case
 from .ours import problem

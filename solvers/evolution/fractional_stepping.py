@@ -20,11 +20,11 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from ..errors import ConvergenceError
-from .discretization.generator import Generator
-from .kernels.fractional_history import advance_history, solve_tridiagonal
-from .linear.gmres import solve_jumps
-from .propagate import _chain
+from ...errors import ConvergenceError
+from ..discretization.generator import Generator
+from ..kernels.fractional_history import advance_history, solve_tridiagonal
+from ..linear.gmres import solve_jumps
+from .exponential import _chain
 
 GeneratorAt = Callable[[float, np.ndarray], Generator]
 SUM_TOLERANCE = 1e-11  # relative, of the sum of exponentials

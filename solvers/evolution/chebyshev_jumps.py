@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .discretization.levy_jumps import Jumps
-from .kernels.matvec import Operator, apply
+from ..discretization.levy_jumps import Jumps
+from ..kernels.matvec import Operator, apply
 
 
 def chebyshev_sum_of(

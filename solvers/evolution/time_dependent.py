@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..errors import ConvergenceError
-from .discretization.generator import Generator
-from .propagate import choose
+from ...errors import ConvergenceError
+from ..discretization.generator import Generator
+from .exponential import choose
 
 GAUSS = 0.5 - math.sqrt(3.0) / 6.0
 MINOR, MAJOR = 0.25 - math.sqrt(3.0) / 6.0, 0.25 + math.sqrt(3.0) / 6.0

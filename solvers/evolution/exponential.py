@@ -16,12 +16,12 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import SuperLU, splu
 from scipy.special import gammaln
 
-from ..errors import ConvergenceError, bad_value
-from .discretization.generator import Generator
-from .kernels.matvec import Operator, bessel_weights, chebyshev_sum, poisson_sum
-from .kernels.tridiagonal import solve_shifted
-from .linear.stationary import has_detailed_balance
-from .recurrence import chebyshev_sum_of, jumping_product
+from ...errors import ConvergenceError, bad_value
+from ..discretization.generator import Generator
+from ..kernels.matvec import Operator, bessel_weights, chebyshev_sum, poisson_sum
+from ..kernels.tridiagonal import solve_shifted
+from ..linear.stationary import has_detailed_balance
+from .chebyshev_jumps import chebyshev_sum_of, jumping_product
 
 MOST_PRODUCTS = 1e7  # of uniformization where it is asked for
 

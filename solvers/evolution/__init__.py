@@ -1,0 +1,1 @@
+"""The density in time: exp(Q t) P, coefficients that change, fractional time."""
