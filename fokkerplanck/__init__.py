@@ -37,9 +37,9 @@ from .problems import public_generator as generator
 from .results import FirstPassage, Solution, Spectrum, Stationary
 from .sgd import SGD, SampleLoss, landscapes
 from .solvers.discretization.generator import Generator
+from .statistics.tail_index import hill, stable_fit, time_order_from_growth
 from .storage import load
 from .tables import Comparison
-from .tail import hill, stable_fit, time_order_from_growth
 
 __version__ = "0.1.0"
 

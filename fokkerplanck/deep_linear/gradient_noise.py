@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..tail import HillEstimate, hill
+from ..statistics.tail_index import HillEstimate, hill
 from .hessian import extreme_eigenpairs, frobenius_norm
 from .network import DeepLinear, Weights
 from .noise import layer_metric, moment_covariance, sample_moments

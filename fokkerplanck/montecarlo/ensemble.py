@@ -103,7 +103,7 @@ class Ensemble:
 
         See `fokkerplanck.hill`; all coordinates are taken together.
         """
-        from ..tail import hill
+        from ..statistics.tail_index import hill
 
         points = self.positions[-1] if t is None else self.at(t)
         points = points[np.isfinite(points).all(axis=1)]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .checks import reals, whole
-from .errors import bad_value
+from ..checks import reals, whole
+from ..errors import bad_value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,0 +1,1 @@
+"""Estimators from plain arrays: tail indices, two-sample tests."""
