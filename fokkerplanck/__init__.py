@@ -22,11 +22,11 @@ __path__ = [
     *(str(p) for p in [_Path(__file__).parent.parent] if not (_Path(__file__).parent / "solvers").is_dir()),
 ]
 
-from . import deep_linear, distances  # noqa: F401 - `_cache` first: it finds a place for compiled code
+from . import deep_linear, distances
 from .basins import basins, lamperti
 from .compare import compare
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning
-from .formulas import numba_cache as _cache
+from .formulas import numba_cache as _numba_cache  # isort: split - first: it finds a place for compiled code
 from .model.equation import FokkerPlanck, Swarm
 from .model.grid import Grid
 from .model.initial_density import from_samples, gaussian, point, uniform
@@ -38,8 +38,8 @@ from .results import FirstPassage, Solution, Spectrum, Stationary
 from .sgd import SGD, SampleLoss, landscapes
 from .solvers.discretization.generator import Generator
 from .statistics.tail_index import hill, stable_fit, time_order_from_growth
-from .storage import load
-from .tables import Comparison
+from .storage.netcdf import load
+from .storage.tables import Comparison
 
 __version__ = "0.1.0"
 

@@ -14,7 +14,7 @@ from .errors import bad_type, bad_value
 from .laws import Law
 from .montecarlo.ensemble import Ensemble
 from .results import Moments
-from .tables import Comparison
+from .storage.tables import Comparison
 from .transport import sliced
 
 MOMENTS = ("mean", "deviation", "skewness", "kurtosis")

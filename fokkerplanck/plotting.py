@@ -41,7 +41,7 @@ from .errors import bad_type, bad_value
 from .model.equation import FokkerPlanck, Points
 from .model.grid import Grid
 from .results import Solution, Stationary
-from .storage import check_folder, write_atomically
+from .storage.netcdf import check_folder, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -135,13 +135,13 @@ class Solution(Moments):
 
     def to_xarray(self) -> xarray.Dataset:
         """The densities as a labelled data set."""
-        from .storage import solution_to_xarray
+        from .storage.netcdf import solution_to_xarray
 
         return solution_to_xarray(self)
 
     def save(self, path: str, current: bool = True) -> None:
         """Write a netCDF file, at once or not at all. `fokkerplanck.load` reads it back."""
-        from .storage import save_solution
+        from .storage.netcdf import save_solution
 
         save_solution(self, path, current=current)
 

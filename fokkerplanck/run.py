@@ -26,8 +26,8 @@ from .model.initial_density import gaussian, point, uniform
 from .problems import solve, stationary
 from .results import Solution, Stationary
 from .runfile import Box, Equation, Landscape, RunFile, RunSpec, Start, naming
-from .storage import save_solution, uninterrupted, write_text
-from .tables import Comparison
+from .storage.netcdf import save_solution, uninterrupted, write_text
+from .storage.tables import Comparison
 from .verdicts import chain_notes
 
 if TYPE_CHECKING:

@@ -29,9 +29,9 @@ from .model.initial_density import initial_masses
 from .problems import first_passage, solve
 from .run import build, model_of, model_settings, settings_keys
 from .runfile import RunFile, naming
-from .storage import write_text
+from .storage.netcdf import write_text
+from .storage.tables import Comparison
 from .study_report import COLUMNS, KEYS, NOTE, RESULTS, TRUE, setting_name, summary, verdicts, write
-from .tables import Comparison
 
 Report = Callable[[str, float], None]
 STEPS = 2e8  # of all paths together: escapes that would take more are left to the operator

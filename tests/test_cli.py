@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import fokkerplanck as fp
 from fokkerplanck import cli, plotting
 from fokkerplanck.runfile import read_run_file
-from fokkerplanck.storage import load
+from fokkerplanck.storage.netcdf import load
 
 ONE = """
 title = "Quadratic"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.tables import WIDTH, Comparison, with_error
+from fokkerplanck.storage.tables import WIDTH, Comparison, with_error
 
 
 def ensemble(positions, times=(1.0,)):

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from scipy.special import erf
 
-from fokkerplanck.csv_data import read_csv
 from fokkerplanck.deep_study import read_deep_study, run_deep_study
 from fokkerplanck.run import build, compute, table, write
 from fokkerplanck.runfile import read_run_file
+from fokkerplanck.storage.csv_columns import read_csv
 from fokkerplanck.verdicts import verdicts
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

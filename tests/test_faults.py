@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck import checks, storage
+from fokkerplanck import checks
+from fokkerplanck.storage import netcdf as storage
 
 RUN = """
 [equation]

@@ -10,7 +10,7 @@ from PIL import Image
 import fokkerplanck as fp
 from fokkerplanck import plotting
 from fokkerplanck.montecarlo import Ensemble
-from fokkerplanck.storage import load
+from fokkerplanck.storage.netcdf import load
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck import run
-from fokkerplanck.csv_data import read_csv
 from fokkerplanck.errors import ConvergenceError
 from fokkerplanck.model.equation import Points
 from fokkerplanck.run import build, compute, table
 from fokkerplanck.runfile import read_run_file
+from fokkerplanck.storage.csv_columns import read_csv
 from fokkerplanck.verdicts import verdicts
 
 GOOD = """

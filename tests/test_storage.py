@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.storage import load, save_solution, write_atomically
+from fokkerplanck.storage.netcdf import load, save_solution, write_atomically
 
 
 @pytest.fixture(scope="module")

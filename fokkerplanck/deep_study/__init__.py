@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from ..deep_linear import Plateaus, plateaus
 from ..errors import ResolutionWarning
-from ..storage import write_atomically
-from ..tables import Comparison
+from ..storage.netcdf import write_atomically
+from ..storage.tables import Comparison
 from . import figures, tables
 from .analysis import ModeComparison, Saddle, compare_modes, inspect_saddles
 from .blocks import Runs, train_blocks

@@ -17,7 +17,7 @@ from ..deep_linear import (
     singular_values,
     stable_rank,
 )
-from ..tables import Comparison
+from ..storage.tables import Comparison
 from .analysis import ModeComparison, Saddle, median_difference
 from .blocks import Runs
 

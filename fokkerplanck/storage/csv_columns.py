@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import bad_value
-from .formulas.parser import CONSTANTS, parse_condition
+from ..errors import bad_value
+from ..formulas.parser import CONSTANTS, parse_condition
 
 if TYPE_CHECKING:
-    from .runfile import Landscape
+    from ..runfile import Landscape
 
 
 def read_csv(path: Path) -> dict[str, np.ndarray]:

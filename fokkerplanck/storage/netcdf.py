@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .checks import file_name, flag
-from .errors import bad_value
-from .model.grid import Grid
-from .results import Solution
+from ..checks import file_name, flag
+from ..errors import bad_value
+from ..model.grid import Grid
+from ..results import Solution
 
 if TYPE_CHECKING:
     import xarray
@@ -243,7 +243,7 @@ def _create(file: Any, name: str, variable: _Variable) -> None:
 
 
 def _attributes(sol: Solution) -> dict[str, Any]:
-    from . import __version__
+    from .. import __version__
 
     return {
         "format": MARK,

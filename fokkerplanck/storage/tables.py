@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import bad_value
-from .storage import write_text
+from ..errors import bad_value
+from .netcdf import write_text
 
 WIDTH = 80  # characters
 

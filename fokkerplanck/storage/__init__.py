@@ -1,0 +1,1 @@
+"""On disk: netCDF, CSV columns, tables, checkpoints; whole files or none."""
