@@ -41,7 +41,7 @@ def main(cells=160, n_paths=20_000, picture="iris.png"):
     print(comparison, stationary, sep="\n\n")
 
     # plot
-    from fokkerplanck.plotting import plot_evolution
+    from fokkerplanck.results.figures import plot_evolution
 
     plot_evolution(solution, paths, names=["a", "b"], landscape=loss.value).savefig(picture)
     return stationary, comparison

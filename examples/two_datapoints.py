@@ -32,7 +32,7 @@ def main(cells=4000, n_paths=100_000, picture="two_datapoints.png"):
         print(f"learning rate {rate:g}", tables[rate], sep="\n")
 
     # plot
-    from fokkerplanck.plotting import plot_evolution
+    from fokkerplanck.results.figures import plot_evolution
 
     plot_evolution(solution, paths, names=["w"], title=f"learning rate {rate:g}").savefig(picture)
     return tables

@@ -34,7 +34,7 @@ from .model.levy import LevyJumps
 from .montecarlo import Ensemble, simulate, simulate_waiting
 from .problems import committor, first_passage, solve, spectrum, stationary
 from .problems import public_generator as generator
-from .results import FirstPassage, Solution, Spectrum, Stationary
+from .results.solution import FirstPassage, Solution, Spectrum, Stationary
 from .sgd import SGD, SampleLoss, landscapes
 from .solvers.discretization.generator import Generator
 from .statistics.tail_index import hill, stable_fit, time_order_from_growth

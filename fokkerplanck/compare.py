@@ -12,8 +12,8 @@ from . import distances as _laws
 from .checks import increasing, instance
 from .errors import bad_type, bad_value
 from .laws import Law
-from .montecarlo.ensemble import Ensemble
-from .results import Moments
+from .results.ensemble import Ensemble
+from .results.solution import Moments
 from .storage.tables import Comparison
 from .transport import sliced
 

@@ -15,7 +15,7 @@ import numpy as np
 from .checks import instance, number, whole
 from .errors import bad_value
 from .laws import Law, along, few, law, same_dimension, squares, standard_error, thin
-from .montecarlo.ensemble import Ensemble
+from .results.ensemble import Ensemble
 from .transport import optimal, root_error, sliced, transport_package
 
 __all__ = [

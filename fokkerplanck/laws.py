@@ -11,7 +11,7 @@ import numpy as np
 from .checks import instance, number, reals, whole
 from .errors import bad_type, bad_value
 from .model.grid import Grid
-from .montecarlo.ensemble import Ensemble
+from .results.ensemble import Ensemble
 
 POINTS = 2000  # samples that enter a sum over pairs
 TRANSPORTED = 1500  # blocks of cells between which optimal transport is solved

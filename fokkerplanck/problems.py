@@ -15,7 +15,7 @@ from .errors import ConvergenceError, bad_type, bad_value
 from .model.equation import FokkerPlanck, Points
 from .model.grid import Grid
 from .model.initial_density import initial_masses
-from .results import FirstPassage, Solution, Spectrum, Stationary, check_rtol, output_times
+from .results.solution import FirstPassage, Solution, Spectrum, Stationary, check_rtol, output_times
 from .sgd import SGD
 from .solvers.discretization.generator import Generator, resolution
 from .solvers.discretization.scharfetter_gummel import Sampled, generator

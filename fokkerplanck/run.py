@@ -24,16 +24,16 @@ from .model.equation import FokkerPlanck
 from .model.grid import Grid
 from .model.initial_density import gaussian, point, uniform
 from .problems import solve, stationary
-from .results import Solution, Stationary
+from .results.solution import Solution, Stationary
 from .runfile import Box, Equation, Landscape, RunFile, RunSpec, Start, naming
 from .storage.netcdf import save_solution, uninterrupted, write_text
 from .storage.tables import Comparison
 from .verdicts import chain_notes
 
 if TYPE_CHECKING:
-    from .montecarlo.ensemble import Ensemble
+    from .results.chain import StationaryChain
+    from .results.ensemble import Ensemble
     from .sgd import SGD
-    from .sgd.chain import StationaryChain
 
 Report = Callable[[str, float], None]  # what is being done, and the share of the whole that is done
 OPENING = 24  # letters by which a note is known: what follows are its numbers
@@ -354,7 +354,7 @@ def table(outcomes: list[Outcome]) -> Comparison:
 
 def write(problem: Problem, outcomes: list[Outcome], tab: Comparison, folder: Path, report: Report) -> list[Path]:
     """Densities, table and figures in a folder: all of them, or none where something fails."""
-    from . import plotting
+    from .results import figures as plotting
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -412,7 +412,7 @@ def _histogram(ensemble: Ensemble, grid: Grid) -> Solution:
 
 
 def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Callable[[], Any]]:
-    from . import plotting
+    from .results import figures as plotting
 
     names, value = problem.names, problem.value
     title = ", ".join(part for part in (problem.spec.title, outcome.case.label) if part)
@@ -429,7 +429,7 @@ def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Call
 
 
 def _landscape(problem: Problem, outcomes: list[Outcome]) -> Any:
-    from . import plotting
+    from .results import figures as plotting
 
     equations = {o.case.label: o.case.noise for o in outcomes}
     masses = [next(iter(o.solutions.values())).masses for o in outcomes]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._drawing import COLORS, LINES, styled
+from .results.figure_elements import COLORS, LINES, styled
 from .storage.netcdf import write_atomically, write_text
 from .storage.tables import WIDTH, Comparison, with_error
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .distress import SMEARED
 from .model.grid import Grid
-from .results import Solution
+from .results.solution import Solution
 
 if TYPE_CHECKING:
     from .run import Outcome

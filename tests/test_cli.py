@@ -11,7 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import fokkerplanck as fp
-from fokkerplanck import cli, plotting
+from fokkerplanck import cli
+from fokkerplanck.results import figures as plotting
 from fokkerplanck.runfile import read_run_file
 from fokkerplanck.storage.netcdf import load
 

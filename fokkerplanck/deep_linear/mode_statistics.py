@@ -14,8 +14,8 @@ import numpy as np
 from ..checks import reals
 from ..distances import law, wasserstein
 from ..errors import bad_value
-from ..montecarlo.ensemble import Ensemble, Share
-from ..results import Solution
+from ..results.ensemble import Ensemble, Share
+from ..results.solution import Solution
 
 
 class ModeDistances(NamedTuple):

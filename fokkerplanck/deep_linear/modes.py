@@ -28,7 +28,7 @@ from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import point
 from ..problems import first_passage, solve, stationary
-from ..results import FirstPassage, Solution, Stationary
+from ..results.solution import FirstPassage, Solution, Stationary
 from ..sgd.landscapes import chain_equation
 
 DEPTH_OF_TAILS = 35.0  # the box of `grid` ends where the stationary density has fallen by exp(-35) = 6e-16

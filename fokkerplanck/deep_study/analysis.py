@@ -19,7 +19,7 @@ from ..deep_linear import (
     over_runs,
     saddle_index,
 )
-from ..results import Solution
+from ..results.solution import Solution
 from .blocks import Runs
 from .spec import DeepStudy
 

@@ -1,6 +1,6 @@
 """Simulation of paths: the reference against which every density is compared."""
 
-from .ensemble import Ensemble, Share
+from ..results.ensemble import Ensemble, Share
 from .paths import simulate
 from .waiting import simulate_waiting
 

@@ -19,7 +19,7 @@ from ..checks import call, fits_memory, increasing, instance, mask, number, real
 from ..errors import bad_type, bad_value
 from ..model.equation import FokkerPlanck, Points
 from ..model.grid import Grid
-from .ensemble import Ensemble
+from ..results.ensemble import Ensemble
 from .sgd_paths import MOST_PATHS, _starts
 from .stable import fill_positive, fill_symmetric
 

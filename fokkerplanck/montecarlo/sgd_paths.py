@@ -18,7 +18,7 @@ import numpy as np
 from ..checks import call, fits_memory, mask, whole
 from ..errors import bad_type, bad_value
 from ..formulas.parser import Condition, parse_condition
-from .ensemble import Ensemble
+from ..results.ensemble import Ensemble
 
 BLOCK = 512  # paths that move in lockstep: their state fits the first-level cache
 MOST_PATHS = 2**40

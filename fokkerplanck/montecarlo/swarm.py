@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import number, whole
 from ..errors import bad_value
-from .ensemble import Ensemble
+from ..results.ensemble import Ensemble
 from .sgd_paths import BLOCK, _CompiledBlock, _PythonBlock, _schedule, _starts
 
 

@@ -17,11 +17,11 @@ from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
 from ..model.equation import Points
 from ..model.grid import Grid
-from ..results import Solution, check_rtol, output_times
+from ..results.chain import ChainPassage, ChainSpectrum, StationaryChain
+from ..results.solution import Solution, check_rtol, output_times
 from ..solvers.evolution.fractional_contour import propagate_waiting
 from ..solvers.linear import markov_chain as _transfer
 from .batches import Batches, enumerate_batches, sample_batches
-from .chain import ChainPassage, ChainSpectrum, StationaryChain
 
 MODELS = ("exact", "gaussian-chain")
 KINDS = ("auto", "enumerated", "kernel", "sampled")

@@ -16,7 +16,7 @@ from .loss import SampleLoss
 if TYPE_CHECKING:
     from ..model.equation import FokkerPlanck
     from ..model.grid import Grid
-    from ..montecarlo.ensemble import Ensemble
+    from ..results.ensemble import Ensemble
     from .central_flow import CentralFlow
     from .models import Temperature
     from .operator import TransferOperator

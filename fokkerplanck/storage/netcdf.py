@@ -24,7 +24,7 @@ import numpy as np
 from ..checks import file_name, flag
 from ..errors import bad_value
 from ..model.grid import Grid
-from ..results import Solution
+from ..results.solution import Solution
 
 if TYPE_CHECKING:
     import xarray

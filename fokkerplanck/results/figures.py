@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._drawing import (
+from ..checks import file_name, increasing, number
+from ..errors import bad_type, bad_value
+from ..model.equation import FokkerPlanck, Points
+from ..model.grid import Grid
+from ..storage.netcdf import check_folder, write_atomically
+from .figure_elements import (
     COLORS,
     LINES,
     arrows,
@@ -36,19 +41,14 @@ from ._drawing import (
     stretch,
     styled,
 )
-from .checks import file_name, increasing, number
-from .errors import bad_type, bad_value
-from .model.equation import FokkerPlanck, Points
-from .model.grid import Grid
-from .results import Solution, Stationary
-from .storage.netcdf import check_folder, write_atomically
+from .solution import Solution, Stationary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .montecarlo.ensemble import Ensemble
-    from .sgd.chain import StationaryChain
+    from .chain import StationaryChain
+    from .ensemble import Ensemble
 
 
 @styled

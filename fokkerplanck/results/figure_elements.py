@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from .checks import call, fields, words
-from .errors import bad_value
-from .model.grid import Grid
-from .results import Solution
+from ..checks import call, fields, words
+from ..errors import bad_value
+from ..model.grid import Grid
+from .solution import Solution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .montecarlo.ensemble import Ensemble
+    from .ensemble import Ensemble
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # Okabe and Ito
 LINES = ("-", "--", ":", "-.", (0, (3, 1, 1, 1, 1, 1)))

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .checks import flag, increasing, number, reals, whole
-from .errors import bad_value
-from .model import initial_density as _density
-from .model.grid import Grid
-from .solvers.discretization.generator import Generator
-from .solvers.evolution.exponential import propagate
-from .solvers.linear.stationary import dissipation, entropy_production, is_balanced
+from ..checks import flag, increasing, number, reals, whole
+from ..errors import bad_value
+from ..model import initial_density as _density
+from ..model.grid import Grid
+from ..solvers.discretization.generator import Generator
+from ..solvers.evolution.exponential import propagate
+from ..solvers.linear.stationary import dissipation, entropy_production, is_balanced
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
-    from .montecarlo.ensemble import Ensemble
+    from .ensemble import Ensemble
 
 
 class Moments:
@@ -123,25 +123,25 @@ class Solution(Moments):
 
     def plot(self, ensemble: Ensemble | None = None, **options: Any) -> Figure:
         """A figure of the density over time: curves in 1D, maps in 2D; with an ensemble, one panel a time with both."""
-        from .plotting import plot_evolution, plot_solution
+        from .figures import plot_evolution, plot_solution
 
         return plot_solution(self, **options) if ensemble is None else plot_evolution(self, ensemble, **options)
 
     def animate(self, path: str, **options: Any) -> None:
         """Write an animation of the density, one frame an output time (.gif)."""
-        from .plotting import animate_solution
+        from .figures import animate_solution
 
         animate_solution(self, path, **options)
 
     def to_xarray(self) -> xarray.Dataset:
         """The densities as a labelled data set."""
-        from .storage.netcdf import solution_to_xarray
+        from ..storage.netcdf import solution_to_xarray
 
         return solution_to_xarray(self)
 
     def save(self, path: str, current: bool = True) -> None:
         """Write a netCDF file, at once or not at all. `fokkerplanck.load` reads it back."""
-        from .storage.netcdf import save_solution
+        from ..storage.netcdf import save_solution
 
         save_solution(self, path, current=current)
 
@@ -276,7 +276,7 @@ class Stationary(Moments):
 
     def plot(self, **options: Any) -> Figure:
         """A figure of the density, with the current in 2D."""
-        from .plotting import plot_stationary
+        from .figures import plot_stationary
 
         return plot_stationary(self, **options)
 

@@ -11,13 +11,13 @@ import scipy.sparse as sp
 
 from ..model import initial_density as _density
 from ..model.grid import Grid
-from ..results import Moments, at_rest
 from ..solvers.linear import markov_chain as _transfer
+from .solution import Moments, at_rest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .operator import TransferOperator
+    from ..sgd.operator import TransferOperator
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -86,7 +86,7 @@ class StationaryChain(Moments):
 
     def plot(self, **options: Any) -> Figure:
         """A figure of the density, with the current in 2D."""
-        from ..plotting import plot_stationary
+        from .figures import plot_stationary
 
         return plot_stationary(self, **options)
 

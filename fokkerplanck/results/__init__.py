@@ -1,0 +1,1 @@
+"""What comes back: solutions, stationary densities, passages, spectra, ensembles, and their figures."""
