@@ -31,11 +31,11 @@ from .model.equation import FokkerPlanck, Swarm
 from .model.grid import Grid
 from .model.initial_density import from_samples, gaussian, point, uniform
 from .model.levy import LevyJumps
-from .montecarlo import Ensemble, simulate, simulate_waiting
 from .problems import committor, first_passage, solve, spectrum, stationary
 from .problems import public_generator as generator
 from .results.solution import FirstPassage, Solution, Spectrum, Stationary
 from .sgd import SGD, SampleLoss, landscapes
+from .simulation import Ensemble, simulate, simulate_waiting
 from .solvers.discretization.generator import Generator
 from .statistics.tail_index import hill, stable_fit, time_order_from_growth
 from .storage.netcdf import load

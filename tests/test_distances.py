@@ -8,7 +8,7 @@ from scipy.stats import wasserstein_distance
 
 import fokkerplanck as fp
 from fokkerplanck import distances as ds
-from fokkerplanck.montecarlo import Ensemble
+from fokkerplanck.simulation import Ensemble
 from fokkerplanck.transport import sliced
 
 RNG = np.random.default_rng(21)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fokkerplanck.model.grid import Grid
-from fokkerplanck.montecarlo import Ensemble
+from fokkerplanck.simulation import Ensemble
 
 RNG = np.random.default_rng(0)
 POSITIONS = RNG.normal(size=(3, 500, 2)) * [1.0, 2.0] + [0.5, 0.0]

@@ -12,9 +12,9 @@ from scipy.integrate import quad
 from scipy.special import gamma
 
 import fokkerplanck as fp
-from fokkerplanck.montecarlo.paths import fold
-from fokkerplanck.montecarlo.stable import positive_stable, symmetric_stable, waiting_times
-from fokkerplanck.montecarlo.waiting import step_counts
+from fokkerplanck.simulation.euler_maruyama import fold
+from fokkerplanck.simulation.stable_variates import positive_stable, symmetric_stable, waiting_times
+from fokkerplanck.simulation.waiting_times import step_counts
 
 N = 40_000
 

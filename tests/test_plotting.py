@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import fokkerplanck as fp
-from fokkerplanck.montecarlo import Ensemble
 from fokkerplanck.results import figures as plotting
+from fokkerplanck.simulation import Ensemble
 from fokkerplanck.storage.netcdf import load
 
 

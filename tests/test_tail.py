@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.montecarlo.stable import symmetric_stable
+from fokkerplanck.simulation.stable_variates import symmetric_stable
 
 
 @pytest.mark.parametrize("index", [0.8, 1.7, 3.0])

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..checks import number, reals, whole
 from ..errors import bad_type, bad_value
-from ..montecarlo.stable import positive_stable
+from ..simulation.stable_variates import positive_stable
 from . import kernels
 from .network import DeepLinear
 from .noise import kurtosis, moment_covariance, sample_moments

@@ -240,7 +240,7 @@ class SGD:
         Ensemble
             With `exit_times` if there is a target: the first step at which a path is in it, inf if unfinished.
         """
-        from ..montecarlo.sgd_paths import simulate
+        from ..simulation.sgd_paths import simulate
 
         return simulate(self, p0, steps, n_paths, seed, target, max_steps, threads)
 
@@ -280,6 +280,6 @@ class SGD:
         on a quadratic of rate h per step and small noise D, a worker has the variance D/(h + k) + (k/h) D/(h + k) / n for the
         strength k, of which the equation has the first term.
         """
-        from ..montecarlo.swarm import simulate_swarm
+        from ..simulation.swarm import simulate_swarm
 
         return simulate_swarm(self, p0, steps, strength, n_workers, n_swarms, seed)

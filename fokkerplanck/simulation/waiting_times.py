@@ -15,9 +15,9 @@ import numpy as np
 from ..checks import fits_memory, increasing, number, whole
 from ..errors import bad_type, bad_value
 from ..results.ensemble import Ensemble
-from .paths import MAX_STEPS
+from .euler_maruyama import MAX_STEPS
 from .sgd_paths import BLOCK, MOST_PATHS, _CompiledBlock, _PythonBlock, _starts
-from .stable import waiting_times
+from .stable_variates import waiting_times
 
 
 def step_counts(

@@ -21,7 +21,7 @@ from ..model.equation import FokkerPlanck, Points
 from ..model.grid import Grid
 from ..results.ensemble import Ensemble
 from .sgd_paths import MOST_PATHS, _starts
-from .stable import fill_positive, fill_symmetric
+from .stable_variates import fill_positive, fill_symmetric
 
 BLOCK = 8192  # paths that share a stream of random numbers
 MAX_STEPS = 100_000_000
