@@ -22,9 +22,10 @@ __path__ = [
     *(str(p) for p in [_Path(__file__).parent.parent] if not (_Path(__file__).parent / "solvers").is_dir()),
 ]
 
-from . import deep_linear, distances
+from . import deep_linear
 from .basins import basins, lamperti
-from .compare import compare
+from .comparison import distances
+from .comparison.compare import compare
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning
 from .formulas import numba_cache as _numba_cache  # isort: split - first: it finds a place for compiled code
 from .model.equation import FokkerPlanck, Swarm

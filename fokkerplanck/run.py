@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .compare import compare
+from .comparison.compare import compare
 from .errors import ConvergenceError, bad_value
 from .formulas.parser import Formula, parse
 from .model.equation import FokkerPlanck

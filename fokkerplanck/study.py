@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from . import distances
+from .comparison import distances
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
 from .formulas.parser import parse_condition
 from .model.initial_density import initial_masses

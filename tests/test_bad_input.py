@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck import distances
+from fokkerplanck.comparison import distances
 from fokkerplanck.formulas.parser import parse, parse_condition
 from fokkerplanck.sgd import landscapes
 from fokkerplanck.sgd.saddles import critical_points

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from fokkerplanck import deep_study
 from fokkerplanck.cli import app
-from fokkerplanck.compare import Comparison
+from fokkerplanck.comparison.compare import Comparison
 from fokkerplanck.deep_study import analysis, blocks, read_deep_study, run_deep_study, tables
 
 TEXT = """

@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 import fokkerplanck as fp
-from fokkerplanck import distances as ds
+from fokkerplanck.comparison import distances as ds
+from fokkerplanck.comparison.wasserstein import sliced
 from fokkerplanck.simulation import Ensemble
-from fokkerplanck.transport import sliced
 
 RNG = np.random.default_rng(21)
 GRID = fp.Grid((-8, 8), 1600)

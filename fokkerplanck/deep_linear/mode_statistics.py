@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..checks import reals
-from ..distances import law, wasserstein
+from ..comparison.distances import law, wasserstein
 from ..errors import bad_value
 from ..results.ensemble import Ensemble, Share
 from ..results.solution import Solution

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .checks import instance, number, reals, whole
-from .errors import bad_type, bad_value
-from .model.grid import Grid
-from .results.ensemble import Ensemble
+from ..checks import instance, number, reals, whole
+from ..errors import bad_type, bad_value
+from ..model.grid import Grid
+from ..results.ensemble import Ensemble
 
 POINTS = 2000  # samples that enter a sum over pairs
 TRANSPORTED = 1500  # blocks of cells between which optimal transport is solved

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import bad_value
-from .laws import Law, squares, standard_error
+from ..errors import bad_value
+from .distribution import Law, squares, standard_error
 
 DIRECTIONS = 24  # lines on which the sliced distance projects
 

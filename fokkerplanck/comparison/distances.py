@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .checks import instance, number, whole
-from .errors import bad_value
-from .laws import Law, along, few, law, same_dimension, squares, standard_error, thin
-from .results.ensemble import Ensemble
-from .transport import optimal, root_error, sliced, transport_package
+from ..checks import instance, number, whole
+from ..errors import bad_value
+from ..results.ensemble import Ensemble
+from .distribution import Law, along, few, law, same_dimension, squares, standard_error, thin
+from .wasserstein import optimal, root_error, sliced, transport_package
 
 __all__ = [
     "Distance",

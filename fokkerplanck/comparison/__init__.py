@@ -1,0 +1,1 @@
+"""Distances between results: moments, optimal transport, kernel distances, with error bars."""
