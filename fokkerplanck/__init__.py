@@ -32,8 +32,8 @@ from .model.equation import FokkerPlanck, Swarm
 from .model.grid import Grid
 from .model.initial_density import from_samples, gaussian, point, uniform
 from .model.levy import LevyJumps
-from .problems import committor, first_passage, solve, spectrum, stationary
-from .problems import public_generator as generator
+from .queries import committor, first_passage, solve, spectrum, stationary
+from .queries import public_generator as generator
 from .results.solution import FirstPassage, Solution, Spectrum, Stationary
 from .sgd import SGD, SampleLoss, landscapes
 from .simulation import Ensemble, simulate, simulate_waiting

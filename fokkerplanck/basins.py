@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import call, fields, instance
+from .arguments import call, fields, instance
 from .errors import bad_value
 from .model.equation import FokkerPlanck, Points
 from .model.grid import Grid

@@ -23,7 +23,7 @@ from .formulas.parser import Formula, parse
 from .model.equation import FokkerPlanck
 from .model.grid import Grid
 from .model.initial_density import gaussian, point, uniform
-from .problems import solve, stationary
+from .queries import solve, stationary
 from .results.solution import Solution, Stationary
 from .runfile import Box, Equation, Landscape, RunFile, RunSpec, Start, naming
 from .storage.netcdf import save_solution, uninterrupted, write_text

@@ -11,7 +11,7 @@ from .model.equation import FokkerPlanck
 from .model.grid import Grid
 from .model.initial_density import gaussian, point
 from .model.levy import LevyJumps
-from .problems import first_passage, solve, spectrum, stationary
+from .queries import first_passage, solve, spectrum, stationary
 from .sgd import SGD, SampleLoss
 
 

@@ -26,7 +26,7 @@ from .comparison import distances
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
 from .formulas.parser import parse_condition
 from .model.initial_density import initial_masses
-from .problems import first_passage, solve
+from .queries import first_passage, solve
 from .run import build, model_of, model_settings, settings_keys
 from .runfile import RunFile, naming
 from .storage.netcdf import write_text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .distress import SMEARED
+from .diagnostics import SMEARED
 from .model.grid import Grid
 from .results.solution import Solution
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.distress import _force
+from fokkerplanck.diagnostics import _force
 from fokkerplanck.sgd import SGD, SampleLoss
 from fokkerplanck.sgd.phase_space import phase_space_limit
 from fokkerplanck.solvers.linear.first_passage import time_spent

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck import checks
+from fokkerplanck import arguments as checks
 from fokkerplanck.storage import netcdf as storage
 
 RUN = """

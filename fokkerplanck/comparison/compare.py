@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import increasing, instance
+from ..arguments import increasing, instance
 from ..errors import bad_type, bad_value
 from ..results.ensemble import Ensemble
 from ..results.solution import Moments

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..checks import instance, number, whole
+from ..arguments import instance, number, whole
 from ..errors import bad_value
 from ..results.ensemble import Ensemble
 from .distribution import Law, along, few, law, same_dimension, squares, standard_error, thin

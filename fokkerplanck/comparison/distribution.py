@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import instance, number, reals, whole
+from ..arguments import instance, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..model.grid import Grid
 from ..results.ensemble import Ensemble

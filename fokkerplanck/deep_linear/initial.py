@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import number, reals
+from ..arguments import number, reals
 from ..errors import bad_value
 from .network import DeepLinear
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..checks import reals
+from ..arguments import reals
 from ..comparison.distances import law, wasserstein
 from ..errors import bad_value
 from ..results.ensemble import Ensemble, Share

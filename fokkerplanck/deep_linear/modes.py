@@ -27,7 +27,7 @@ from ..errors import bad_type, bad_value
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import point
-from ..problems import first_passage, solve, stationary
+from ..queries import first_passage, solve, stationary
 from ..results.solution import FirstPassage, Solution, Stationary
 from ..sgd.landscapes import chain_equation
 

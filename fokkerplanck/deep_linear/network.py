@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..checks import number, reals, whole
+from ..arguments import number, reals, whole
 from ..errors import bad_value
 
 if TYPE_CHECKING:

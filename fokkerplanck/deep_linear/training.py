@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import number, reals, whole
+from ..arguments import number, reals, whole
 from ..errors import bad_type, bad_value
 from ..simulation.stable_variates import positive_stable
 from . import kernels

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import reals
+from ..arguments import reals
 from ..errors import bad_type, bad_value
 
 FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "softplus", "sigmoid")

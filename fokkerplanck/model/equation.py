@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import call, fields, instance, number, takes_time
+from ..arguments import call, fields, instance, number, takes_time
 from ..errors import bad_type, bad_value
 from .grid import Grid
 from .levy import LevyJumps

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import call, fields, reals, whole
+from ..arguments import call, fields, reals, whole
 from ..errors import bad_type, bad_value
 
 MAX_CELLS = 10**8  # along an axis

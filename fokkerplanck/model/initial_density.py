@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..checks import LARGEST, call, fields, reals
+from ..arguments import LARGEST, call, fields, reals
 from ..errors import bad_type, bad_value, warn
 from .equation import Points
 from .grid import Grid

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import LARGEST, call, fields, number, reals
+from ..arguments import LARGEST, call, fields, number, reals
 from ..errors import bad_value
 
 KINDS = ("isotropic", "axes")

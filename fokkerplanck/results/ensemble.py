@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..checks import call, instance, mask, number
+from ..arguments import call, instance, mask, number
 from ..errors import bad_type, bad_value, warn
 from ..model.grid import Grid
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..checks import call, fields, words
+from ..arguments import call, fields, words
 from ..errors import bad_value
 from ..model.grid import Grid
 from .solution import Solution

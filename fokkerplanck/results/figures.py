@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import file_name, increasing, number
+from ..arguments import file_name, increasing, number
 from ..errors import bad_type, bad_value
 from ..model.equation import FokkerPlanck, Points
 from ..model.grid import Grid

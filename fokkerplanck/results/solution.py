@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import flag, increasing, number, reals, whole
+from ..arguments import flag, increasing, number, reals, whole
 from ..errors import bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from ..checks import increasing, number, reals
+from ..arguments import increasing, number, reals
 from ..errors import ConvergenceError, bad_value
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import callable_with
+from ..arguments import callable_with
 from ..errors import bad_type, bad_value
 from ..formulas.parser import checked_names
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import instance, number, reals, whole
+from ..arguments import instance, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..model.equation import FokkerPlanck
 from .loss import SampleLoss

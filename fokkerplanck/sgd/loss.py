@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import callable_with, fields, reals
+from ..arguments import callable_with, fields, reals
 from ..errors import bad_type, bad_value
 from ..formulas.parser import Condition, Formula, checked_names, parse
 from .data import read_data

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import reals
+from ..arguments import reals
 from ..errors import bad_value
 from ..model.grid import Grid
 from .loss import SampleLoss

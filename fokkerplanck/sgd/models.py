@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..checks import call, fields, instance, number, reals
+from ..arguments import call, fields, instance, number, reals
 from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..model.equation import FokkerPlanck, Swarm
 from ..model.grid import Grid

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..checks import LARGEST, call, increasing, number, whole
-from ..checks import mask as region_mask
-from ..distress import warn_of_smearing
+from ..arguments import LARGEST, call, increasing, number, whole
+from ..arguments import mask as region_mask
+from ..diagnostics import warn_of_smearing
 from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
 from ..model.equation import Points

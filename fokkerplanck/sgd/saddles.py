@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import instance, number, reals, whole
+from ..arguments import instance, number, reals, whole
 from ..errors import bad_value
 from .loss import SampleLoss
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import flag, number, whole
+from ..arguments import flag, number, whole
 from ..errors import bad_type, bad_value
 from .loss import SampleLoss
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import call, fits_memory, increasing, instance, mask, number, reals, whole
+from ..arguments import call, fits_memory, increasing, instance, mask, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..model.equation import FokkerPlanck, Points
 from ..model.grid import Grid

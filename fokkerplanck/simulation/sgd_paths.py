@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import call, fits_memory, mask, whole
+from ..arguments import call, fits_memory, mask, whole
 from ..errors import bad_type, bad_value
 from ..formulas.parser import Condition, parse_condition
 from ..results.ensemble import Ensemble

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import number, whole
+from ..arguments import number, whole
 from ..errors import bad_value
 from ..results.ensemble import Ensemble
 from .sgd_paths import BLOCK, _CompiledBlock, _PythonBlock, _schedule, _starts

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import fits_memory, increasing, number, whole
+from ..arguments import fits_memory, increasing, number, whole
 from ..errors import bad_type, bad_value
 from ..results.ensemble import Ensemble
 from .euler_maruyama import MAX_STEPS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import reals, whole
+from ..arguments import reals, whole
 from ..errors import bad_value
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..checks import file_name, flag
+from ..arguments import file_name, flag
 from ..errors import bad_value
 from ..model.grid import Grid
 from ..results.solution import Solution

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from ...checks import reals
+from ...arguments import reals
 from ...errors import bad_value
 from ...model.grid import Grid
 from ..kernels.matvec import Operator, apply

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .checks import call, callable_with, fields, fits_memory, flag, instance, number, whole
-from .checks import mask as region_mask
-from .distress import passage_resolution, warn_of_resolution, warn_of_tail, warn_of_walls
+from .arguments import call, callable_with, fields, fits_memory, flag, instance, number, whole
+from .arguments import mask as region_mask
+from .diagnostics import passage_resolution, warn_of_resolution, warn_of_tail, warn_of_walls
 from .errors import ConvergenceError, bad_type, bad_value
 from .model.equation import FokkerPlanck, Points
 from .model.grid import Grid
