@@ -163,7 +163,7 @@ def _descent_cases(run: RunFile, landscape: Landscape, grid: Grid) -> tuple[Call
 
 def model_of(sgd: SGD, name: str, settings: Any, grid: Grid) -> FokkerPlanck | None:
     """The equation of a model that a run file names, or None for the transfer operators."""
-    from .sgd.models import VALID_WHEN
+    from .sgd.diffusion_models import VALID_WHEN
 
     if name in CHAINS:
         return None
@@ -177,7 +177,7 @@ def model_of(sgd: SGD, name: str, settings: Any, grid: Grid) -> FokkerPlanck | N
 
 def model_settings(name: str, section: Any, grid: Grid) -> dict[str, Any]:
     """What a table of a run file says on the settings of a model of SGD, as arguments of `SGD.equation`."""
-    from .sgd.models import USES
+    from .sgd.diffusion_models import USES
 
     given = {key: getattr(section, key, None) for key in USES.get(name, set())}
     if name == "langevin" and given["temperature"] is None:

@@ -13,7 +13,7 @@ import fokkerplanck as fp
 from fokkerplanck.comparison import distances
 from fokkerplanck.formulas.parser import parse, parse_condition
 from fokkerplanck.sgd import landscapes
-from fokkerplanck.sgd.saddles import critical_points
+from fokkerplanck.sgd.critical_points import critical_points
 
 SENTENCE = re.compile(r"^`[^`]+` must be .+, got .+", re.S)
 FOREIGN = ("numpy", "broadcast", "ufunc", "dtype object", "array must not", "operands", "scipy", "numba", "sympy")

@@ -5,7 +5,7 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck.sgd import landscapes as ls
-from fokkerplanck.sgd.saddles import critical_points
+from fokkerplanck.sgd.critical_points import critical_points
 
 
 def test_two_datapoints_has_its_known_points():

@@ -9,7 +9,7 @@ from pymittagleffler import mittag_leffler
 from scipy.linalg import expm, solve_discrete_lyapunov
 
 import fokkerplanck as fp
-from fokkerplanck.sgd import batches
+from fokkerplanck.sgd import minibatches as batches
 from fokkerplanck.solvers.linear import markov_chain as tr
 
 PIT = "-exp(-(w-2)**2) - pit*exp(-100*(w-1)**2)"

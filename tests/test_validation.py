@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.sgd import models
+from fokkerplanck.sgd import diffusion_models as models
 from fokkerplanck.solvers.discretization import tensor_diffusion as tensor
 from validation import __main__, claim, page, runner
 from validation.claim import Outcome, Row

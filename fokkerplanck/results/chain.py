@@ -17,7 +17,7 @@ from .solution import Moments, at_rest
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..sgd.operator import TransferOperator
+    from ..sgd.transfer_operator import TransferOperator
 
 
 @dataclass(frozen=True, eq=False, repr=False)

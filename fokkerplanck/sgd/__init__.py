@@ -1,10 +1,10 @@
 """SGD: losses given by samples, the algorithm, its diffusion approximations and its exact transfer operator."""
 
 from . import landscapes
+from .algorithm import SGD
+from .critical_points import CriticalPoint, critical_points
 from .loss import SampleLoss
 from .phase_space import heavy_ball_covariance, phase_space_limit
-from .saddles import CriticalPoint, critical_points
-from .sgd import SGD
 
 __all__ = [
     "SGD",

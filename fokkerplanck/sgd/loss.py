@@ -13,7 +13,7 @@ import numpy as np
 from ..arguments import callable_with, fields, reals
 from ..errors import bad_type, bad_value
 from ..formulas.parser import Condition, Formula, checked_names, parse
-from .data import read_data
+from .samples import read_data
 
 PAIRS = 2**17  # point-sample pairs handed to a Python gradient at once: bounds the memory it needs
 

@@ -29,7 +29,7 @@ from ..arguments import call, fields, instance, number, reals
 from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..model.equation import FokkerPlanck, Swarm
 from ..model.grid import Grid
-from .minimum import smallest_loss
+from .global_minimum import smallest_loss
 
 VALID_WHEN = {
     "first-order": "eta times the largest curvature is much below 2",

@@ -21,7 +21,7 @@ from ..results.chain import ChainPassage, ChainSpectrum, StationaryChain
 from ..results.solution import Solution, check_rtol, output_times
 from ..solvers.evolution.fractional_contour import propagate_waiting
 from ..solvers.linear import markov_chain as _transfer
-from .batches import Batches, enumerate_batches, sample_batches
+from .minibatches import Batches, enumerate_batches, sample_batches
 
 MODELS = ("exact", "gaussian-chain")
 KINDS = ("auto", "enumerated", "kernel", "sampled")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ..model.grid import Grid
     from ..results.ensemble import Ensemble
     from .central_flow import CentralFlow
-    from .models import Temperature
-    from .operator import TransferOperator
+    from .diffusion_models import Temperature
+    from .transfer_operator import TransferOperator
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class SGD:
         strength: float | None = None,
         box: Any = None,
     ) -> FokkerPlanck:
-        """A Fokker-Planck equation for this SGD, in steps; `fokkerplanck.sgd.models` defines each and says when it holds.
+        """A Fokker-Planck equation for this SGD, in steps; `fokkerplanck.sgd.diffusion_models` defines each and says when it holds.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class SGD:
         box : Grid or list of (low, high), optional
             Of "langevin": where the smallest loss is looked for.
         """
-        from .models import Settings, model_equation
+        from .diffusion_models import Settings, model_equation
 
         return model_equation(
             self, model, Settings(convention, temperature, stability, scale, time_order, strength, box)
@@ -148,7 +148,7 @@ class SGD:
         Temperature
             (value, point, loss, where)
         """
-        from .models import noise_temperature
+        from .diffusion_models import noise_temperature
 
         return noise_temperature(self, box)
 
@@ -161,7 +161,7 @@ class SGD:
         model : str
             For the words of the warning.
         """
-        from .models import check
+        from .diffusion_models import check
 
         return check(self, result, model)
 
@@ -200,7 +200,7 @@ class SGD:
         TransferOperator
             One application is one step; one epoch with `shuffle`.
         """
-        from .operator import transfer_operator
+        from .transfer_operator import transfer_operator
 
         return transfer_operator(self, grid, model, kind, n_batches, seed)
 
