@@ -7,8 +7,8 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck import deep_linear as dl
+from fokkerplanck.deep_linear.batch_noise import layer_metric, sample_moments
 from fokkerplanck.deep_linear.hessian import frobenius_norm
-from fokkerplanck.deep_linear.noise import layer_metric, sample_moments
 from fokkerplanck.deep_linear.training import quartile_scale, stable_quartiles
 
 RNG = np.random.default_rng(5)

@@ -1,8 +1,10 @@
 """Deep linear networks: training from saddle to saddle at full size, and the equation of one singular mode."""
 
+from .batch_noise import moment_covariance, noise_trace
 from .gradient_noise import GradientNoise, NoiseTail, gradient_noise, noise_sizes, noise_tail
 from .hessian import Eigenpairs, Index, dense_hessian, extreme_eigenpairs, hessian_operator, saddle_index
-from .initial import AlignedStart, RandomStart, large_start, small_start
+from .initial_weights import AlignedStart, RandomStart, large_start, small_start
+from .mode_equation import ModeEquation
 from .mode_statistics import (
     ModeDistances,
     crossing_steps,
@@ -16,9 +18,7 @@ from .mode_statistics import (
     singular_values,
     stable_rank,
 )
-from .modes import ModeEquation
 from .network import DeepLinear, TeacherModes
-from .noise import moment_covariance, noise_trace
 from .plateaus import Plateaus, learned_modes, plateaus, stays
 from .small_noise import SmallNoise, small_noise_modes
 from .training import Training, train

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..statistics.tail_index import HillEstimate, hill
+from .batch_noise import layer_metric, moment_covariance, sample_moments
 from .hessian import extreme_eigenpairs, frobenius_norm
 from .network import DeepLinear, Weights
-from .noise import layer_metric, moment_covariance, sample_moments
 
 
 @dataclass(frozen=True, eq=False)

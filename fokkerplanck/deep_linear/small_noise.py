@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import bad_value
+from .batch_noise import moment_covariance
 from .hessian import DENSE, dense_hessian
 from .mode_statistics import mode_strengths
 from .network import DeepLinear, Weights
-from .noise import moment_covariance
 
 Function = Callable[[np.ndarray], np.ndarray]
 STEP = 1e-3  # of second differences, relative to the size of the weights: polynomials, so that 1e-6 is left

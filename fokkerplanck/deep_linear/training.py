@@ -14,9 +14,9 @@ import numpy as np
 from ..arguments import number, reals, whole
 from ..errors import bad_type, bad_value
 from ..simulation.stable_variates import positive_stable
-from . import kernels
+from . import training_kernel as kernels
+from .batch_noise import kurtosis, moment_covariance, sample_moments
 from .network import DeepLinear
-from .noise import kurtosis, moment_covariance, sample_moments
 
 GENERATORS = {"flow": kernels.FLOW, "sgd": kernels.SGD, "langevin": kernels.LANGEVIN, "refined": kernels.REFINED}
 NORMAL_QUARTILES = 1.3489795003921634  # interquartile range of the standard normal law
