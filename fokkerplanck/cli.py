@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from .run import Outcome, Problem
-    from .runfile import RunFile
+    from .workflows.run import Outcome, Problem
+    from .workflows.runfile import RunFile
 
 app = typer.Typer(
     help="The density of stochastic gradient descent, or of any drift and diffusion in one to three dimensions.",
@@ -94,8 +94,8 @@ def run(
     fokkerplanck run RESULT.nc repeats the run that wrote RESULT.nc: the same seed, settings and data, the same numbers.
     """
     with _refusals():
-        from .run import build, compute, room, table, write
-        from .runfile import read_run_file
+        from .workflows.run import build, compute, room, table, write
+        from .workflows.runfile import read_run_file
 
         run_file = read_run_file(file)
         folder = Path("results") / file.stem if out is None else out
@@ -122,9 +122,9 @@ def study(
     With a table [network] instead: train a deep linear network from saddle to saddle by SGD and its stand-ins.
     """
     with _refusals(later=", and the study goes on from there when started again"):
-        from .deep_study import is_deep_study, read_deep_study, run_deep_study
-        from .runfile import read_run_file
-        from .study import run_study
+        from .workflows.deep_linear import is_deep_study, read_deep_study, run_deep_study
+        from .workflows.runfile import read_run_file
+        from .workflows.sweep import run_study
 
         deep = is_deep_study(file)
         asked: Any = read_deep_study(file) if deep else read_run_file(file)
@@ -142,7 +142,7 @@ def study(
 @app.command()
 def validate() -> None:
     """Ask the installed package for known answers (about a minute). The full suite needs a checkout: python -m validation."""
-    from .selfcheck import check
+    from .workflows.selfcheck import check
 
     failed = 0
     for claim in check():
@@ -286,7 +286,7 @@ def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
     """Title, and for each learning rate its table, verdicts and notes; 80 columns wide where stdout is no terminal."""
     from rich.console import Console
 
-    from .verdicts import verdicts
+    from .workflows.run_report import verdicts
 
     console = Console(highlight=False)
     if not console.is_terminal:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 import fokkerplanck as fp
 from fokkerplanck import cli
 from fokkerplanck.results import figures as plotting
-from fokkerplanck.runfile import read_run_file
 from fokkerplanck.storage.netcdf import load
+from fokkerplanck.workflows.runfile import read_run_file
 
 ONE = """
 title = "Quadratic"
@@ -261,7 +261,7 @@ def test_output_folders_that_cannot_be(here):
 
 def test_unexpected_errors_keep_their_traceback(here, monkeypatch):
     (here / "q.toml").write_text(ONE)
-    monkeypatch.setattr("fokkerplanck.run.compute", lambda *a: [].x)
+    monkeypatch.setattr("fokkerplanck.workflows.run.compute", lambda *a: [].x)
     assert isinstance(invoke("run", "q.toml").exception, AttributeError)
 
 

@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from fokkerplanck import deep_study
 from fokkerplanck.cli import app
 from fokkerplanck.comparison.compare import Comparison
-from fokkerplanck.deep_study import analysis, blocks, read_deep_study, run_deep_study, tables
+from fokkerplanck.workflows import deep_linear as deep_study
+from fokkerplanck.workflows.deep_linear import analysis, blocks, read_deep_study, run_deep_study, tables
 
 TEXT = """
 title = "Small"

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from scipy.special import erf
 
-from fokkerplanck.deep_study import read_deep_study, run_deep_study
-from fokkerplanck.run import build, compute, table, write
-from fokkerplanck.runfile import read_run_file
 from fokkerplanck.storage.csv_columns import read_csv
-from fokkerplanck.verdicts import verdicts
+from fokkerplanck.workflows.deep_linear import read_deep_study, run_deep_study
+from fokkerplanck.workflows.run import build, compute, table, write
+from fokkerplanck.workflows.run_report import verdicts
+from fokkerplanck.workflows.runfile import read_run_file
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

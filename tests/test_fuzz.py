@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from fokkerplanck.cli import TEMPLATE
 from fokkerplanck.formulas.parser import FUNCTIONS, Formula, parse, parse_condition
-from fokkerplanck.run import build
-from fokkerplanck.runfile import read_run_file
+from fokkerplanck.workflows.run import build
+from fokkerplanck.workflows.runfile import read_run_file
 
 FEW, MANY = 150, 50_000
 SECONDS = 20.0  # of processor time for one string: far above the usual millisecond, far below never

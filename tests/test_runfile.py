@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck import run
 from fokkerplanck.errors import ConvergenceError
 from fokkerplanck.model.equation import Points
-from fokkerplanck.run import build, compute, table
-from fokkerplanck.runfile import read_run_file
 from fokkerplanck.storage.csv_columns import read_csv
-from fokkerplanck.verdicts import verdicts
+from fokkerplanck.workflows import run
+from fokkerplanck.workflows.run import build, compute, table
+from fokkerplanck.workflows.run_report import verdicts
+from fokkerplanck.workflows.runfile import read_run_file
 
 GOOD = """
 title = "Test"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fokkerplanck.selfcheck import Claim, check
+from fokkerplanck.workflows.selfcheck import Claim, check
 
 
 def test_every_claim_holds():

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fokkerplanck import study
 from fokkerplanck.errors import ConvergenceError
-from fokkerplanck.runfile import read_run_file
-from fokkerplanck.study_report import verdicts
+from fokkerplanck.workflows import sweep as study
+from fokkerplanck.workflows.runfile import read_run_file
+from fokkerplanck.workflows.sweep_report import verdicts
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 EXAMPLE = (EXAMPLES / "pit_study.toml").read_text()

@@ -15,7 +15,7 @@ from ..errors import bad_value
 from ..formulas.parser import CONSTANTS, parse_condition
 
 if TYPE_CHECKING:
-    from ..runfile import Landscape
+    from ..workflows.runfile import Landscape
 
 
 def read_csv(path: Path) -> dict[str, np.ndarray]:

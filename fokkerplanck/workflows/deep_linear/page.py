@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..storage.tables import Comparison
+from ...storage.tables import Comparison
 from .spec import DeepStudy
 
 SECTIONS = (

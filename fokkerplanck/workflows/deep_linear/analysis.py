@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..deep_linear import (
+from ...deep_linear import (
     DeepLinear,
     ModeEquation,
     Plateaus,
@@ -19,7 +19,7 @@ from ..deep_linear import (
     over_runs,
     saddle_index,
 )
-from ..results.solution import Solution
+from ...results.solution import Solution
 from .blocks import Runs
 from .spec import DeepStudy
 

@@ -22,16 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from .comparison import distances
-from .errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
-from .formulas.parser import parse_condition
-from .model.initial_density import initial_masses
-from .queries import first_passage, solve
+from ..comparison import distances
+from ..errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
+from ..formulas.parser import parse_condition
+from ..model.initial_density import initial_masses
+from ..queries import first_passage, solve
+from ..storage.netcdf import write_text
+from ..storage.tables import Comparison
 from .run import build, model_of, model_settings, settings_keys
 from .runfile import RunFile, naming
-from .storage.netcdf import write_text
-from .storage.tables import Comparison
-from .study_report import COLUMNS, KEYS, NOTE, RESULTS, TRUE, setting_name, summary, verdicts, write
+from .sweep_report import COLUMNS, KEYS, NOTE, RESULTS, TRUE, setting_name, summary, verdicts, write
 
 Report = Callable[[str, float], None]
 STEPS = 2e8  # of all paths together: escapes that would take more are left to the operator
@@ -61,7 +61,7 @@ class StudyResult:
 
 def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: None) -> StudyResult:
     """Run the study of a run file with a table [study], and write table and figures into a folder."""
-    from . import __version__
+    from .. import __version__
 
     spec = run.spec
     if spec.study is None or spec.landscape is None:

@@ -21,8 +21,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
-from .errors import bad_value
-from .storage.csv_columns import read_csv, select
+from ..errors import bad_value
+from ..storage.csv_columns import read_csv, select
 
 
 def _rule(rule: str, check: Callable[[Any], Any], then: str = "") -> PlainValidator:
@@ -329,7 +329,7 @@ def _is_result(file: Path) -> bool:
 
 def _recorded(file: Path) -> RunFile:
     """The run file in a result file."""
-    from .storage.netcdf import load
+    from ..storage.netcdf import load
 
     settings = load(file).settings
     if "run_file" not in settings:

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..deep_linear import Plateaus, plateaus
-from ..errors import ResolutionWarning
-from ..storage.netcdf import write_atomically
-from ..storage.tables import Comparison
+from ...deep_linear import Plateaus, plateaus
+from ...errors import ResolutionWarning
+from ...storage.netcdf import write_atomically
+from ...storage.tables import Comparison
 from . import figures, tables
 from .analysis import ModeComparison, Saddle, compare_modes, inspect_saddles
 from .blocks import Runs, train_blocks

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .diagnostics import SMEARED
-from .model.grid import Grid
-from .results.solution import Solution
+from ..diagnostics import SMEARED
+from ..model.grid import Grid
+from ..results.solution import Solution
 
 if TYPE_CHECKING:
     from .run import Outcome

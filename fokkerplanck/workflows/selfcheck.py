@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .model.equation import FokkerPlanck
-from .model.grid import Grid
-from .model.initial_density import gaussian, point
-from .model.levy import LevyJumps
-from .queries import first_passage, solve, spectrum, stationary
-from .sgd import SGD, SampleLoss
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from ..model.initial_density import gaussian, point
+from ..model.levy import LevyJumps
+from ..queries import first_passage, solve, spectrum, stationary
+from ..sgd import SGD, SampleLoss
 
 
 class Claim(NamedTuple):

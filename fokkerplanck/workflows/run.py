@@ -17,23 +17,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .comparison.compare import compare
-from .errors import ConvergenceError, bad_value
-from .formulas.parser import Formula, parse
-from .model.equation import FokkerPlanck
-from .model.grid import Grid
-from .model.initial_density import gaussian, point, uniform
-from .queries import solve, stationary
-from .results.solution import Solution, Stationary
+from ..comparison.compare import compare
+from ..errors import ConvergenceError, bad_value
+from ..formulas.parser import Formula, parse
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from ..model.initial_density import gaussian, point, uniform
+from ..queries import solve, stationary
+from ..results.solution import Solution, Stationary
+from ..storage.netcdf import save_solution, uninterrupted, write_text
+from ..storage.tables import Comparison
+from .run_report import chain_notes
 from .runfile import Box, Equation, Landscape, RunFile, RunSpec, Start, naming
-from .storage.netcdf import save_solution, uninterrupted, write_text
-from .storage.tables import Comparison
-from .verdicts import chain_notes
 
 if TYPE_CHECKING:
-    from .results.chain import StationaryChain
-    from .results.ensemble import Ensemble
-    from .sgd import SGD
+    from ..results.chain import StationaryChain
+    from ..results.ensemble import Ensemble
+    from ..sgd import SGD
 
 Report = Callable[[str, float], None]  # what is being done, and the share of the whole that is done
 OPENING = 24  # letters by which a note is known: what follows are its numbers
@@ -145,7 +145,7 @@ def _scalar(values: tuple[float, ...]) -> Any:
 
 
 def _descent_cases(run: RunFile, landscape: Landscape, grid: Grid) -> tuple[Callable, list[Case]]:
-    from .sgd import SGD, SampleLoss
+    from ..sgd import SGD, SampleLoss
 
     settings = run.spec.sgd
     assert settings is not None
@@ -163,7 +163,7 @@ def _descent_cases(run: RunFile, landscape: Landscape, grid: Grid) -> tuple[Call
 
 def model_of(sgd: SGD, name: str, settings: Any, grid: Grid) -> FokkerPlanck | None:
     """The equation of a model that a run file names, or None for the transfer operators."""
-    from .sgd.diffusion_models import VALID_WHEN
+    from ..sgd.diffusion_models import VALID_WHEN
 
     if name in CHAINS:
         return None
@@ -177,7 +177,7 @@ def model_of(sgd: SGD, name: str, settings: Any, grid: Grid) -> FokkerPlanck | N
 
 def model_settings(name: str, section: Any, grid: Grid) -> dict[str, Any]:
     """What a table of a run file says on the settings of a model of SGD, as arguments of `SGD.equation`."""
-    from .sgd.diffusion_models import USES
+    from ..sgd.diffusion_models import USES
 
     given = {key: getattr(section, key, None) for key in USES.get(name, set())}
     if name == "langevin" and given["temperature"] is None:
@@ -354,7 +354,7 @@ def table(outcomes: list[Outcome]) -> Comparison:
 
 def write(problem: Problem, outcomes: list[Outcome], tab: Comparison, folder: Path, report: Report) -> list[Path]:
     """Densities, table and figures in a folder: all of them, or none where something fails."""
-    from .results import figures as plotting
+    from ..results import figures as plotting
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -412,7 +412,7 @@ def _histogram(ensemble: Ensemble, grid: Grid) -> Solution:
 
 
 def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Callable[[], Any]]:
-    from .results import figures as plotting
+    from ..results import figures as plotting
 
     names, value = problem.names, problem.value
     title = ", ".join(part for part in (problem.spec.title, outcome.case.label) if part)
@@ -429,7 +429,7 @@ def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Call
 
 
 def _landscape(problem: Problem, outcomes: list[Outcome]) -> Any:
-    from .results import figures as plotting
+    from ..results import figures as plotting
 
     equations = {o.case.label: o.case.noise for o in outcomes}
     masses = [next(iter(o.solutions.values())).masses for o in outcomes]

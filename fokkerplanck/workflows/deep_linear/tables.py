@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..deep_linear import (
+from ...deep_linear import (
     ModeEquation,
     Plateaus,
     crossing_steps,
@@ -17,7 +17,7 @@ from ..deep_linear import (
     singular_values,
     stable_rank,
 )
-from ..storage.tables import Comparison
+from ...storage.tables import Comparison
 from .analysis import ModeComparison, Saddle, median_difference
 from .blocks import Runs
 

@@ -13,10 +13,10 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from ..deep_linear import AlignedStart, DeepLinear, large_start, small_start
-from ..errors import bad_value
+from ...deep_linear import AlignedStart, DeepLinear, large_start, small_start
+from ...errors import bad_value
+from ...storage.csv_columns import read_csv
 from ..runfile import Text, _number, _numbers, _require, _rule, _Section, _sentence, _whole, read_toml
-from ..storage.csv_columns import read_csv
 
 KINDS = ("small", "large", "aligned")
 PLAIN = ("sgd", "langevin", "refined", "flow")
