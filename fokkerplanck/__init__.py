@@ -34,7 +34,10 @@ from .model.initial_density import from_samples, gaussian, point, uniform
 from .model.levy import LevyJumps
 from .queries import committor, first_passage, solve, spectrum, stationary
 from .queries import public_generator as generator
-from .results.solution import FirstPassage, Solution, Spectrum, Stationary
+from .results.first_passage import FirstPassage
+from .results.solution import Solution
+from .results.spectrum import Spectrum
+from .results.stationary import Stationary
 from .sgd import SGD, SampleLoss, landscapes
 from .simulation import Ensemble, simulate, simulate_waiting
 from .solvers.discretization.generator import Generator

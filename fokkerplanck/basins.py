@@ -8,7 +8,8 @@ import numpy as np
 
 from .arguments import call, fields, instance
 from .errors import bad_value
-from .model.equation import FokkerPlanck, Points
+from .model.coefficients import Points
+from .model.equation import FokkerPlanck
 from .model.grid import Grid
 
 

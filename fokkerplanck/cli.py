@@ -162,7 +162,7 @@ def init(
     """Write a commented run file to start from."""
     with _refusals():
         from .errors import bad_value
-        from .storage.netcdf import write_text
+        from .storage.files import write_text
 
         if file.exists():
             raise bad_value("FILE", "the name of a new file", str(file), "It exists; choose another name.")
@@ -254,7 +254,7 @@ def _one_line(error: Exception) -> str:
 
 def _check_folder(folder: Path, need: float = 1e6) -> None:
     """Refuse before the work what would fail after it."""
-    from .storage.netcdf import check_room
+    from .storage.files import check_room
 
     check_room(folder, need, "--out")
 

@@ -12,10 +12,15 @@ from .arguments import call, callable_with, fields, fits_memory, flag, instance,
 from .arguments import mask as region_mask
 from .diagnostics import passage_resolution, warn_of_resolution, warn_of_tail, warn_of_walls
 from .errors import ConvergenceError, bad_type, bad_value
-from .model.equation import FokkerPlanck, Points
+from .model.coefficients import Points
+from .model.equation import FokkerPlanck
 from .model.grid import Grid
 from .model.initial_density import initial_masses
-from .results.solution import FirstPassage, Solution, Spectrum, Stationary, check_rtol, output_times
+from .results.first_passage import FirstPassage
+from .results.requests import check_rtol, output_times
+from .results.solution import Solution
+from .results.spectrum import Spectrum
+from .results.stationary import Stationary
 from .sgd import SGD
 from .solvers.discretization.generator import Generator, resolution
 from .solvers.discretization.scharfetter_gummel import Sampled, generator

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.model.equation import Points
+from fokkerplanck.model.coefficients import Points
 
 LINE = fp.Grid((-2, 2), 24)
 PLANE = fp.Grid([(-2, 2), (-1, 1)], [12, 9])

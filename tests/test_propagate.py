@@ -6,7 +6,8 @@ from exact import exponential_of, rotated_diffusion, two_datapoint_diffusion, tw
 from scipy.sparse.linalg import expm_multiply
 
 import fokkerplanck as fp
-from fokkerplanck.solvers.evolution.exponential import METHODS, advection_rate, choose, propagate
+from fokkerplanck.solvers.discretization.rate_structure import advection_rate
+from fokkerplanck.solvers.evolution.exponential import METHODS, choose, propagate
 
 PLANE = fp.Grid([(-2.5, 2.5)] * 2, 12)
 

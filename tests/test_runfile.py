@@ -5,7 +5,7 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck.errors import ConvergenceError
-from fokkerplanck.model.equation import Points
+from fokkerplanck.model.coefficients import Points
 from fokkerplanck.storage.csv_columns import read_csv
 from fokkerplanck.workflows import run
 from fokkerplanck.workflows.run import build, compute, table

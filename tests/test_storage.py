@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.storage.netcdf import load, save_solution, write_atomically
+from fokkerplanck.storage.files import write_atomically
+from fokkerplanck.storage.netcdf import load, save_solution
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 from ..arguments import increasing, instance
 from ..errors import bad_type, bad_value
 from ..results.ensemble import Ensemble
-from ..results.solution import Moments
+from ..results.moments import Moments
 from ..storage.tables import Comparison
 from . import distances as _laws
 from .distribution import Law

@@ -28,7 +28,9 @@ from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import point
 from ..queries import first_passage, solve, stationary
-from ..results.solution import FirstPassage, Solution, Stationary
+from ..results.first_passage import FirstPassage
+from ..results.solution import Solution
+from ..results.stationary import Stationary
 from ..sgd.landscapes import chain_equation
 
 DEPTH_OF_TAILS = 35.0  # the box of `grid` ends where the stationary density has fallen by exp(-35) = 6e-16

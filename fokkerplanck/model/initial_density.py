@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arguments import LARGEST, call, fields, reals
 from ..errors import bad_type, bad_value, warn
-from .equation import Points
+from .coefficients import Points
 from .grid import Grid
 
 

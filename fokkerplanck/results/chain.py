@@ -12,7 +12,8 @@ import scipy.sparse as sp
 from ..model import initial_density as _density
 from ..model.grid import Grid
 from ..solvers.linear import markov_chain as _transfer
-from .solution import Moments, at_rest
+from .moments import Moments
+from .solution import at_rest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

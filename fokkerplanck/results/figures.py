@@ -13,9 +13,10 @@ import numpy as np
 
 from ..arguments import file_name, increasing, number
 from ..errors import bad_type, bad_value
-from ..model.equation import FokkerPlanck, Points
+from ..model.coefficients import Points
+from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
-from ..storage.netcdf import check_folder, write_atomically
+from ..storage.files import check_folder, write_atomically
 from .figure_elements import (
     COLORS,
     LINES,
@@ -41,7 +42,8 @@ from .figure_elements import (
     stretch,
     styled,
 )
-from .solution import Solution, Stationary
+from .solution import Solution
+from .stationary import Stationary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,10 +15,11 @@ from ..arguments import mask as region_mask
 from ..diagnostics import warn_of_smearing
 from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
-from ..model.equation import Points
+from ..model.coefficients import Points
 from ..model.grid import Grid
 from ..results.chain import ChainPassage, ChainSpectrum, StationaryChain
-from ..results.solution import Solution, check_rtol, output_times
+from ..results.requests import check_rtol, output_times
+from ..results.solution import Solution
 from ..solvers.evolution.fractional_contour import propagate_waiting
 from ..solvers.linear import markov_chain as _transfer
 from .minibatches import Batches, enumerate_batches, sample_batches

@@ -17,7 +17,8 @@ import numpy as np
 
 from ..arguments import call, fits_memory, increasing, instance, mask, number, reals, whole
 from ..errors import bad_type, bad_value
-from ..model.equation import FokkerPlanck, Points
+from ..model.coefficients import Points
+from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..results.ensemble import Ensemble
 from .sgd_paths import MOST_PATHS, _starts

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import bad_value
-from .netcdf import write_text
+from .files import write_text
 
 WIDTH = 80  # characters
 

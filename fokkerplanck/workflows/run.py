@@ -24,8 +24,10 @@ from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import gaussian, point, uniform
 from ..queries import solve, stationary
-from ..results.solution import Solution, Stationary
-from ..storage.netcdf import save_solution, uninterrupted, write_text
+from ..results.solution import Solution
+from ..results.stationary import Stationary
+from ..storage.files import uninterrupted, write_text
+from ..storage.netcdf import save_solution
 from ..storage.tables import Comparison
 from .run_report import chain_notes
 from .runfile import Box, Equation, Landscape, RunFile, RunSpec, Start, naming

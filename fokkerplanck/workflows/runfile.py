@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
 from ..errors import bad_value
-from ..storage.csv_columns import read_csv, select
+from ..storage.csv_columns import read_csv
+from .landscape_data import select
 
 
 def _rule(rule: str, check: Callable[[Any], Any], then: str = "") -> PlainValidator:

@@ -27,7 +27,7 @@ from ..errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_valu
 from ..formulas.parser import parse_condition
 from ..model.initial_density import initial_masses
 from ..queries import first_passage, solve
-from ..storage.netcdf import write_text
+from ..storage.files import write_text
 from ..storage.tables import Comparison
 from .run import build, model_of, model_settings, settings_keys
 from .runfile import RunFile, naming

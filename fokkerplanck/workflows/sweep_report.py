@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..results.figure_elements import COLORS, LINES, styled
-from ..storage.netcdf import write_atomically, write_text
+from ..storage.files import write_atomically, write_text
 from ..storage.tables import WIDTH, Comparison, with_error
 
 RESULTS = ("mean", "deviation", "W1", "se_W1", "W1_sampling", "escape", "se_escape", "escape_ratio")

@@ -15,7 +15,8 @@ import numpy as np
 from scipy.special import zeta
 
 from ...errors import bad_value
-from ...model.equation import FokkerPlanck, Points
+from ...model.coefficients import Points
+from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ..kernels.selling import decompose
 from .fractional_laplacian import jump_constant, lattice_total, matched_diffusion, matched_tensor

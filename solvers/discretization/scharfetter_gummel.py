@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import bad_value
-from ...model.equation import FokkerPlanck, Points
+from ...model.coefficients import Points
+from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ..kernels.bernoulli import fit_links
 from .generator import Exit, Generator, Links

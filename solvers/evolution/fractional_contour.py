@@ -20,10 +20,10 @@ from scipy.sparse.linalg import splu
 
 from ...errors import ConvergenceError
 from ..discretization.generator import Generator
+from ..discretization.rate_structure import _chain, advection_rate
 from ..kernels.tridiagonal import solve_shifted
 from ..linear.gmres import solve_jumps
 from ..linear.stationary import has_detailed_balance
-from .exponential import _chain, advection_rate
 
 WINDOW = 10.0  # ratio of the last to the first output time that one contour serves
 MAX_NODES = 3000

@@ -22,9 +22,9 @@ from scipy.sparse.linalg import splu
 
 from ...errors import ConvergenceError
 from ..discretization.generator import Generator
+from ..discretization.rate_structure import _chain
 from ..kernels.fractional_history import advance_history, solve_tridiagonal
 from ..linear.gmres import solve_jumps
-from .exponential import _chain
 
 GeneratorAt = Callable[[float, np.ndarray], Generator]
 SUM_TOLERANCE = 1e-11  # relative, of the sum of exponentials

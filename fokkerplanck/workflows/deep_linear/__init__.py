@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ...deep_linear import Plateaus, plateaus
 from ...errors import ResolutionWarning
-from ...storage.netcdf import write_atomically
+from ...storage.files import write_atomically
 from ...storage.tables import Comparison
 from . import figures, tables
 from .analysis import ModeComparison, Saddle, compare_modes, inspect_saddles

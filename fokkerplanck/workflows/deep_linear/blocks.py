@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...deep_linear import Training, mode_strengths, train
-from ...storage.netcdf import write_atomically
+from ...storage.files import write_atomically
 from .spec import DeepStudy, Generator
 
 Arrays = dict[str, np.ndarray]

@@ -1,0 +1,56 @@
+"""Masses and moments of whatever has a density on a grid."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..arguments import whole
+from ..model import initial_density as _density
+from ..model.grid import Grid
+
+if TYPE_CHECKING:
+    pass
+
+
+class Moments:
+    """Masses and moments of whatever has a `grid` and a `density` on it; results over time keep their first axis."""
+
+    grid: Grid
+    density: np.ndarray
+
+    @cached_property
+    def masses(self) -> np.ndarray:
+        """Probability of each cell, (*grid.shape), or (n_times, *grid.shape) over time."""
+        return self.density * self.grid.volumes
+
+    def mean(self) -> np.ndarray:
+        """<x>, (dim,) or (n_times, dim), over what is in the box."""
+        return _density.mean(self.masses, self.grid)
+
+    def covariance(self) -> np.ndarray:
+        """Covariance matrix, (dim, dim) or (n_times, dim, dim)."""
+        return _density.covariance(self.masses, self.grid)
+
+    def moment(self, k: int) -> np.ndarray:
+        """<x^k> per axis for whole k from 0 on, (dim,) or (n_times, dim)."""
+        whole("k", k, 0, 1000)
+        return _density.moment(self.masses, self.grid, k)
+
+    def marginal(self, axis: int) -> np.ndarray:
+        """Density along one axis, (n,) or (n_times, n)."""
+        whole("axis", axis, 0, self.grid.dim - 1)
+        return _density.marginal(self.masses, self.grid, axis) / self.grid.widths[axis]
+
+
+def _gradient(field: np.ndarray, grid: Grid, axis: int) -> np.ndarray:
+    """d field / dx along one axis of the grid, the last axes of the field."""
+    if grid.shape[axis] < 2:
+        return np.zeros_like(field)
+    return np.gradient(field, grid.centers[axis], axis=axis - grid.dim)
+
+
+def _numbers(values: np.ndarray) -> str:
+    return ", ".join(f"{v:.6g}" for v in values)

@@ -1,0 +1,161 @@
+"""The density that no longer changes, with its current and its entropy production."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..arguments import flag, number, reals, whole
+from ..errors import bad_value
+from ..model.grid import Grid
+from ..solvers.discretization.generator import Generator
+from ..solvers.linear.stationary import dissipation, entropy_production, is_balanced
+from .moments import Moments, _gradient, _numbers
+from .solution import at_rest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Stationary(Moments):
+    """The density that no longer changes, with the current that may still flow in it.
+
+    Attributes
+    ----------
+    grid : Grid
+    density : ndarray (*grid.shape)
+    generator : Generator
+    diffusion : ndarray (dim, *grid.shape) or (dim, dim, *grid.shape)
+        D at the cell centers.
+    stats : dict
+        parts (number of closed parts), residual (largest |Q P| over the largest outflow), resolution as for `Solution`.
+    """
+
+    grid: Grid
+    density: np.ndarray
+    generator: Generator
+    diffusion: np.ndarray
+    stats: dict[str, Any]
+    success: bool = True
+    message: str = ""
+
+    @property
+    def mass(self) -> float:
+        """Total probability; below 1 where part of `p0` left through an absorbing wall."""
+        return float(self.masses.sum())
+
+    @cached_property
+    def current(self) -> np.ndarray:
+        """The probability current J, (dim, *grid.shape)."""
+        return self.generator.current(self.masses)
+
+    @cached_property
+    def velocity(self) -> np.ndarray:
+        """J / p, the irreversible part of the drift, (dim, *grid.shape); zero where p is."""
+        p = self.density
+        return np.divide(self.current, p, out=np.zeros_like(self.current), where=p > 0.0)
+
+    @cached_property
+    def entropy_production(self) -> float:
+        """Entropy produced per time: zero in equilibrium, infinite where current flows without noise.
+
+        The sum over links of (r_ij P_i - r_ji P_j) ln(r_ij P_i / r_ji P_j), or, where a nearly degenerate tensor lets the drift
+        go along the axes, the integral of J . D^-1 J / p (Schnakenberg 1976; Seifert 2012).
+        """
+        if self.is_equilibrium:
+            return 0.0
+        if self.generator.force_on_links:
+            return entropy_production(self.generator, self.masses)
+        return dissipation(self.current, self.velocity, self.diffusion, self.grid.volumes)
+
+    def reversible_drift(self) -> np.ndarray:
+        """D grad ln p + div D, the part of the Ito drift that alone would leave the same density without a current.
+
+        By finite differences of p, (dim, *grid.shape); zero where p is. Reversible drift and `velocity` add up to the drift.
+        """
+        grid, p = self.grid, self.density
+        d = self.diffusion
+        if d.ndim == grid.dim + 1:
+            d = np.einsum("i...,ij->ij...", d, np.eye(grid.dim))
+        flow = sum(_gradient(d[:, j] * p, grid, j) for j in range(grid.dim))
+        return np.divide(flow, p, out=np.zeros_like(flow), where=p > 0.0)
+
+    def curl(self) -> np.ndarray:
+        """d_x J_y - d_y J_x in 2D, by finite differences, grid.shape."""
+        if self.grid.dim != 2:
+            raise bad_value("grid", "two-dimensional for a curl", self.grid.dim)
+        return _gradient(self.current[1], self.grid, 0) - _gradient(self.current[0], self.grid, 1)
+
+    def circulation(self, center: Any, radius: float, points: int = 400) -> float:
+        """The integral of J along a circle, counter-clockwise, per time (2D)."""
+        if self.grid.dim != 2:
+            raise bad_value("grid", "two-dimensional for a circulation", self.grid.dim)
+        whole("points", points, 1, 1_000_000)
+        radius = number("radius", radius, "a positive number", lambda v: 0.0 < v < np.inf)
+        middle = reals("center", center, "two numbers")
+        if middle.shape != (2,) or not np.isfinite(middle).all():
+            raise bad_value("center", "two finite numbers", center)
+        angle = 2.0 * np.pi * np.arange(points) / points
+        tangent = np.stack([-np.sin(angle), np.cos(angle)])
+        circle = middle[:, None] + radius * np.stack([np.cos(angle), np.sin(angle)])
+        flow = [
+            self.grid.interpolate(self.current[a], x, "radius") * s[a]
+            for x, s in zip(circle.T, tangent.T, strict=True)
+            for a in (0, 1)
+        ]
+        return float(np.sum(flow) * 2.0 * np.pi * radius / points)
+
+    def energy(self, invariant: bool = False) -> np.ndarray:
+        """-ln p, or the invariant -ln(p sqrt(det D)), which does not depend on the coordinates, grid.shape.
+
+        The second needs D > 0 everywhere. Infinite where p is zero.
+        """
+        flag("invariant", invariant)
+        with np.errstate(divide="ignore"):
+            energy = -np.log(self.density)
+            if not invariant:
+                return energy
+            determinant = self._determinant()
+            if not (determinant > 0.0).all():
+                rule = "positive definite everywhere for the invariant energy"
+                raise bad_value("diffusion", rule, f"det D = {determinant.min():.3g}", "Use energy(invariant=False).")
+            return energy - 0.5 * np.log(determinant)
+
+    def _determinant(self) -> np.ndarray:
+        if self.diffusion.ndim == self.grid.dim + 1:
+            return self.diffusion.prod(axis=0)
+        return np.linalg.det(np.moveaxis(self.diffusion, (0, 1), (-2, -1)))
+
+    @cached_property
+    def is_equilibrium(self) -> bool:
+        """Whether every link is balanced to round-off, so that no current flows."""
+        return is_balanced(self.generator, self.masses)
+
+    def plot(self, **options: Any) -> Figure:
+        """A figure of the density, with the current in 2D."""
+        from .figures import plot_stationary
+
+        return plot_stationary(self, **options)
+
+    def save(self, path: str) -> None:
+        """Write a netCDF file, with the current; `fokkerplanck.load` reads it as a Solution whose one time is infinity."""
+        at_rest(self, "stationary", {}).save(path)
+
+    def __repr__(self) -> str:
+        kind = (
+            "equilibrium, no current"
+            if self.is_equilibrium
+            else f"current flows, entropy production {self.entropy_production:.4g}"
+        )
+        return "\n".join(
+            [
+                f"Stationary density on {self.grid!r}",
+                f"  {kind}",
+                f"  mean       {_numbers(self.mean())}",
+                f"  deviation  {_numbers(np.sqrt(np.diagonal(self.covariance())))}",
+            ]
+        )
