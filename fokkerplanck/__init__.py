@@ -35,6 +35,7 @@ from .model.levy import LevyJumps
 from .queries import committor, first_passage, solve, spectrum, stationary
 from .queries import public_generator as generator
 from .results.first_passage import FirstPassage
+from .results.loading import load
 from .results.solution import Solution
 from .results.spectrum import Spectrum
 from .results.stationary import Stationary
@@ -42,10 +43,8 @@ from .sgd import SGD, SampleLoss, landscapes
 from .simulation import Ensemble, simulate, simulate_waiting
 from .solvers.discretization.generator import Generator
 from .statistics.tail_index import hill, stable_fit, time_order_from_growth
-from .storage.netcdf import load
 from .storage.tables import Comparison
-
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 __all__ = [
     "SGD",

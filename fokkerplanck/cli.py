@@ -176,8 +176,8 @@ def info() -> None:
     import platform
     from importlib.metadata import version
 
-    from . import __version__
     from .formulas.numba_cache import writable
+    from .version import __version__
 
     typer.echo(f"fokkerplanck  {__version__}  {Path(__file__).parent}")
     typer.echo(f"Python        {platform.python_version()}  {platform.system()} {platform.machine()}")
@@ -275,7 +275,7 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
 
 
 def _say_version(run_file: RunFile) -> None:
-    from . import __version__
+    from .version import __version__
 
     if run_file.version not in ("", __version__):
         written = f"Note: {run_file.path.name} was written by version {run_file.version}"

@@ -1,4 +1,4 @@
-"""Arrows go one way: model -> solvers -> results -> plots, kernels at the bottom knowing nothing but arrays."""
+"""Rooms and arrows: each folder is a room with one meaning, and imports lead from a room to rooms below it only."""
 
 import ast
 from pathlib import Path
@@ -9,34 +9,38 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fokkerplanck"
 SOLVERS = ROOT / "solvers"
 
-# A module imports from its own level or below; what a level holds beyond this list is placed by its folder
-LEVELS = [
-    {"errors", "checks", "_cache"},
-    {"grid", "solvers.kernels"},
-    {"_symbolic", "formula", "jumps", "equation", "density"},
-    {"solvers"},
-    {"montecarlo", "sgd"},
-    {"results", "laws", "transport", "distances"},
-    {
-        "basins",
-        "compare",
-        "deep_linear",
-        "distress",
-        "problems",
-        "storage",
-        "tables",
-        "tail",
-        "sgd.operator",
-        "sgd.chain",
-    },
-    {"plotting", "_drawing"},
-    {"csv_data", "runfile", "run", "verdicts", "study", "study_report", "deep_study", "selfcheck"},
-    {"cli"},
+# From the ground up. A module imports from its own room or from rooms before it, inside functions too.
+ROOMS = [
+    "version",
+    "errors",
+    "arguments",
+    "formulas",
+    "statistics",
+    "model",
+    "solvers.kernels",
+    "solvers.discretization",
+    "solvers.linear",
+    "solvers.evolution",
+    "solvers.accuracy",
+    "storage",
+    "results",
+    "simulation",
+    "comparison",
+    "basins",
+    "diagnostics",
+    "sgd",
+    "queries",
+    "inference",
+    "deep_linear",
+    "networks",
+    "workflows",
+    "cli",
 ]
+MOST_FLAT = 12  # files that lie flat in fokkerplanck/
 
 
 def modules():
-    """Dotted name within the package, file."""
+    """Dotted name within the package, file; the package's own front page and its command are above everything."""
     found = {}
     for base, prefix in ((PACKAGE, ""), (SOLVERS, "solvers.")):
         for path in sorted(base.rglob("*.py")):
@@ -45,63 +49,103 @@ def modules():
                 continue
             name = prefix + ".".join(relative.with_suffix("").parts)
             found[name.removesuffix(".__init__")] = path
-    found.pop("__init__", None)
-    return {name: path for name, path in found.items() if name not in ("solvers.__init__", "__main__")}
+    return {name: path for name, path in found.items() if name not in ("__init__", "__main__", "solvers")}
 
 
-def level(name):
-    fitting = [
-        (len(entry), number)
-        for number, entries in enumerate(LEVELS)
-        for entry in entries
-        if f"{name}.".startswith(f"{entry}.")
-    ]
-    assert fitting, f"module {name} has no place in LEVELS"
-    return max(fitting)[1]
+def room(name):
+    """The room of a module."""
+    fitting = [r for r in ROOMS if f"{name}.".startswith(f"{r}.")]
+    assert fitting, f"module {name} lies in no room of ROOMS"
+    return max(fitting, key=len)
 
 
-def imports(path, name, late=False):
-    """(ours, foreign) modules imported at the top; with late, also inside functions."""
-    tree = ast.parse(path.read_text())
-    nodes = ast.walk(tree) if late else (n for top in tree.body for n in ([top] if not isinstance(top, ast.If) else []))
-    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+def for_types_only(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def statements(tree):
+    """All nodes but those under `if TYPE_CHECKING`."""
+    for node in ast.iter_child_nodes(tree):
+        if not for_types_only(node):
+            yield node
+            yield from statements(node)
+
+
+def imports(path, name):
+    """(ours, foreign) modules that a module imports, at the top or inside functions."""
+    known, package = modules(), name.split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
     ours, foreign = set(), set()
-    for node in nodes:
+
+    def add(module, names):
+        if module.split(".")[0] != "fokkerplanck":
+            foreign.add(module)
+            return
+        inner = module.removeprefix("fokkerplanck").removeprefix(".")
+        for alias in names:
+            full = f"{inner}.{alias}".strip(".")
+            ours.add(full if full in known else inner)
+
+    for node in statements(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                (ours if alias.name.split(".")[0] == "fokkerplanck" else foreign).add(
-                    alias.name.removeprefix("fokkerplanck.")
-                )
+                add(alias.name, [""])
         elif isinstance(node, ast.ImportFrom):
-            if node.level == 0:
-                module = node.module or ""
-                (ours if module.split(".")[0] == "fokkerplanck" else foreign).add(module.removeprefix("fokkerplanck."))
-                continue
-            base = package[: len(package) - (node.level - 1)]
-            stem = ".".join([*base, *(node.module or "").split(".")]).strip(".")
-            ours |= {stem} if node.module else {".".join([*base, alias.name]) for alias in node.names}
+            base = ["fokkerplanck", *package][: len(package) + 2 - node.level] if node.level else []
+            add(".".join([*base, *([node.module] if node.module else [])]), [alias.name for alias in node.names])
     return ours, foreign
 
 
-def test_every_module_is_placed():
-    assert len(modules()) > 15
-    for name in modules():
-        level(name)
+def test_rooms_are_said_in_their_first_line():
+    for base in (PACKAGE, SOLVERS):
+        for path in base.rglob("__init__.py"):
+            assert ast.get_docstring(ast.parse(path.read_text())), path
 
 
-@pytest.mark.parametrize("name", modules())
-def test_imports_go_down(name):
-    path = modules()[name]
-    for other in imports(path, name)[0]:
-        if other == "fokkerplanck" or not other:
-            assert level(name) == len(LEVELS) - 1, f"{name} imports the whole package"
-            continue
-        assert level(other) <= level(name), f"{name} imports {other}, which lies above it"
+def test_few_files_lie_flat():
+    flat = sorted(path.name for path in PACKAGE.glob("*.py"))
+    assert len(flat) <= MOST_FLAT, flat
+
+
+def test_every_room_is_there_and_every_module_is_placed():
+    placed = {room(name) for name in modules()}
+    assert len(modules()) > 100
+    assert placed <= set(ROOMS)
+
+
+def test_no_arrow_leads_back():
+    back = [
+        f"{name} -> {other}: {room(other)} lies above {room(name)}"
+        for name, path in modules().items()
+        for other in imports(path, name)[0]
+        if not other or ROOMS.index(room(other)) > ROOMS.index(room(name))
+    ]
+    assert not back, "\n" + "\n".join(back)
+
+
+def test_no_module_is_part_of_a_circle():
+    arrows = {name: imports(path, name)[0] - {name} for name, path in modules().items()}
+    seen, circles = {}, []
+
+    def visit(name, trail):
+        if seen.get(name) == "open":
+            circles.append(" -> ".join([*trail[trail.index(name) :], name]))
+        if name in seen:
+            return
+        seen[name] = "open"
+        for other in sorted(arrows.get(name, ())):
+            visit(other, [*trail, name])
+        seen[name] = "done"
+
+    for name in arrows:
+        visit(name, [])
+    assert not circles, "\n" + "\n".join(circles)
 
 
 @pytest.mark.parametrize("name", [n for n in modules() if n.startswith("solvers.kernels")])
 def test_kernels_know_nothing_but_arrays(name):
-    ours, foreign = imports(modules()[name], name, late=True)
+    ours, foreign = imports(modules()[name], name)
     assert {o for o in ours if not o.startswith("solvers.kernels")} == set()
     assert {f.split(".")[0] for f in foreign} <= {"numpy", "numba", "math", "typing", "__future__"}
 
@@ -116,8 +160,7 @@ def test_solvers_import_relatively(name):
             assert not any(alias.name.split(".")[0] in ("fokkerplanck", "solvers") for alias in node.names)
 
 
-def test_files_stay_readable():
-    # style.md 9: no file over 500 lines, no function over 80
+def test_files_and_functions_stay_readable():
     for name, path in modules().items():
         text = path.read_text()
         assert len(text.splitlines()) <= 500, name

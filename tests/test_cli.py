@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import fokkerplanck as fp
 from fokkerplanck import cli
 from fokkerplanck.results import figures as plotting
-from fokkerplanck.storage.netcdf import load
+from fokkerplanck.results.loading import load
 from fokkerplanck.workflows.runfile import read_run_file
 
 ONE = """

@@ -9,8 +9,8 @@ from PIL import Image
 
 import fokkerplanck as fp
 from fokkerplanck.results import figures as plotting
+from fokkerplanck.results.loading import load
 from fokkerplanck.simulation import Ensemble
-from fokkerplanck.storage.netcdf import load
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
+from fokkerplanck.results.loading import load
 from fokkerplanck.storage.files import write_atomically
-from fokkerplanck.storage.netcdf import load, save_solution
+from fokkerplanck.storage.netcdf import save_solution
 
 
 @pytest.fixture(scope="module")

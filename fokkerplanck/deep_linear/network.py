@@ -11,15 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..arguments import number, reals, whole
 from ..errors import bad_value
-
-if TYPE_CHECKING:
-    from .training import Training
 
 Weights = Sequence[np.ndarray]
 
@@ -164,12 +161,6 @@ class DeepLinear:
         ends = np.cumsum([n * m for n, m in shapes])
         parts = np.split(vectors, ends[:-1], axis=-1)
         return [p.reshape(*vectors.shape[:-1], n, m) for p, (n, m) in zip(parts, shapes, strict=True)]
-
-    def train(self, start: Any, steps: Sequence[int], **options: Any) -> Training:
-        """Train many runs side by side: see `fokkerplanck.deep_linear.train`."""
-        from .training import train
-
-        return train(self, start, steps, **options)
 
     def __repr__(self) -> str:
         values = ", ".join(f"{s:.4g}" for s in np.linalg.svd(self.target, compute_uv=False) if s > 0)

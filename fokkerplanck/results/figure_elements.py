@@ -11,13 +11,13 @@ import numpy as np
 from ..arguments import call, fields, words
 from ..errors import bad_value
 from ..model.grid import Grid
-from .solution import Solution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from .ensemble import Ensemble
+    from .solution import Solution
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # Okabe and Ito
 LINES = ("-", "--", ":", "-.", (0, (3, 1, 1, 1, 1, 1)))

@@ -42,8 +42,6 @@ from .figure_elements import (
     stretch,
     styled,
 )
-from .solution import Solution
-from .stationary import Stationary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,6 +49,8 @@ if TYPE_CHECKING:
 
     from .chain import StationaryChain
     from .ensemble import Ensemble
+    from .solution import Solution
+    from .stationary import Stationary
 
 
 @styled

@@ -14,22 +14,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import file_name, flag
+from ..arguments import flag
 from ..errors import bad_value
-from ..model.grid import Grid
-from ..results.solution import Solution
 from .files import write_atomically
 
 if TYPE_CHECKING:
     import xarray
 
+    from ..results.solution import Solution
+
 
 MARK = "fokkerplanck solution"
-
-
 VERSION = 1
-
-
 AXES = ("x", "y", "z")
 
 
@@ -48,13 +44,13 @@ def solution_to_xarray(sol: Solution) -> xarray.Dataset:
     """
     import xarray as xr
 
-    variables = _variables(sol, current=False)
+    variables = variables_of(sol, current=False)
     coords = {name: v for name, v in variables.items() if name in ("time", "observable", *AXES)}
     data = {name: v for name, v in variables.items() if name not in coords}
     return xr.Dataset(
         {name: (v.dims, v.values, {"long_name": v.meaning}) for name, v in data.items()},
         {name: (v.dims, v.values, {"long_name": v.meaning}) for name, v in coords.items()},
-        _attributes(sol),
+        attributes_of(sol),
     )
 
 
@@ -71,7 +67,7 @@ def save_solution(sol: Solution, path: str | os.PathLike, current: bool = True) 
         it takes `dim` times the room of the density.
     """
     current = flag("current", current) and (sol.generator is not None or sol.saved_current is not None)
-    variables, attributes = _variables(sol, current), _attributes(sol)
+    variables, attributes = variables_of(sol, current), attributes_of(sol)
 
     def write(name: str) -> None:
         import h5netcdf
@@ -80,7 +76,7 @@ def save_solution(sol: Solution, path: str | os.PathLike, current: bool = True) 
         with h5netcdf.File(image, "w") as file:
             for key, v in variables.items():
                 _create(file, key, v)
-            file.attrs["checksum"] = _checksum(variables, attributes)
+            file.attrs["checksum"] = checksum(variables, attributes)
             file.attrs.update(attributes)
         with open(name, "wb") as target:
             target.write(image.getbuffer())
@@ -88,45 +84,7 @@ def save_solution(sol: Solution, path: str | os.PathLike, current: bool = True) 
     write_atomically(path, write)
 
 
-def load(path: str | os.PathLike) -> Solution:
-    """Read a solution that `Solution.save` wrote, bit by bit as it was.
-
-    Parameters
-    ----------
-    path : str or path
-
-    Returns
-    -------
-    Solution
-        With `generator` None; `current` works if it was saved.
-
-    Raises
-    ------
-    ValueError
-        If there is no such file, or it is damaged, of another program or of a newer version of this one.
-    """
-    import h5py
-
-    name = file_name("path", path)
-    if not os.path.isfile(name):
-        raise bad_value("path", "the name of an existing file", "none", f"There is no {name}.")
-    try:
-        with h5py.File(name, "r") as file:
-            _check_mark(file.attrs, str(name))
-            sol = _read(file)
-            variables = _variables(sol, current=sol.saved_current is not None)
-            if _text(file.attrs["checksum"]) != _checksum(variables, _attributes(sol)):
-                raise ValueError("the checksum does not match the contents")
-            return sol
-    except ValueError as error:
-        if str(error).startswith("`path`"):
-            raise
-        raise _damaged(str(name), error) from error
-    except (OSError, KeyError, TypeError, RuntimeError, IndexError, AttributeError) as error:
-        raise _damaged(str(name), error) from error
-
-
-def _variables(sol: Solution, current: bool) -> dict[str, _Variable]:
+def variables_of(sol: Solution, current: bool) -> dict[str, _Variable]:
     grid, names = sol.grid, AXES[: sol.grid.dim]
     result = {"time": _Variable(("time",), np.asarray(sol.times, dtype=float), "time (steps for SGD)")}
     for name, centers, edges in zip(names, grid.centers, grid.edges, strict=True):
@@ -160,9 +118,7 @@ def _create(file: Any, name: str, variable: _Variable) -> None:
     node.attrs["long_name"] = meaning
 
 
-def _attributes(sol: Solution) -> dict[str, Any]:
-    from .. import __version__
-
+def attributes_of(sol: Solution) -> dict[str, Any]:
     return {
         "format": MARK,
         "format_version": VERSION,
@@ -175,7 +131,7 @@ def _attributes(sol: Solution) -> dict[str, Any]:
     }
 
 
-def _checksum(variables: dict[str, _Variable], attributes: dict[str, Any]) -> str:
+def checksum(variables: dict[str, _Variable], attributes: dict[str, Any]) -> str:
     """Of everything in a file but the version of the package: HDF5 itself notices damage to its frame only."""
     digest = hashlib.blake2b(digest_size=16)
     for name, (dims, values, _) in variables.items():
@@ -190,45 +146,12 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else repr(value)
 
 
-def _read(file: Any) -> Solution:
-    attributes, variables = file.attrs, file
-    names = [name for name in AXES if f"{name}_edges" in variables]
-    walls = [pair[0] if "periodic" in pair else tuple(pair) for pair in json.loads(attributes["boundary"])]
-    grid = Grid.from_edges([variables[f"{name}_edges"][...] for name in names], walls)
-    times, density = variables["time"][...], variables["density"][...]
-    if density.shape != (times.size, *grid.shape):
-        raise ValueError(f"the density has shape {density.shape}, the grid {grid.shape}")
-    flow = variables["current"][...] if "current" in variables else None
-    if flow is not None and flow.shape != (times.size, grid.dim, *grid.shape):
-        raise ValueError(f"the current has shape {flow.shape}")
-    labels = [_text(label) for label in variables["observable"][...]] if "observable" in variables else []
-    return Solution(
-        grid=grid,
-        times=times,
-        density=density,
-        method=_text(attributes["method"]),
-        stats=json.loads(attributes["stats"]),
-        success=bool(np.ravel(attributes["success"])[0]),
-        message=_text(attributes["message"]),
-        observed={label: variables["observed"][i] for i, label in enumerate(labels)},
-        saved_current=flow,
-        settings=_settings(file),
-    )
-
-
-def _settings(file: Any) -> dict[str, Any]:
-    if "settings" not in file:
-        return {}
-    kept = json.loads(_text(file["settings"][0]))
-    return {"version": _text(file.attrs["fokkerplanck_version"]), **kept}
-
-
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _check_mark(attributes: Any, name: str) -> None:
-    if "format" not in attributes or _text(attributes["format"]) != MARK:
+def check_mark(attributes: Any, name: str) -> None:
+    if "format" not in attributes or as_text(attributes["format"]) != MARK:
         raise bad_value("path", "a file written by Solution.save", "one of another program", f"It is {name}.")
     version = int(np.ravel(attributes["format_version"])[0])
     if version > VERSION:
@@ -236,7 +159,7 @@ def _check_mark(attributes: Any, name: str) -> None:
         raise bad_value("path", f"a file of format version {VERSION} or older", f"one of version {version}", then)
 
 
-def _damaged(name: str, error: Exception) -> ValueError:
+def damaged(name: str, error: Exception) -> ValueError:
     with open(name, "rb") as file:
         start = file.read(8)
     if not start:

@@ -330,7 +330,7 @@ def _is_result(file: Path) -> bool:
 
 def _recorded(file: Path) -> RunFile:
     """The run file in a result file."""
-    from ..storage.netcdf import load
+    from ..results.loading import load
 
     settings = load(file).settings
     if "run_file" not in settings:

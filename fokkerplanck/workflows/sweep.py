@@ -29,6 +29,7 @@ from ..model.initial_density import initial_masses
 from ..queries import first_passage, solve
 from ..storage.files import write_text
 from ..storage.tables import Comparison
+from ..version import __version__
 from .run import build, model_of, model_settings, settings_keys
 from .runfile import RunFile, naming
 from .sweep_report import COLUMNS, KEYS, NOTE, RESULTS, TRUE, setting_name, summary, verdicts, write
@@ -61,7 +62,6 @@ class StudyResult:
 
 def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: None) -> StudyResult:
     """Run the study of a run file with a table [study], and write table and figures into a folder."""
-    from .. import __version__
 
     spec = run.spec
     if spec.study is None or spec.landscape is None:

@@ -18,6 +18,7 @@ from ...deep_linear import (
     off_diagonal_share,
     over_runs,
     saddle_index,
+    train,
 )
 from ...results.solution import Solution
 from .blocks import Runs
@@ -96,7 +97,7 @@ def inspect_saddles(study: DeepStudy, runs: Runs, found: Plateaus) -> list[Saddl
         steps = np.unique(nearest[np.isfinite(nearest)]).astype(int)
         if not steps.size:
             continue
-        run = study.net.train(study.start, steps.tolist(), n_runs=1, seed=study.spec.study.seed, first_run=k, keep=1)
+        run = train(study.net, study.start, steps.tolist(), n_runs=1, seed=study.spec.study.seed, first_run=k, keep=1)
         for n, step in enumerate(steps):
             rank = int(np.flatnonzero(nearest == step)[0])
             weights = [w[n, 0] for w in run.kept]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from ...deep_linear import AlignedStart, DeepLinear, large_start, small_start
+from ...deep_linear import AlignedStart, DeepLinear, large_start, small_start, train
 from ...errors import bad_value
 from ...storage.csv_columns import read_csv
 from ..runfile import Text, _number, _numbers, _require, _rule, _Section, _sentence, _whole, read_toml
@@ -208,5 +208,5 @@ def read_deep_study(path: Path) -> DeepStudy:
     if study.steps.size < 20:
         raise bad_value("study.record_every", "such that 20 steps at least are recorded", spec.study.record_every)
     for generator in spec.study.generators:  # whatever does not go together is refused before the work
-        study.net.train(study.start, [0], n_runs=1, generator=generator.kind, stability=generator.stability)
+        train(study.net, study.start, [0], n_runs=1, generator=generator.kind, stability=generator.stability)
     return study
