@@ -22,12 +22,14 @@ __path__ = [
     *(str(p) for p in [_Path(__file__).parent.parent] if not (_Path(__file__).parent / "solvers").is_dir()),
 ]
 
+from .formulas import numba_cache as _numba_cache  # noqa: F401 - first: it finds a place for compiled code
+
+# isort: split
 from . import deep_linear
 from .basins import basins, lamperti
 from .comparison import distances
 from .comparison.compare import compare
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning
-from .formulas import numba_cache as _numba_cache  # isort: split - first: it finds a place for compiled code
 from .model.equation import FokkerPlanck, Swarm
 from .model.grid import Grid
 from .model.initial_density import from_samples, gaussian, point, uniform
@@ -44,7 +46,7 @@ from .simulation import Ensemble, simulate, simulate_waiting
 from .solvers.discretization.generator import Generator
 from .statistics.tail_index import hill, stable_fit, time_order_from_growth
 from .storage.tables import Comparison
-from .version import __version__ as __version__
+from .version import __version__  # noqa: F401
 
 __all__ = [
     "SGD",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from .workflows.run import Outcome, Problem
+    from .workflows.outcome import Outcome, Problem
     from .workflows.runfile import RunFile
 
 app = typer.Typer(

@@ -54,8 +54,8 @@ def compare(
         Default: the times that all results have. Stationary results go with any time, among themselves with infinity.
     distances : sequence of {"W2", "MMD", "KL", "tail"}
         What is wanted beside the moments and W1 (KL: of the reference from the model; tail: of paths), each with columns
-        for its standard error and for what sampling alone would give; see `fokkerplanck.comparison.distances`. Default: all, which
-        takes about half a second a row of 20,000 paths.
+        for its standard error and for what sampling alone would give; see `fokkerplanck.comparison.distances`.
+        Default: all, which takes about half a second a row of 20,000 paths.
 
     Returns
     -------

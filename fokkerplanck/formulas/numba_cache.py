@@ -22,8 +22,8 @@ def writable(folder: str | os.PathLike) -> bool:
 
 def _has_place() -> bool:
     given = config.CACHE_DIR  # type: ignore[attr-defined]
-    own = Path(__file__).parent
-    folders = [own, own / "montecarlo", own / "solvers" / "kernels"]
+    own = Path(__file__).parent.parent
+    folders = [own / "simulation", own / "deep_linear", own / "solvers" / "kernels"]
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~")
     return bool(given and writable(given)) or all(writable(f / "__pycache__") for f in folders) or writable(home)
 

@@ -38,6 +38,8 @@ Drawing = TypeVar("Drawing", bound=Callable[..., Any])
 
 
 def styled(function: Drawing) -> Drawing:
+    """A drawing function, run in the style of the package."""
+
     @functools.wraps(function)
     def inner(*args: Any, **kwargs: Any) -> Any:
         import matplotlib as mpl
@@ -51,6 +53,7 @@ def styled(function: Drawing) -> Drawing:
 def density_map(
     ax: Axes, grid: Grid, density: np.ndarray, box: Any, labels: Sequence[str], landscape: Callable | None, top: float
 ) -> None:
+    """A density as a map in shades up to `top`, with the lines of a landscape, in a box."""
     ax.pcolormesh(*grid.edges, density.T, cmap=DENSITY_MAP, vmin=0.0, vmax=top, rasterized=True)
     contours(ax, box, landscape)
     ax.set(xlim=box[0], ylim=box[1], xlabel=labels[0], ylabel=labels[1])
@@ -80,6 +83,7 @@ def map_caption(fig: Figure, scale: str, landscape: Callable | None) -> None:
 
 
 def contours(ax: Axes, box: Any, landscape: Callable | None) -> None:
+    """The lines of equal height of a landscape."""
     if landscape is None:
         return
     lines = [np.linspace(low, high, 121) for low, high in box]
@@ -126,6 +130,7 @@ def arrows(ax: Axes, grid: Grid, density: np.ndarray, current: np.ndarray | None
 
 
 def current_at(sol: Solution, index: int) -> np.ndarray | None:
+    """The current at an output time, (dim, *grid.shape), or None where it is not known."""
     return None if sol.generator is None and sol.saved_current is None else sol.current(index)
 
 
@@ -135,6 +140,7 @@ def is_flowing(density: np.ndarray, current: np.ndarray) -> bool:
 
 
 def current_caption(density: np.ndarray, current: np.ndarray | None) -> str:
+    """What a caption says of the current."""
     if current is None or not is_flowing(density, current):
         return "no current" if current is not None else ""
     return f"|J| up to {np.sqrt((current**2).sum(axis=0)).max():.2g}"
@@ -237,6 +243,7 @@ def new_figure(width: float, height: float, rows: int, columns: int, **options: 
 
 
 def coordinate_names(grid: Grid, names: Sequence[str] | None) -> list[str]:
+    """Labels of the axes: the names that were given, or x, y, z."""
     if names is None:
         return list(AXES[: grid.dim])
     return words("names", names, grid.dim)
@@ -248,6 +255,7 @@ def spread_indices(count: int, most: int) -> list[int]:
 
 
 def cividis(level: float) -> Any:
+    """A colour of the map cividis, from its level in [0, 1]."""
     import matplotlib as mpl
 
     return mpl.colormaps["cividis"](level)
@@ -264,6 +272,7 @@ def noise_scale(ax: Axes, box: Any) -> None:
 
 
 def within(x: np.ndarray, span: tuple[float, float]) -> np.ndarray:
+    """Which of x lie in a span, its ends included."""
     return (x >= span[0]) & (x <= span[1])
 
 

@@ -45,12 +45,13 @@ class Moments:
         return _density.marginal(self.masses, self.grid, axis) / self.grid.widths[axis]
 
 
-def _gradient(field: np.ndarray, grid: Grid, axis: int) -> np.ndarray:
+def gradient(field: np.ndarray, grid: Grid, axis: int) -> np.ndarray:
     """d field / dx along one axis of the grid, the last axes of the field."""
     if grid.shape[axis] < 2:
         return np.zeros_like(field)
     return np.gradient(field, grid.centers[axis], axis=axis - grid.dim)
 
 
-def _numbers(values: np.ndarray) -> str:
+def shown_numbers(values: np.ndarray) -> str:
+    """Numbers as a line of text, six digits each."""
     return ", ".join(f"{v:.6g}" for v in values)

@@ -13,7 +13,7 @@ from ..arguments import number, whole
 from ..errors import bad_value
 from ..model.grid import Grid
 from ..solvers.discretization.generator import Generator
-from .moments import Moments, _numbers
+from .moments import Moments, shown_numbers
 
 if TYPE_CHECKING:
     import xarray
@@ -121,8 +121,8 @@ class Solution(Moments):
             f"  method     {self.method}, error in time at most {s.get('error_estimate', np.nan):.1e}"
             f" (order {s.get('order', '?')} in space, cell Peclet number {s.get('peclet', np.nan):.2g})",
             f"  mass       {self.mass[-1]:.12g} at the end, smallest density {s.get('min_density', np.nan):.1e} of the largest",
-            f"  mean       {_numbers(self.mean()[-1])}",
-            f"  deviation  {_numbers(np.sqrt(np.diagonal(self.covariance()[-1])))}",
+            f"  mean       {shown_numbers(self.mean()[-1])}",
+            f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance()[-1])))}",
         ]
         return "\n".join(lines)
 

@@ -13,7 +13,7 @@ from ..errors import bad_value
 from ..model.grid import Grid
 from ..solvers.discretization.generator import Generator
 from ..solvers.linear.stationary import dissipation, entropy_production, is_balanced
-from .moments import Moments, _gradient, _numbers
+from .moments import Moments, gradient, shown_numbers
 from .solution import at_rest
 
 if TYPE_CHECKING:
@@ -81,14 +81,14 @@ class Stationary(Moments):
         d = self.diffusion
         if d.ndim == grid.dim + 1:
             d = np.einsum("i...,ij->ij...", d, np.eye(grid.dim))
-        flow = sum(_gradient(d[:, j] * p, grid, j) for j in range(grid.dim))
+        flow = sum(gradient(d[:, j] * p, grid, j) for j in range(grid.dim))
         return np.divide(flow, p, out=np.zeros_like(flow), where=p > 0.0)
 
     def curl(self) -> np.ndarray:
         """d_x J_y - d_y J_x in 2D, by finite differences, grid.shape."""
         if self.grid.dim != 2:
             raise bad_value("grid", "two-dimensional for a curl", self.grid.dim)
-        return _gradient(self.current[1], self.grid, 0) - _gradient(self.current[0], self.grid, 1)
+        return gradient(self.current[1], self.grid, 0) - gradient(self.current[0], self.grid, 1)
 
     def circulation(self, center: Any, radius: float, points: int = 400) -> float:
         """The integral of J along a circle, counter-clockwise, per time (2D)."""
@@ -155,7 +155,7 @@ class Stationary(Moments):
             [
                 f"Stationary density on {self.grid!r}",
                 f"  {kind}",
-                f"  mean       {_numbers(self.mean())}",
-                f"  deviation  {_numbers(np.sqrt(np.diagonal(self.covariance())))}",
+                f"  mean       {shown_numbers(self.mean())}",
+                f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance())))}",
             ]
         )

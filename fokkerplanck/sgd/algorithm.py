@@ -109,7 +109,7 @@ class SGD:
         strength: float | None = None,
         box: Any = None,
     ) -> FokkerPlanck:
-        """A Fokker-Planck equation for this SGD, in steps; `fokkerplanck.sgd.diffusion_models` defines each and says when it holds.
+        """A Fokker-Planck equation for this SGD, in steps; see `fokkerplanck.sgd.diffusion_models` for when each holds.
 
         Parameters
         ----------

@@ -21,7 +21,7 @@ from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..results.ensemble import Ensemble
-from .sgd_paths import MOST_PATHS, _starts
+from .sgd_paths import MOST_PATHS, start_positions
 from .stable_variates import fill_positive, fill_symmetric
 
 BLOCK = 8192  # paths that share a stream of random numbers
@@ -81,7 +81,7 @@ def simulate(
     dim = _dimension(eq, p0, grid)
     fits_memory("n_paths", 8.0 * n_paths * dim * (moments.size + 12.0), "Record fewer times or run in parts.")
     first, *streams = np.random.SeedSequence(seed).spawn(1 + -(-n_paths // BLOCK))
-    starts = _starts(p0, n_paths, dim, np.random.default_rng(first))
+    starts = start_positions(p0, n_paths, dim, np.random.default_rng(first))
     walk = _Walk(eq, dt, starts.T.copy(), [np.random.default_rng(s) for s in streams], grid, target, swarm_size)
     if eq.time_order == 1.0:
         positions = walk.ordinary(moments)

@@ -41,7 +41,7 @@ def simulate(
     n_paths = whole("n_paths", n_paths, 1, MOST_PATHS)
     seed = whole("seed", seed, 0)
     workers = whole("threads", threads, 1, 10_000) if threads is not None else os.cpu_count() or 1
-    times, horizon = _schedule(steps, max_steps, target)
+    times, horizon = schedule(steps, max_steps, target)
     if target is None and n_paths * horizon > MOST_STEPS:
         raise bad_value("steps", f"at most {MOST_STEPS:.1e} over all paths", f"{n_paths} paths of {horizon} steps")
     condition = _target(target, sgd.loss.parameters)
@@ -53,11 +53,11 @@ def simulate(
     generators = [np.random.default_rng(s) for s in streams]
     blocks: list[_Block]
     if sgd.loss.formula is None:
-        blocks = [_PythonBlock(sgd, starts, generators, condition)]
+        blocks = [PythonBlock(sgd, starts, generators, condition)]
     else:
         parts = [starts[k * BLOCK : (k + 1) * BLOCK] for k in range(len(generators))]
         kernels = sgd.loss.path_kernels(condition if isinstance(condition, Condition) else None, bool(sgd.momentum))
-        blocks = [_CompiledBlock(sgd, p, g, condition, kernels) for p, g in zip(parts, generators, strict=True)]
+        blocks = [CompiledBlock(sgd, p, g, condition, kernels) for p, g in zip(parts, generators, strict=True)]
     positions = _run(blocks, times, horizon, starts, workers)
     exits = None if condition is None else np.concatenate([b.exits for b in blocks])
     settings = {"process": repr(sgd)} | ({} if target is None else {"target": _name(target), "max_steps": horizon})
@@ -102,7 +102,7 @@ class _Block:
             self.active -= int(inside.sum())
 
 
-class _CompiledBlock(_Block):
+class CompiledBlock(_Block):
     """A block moved by the compiled kernel of a formula loss."""
 
     def __init__(
@@ -131,6 +131,7 @@ class _CompiledBlock(_Block):
         self.constants = np.array([n_samples, power, 2**32 % power, picks], dtype=np.uint64)
 
     def advance(self, n: int) -> None:
+        """Take n steps."""
         stride = 1 if self.single else n
         for _ in range(0, n, stride):
             self.left, self.active = self.kernels.advance(
@@ -145,7 +146,7 @@ class _CompiledBlock(_Block):
                     break
 
 
-class _PythonBlock(_Block):
+class PythonBlock(_Block):
     """All paths at once, moved by a gradient given as a Python function: few calls with long arrays."""
 
     def __init__(self, sgd: Any, starts: np.ndarray, generators: list, condition: Callable | None):
@@ -154,6 +155,7 @@ class _PythonBlock(_Block):
         self.epoch = np.empty((0, 0), dtype=int)  # the order of each path's samples in the present epoch
 
     def advance(self, n: int) -> None:
+        """Take n steps."""
         d = self.sgd.loss.dim
         with np.errstate(over="ignore", invalid="ignore"):  # diverging paths are counted, not warned about
             for _ in range(n):
@@ -248,7 +250,7 @@ def _check_memory(n_paths: int, n_times: int, dim: int, batch: int) -> None:
     fits_memory("n_paths", need, f"{n_times} times, batches of {batch}: record fewer steps or run in parts.")
 
 
-def _schedule(steps: Any, max_steps: Any, target: Any) -> tuple[list[int], int]:
+def schedule(steps: Any, max_steps: Any, target: Any) -> tuple[list[int], int]:
     """The recorded steps and the last step to be done."""
     if max_steps is not None:
         if target is None:
@@ -287,9 +289,9 @@ def _name(target: Any) -> str:
 
 
 def _phase_starts(p0: Any, n_paths: int, d: int, dim: int, generator: np.random.Generator) -> np.ndarray:
-    """As `_starts`; with momentum (dim = 2 d), starts of d coordinates are at rest."""
+    """As `start_positions`; with momentum (dim = 2 d), starts of d coordinates are at rest."""
     if dim == d:
-        return _starts(p0, n_paths, d, generator)
+        return start_positions(p0, n_paths, d, generator)
     if hasattr(p0, "sample"):
         size = np.size(np.asarray(p0.sample(np.random.default_rng(0), 1)))
     else:
@@ -297,12 +299,12 @@ def _phase_starts(p0: Any, n_paths: int, d: int, dim: int, generator: np.random.
         size = array.size if array.ndim < 2 else array.shape[1]
         size = 1 if d == 1 and array.shape in ((), (n_paths,)) else size
     if size == d:
-        starts = _starts(p0, n_paths, d, generator)
+        starts = start_positions(p0, n_paths, d, generator)
         return np.concatenate([starts, np.zeros_like(starts)], axis=1)
-    return _starts(p0, n_paths, dim, generator)
+    return start_positions(p0, n_paths, dim, generator)
 
 
-def _starts(p0: Any, n_paths: int, dim: int, generator: np.random.Generator) -> np.ndarray:
+def start_positions(p0: Any, n_paths: int, dim: int, generator: np.random.Generator) -> np.ndarray:
     """Where the paths start, shape (n_paths, dim)."""
     then = f"Give a density to sample from, a point of {dim} numbers, or one row a path (n_paths={n_paths})."
     if hasattr(p0, "sample") and not isinstance(p0, type):

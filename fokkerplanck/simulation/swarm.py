@@ -9,7 +9,7 @@ import numpy as np
 from ..arguments import number, whole
 from ..errors import bad_value
 from ..results.ensemble import Ensemble
-from .sgd_paths import BLOCK, _CompiledBlock, _PythonBlock, _schedule, _starts
+from .sgd_paths import BLOCK, CompiledBlock, PythonBlock, schedule, start_positions
 
 
 def simulate_swarm(
@@ -20,9 +20,9 @@ def simulate_swarm(
     if sgd.momentum:
         raise bad_value("momentum", "0 for a swarm", sgd.momentum, "The equation of a swarm has no velocities.")
     n_workers, n_swarms = whole("n_workers", n_workers, 2), whole("n_swarms", n_swarms, 1)
-    times, horizon = _schedule(steps, None, None)
+    times, horizon = schedule(steps, None, None)
     first, *streams = np.random.SeedSequence(whole("seed", seed, 0)).spawn(1 + n_swarms)
-    starts = _starts(p0, n_workers * n_swarms, sgd.loss.dim, np.random.default_rng(first))
+    starts = start_positions(p0, n_workers * n_swarms, sgd.loss.dim, np.random.default_rng(first))
     positions = np.empty((len(times), *starts.shape))
     for k, stream in enumerate(streams):
         members = slice(k * n_workers, (k + 1) * n_workers)
@@ -34,9 +34,9 @@ def simulate_swarm(
 def _block(sgd: Any, starts: np.ndarray, stream: np.random.SeedSequence) -> Any:
     """The workers of one swarm, with their random numbers."""
     if sgd.loss.formula is not None:
-        return _CompiledBlock(sgd, starts, np.random.default_rng(stream), None, sgd.loss.path_kernels(None))
+        return CompiledBlock(sgd, starts, np.random.default_rng(stream), None, sgd.loss.path_kernels(None))
     generators = [np.random.default_rng(s) for s in stream.spawn(-(-len(starts) // BLOCK))]
-    return _PythonBlock(sgd, starts, generators, None)
+    return PythonBlock(sgd, starts, generators, None)
 
 
 def _run(block: Any, strength: float, times: list[int], horizon: int, positions: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from ..arguments import fits_memory, increasing, number, whole
 from ..errors import bad_type, bad_value
 from ..results.ensemble import Ensemble
 from .euler_maruyama import MAX_STEPS
-from .sgd_paths import BLOCK, MOST_PATHS, _CompiledBlock, _PythonBlock, _starts
+from .sgd_paths import BLOCK, MOST_PATHS, CompiledBlock, PythonBlock, start_positions
 from .stable_variates import waiting_times
 
 
@@ -71,16 +71,16 @@ def simulate_waiting(
     n_paths, seed = whole("n_paths", n_paths, 1, MOST_PATHS), whole("seed", seed, 0)
     fits_memory("n_paths", 8.0 * n_paths * (sgd.loss.dim + 1.0) * (moments.size + 4.0), "Record fewer times.")
     first, waits, *streams = np.random.SeedSequence(seed).spawn(2 + -(-n_paths // BLOCK))
-    starts = _starts(p0, n_paths, sgd.loss.dim, np.random.default_rng(first))
+    starts = start_positions(p0, n_paths, sgd.loss.dim, np.random.default_rng(first))
     counts = step_counts(np.random.default_rng(waits), moments, time_order, n_paths, scale)
     positions = np.empty((moments.size, *starts.shape))
     for k, stream in enumerate(streams):
         part = slice(k * BLOCK, (k + 1) * BLOCK)
         generator = np.random.default_rng(stream)
         if sgd.loss.formula is None:
-            block: Any = _PythonBlock(sgd, starts[part], [generator], None)
+            block: Any = PythonBlock(sgd, starts[part], [generator], None)
         else:
-            block = _CompiledBlock(sgd, starts[part], generator, None, sgd.loss.path_kernels(None))
+            block = CompiledBlock(sgd, starts[part], generator, None, sgd.loss.path_kernels(None))
         _record(block, counts[:, part], positions[:, part])
     settings = {"process": repr(sgd), "time_order": time_order, "scale": scale}
     return Ensemble(moments, positions, None, seed, settings)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..arguments import flag
 from ..errors import bad_value
+from ..version import __version__
 from .files import write_atomically
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def save_solution(sol: Solution, path: str | os.PathLike, current: bool = True) 
 
 
 def variables_of(sol: Solution, current: bool) -> dict[str, _Variable]:
+    """The arrays of a file that holds a solution, by name."""
     grid, names = sol.grid, AXES[: sol.grid.dim]
     result = {"time": _Variable(("time",), np.asarray(sol.times, dtype=float), "time (steps for SGD)")}
     for name, centers, edges in zip(names, grid.centers, grid.edges, strict=True):
@@ -119,6 +121,7 @@ def _create(file: Any, name: str, variable: _Variable) -> None:
 
 
 def attributes_of(sol: Solution) -> dict[str, Any]:
+    """What a file says of a solution beside its arrays."""
     return {
         "format": MARK,
         "format_version": VERSION,
@@ -147,10 +150,12 @@ def _plain(value: Any) -> Any:
 
 
 def as_text(value: Any) -> str:
+    """A string that HDF5 may hand out as bytes."""
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def check_mark(attributes: Any, name: str) -> None:
+    """Refuse files of other programs and of newer versions."""
     if "format" not in attributes or as_text(attributes["format"]) != MARK:
         raise bad_value("path", "a file written by Solution.save", "one of another program", f"It is {name}.")
     version = int(np.ravel(attributes["format_version"])[0])
@@ -160,6 +165,7 @@ def check_mark(attributes: Any, name: str) -> None:
 
 
 def damaged(name: str, error: Exception) -> ValueError:
+    """The sentence for a file that cannot be read."""
     with open(name, "rb") as file:
         start = file.read(8)
     if not start:

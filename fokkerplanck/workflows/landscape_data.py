@@ -12,7 +12,7 @@ from ..errors import bad_value
 from ..formulas.parser import CONSTANTS, parse_condition
 
 if TYPE_CHECKING:
-    from .runfile import Landscape
+    from .schema import Landscape
 
 
 def select(table: dict[str, np.ndarray], landscape: Landscape) -> dict[str, np.ndarray]:

@@ -10,7 +10,6 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,80 +24,29 @@ from ..model.grid import Grid
 from ..model.initial_density import gaussian, point, uniform
 from ..queries import solve, stationary
 from ..results.solution import Solution
-from ..results.stationary import Stationary
 from ..storage.files import uninterrupted, write_text
 from ..storage.netcdf import save_solution
 from ..storage.tables import Comparison
+from .outcome import Case, Outcome, Problem, Report
 from .run_report import chain_notes
-from .runfile import Box, Equation, Landscape, RunFile, RunSpec, Start, naming
+from .runfile import RunFile, naming
+from .schema import Box, Equation, Landscape, Start
 
 if TYPE_CHECKING:
-    from ..results.chain import StationaryChain
     from ..results.ensemble import Ensemble
     from ..sgd import SGD
 
-Report = Callable[[str, float], None]  # what is being done, and the share of the whole that is done
+
 OPENING = 24  # letters by which a note is known: what follows are its numbers
+
+
 CHAINS = ("exact", "gaussian-chain")
+
+
 MODEL_SETTINGS = ("temperature", "stability", "scale", "time_order", "strength")
+
+
 CURVE_POINTS = {1: 40, 2: 15, 3: 0}  # times at which moments are drawn between the output times, by dimension
-
-
-@dataclass(frozen=True)
-class Case:
-    """One learning rate, or the equation: what is to be solved.
-
-    Attributes
-    ----------
-    rate : float or None
-        None for an equation given by formulas.
-    models : dict by name
-        An equation, or None for the models that are transfer operators: "exact" and "gaussian-chain".
-    sgd : SGD or None
-    """
-
-    rate: float | None
-    models: dict[str, FokkerPlanck | None]
-    sgd: SGD | None = None
-
-    @property
-    def label(self) -> str:
-        """What tables and figures call it."""
-        return "" if self.rate is None else f"learning rate {self.rate:g}"
-
-    @property
-    def noise(self) -> FokkerPlanck:
-        """The equation whose diffusion pictures show: the first there is, else the first-order model."""
-        given = [eq for eq in self.models.values() if eq is not None]
-        if given or self.sgd is None:
-            return given[0]
-        return self.sgd.equation()
-
-
-@dataclass
-class Outcome:
-    """What came out for one case."""
-
-    case: Case
-    solutions: dict[str, Solution]
-    curves: dict[str, Solution]
-    ensemble: Ensemble | None = None
-    stationary: dict[str, Stationary | StationaryChain] = field(default_factory=dict)
-    comparison: Comparison | None = None
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A run file turned into the objects of the package."""
-
-    spec: RunSpec
-    grid: Grid
-    p0: Any
-    names: tuple[str, ...]
-    value: Callable | None
-    cases: list[Case]
-    record: dict[str, Any]
 
 
 def build(run: RunFile) -> Problem:

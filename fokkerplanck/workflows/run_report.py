@@ -12,7 +12,7 @@ from ..model.grid import Grid
 from ..results.solution import Solution
 
 if TYPE_CHECKING:
-    from .run import Outcome
+    from .outcome import Outcome
 
 RESOLVED = 0.02  # of a cell: differences below it lie within what the grid leaves open
 

@@ -6,246 +6,22 @@ Every complaint is one sentence, "`grid.cells` must be RULE, got VALUE.", follow
 from __future__ import annotations
 
 import difflib
-import itertools
-import math
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ValidationError
 
 from ..errors import bad_value
 from ..storage.csv_columns import read_csv
 from .landscape_data import select
-
-
-def _rule(rule: str, check: Callable[[Any], Any], then: str = "") -> PlainValidator:
-    """A validator that refuses whatever `check` raises on, with a sentence for the user."""
-
-    def validate(value: Any) -> Any:
-        try:
-            return check(value)
-        except (TypeError, ValueError):
-            raise PydanticCustomError("rule", "rule", {"rule": rule, "then": then}) from None
-
-    return PlainValidator(validate)
-
-
-def _require(condition: bool) -> None:
-    if not condition:
-        raise ValueError
-
-
-def _text(value: Any) -> str:
-    _require(isinstance(value, str) and bool(value.strip()))
-    return str(value)
-
-
-def _number(value: Any) -> float:
-    _require(isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value))
-    return float(value)
-
-
-def _whole(value: Any, least: int = 1) -> int:
-    _require(isinstance(value, int) and not isinstance(value, bool) and value >= least)
-    return int(value)
-
-
-def _batch(value: Any) -> int | None:
-    return None if value in ("full", None) else _whole(value)
-
-
-def _numbers(value: Any) -> tuple[float, ...]:
-    _require(not isinstance(value, list) or bool(value))
-    return tuple(_number(v) for v in value) if isinstance(value, list) else (_number(value),)
-
-
-def _rates(value: Any) -> tuple[float, ...]:
-    rates = _numbers(value)
-    _require(min(rates) > 0.0 and len(set(rates)) == len(rates))
-    return rates
-
-
-def _times(value: Any) -> tuple[float, ...]:
-    times = _numbers(value)
-    _require(times[0] >= 0.0 and all(a < b for a, b in itertools.pairwise(times)))
-    return times
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    words = [value] if isinstance(value, str) else value
-    _require(isinstance(words, list) and bool(words) and len(set(words)) == len(words))
-    return tuple(_text(w) for w in words)
-
-
-def _columns(value: Any) -> dict[str, str]:
-    _require(isinstance(value, dict) and bool(value))
-    return {key: _text(entry) for key, entry in value.items()}
-
-
-def _data(value: Any) -> str | dict[str, list[float]]:
-    if isinstance(value, str):
-        return _text(value)
-    _require(isinstance(value, dict) and bool(value) and all(isinstance(v, list) for v in value.values()))
-    return {key: list(_numbers(column)) for key, column in value.items()}
-
-
-def _formulas(value: Any, depth: int = 0) -> Any:
-    """A formula or number, or lists of them nested at most two deep."""
-    if isinstance(value, list):
-        _require(depth < 2 and bool(value))
-        return [_formulas(v, depth + 1) for v in value]
-    return _text(value) if isinstance(value, str) else _number(value)
-
-
-def _convention(value: Any) -> str | float:
-    return value if isinstance(value, str) else _number(value)
-
-
-def _anything(value: Any) -> Any:
-    return value  # the grid checks its own arguments
-
-
-_FORMULA = "a formula, that is a string"
-Text = Annotated[str, _rule("a string", _text)]
-FormulaText = Annotated[str, _rule(_FORMULA, _text, "Put it in quotes.")]
-Formulas = Annotated[Any, _rule("a formula, a number or a list of these", _formulas, "Put formulas in quotes.")]
-Names = Annotated[tuple[str, ...], _rule("a list of different names", _words, 'Such as ["w"].')]
-Vector = Annotated[tuple[float, ...], _rule("a number or a list of numbers", _numbers)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Landscape(_Section):
-    """A loss per sample, and the samples."""
-
-    loss: FormulaText
-    parameters: Names
-    data: Annotated[Any, _rule("columns such as { x = [0, 1] }, or the name of a CSV file", _data)]
-    columns: Annotated[dict[str, str] | None, _rule('names of CSV columns such as { x = "petal_width" }', _columns)] = (
-        None
-    )
-    where: Annotated[str | None, _rule("a condition on CSV columns, in quotes", _text, 'Such as "species >= 1".')] = (
-        None
-    )
-
-
-class Equation(_Section):
-    """A drift and a diffusion (or a potential) by formulas."""
-
-    variables: Names
-    drift: Formulas | None = None
-    diffusion: Formulas = 0.0
-    potential: Annotated[str | None, _rule(_FORMULA, _text, "Put it in quotes.")] = None
-    convention: Annotated[Any, _rule("a word or a number", _convention)] = "ito"
-
-
-class Descent(_Section):
-    """How SGD runs."""
-
-    learning_rate: Annotated[tuple[float, ...], _rule("a positive number, or a list of different ones", _rates)]
-    batch_size: Annotated[int | None, _rule('a whole number of at least 1, or "full"', _batch)] = 1
-    replacement: Annotated[bool, _rule("true or false", lambda v: v if isinstance(v, bool) else _require(False))] = True
-
-
-class Box(_Section):
-    """The grid: so many equal cells an axis, or in one dimension the cell width as a formula."""
-
-    bounds: Annotated[Any, _rule("a pair, or a list of pairs", _anything)]
-    cells: Annotated[Any, _rule("whole numbers", _anything)] = None
-    width: Annotated[str | None, _rule(_FORMULA, _text, "Put it in quotes.")] = None
-    boundary: Annotated[Any, _rule("words", _anything)] = "reflecting"
-
-
-class Start(_Section):
-    """The initial density: mean with deviation or covariance, a point, or low and high of a uniform one."""
-
-    mean: Vector | None = None
-    deviation: Vector | None = None
-    covariance: Annotated[Any, _rule("a matrix of numbers", lambda v: [list(_numbers(row)) for row in v])] = None
-    point: Vector | None = None
-    low: Vector | None = None
-    high: Vector | None = None
-
-
-class _Models(_Section):
-    """The settings that some models of SGD ask for; see `fokkerplanck.sgd.SGD.equation`."""
-
-    temperature: Annotated[float | None, _rule("a number", _number)] = None
-    stability: Annotated[float | None, _rule("a number", _number)] = None
-    scale: Annotated[float | None, _rule("a number", _number)] = None
-    time_order: Annotated[float | None, _rule("a number", _number)] = None
-    strength: Annotated[float | None, _rule("a number", _number)] = None
-
-
-class Output(_Models):
-    """What is wanted."""
-
-    times: Annotated[
-        tuple[float, ...], _rule("increasing numbers, none below 0", _times, "Sort them and drop repeats.")
-    ]
-    models: Names = ("first-order",)
-
-
-class Simulation(_Section):
-    """The Monte Carlo reference."""
-
-    paths: Annotated[int, _rule("a whole number of at least 2", lambda v: _whole(v, 2))] = 20_000
-    seed: Annotated[int, _rule("a whole number, not below 0", lambda v: _whole(v, 0))] = 0
-
-
-class Study(_Models):
-    """What `fokkerplanck study` sweeps beside the learning rates: batch sizes, models, and a target to escape to."""
-
-    models: Names = ("first-order", "second-order", "gaussian-chain")
-    batch_size: Annotated[
-        tuple[int, ...] | None,
-        _rule("a list of whole numbers", lambda v: tuple(_whole(b) for b in (v if isinstance(v, list) else [v]))),
-    ] = None
-    target: Annotated[str | None, _rule("a condition, in quotes", _text, 'Such as "w > 1.3".')] = None
-
-
-class RunSpec(_Section):
-    """A whole run file."""
-
-    title: Text = ""
-    landscape: Landscape | None = None
-    equation: Equation | None = None
-    sgd: Descent | None = None
-    grid: Box
-    start: Start
-    output: Output
-    simulation: Simulation | None = None
-    study: Study | None = None
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """Names of the coordinates."""
-        if self.landscape is not None:
-            return self.landscape.parameters
-        return self.equation.variables if self.equation is not None else ()
-
-
-SECTIONS: dict[str, type[BaseModel]] = {
-    "landscape": Landscape,
-    "equation": Equation,
-    "sgd": Descent,
-    "grid": Box,
-    "start": Start,
-    "output": Output,
-    "simulation": Simulation,
-    "study": Study,
-}
-
+from .schema import SECTIONS, Output, RunSpec, Start
 
 OTHER_WORDS = {  # what newcomers write, and what is meant
     "initial": "start", "init": "start", "model": "landscape", "loss": "landscape", "mesh": "grid", "domain": "grid",
@@ -318,7 +94,7 @@ def _checked(content: dict[str, Any]) -> RunSpec:
     try:
         spec = RunSpec.model_validate(content)
     except ValidationError as error:
-        raise _sentence(error) from None
+        raise sentence(error) from None
     _check_sections(spec)
     return spec
 
@@ -354,7 +130,7 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise bad_value("FILE", "valid TOML", str(error), f"That is in {file}.") from None
 
 
-def _sentence(
+def sentence(
     error: ValidationError,
     sections: Mapping[str, type[BaseModel]] = SECTIONS,
     whole: type[BaseModel] = RunSpec,

@@ -7,7 +7,7 @@ import numpy as np
 from .generator import Generator
 
 
-def _chain(q: Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def chain_rates(q: Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Rates (up, down, kill) of a generator with neighbour links only in 1D, else None."""
     if q.jumps is not None or q.grid.dim > 1 or [link.stride for link in q.links] not in ([1], []):
         return None

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import ConvergenceError, bad_value
 from ..discretization.generator import Generator
-from ..discretization.rate_structure import _chain
+from ..discretization.rate_structure import chain_rates
 from .chebyshev import Chebyshev
 from .rational import Rational
 from .uniformization import Uniformization
@@ -51,7 +51,7 @@ def choose(q: Generator, intervals: np.ndarray, rtol: float, rational: bool = Tr
     products = sum(best.products(dt) for dt in positive)
     # seconds, for cells and operations as measured on one core; only the ratio matters
     seconds = products * q.grid.size * 1e-9
-    chain = _chain(q) is not None
+    chain = chain_rates(q) is not None
     solve = (3e-8 if chain else 5e-7) * q.grid.size
     distinct = np.unique(np.round(np.log(positive), 9)).size
     factorizations = 0.0 if chain else 7.0 * distinct * 0.4 * (q.grid.size / 65536.0) ** 1.3

@@ -20,7 +20,7 @@ from scipy.sparse.linalg import splu
 
 from ...errors import ConvergenceError
 from ..discretization.generator import Generator
-from ..discretization.rate_structure import _chain, advection_rate
+from ..discretization.rate_structure import chain_rates, advection_rate
 from ..kernels.tridiagonal import solve_shifted
 from ..linear.gmres import solve_jumps
 from ..linear.stationary import has_detailed_balance
@@ -97,7 +97,7 @@ class Region:
     def of(cls, q: Generator) -> Region:
         """The region of a generator: real for nonperiodic neighbour links in 1D and for detailed balance."""
         rate = float(q.outflow.max(initial=0.0))
-        real = _chain(q) is not None or has_detailed_balance(q)
+        real = chain_rates(q) is not None or has_detailed_balance(q)
         return cls(real, rate, min(advection_rate(q), rate))
 
     def wide(self) -> Region:
@@ -183,7 +183,7 @@ class Contour:
 
 def shifted_solutions(q: Generator, shifts: np.ndarray, masses: np.ndarray) -> Iterator[np.ndarray]:
     """(shift - Q)^-1 masses for each shift, in blocks (k, n)."""
-    chain = _chain(q)
+    chain = chain_rates(q)
     if chain is not None:
         solutions = np.empty((shifts.size, masses.size), dtype=complex)
         solve_shifted(*chain, 1.0, shifts, masses, solutions)

@@ -22,7 +22,7 @@ from scipy.sparse.linalg import splu
 
 from ...errors import ConvergenceError
 from ..discretization.generator import Generator
-from ..discretization.rate_structure import _chain
+from ..discretization.rate_structure import chain_rates
 from ..kernels.fractional_history import advance_history, solve_tridiagonal
 from ..linear.gmres import solve_jumps
 
@@ -127,7 +127,7 @@ class Stepping:
 
     def _solve(self, q: Generator, shift: float, x: np.ndarray) -> np.ndarray:
         self.work["solves"] += 1
-        chain = _chain(q)
+        chain = chain_rates(q)
         if chain is not None:
             up, down, kill = chain
             y = np.empty(x.size)

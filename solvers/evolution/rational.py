@@ -10,7 +10,7 @@ from scipy.sparse.linalg import SuperLU, splu
 
 from ...errors import ConvergenceError
 from ..discretization.generator import Generator
-from ..discretization.rate_structure import _chain
+from ..discretization.rate_structure import chain_rates
 from ..kernels.tridiagonal import solve_shifted
 from ..linear.stationary import has_detailed_balance
 
@@ -95,7 +95,7 @@ class Rational:
         self.budget = budget  # solves
         self.rate = float(q.outflow.max(initial=0.0))
         self.work = {"solves": 0, "factorizations": 0}
-        self.chain = _chain(q)
+        self.chain = chain_rates(q)
         # a real spectrum: what turns is lost without a trace over a long interval
         self.real = self.chain is not None or has_detailed_balance(q)
         self.spent = 0.0  # error of whole intervals so far

@@ -127,7 +127,7 @@ def solve_backward(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.
         result[cells] = np.linalg.solve(q.matrix[cells][:, cells].toarray().T, -source[cells])
         return result
     if q.grid.dim == 1 and strides <= {1} and not endless.any():
-        result[cells] = _chain(q, outside, source)[cells]
+        result[cells] = chain_rates(q, outside, source)[cells]
         return result
     inner = q.matrix[cells][:, cells].T.tocsc()
     factor = splu(inner, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
@@ -169,7 +169,7 @@ def _check_stiff(q: Generator, times: np.ndarray, values: np.ndarray) -> None:
         )
 
 
-def _chain(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.ndarray:
+def chain_rates(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.ndarray:
     """The same in 1D by elimination without subtraction, exact to round-off behind any barrier."""
     n = q.grid.size
     up, down = np.zeros(n), np.zeros(n)

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from ...deep_linear import AlignedStart, DeepLinear, large_start, small_start, train
 from ...errors import bad_value
 from ...storage.csv_columns import read_csv
-from ..runfile import Text, _number, _numbers, _require, _rule, _Section, _sentence, _whole, read_toml
+from ..runfile import read_toml, sentence
+from ..schema import Section, Text, number, numbers, require, rule, whole
 
 KINDS = ("small", "large", "aligned")
 PLAIN = ("sgd", "langevin", "refined", "flow")
@@ -31,74 +32,74 @@ class Generator(NamedTuple):
 
 
 def _positive(value: Any) -> float:
-    number = _number(value)
-    _require(number > 0.0)
+    number = number(value)
+    require(number > 0.0)
     return number
 
 
 def _not_negative(value: Any) -> float:
-    number = _number(value)
-    _require(number >= 0.0)
+    number = number(value)
+    require(number >= 0.0)
     return number
 
 
 def _widths(value: Any) -> tuple[int, ...]:
-    _require(isinstance(value, list) and len(value) > 1)
-    return tuple(_whole(v) for v in value)
+    require(isinstance(value, list) and len(value) > 1)
+    return tuple(whole(v) for v in value)
 
 
 def _teacher(value: Any) -> tuple[float, ...]:
-    values = _numbers(value)
-    _require(all(a >= b for a, b in itertools.pairwise(values)) and values[-1] > 0.0)
+    values = numbers(value)
+    require(all(a >= b for a, b in itertools.pairwise(values)) and values[-1] > 0.0)
     return values
 
 
 def _inputs(value: Any) -> Any:
     if isinstance(value, dict):
-        _require(set(value) == {"student"})
-        return ("student", _number(value["student"]))
-    _require(isinstance(value, str) and (value == "gaussian" or value.endswith(".csv")))
+        require(set(value) == {"student"})
+        return ("student", number(value["student"]))
+    require(isinstance(value, str) and (value == "gaussian" or value.endswith(".csv")))
     return value
 
 
 def _start(value: Any) -> dict[str, Any]:
-    _require(isinstance(value, dict) and set(value) <= {"kind", "scale"} and value.get("kind") in KINDS)
+    require(isinstance(value, dict) and set(value) <= {"kind", "scale"} and value.get("kind") in KINDS)
     scale = value.get("scale")
-    _require(scale is not None or value["kind"] != "aligned")
-    numbers = () if scale is None else _numbers(scale)
-    _require(len(numbers) <= 1 or value["kind"] == "aligned")
+    require(scale is not None or value["kind"] != "aligned")
+    numbers = () if scale is None else numbers(scale)
+    require(len(numbers) <= 1 or value["kind"] == "aligned")
     return {"kind": value["kind"], "scale": list(numbers) if isinstance(scale, list) else scale}
 
 
 def _generators(value: Any) -> tuple[Generator, ...]:
-    _require(isinstance(value, list) and "sgd" in value)
+    require(isinstance(value, list) and "sgd" in value)
     return tuple(_generator(v) for v in value)
 
 
 def _generator(value: Any) -> Generator:
     if isinstance(value, dict):
-        _require(set(value) == {"stability"})
-        stability = _number(value["stability"])
-        _require(1.0 < stability < 2.0)
+        require(set(value) == {"stability"})
+        stability = number(value["stability"])
+        require(1.0 < stability < 2.0)
         return Generator(f"refined {stability:g}", "refined", stability)
-    _require(value in PLAIN)
+    require(value in PLAIN)
     return Generator(value, value, None)
 
 
-class Network(_Section):
+class Network(Section):
     """The network, its teacher, its data, and where training starts."""
 
     widths: Annotated[
-        tuple[int, ...], _rule("at least two whole numbers above 0", _widths, "Such as [10, 100, 100, 10].")
+        tuple[int, ...], rule("at least two whole numbers above 0", _widths, "Such as [10, 100, 100, 10].")
     ]
-    teacher: Annotated[tuple[float, ...], _rule("positive singular values, none larger than the one before", _teacher)]
-    learning_rate: Annotated[float, _rule("a positive number", _positive)]
-    batch_size: Annotated[int, _rule("a whole number of at least 1", _whole)]
-    label_noise: Annotated[float, _rule("a number, not below 0", _not_negative)] = 0.0
-    inputs: Annotated[Any, _rule('"gaussian", { student = 5 } or the name of a CSV file', _inputs)] = "gaussian"
+    teacher: Annotated[tuple[float, ...], rule("positive singular values, none larger than the one before", _teacher)]
+    learning_rate: Annotated[float, rule("a positive number", _positive)]
+    batch_size: Annotated[int, rule("a whole number of at least 1", whole)]
+    label_noise: Annotated[float, rule("a number, not below 0", _not_negative)] = 0.0
+    inputs: Annotated[Any, rule('"gaussian", { student = 5 } or the name of a CSV file', _inputs)] = "gaussian"
     start: Annotated[
         dict[str, Any],
-        _rule(
+        rule(
             '{ kind = "small" or "large", scale = gamma } or { kind = "aligned", scale = strength }',
             _start,
             "Weights are N(0, w^-gamma), w the largest hidden width; `scale` may be left out but for aligned starts.",
@@ -106,26 +107,26 @@ class Network(_Section):
     ] = {"kind": "small", "scale": None}  # noqa: RUF012
 
 
-class Study(_Section):
+class Study(Section):
     """How it is trained, how often, and what is kept."""
 
     generators: Annotated[
         tuple[Generator, ...],
-        _rule(
+        rule(
             'a list with "sgd"',
             _generators,
             'It may hold "langevin", "refined", "flow" and { stability = 1.5 } too, 1 < stability < 2.',
         ),
     ]
-    runs: Annotated[int, _rule("a whole number of at least 5", lambda v: _whole(v, 5))] = 200
-    steps: Annotated[int, _rule("a whole number of at least 50", lambda v: _whole(v, 50))]
-    record_every: Annotated[int | None, _rule("a whole number of at least 1", _whole)] = None
-    seed: Annotated[int, _rule("a whole number, not below 0", lambda v: _whole(v, 0))] = 0
-    block: Annotated[int, _rule("a whole number of at least 1", _whole)] = 20
-    inspect: Annotated[int, _rule("a whole number, not below 0", lambda v: _whole(v, 0))] = 3
+    runs: Annotated[int, rule("a whole number of at least 5", lambda v: whole(v, 5))] = 200
+    steps: Annotated[int, rule("a whole number of at least 50", lambda v: whole(v, 50))]
+    record_every: Annotated[int | None, rule("a whole number of at least 1", whole)] = None
+    seed: Annotated[int, rule("a whole number, not below 0", lambda v: whole(v, 0))] = 0
+    block: Annotated[int, rule("a whole number of at least 1", whole)] = 20
+    inspect: Annotated[int, rule("a whole number, not below 0", lambda v: whole(v, 0))] = 3
 
 
-class Spec(_Section):
+class Spec(Section):
     """A whole file."""
 
     title: Text = "Deep linear network"
@@ -203,7 +204,7 @@ def read_deep_study(path: Path) -> DeepStudy:
     try:
         spec = Spec.model_validate(read_toml(path))
     except ValidationError as error:
-        raise _sentence(error, {"network": Network, "study": Study}, Spec) from None
+        raise sentence(error, {"network": Network, "study": Study}, Spec) from None
     study = DeepStudy(path, spec)
     if study.steps.size < 20:
         raise bad_value("study.record_every", "such that 20 steps at least are recorded", spec.study.record_every)

@@ -1,0 +1,242 @@
+"""What a run file may say: sections, keys and the rule for each value."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, PlainValidator
+from pydantic_core import PydanticCustomError
+
+
+def rule(rule: str, check: Callable[[Any], Any], then: str = "") -> PlainValidator:
+    """A validator that refuses whatever `check` raises on, with a sentence for the user."""
+
+    def validate(value: Any) -> Any:
+        try:
+            return check(value)
+        except (TypeError, ValueError):
+            raise PydanticCustomError("rule", "rule", {"rule": rule, "then": then}) from None
+
+    return PlainValidator(validate)
+
+
+def require(condition: bool) -> None:
+    """Refuse a value that breaks its rule."""
+    if not condition:
+        raise ValueError
+
+
+def _text(value: Any) -> str:
+    require(isinstance(value, str) and bool(value.strip()))
+    return str(value)
+
+
+def number(value: Any) -> float:
+    """A finite number."""
+    require(isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value))
+    return float(value)
+
+
+def whole(value: Any, least: int = 1) -> int:
+    """A whole number of at least `least`."""
+    require(isinstance(value, int) and not isinstance(value, bool) and value >= least)
+    return int(value)
+
+
+def _batch(value: Any) -> int | None:
+    return None if value in ("full", None) else whole(value)
+
+
+def numbers(value: Any) -> tuple[float, ...]:
+    """A list of finite numbers."""
+    require(not isinstance(value, list) or bool(value))
+    return tuple(number(v) for v in value) if isinstance(value, list) else (number(value),)
+
+
+def _rates(value: Any) -> tuple[float, ...]:
+    rates = numbers(value)
+    require(min(rates) > 0.0 and len(set(rates)) == len(rates))
+    return rates
+
+
+def _times(value: Any) -> tuple[float, ...]:
+    times = numbers(value)
+    require(times[0] >= 0.0 and all(a < b for a, b in itertools.pairwise(times)))
+    return times
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    words = [value] if isinstance(value, str) else value
+    require(isinstance(words, list) and bool(words) and len(set(words)) == len(words))
+    return tuple(_text(w) for w in words)
+
+
+def _columns(value: Any) -> dict[str, str]:
+    require(isinstance(value, dict) and bool(value))
+    return {key: _text(entry) for key, entry in value.items()}
+
+
+def _data(value: Any) -> str | dict[str, list[float]]:
+    if isinstance(value, str):
+        return _text(value)
+    require(isinstance(value, dict) and bool(value) and all(isinstance(v, list) for v in value.values()))
+    return {key: list(numbers(column)) for key, column in value.items()}
+
+
+def _formulas(value: Any, depth: int = 0) -> Any:
+    """A formula or number, or lists of them nested at most two deep."""
+    if isinstance(value, list):
+        require(depth < 2 and bool(value))
+        return [_formulas(v, depth + 1) for v in value]
+    return _text(value) if isinstance(value, str) else number(value)
+
+
+def _convention(value: Any) -> str | float:
+    return value if isinstance(value, str) else number(value)
+
+
+def _anything(value: Any) -> Any:
+    return value  # the grid checks its own arguments
+
+
+_FORMULA = "a formula, that is a string"
+
+
+Text = Annotated[str, rule("a string", _text)]
+
+
+FormulaText = Annotated[str, rule(_FORMULA, _text, "Put it in quotes.")]
+
+
+Formulas = Annotated[Any, rule("a formula, a number or a list of these", _formulas, "Put formulas in quotes.")]
+
+
+Names = Annotated[tuple[str, ...], rule("a list of different names", _words, 'Such as ["w"].')]
+
+
+Vector = Annotated[tuple[float, ...], rule("a number or a list of numbers", numbers)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Landscape(Section):
+    """A loss per sample, and the samples."""
+
+    loss: FormulaText
+    parameters: Names
+    data: Annotated[Any, rule("columns such as { x = [0, 1] }, or the name of a CSV file", _data)]
+    columns: Annotated[dict[str, str] | None, rule('names of CSV columns such as { x = "petal_width" }', _columns)] = (
+        None
+    )
+    where: Annotated[str | None, rule("a condition on CSV columns, in quotes", _text, 'Such as "species >= 1".')] = None
+
+
+class Equation(Section):
+    """A drift and a diffusion (or a potential) by formulas."""
+
+    variables: Names
+    drift: Formulas | None = None
+    diffusion: Formulas = 0.0
+    potential: Annotated[str | None, rule(_FORMULA, _text, "Put it in quotes.")] = None
+    convention: Annotated[Any, rule("a word or a number", _convention)] = "ito"
+
+
+class Descent(Section):
+    """How SGD runs."""
+
+    learning_rate: Annotated[tuple[float, ...], rule("a positive number, or a list of different ones", _rates)]
+    batch_size: Annotated[int | None, rule('a whole number of at least 1, or "full"', _batch)] = 1
+    replacement: Annotated[bool, rule("true or false", lambda v: v if isinstance(v, bool) else require(False))] = True
+
+
+class Box(Section):
+    """The grid: so many equal cells an axis, or in one dimension the cell width as a formula."""
+
+    bounds: Annotated[Any, rule("a pair, or a list of pairs", _anything)]
+    cells: Annotated[Any, rule("whole numbers", _anything)] = None
+    width: Annotated[str | None, rule(_FORMULA, _text, "Put it in quotes.")] = None
+    boundary: Annotated[Any, rule("words", _anything)] = "reflecting"
+
+
+class Start(Section):
+    """The initial density: mean with deviation or covariance, a point, or low and high of a uniform one."""
+
+    mean: Vector | None = None
+    deviation: Vector | None = None
+    covariance: Annotated[Any, rule("a matrix of numbers", lambda v: [list(numbers(row)) for row in v])] = None
+    point: Vector | None = None
+    low: Vector | None = None
+    high: Vector | None = None
+
+
+class _Models(Section):
+    """The settings that some models of SGD ask for; see `fokkerplanck.sgd.SGD.equation`."""
+
+    temperature: Annotated[float | None, rule("a number", number)] = None
+    stability: Annotated[float | None, rule("a number", number)] = None
+    scale: Annotated[float | None, rule("a number", number)] = None
+    time_order: Annotated[float | None, rule("a number", number)] = None
+    strength: Annotated[float | None, rule("a number", number)] = None
+
+
+class Output(_Models):
+    """What is wanted."""
+
+    times: Annotated[tuple[float, ...], rule("increasing numbers, none below 0", _times, "Sort them and drop repeats.")]
+    models: Names = ("first-order",)
+
+
+class Simulation(Section):
+    """The Monte Carlo reference."""
+
+    paths: Annotated[int, rule("a whole number of at least 2", lambda v: whole(v, 2))] = 20_000
+    seed: Annotated[int, rule("a whole number, not below 0", lambda v: whole(v, 0))] = 0
+
+
+class Study(_Models):
+    """What `fokkerplanck study` sweeps beside the learning rates: batch sizes, models, and a target to escape to."""
+
+    models: Names = ("first-order", "second-order", "gaussian-chain")
+    batch_size: Annotated[
+        tuple[int, ...] | None,
+        rule("a list of whole numbers", lambda v: tuple(whole(b) for b in (v if isinstance(v, list) else [v]))),
+    ] = None
+    target: Annotated[str | None, rule("a condition, in quotes", _text, 'Such as "w > 1.3".')] = None
+
+
+class RunSpec(Section):
+    """A whole run file."""
+
+    title: Text = ""
+    landscape: Landscape | None = None
+    equation: Equation | None = None
+    sgd: Descent | None = None
+    grid: Box
+    start: Start
+    output: Output
+    simulation: Simulation | None = None
+    study: Study | None = None
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the coordinates."""
+        if self.landscape is not None:
+            return self.landscape.parameters
+        return self.equation.variables if self.equation is not None else ()
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "landscape": Landscape,
+    "equation": Equation,
+    "sgd": Descent,
+    "grid": Box,
+    "start": Start,
+    "output": Output,
+    "simulation": Simulation,
+    "study": Study,
+}
