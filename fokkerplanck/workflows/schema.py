@@ -121,6 +121,8 @@ Vector = Annotated[tuple[float, ...], rule("a number or a list of numbers", numb
 
 
 class Section(BaseModel):
+    """A table of a run file: no key beyond those it names."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 

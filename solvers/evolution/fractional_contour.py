@@ -20,7 +20,7 @@ from scipy.sparse.linalg import splu
 
 from ...errors import ConvergenceError
 from ..discretization.generator import Generator
-from ..discretization.rate_structure import chain_rates, advection_rate
+from ..discretization.rate_structure import advection_rate, chain_rates
 from ..kernels.tridiagonal import solve_shifted
 from ..linear.gmres import solve_jumps
 from ..linear.stationary import has_detailed_balance

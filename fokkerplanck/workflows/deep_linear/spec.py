@@ -32,15 +32,15 @@ class Generator(NamedTuple):
 
 
 def _positive(value: Any) -> float:
-    number = number(value)
-    require(number > 0.0)
-    return number
+    positive = number(value)
+    require(positive > 0.0)
+    return positive
 
 
 def _not_negative(value: Any) -> float:
-    number = number(value)
-    require(number >= 0.0)
-    return number
+    least = number(value)
+    require(least >= 0.0)
+    return least
 
 
 def _widths(value: Any) -> tuple[int, ...]:
@@ -66,9 +66,9 @@ def _start(value: Any) -> dict[str, Any]:
     require(isinstance(value, dict) and set(value) <= {"kind", "scale"} and value.get("kind") in KINDS)
     scale = value.get("scale")
     require(scale is not None or value["kind"] != "aligned")
-    numbers = () if scale is None else numbers(scale)
-    require(len(numbers) <= 1 or value["kind"] == "aligned")
-    return {"kind": value["kind"], "scale": list(numbers) if isinstance(scale, list) else scale}
+    scales = () if scale is None else numbers(scale)
+    require(len(scales) <= 1 or value["kind"] == "aligned")
+    return {"kind": value["kind"], "scale": list(scales) if isinstance(scale, list) else scale}
 
 
 def _generators(value: Any) -> tuple[Generator, ...]:
