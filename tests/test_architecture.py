@@ -1,11 +1,10 @@
 """Rooms and arrows: each folder is a room with one meaning, and imports lead from a room to rooms below it only."""
 
 import ast
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fokkerplanck"
 SOLVERS = ROOT / "solvers"
 

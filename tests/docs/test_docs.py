@@ -1,12 +1,11 @@
 """What the README and the docs show runs as it stands."""
 
 import re
-from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.S)
 
 

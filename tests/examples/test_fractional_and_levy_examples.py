@@ -1,14 +1,14 @@
 """The examples of waiting and of jumps run, at smaller sizes, and show what their comments promise."""
 
 import importlib.util
-from pathlib import Path
 
 import numpy as np
+from paths import EXAMPLES
 from PIL import Image
 
 
 def script(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent.parent / "examples" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,10 +1,10 @@
 """The examples run, at smaller sizes through the same code, and say what their comments promise."""
 
 import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import EXAMPLES
 from PIL import Image
 from scipy.special import erf
 
@@ -13,8 +13,6 @@ from fokkerplanck.workflows.deep_linear import read_deep_study, run_deep_study
 from fokkerplanck.workflows.run import build, compute, table, write
 from fokkerplanck.workflows.run_report import verdicts
 from fokkerplanck.workflows.runfile import read_run_file
-
-EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def script(name):

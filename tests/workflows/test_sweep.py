@@ -1,9 +1,9 @@
 """The study: a small sweep on the two-datapoint landscape, its table, its files, and going on where it stopped."""
 
 import json
-from pathlib import Path
 
 import pytest
+from paths import EXAMPLES
 from PIL import Image
 
 from fokkerplanck.errors import ConvergenceError
@@ -11,7 +11,6 @@ from fokkerplanck.workflows import sweep as study
 from fokkerplanck.workflows.runfile import read_run_file
 from fokkerplanck.workflows.sweep_report import verdicts
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
 EXAMPLE = (EXAMPLES / "pit_study.toml").read_text()
 
 
