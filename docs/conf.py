@@ -10,7 +10,7 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS / "_ext")]
 
-from pictures import WrittenPictures  # noqa: E402 - found by the line above
+from pictures import WrittenPictures, name_the_script  # noqa: E402 - found by the line above
 
 VERSION = re.search(r'^version = "(.+)"$', (DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"), flags=re.M)
 assert VERSION is not None
@@ -58,7 +58,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": ["auto_examples"],
     "filename_pattern": r"\.py$",
     "image_scrapers": (WrittenPictures(),),
-    "reset_modules": (),
+    "reset_modules": (name_the_script,),
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,

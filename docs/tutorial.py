@@ -2,8 +2,10 @@
 # # From a landscape of your own to a verdict
 #
 # This page is a script with cells, `docs/tutorial.py`: run it whole (`python docs/tutorial.py`, half a minute), or cell by cell
-# in an editor that knows `# %%`. The question: a loss has two minima of equal depth and equal width. SGD cannot tell them apart by the loss. Where does it
-# end up, how long does it stay, and which model of SGD may be trusted with the answer?
+# in an editor that knows `# %%`.
+#
+# The question: a loss has two minima of equal depth and equal width. SGD cannot tell them apart by the loss. Where does it end
+# up, how long does it stay, and which model of SGD may be trusted with the answer?
 
 # %% [markdown]
 # ## The landscape
@@ -34,8 +36,8 @@ def share_left(result):
 # ## The equation
 #
 # SGD with learning rate eta and batches of B is, to first order, dX = mu dt + sqrt(2 D) dW with time in steps,
-# mu = -eta grad L and D = eta^2 Sigma / (2 B), where Sigma is the covariance of the per-sample gradients. Both are functions that
-# can be looked at.
+# mu = -eta grad L and D = eta^2 Sigma / (2 B), where Sigma is the covariance of the per-sample gradients. Both are functions
+# that can be looked at.
 
 # %%
 sgd = fp.SGD(loss, learning_rate=0.2, batch_size=1)
@@ -86,9 +88,10 @@ densities
 # %% [markdown]
 # ## Where it ends up
 #
-# The side with less noise wins: in a stationary state as much leaves as arrives, and where the noise is small little leaves. How
-# much depends on the stochastic convention, that is on where in a step the noise is evaluated; SGD draws its mini-batch before
-# it moves, so it is Ito. The exact operator pushes the density through the three update maps of SGD and assumes no diffusion.
+# The side with less noise wins: in a stationary state as much leaves as arrives, and where the noise is small little leaves.
+# How much depends on the stochastic convention, that is on where in a step the noise is evaluated; SGD draws its
+# mini-batch before it moves, so it is Ito. The exact operator pushes the density through the three update maps of SGD and
+# assumes no diffusion.
 
 # %%
 exact = sgd.transfer_operator(grid)

@@ -1,4 +1,4 @@
-"""Closed forms and independent references, each with its source."""
+"""Closed forms and independent references, each with its source. Labels such as F4 are those of docs/reference_cases.md."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def linear_2d(t, x0, covariance0, a, d):
 
 
 def rotated_diffusion(small, degrees=30.0):
-    """R diag(1, small) R^T, cases.md C1 and C2."""
+    """R diag(1, small) R^T, reference cases C1 and C2."""
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     r = np.array([[c, -s], [s, c]])
     return r @ np.diag([1.0, small]) @ r.T
@@ -100,7 +100,7 @@ def two_media_pdf(x, t, x0, d_left, d_right, alpha):
     return np.where(x < 0.0, left, right)
 
 
-# The two-datapoint landscape, cases.md B
+# The two-datapoint landscape, reference case B
 
 
 def slope_common(w):

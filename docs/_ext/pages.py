@@ -51,12 +51,12 @@ def own_names(module: ModuleType, known: set[int]) -> list[str]:
     """Public functions and classes of a module which stand nowhere else."""
     names = getattr(module, "__all__", None)
     if names is None:
-        defined = {name: item for name, item in vars(module).items() if getattr(item, "__module__", "") == module.__name__}
+        defined = {
+            name: item for name, item in vars(module).items() if getattr(item, "__module__", "") == module.__name__
+        }
         names = [name for name, item in defined.items() if not name.startswith("_") and callable(item)]
     items = {name: getattr(module, name) for name in names}
-    return [
-        name for name, item in items.items() if callable(item) and inspect.getdoc(item) and id(item) not in known
-    ]
+    return [name for name, item in items.items() if callable(item) and inspect.getdoc(item) and id(item) not in known]
 
 
 def write_reference(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import shutil
 from pathlib import Path
 from typing import Any
@@ -29,3 +30,8 @@ class WrittenPictures:
             shutil.copy(picture, target)
             shown.append(target)
         return figure_rst(shown, settings["src_dir"]) if shown else ""
+
+
+def name_the_script(settings: dict[str, Any], script: str) -> None:
+    """Let a script find the data beside it: sphinx-gallery runs scripts without a `__file__`."""
+    builtins.__file__ = script  # type: ignore[attr-defined]

@@ -158,8 +158,8 @@ class ModeEquation:
     def energy(self, s: Any) -> np.ndarray:
         """-ln of the stationary density, up to a constant that makes it 0 at the target: p ~ exp(-energy).
 
-        p ~ s^(-3 (L - 1) / L) C^-1 exp[(2 / (L T)) integral of (s* - s) s^-(2 - 2/L) / C ds] (cases.md F4), the integral by
-        Gauss quadrature.
+        p ~ s^(-3 (L - 1) / L) C^-1 exp[(2 / (L T)) integral of (s* - s) s^-(2 - 2/L) / C ds] (reference case F4), the
+        integral by Gauss quadrature.
 
         Parameters
         ----------

@@ -47,7 +47,7 @@ class Landscape:
 
 
 def two_datapoints(pit: float = 100.0) -> Landscape:
-    """-exp(-(w-2)^2), and for one of the two samples a narrow pit -exp(-pit (w-1)^2) more (cases.md B).
+    """-exp(-(w-2)^2), and for one of the two samples a narrow pit -exp(-pit (w-1)^2) more (reference case B).
 
     The noise is exactly zero at w = 1, where the drift is not, and practically zero at the wide minimum w = 2.
     """
@@ -156,7 +156,7 @@ def chain_equation(
     """The product s = w_L ... w_1 of a balanced scalar chain (all factors alike), per step, in the Ito convention.
 
     With T = eta / B and C = (k - 1) (s* - s)^2 + sigma^2, k = <x^4> the kurtosis of inputs x of unit variance, 3 if they
-    are normal, per time eta (cases.md F4):
+    are normal, per time eta (reference case F4):
 
         ds = [L s^(2 - 2/L) (s* - s) + (L (L - 1) / 2) T C s^(3 - 4/L)] dt + L s^(2 - 2/L) sqrt(T C) dW
 

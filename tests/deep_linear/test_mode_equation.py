@@ -16,7 +16,7 @@ THREE_POINTS = (np.array([-3.0, 0.0, 3.0]), np.array([1 / 18, 16 / 18, 1 / 18]),
 
 
 def coefficients(mode, s):
-    """Drift and D of cases.md F4 written out, per step."""
+    """Drift and D of reference case F4 written out, per step."""
     n, t = mode.depth, mode.temperature
     c = (mode.kurtosis - 1) * (mode.target - s) ** 2 + mode.label_noise**2
     drift = n * s ** (2 - 2 / n) * (mode.target - s) + n * (n - 1) / 2 * t * c * s ** (3 - 4 / n)
@@ -95,7 +95,7 @@ def test_largest_diffusion(depth, noise):
 
 
 def test_stationary_mode_of_depth_two():
-    """cases.md F4: s* = sigma = 1, T = .02: mean .98958537, variance .020623008."""
+    """Reference case F4: s* = sigma = 1, T = .02: mean .98958537, variance .020623008."""
     stationary = ModeEquation(2, 1.0, 0.02, label_noise=1.0).stationary()
     assert stationary.mean()[0] == pytest.approx(0.98958537, rel=1e-5)
     assert stationary.covariance()[0, 0] == pytest.approx(0.020623008, rel=1e-4)
@@ -103,7 +103,7 @@ def test_stationary_mode_of_depth_two():
 
 @pytest.mark.parametrize(("depth", "kurtosis"), [(3, 3), (4, 3), (3, 9)])
 def test_stationary_mode_against_quadrature(depth, kurtosis):
-    """p of cases.md F4 by tanh-sinh quadrature, s* = 1, sigma = .8, T = .03."""
+    """p of reference case F4 by tanh-sinh quadrature, s* = 1, sigma = .8, T = .03."""
     t, n = mpmath.mpf("0.03"), depth
 
     def spread(s):
@@ -130,7 +130,7 @@ def test_stationary_mode_against_quadrature(depth, kurtosis):
 
 
 def test_transient_of_depth_two():
-    """cases.md F4: from .05, sigma = .5, eta = .01, t = 1.5: SGD .50924(47), equation .50978(47), without the Ito
+    """Reference case F4: from .05, sigma = .5, eta = .01, t = 1.5: SGD .50924(47), equation .50978(47), without the Ito
     term .50316(47).
 
     Those of the equation are of Euler steps of some eta / 4, whose bias is -.001. 100,000 runs of SGD; five standard errors,

@@ -45,3 +45,30 @@ def test_gallery_shows_every_example():
     assert [name for name in examples if f"`{name}`" not in text] == []
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
     assert [name for name in pictures if not (ROOT / "docs" / name).exists()] == []
+
+
+MADE = {"_build", "_gallery", "auto_examples", "reference"}  # of docs/, when the site is built
+WRITTEN = {"table.md", "study.md"}  # by commands, in the folder of their results
+
+
+def texts():
+    """Sources and pages of the checkout."""
+    folders = ("docs", "examples", "fokkerplanck", "solvers", "tests", "validation")
+    found = [*ROOT.glob("*.md"), *(path for folder in folders for path in sorted((ROOT / folder).rglob("*")))]
+    return [p for p in found if p.suffix in (".py", ".md", ".toml") and not MADE & set(p.relative_to(ROOT).parts)]
+
+
+def test_pages_that_are_named_are_there():
+    pages = {path.name for path in texts() if path.suffix == ".md"} | WRITTEN
+    assert len(pages) > 15
+    for path in texts():
+        named = set(re.findall(r"\b\w+\.md\b", path.read_text(encoding="utf-8")))
+        assert named <= pages, (path, named - pages)
+
+
+def test_pages_link_to_files_that_are_there():
+    for page in texts():
+        if page.suffix == ".md" and page.parent.is_relative_to(ROOT / "docs"):
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+                made = "reference/" in target  # from the docstrings
+                assert made or (page.parent / target).exists(), (page.name, target)

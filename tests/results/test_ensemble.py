@@ -24,7 +24,7 @@ def test_moments_equal_numpy():
 
 
 def test_variance_at_a_large_mean():
-    """E[x^2] - E[x]^2 gives 2.0 for 1.016 at mean 1e8 (style.md)."""
+    """E[x^2] - E[x]^2 gives 2.0 for 1.016 at mean 1e8."""
     x = RNG.normal(size=(1, 1000, 1))
     np.testing.assert_allclose(ensemble(x + 1e8).covariance(), ensemble(x).covariance(), rtol=1e-6)
 

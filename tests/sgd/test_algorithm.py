@@ -124,14 +124,14 @@ def test_samples_are_drawn_uniformly_and_independently(n_samples):
 
 
 def test_quadratic_has_the_exact_stationary_variance():
-    """cases.md F1, eta = 0.5: variance 1/3; the first-order model says 0.25, the second-order one 0.2."""
+    """Reference case F1, eta = 0.5: variance 1/3; the first-order model says 0.25, the second-order one 0.2."""
     data = {"h": [1.0, 1.0], "c": [-1.0, 1.0]}
     mc = quadratic(data, learning_rate=0.5).simulate([0.0], steps=[60], n_paths=30_000, seed=3)
     assert_close(mc.positions[0, :, 0] ** 2, 1 / 3)
 
 
 def test_multiplicative_noise_has_the_exact_stationary_variance():
-    """cases.md F6 with 1000 samples in place of the normal law: moments by averaging over these samples."""
+    """Reference case F6 with 1000 samples in place of the normal law: moments by averaging over these samples."""
     rng = np.random.default_rng(4)
     x, e = rng.normal(size=(2, 1000))
     eta, slope, push = 0.1, 1 - 0.1 * x**2, 0.1 * x * e
@@ -143,7 +143,7 @@ def test_multiplicative_noise_has_the_exact_stationary_variance():
 
 
 def test_two_datapoint_landscape_fractions():
-    """cases.md B2, T = 0.02, t = 1000: 0.0008 within 0.2 of 1, 0.9989 within 0.1 of 2 (both from 20,000 runs)."""
+    """Reference case B2, T = 0.02, t = 1000: 0.0008 within 0.2 of 1, 0.9989 within 0.1 of 2 (both from 20,000 runs)."""
     mc = pit(learning_rate=0.02).simulate(Gaussian(), steps=[0, 1000], seed=6)
     assert mc.mean()[0, 0] == pytest.approx(0.5, abs=5 * 0.175 / np.sqrt(20_000))
     near_one, near_two = mc.fraction(lambda w: abs(w - 1) < 0.2), mc.fraction(lambda w: abs(w - 2) < 0.1)
@@ -153,7 +153,7 @@ def test_two_datapoint_landscape_fractions():
 
 @pytest.mark.parametrize("target", ["w > 1.3", lambda w: w > 1.3])
 def test_escape_from_the_pit(target):
-    """cases.md B3: 149.6 +- 1.1 steps by simulation, 148.8 by the transfer operator."""
+    """Reference case B3: 149.6 +- 1.1 steps by simulation, 148.8 by the transfer operator."""
     mc = pit().simulate(1.00745330, target=target, max_steps=4000, n_paths=10_000, seed=7)
     assert np.isfinite(mc.exit_times).all()
     assert_close(mc.exit_times, 149.0)
@@ -268,7 +268,7 @@ def epoch_ends(start, eta, batch, momentum=0.0):
 @pytest.mark.parametrize("python", [False, True])
 @pytest.mark.parametrize(("batch", "momentum"), [(1, 0.0), (2, 0.0), (1, 0.6)])
 def test_epochs_visit_each_sample_once(python, batch, momentum):
-    """cases.md F7, and all orders by hand: every end is one of theirs, each as often as it should be."""
+    """Reference case F7, and all orders by hand: every end is one of theirs, each as often as it should be."""
     ends = epoch_ends(0.7, 0.01, batch, momentum)
     if (batch, momentum) == (1, 0.0):
         assert ends.mean() == pytest.approx(0.65869995, abs=5e-9)
@@ -285,7 +285,7 @@ def test_epochs_visit_each_sample_once(python, batch, momentum):
 
 @pytest.mark.parametrize("python", [False, True])
 def test_heavy_ball_has_the_exact_stationary_variance(python):
-    """design.md section 2: eta = 0.1, m = 0.9, h = 1, unit noise: the variance of the chain is 0.5135.
+    """Reference case F8: eta = 0.1, m = 0.9, h = 1, unit noise: the variance of the chain is 0.5135.
 
     By the Lyapunov equation of (w, v): w' = w + v', v' = m v - eta (w - c).
     """

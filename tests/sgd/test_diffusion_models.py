@@ -1,4 +1,4 @@
-"""Models of SGD against closed forms (cases.md F) and against the exact operator."""
+"""Models of SGD against closed forms (reference case F) and against the exact operator."""
 
 import re
 
@@ -28,7 +28,7 @@ def normal_moments():
 
 @pytest.mark.parametrize(("eta", "first", "second"), [(0.1, 0.05, 0.0476190476), (0.5, 0.25, 0.2)])
 def test_stationary_variance_of_a_quadratic(eta, first, second):
-    """cases.md F1: the second-order model is worse than the first in the variance (exact .0526315789, 1/3)."""
+    """Reference case F1: the second-order model is worse than the first in the variance (exact .0526315789, 1/3)."""
     grid = fp.Grid((-8 * np.sqrt(first), 8 * np.sqrt(first)), 400)
     for model, variance in (("first-order", first), ("second-order", second)):
         st = fp.stationary(quadratic(eta).equation(model), grid)
@@ -36,7 +36,7 @@ def test_stationary_variance_of_a_quadratic(eta, first, second):
 
 
 def test_mean_of_a_quadratic():
-    """cases.md F1: after 10 steps, eta = .1: .3678794412 and .3499377491, where descent has .3486784401."""
+    """Reference case F1: after 10 steps, eta = .1: .3678794412 and .3499377491, where descent has .3486784401."""
     grid = fp.Grid((-3, 4), 1400)
     for model, mean in (("first-order", 0.3678794412), ("second-order", 0.3499377491)):
         solution = fp.solve(quadratic(0.1).equation(model), grid, fp.gaussian(1.0, 0.05), [10.0])
@@ -44,7 +44,7 @@ def test_mean_of_a_quadratic():
 
 
 def test_flows_on_a_quartic():
-    """cases.md F2: descent .5604436639, flow .5773502692, modified flow .5626765852."""
+    """Reference case F2: descent .5604436639, flow .5773502692, modified flow .5626765852."""
     sgd = fp.SGD(fp.SampleLoss("w**4/4 + 0*c", ["w"], {"c": [0.0]}), 0.1)
     t = sgd.transfer_operator(fp.Grid((0.3, 1.2), 9000)).evolve(fp.point(1.0), [10])
     assert t.mean()[0, 0] == pytest.approx(0.5604436639, abs=1e-6)
@@ -71,7 +71,7 @@ def test_second_order_drift_in_two_dimensions():
 
 
 def test_least_squares_with_multiplicative_noise():
-    """cases.md F3: variance T/(1 - 2T) and tails g^-(1 + 1/(4T)) at T = .05; discrete SGD .0588235."""
+    """Reference case F3: variance T/(1 - 2T) and tails g^-(1 + 1/(4T)) at T = .05; discrete SGD .0588235."""
     x, e = normal_moments()
     sgd = fp.SGD(fp.SampleLoss("(v*x - y)**2", ["v"], {"x": x, "y": x + e}), 0.05)
     grid = fp.Grid((-3, 5), 1600)
@@ -85,7 +85,7 @@ def test_least_squares_with_multiplicative_noise():
 
 
 def test_kesten_noise():
-    """cases.md F6: eta = .1: exact variance .058823529, Ito .055555556."""
+    """Reference case F6: eta = .1: exact variance .058823529, Ito .055555556."""
     x, e = normal_moments()
     sgd = fp.SGD(fp.SampleLoss("(w*x - e)**2/2", ["w"], {"x": x, "e": e}), 0.1)
     grid = fp.Grid((-4, 4), 1600)
@@ -121,7 +121,7 @@ def test_langevin_finds_the_noise_at_the_smallest_loss():
 
 
 def test_langevin_knows_the_box_of_a_named_landscape():
-    """In (0.5, 1.3) the pit at w = 1.00745330 (cases.md B) is lowest; T = eta Sigma / 2, Sigma = (l_1' - l_2')^2 / 4."""
+    """In (0.5, 1.3) the pit at w = 1.00745330 (reference case B) is lowest; T = eta Sigma / 2, Sigma = (l_1' - l_2')^2 / 4."""
     land = fp.landscapes.two_datapoints()
     assert land.loss.box == ((-0.5, 3.0),)
     assert fp.SGD(land.loss, 0.02).temperature().point == pytest.approx((2.0,), abs=1e-6)
@@ -152,7 +152,7 @@ def test_langevin_says_when_it_cannot_know():
 
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_momentum_on_a_quadratic():
-    """design.md section 2: m = .9, eta = .1: variance .5 (SGD .5135), first order in the cell: 2 V(h/2) - V(h)."""
+    """Reference case F8: m = .9, eta = .1: variance .5 (SGD .5135), first order in the cell: 2 V(h/2) - V(h)."""
     sgd = quadratic(0.1, momentum=0.9)
     variances = []
     for n in (100, 200):
@@ -165,7 +165,7 @@ def test_momentum_on_a_quadratic():
 
 
 def test_swarm_leaves_the_mean_alone():
-    """design.md section 2: away from walls the coupling moves no mean of a linear drift; it narrows the crowd."""
+    """Reference case F9: away from walls the coupling moves no mean of a linear drift; it narrows the crowd."""
     grid = fp.Grid((-3, 3), 300)
     solutions = [
         fp.solve(quadratic(0.1).equation("swarm", strength=k), grid, fp.gaussian(1.0, 0.2), [10.0]) for k in (0.0, 0.2)
@@ -184,7 +184,7 @@ def test_levy_at_stability_two_is_the_first_order_model():
 
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_subdiffusive_mean_relaxes_by_mittag_leffler():
-    """cases.md D1 with eta = 1e-3 h: the mean decays by E_.7(-eta t^.7)."""
+    """Reference case D1 with eta = 1e-3 h: the mean decays by E_.7(-eta t^.7)."""
     sgd = quadratic(0.001)
     eq = sgd.equation("subdiffusive", time_order=0.7)
     t = (1 / 0.001) ** (1 / 0.7)

@@ -9,7 +9,7 @@ from fokkerplanck.sgd.critical_points import critical_points
 
 
 def test_two_datapoints_has_its_known_points():
-    """cases.md B: pit, barrier, curvature 97.6166."""
+    """Reference case B: pit, barrier, curvature 97.6166."""
     land = ls.two_datapoints()
     assert np.abs(land.loss.gradient(np.array([land.minima[0][0], land.barriers[0][0], 2.0]))).max() < 1e-6
     points = critical_points(land.loss, [(0.8, 2.5)])
@@ -94,7 +94,7 @@ def test_degenerate_minimum():
 
 
 def test_balanced_chain_is_stationary_as_computed():
-    """cases.md F4: L = 2, s* = sigma = 1, T = .02: mean .98958537, variance .020623008."""
+    """Reference case F4: L = 2, s* = sigma = 1, T = .02: mean .98958537, variance .020623008."""
     eq = ls.chain_equation(2, 1.0, 1.0, 0.02)
     st = fp.stationary(eq, fp.Grid((0.02, 4.0), 4000))
     assert st.mean()[0] == pytest.approx(0.98958537, rel=1e-5)
@@ -102,7 +102,7 @@ def test_balanced_chain_is_stationary_as_computed():
 
 
 def test_balanced_chain_equals_descent():
-    """cases.md F4: from s0 = .05, L = 2, sigma = .5, eta = .01, t = 1.5: SGD .50924(47), equation .50978(47).
+    """Reference case F4: from s0 = .05, L = 2, sigma = .5, eta = .01, t = 1.5: SGD .50924(47), equation .50978(47).
 
     Simulation with 40,000 paths on the twelve samples with the same moments; 5 standard errors (false alarm 6e-7).
     """
@@ -130,7 +130,7 @@ def test_regressions():
 
 
 def test_central_flow_at_the_edge():
-    """cases.md F5: y = 20, z = 20 + 100 exp(-.001 t), sigma^2 = 2 (1 + exp(-.001 t))."""
+    """Reference case F5: y = 20, z = 20 + 100 exp(-.001 t), sigma^2 = 2 (1 + exp(-.001 t))."""
     loss = fp.SampleLoss("y*x**2/2 + (y-21)**2/2 + 0.005*(y-z)**2 + 0*c", ["x", "y", "z"], {"c": [0.0]})
     steps = [500.0, 2000.0, 4000.0]
     flow = fp.SGD(loss, 0.1, batch_size=None).central_flow([1e-3, 20.0, 120.0], steps)

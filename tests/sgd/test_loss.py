@@ -68,7 +68,7 @@ def test_hessian_and_curvature_against_finite_differences(mixed):
 
 
 def test_two_datapoint_landscape(pit):
-    """cases.md B: the covariance is exactly 0 at w = 1, 1.4e-83 at w = 2, and stays accurate beyond."""
+    """Reference case B: the covariance is exactly 0 at w = 1, 1.4e-83 at w = 2, and stays accurate beyond."""
     w = np.array([0.5, 0.93, 1 + 1e-9, 1.2, 2.0, 2.5, 2.8])
     b = 200 * (w - 1) * np.exp(-100 * (w - 1) ** 2)
     a = 2 * (w - 2) * np.exp(-((w - 2) ** 2))
@@ -206,7 +206,7 @@ def test_cache_falls_back_to_a_temporary_folder_and_repairs_damage(tmp_path, mon
 
 
 def test_a_sampler_stands_for_an_endless_stream():
-    """Kesten noise (cases.md F6): A = x^2, c = x e with x, e normal; E A = 1, and Sigma = 1 at w = 0 (E x^2 e^2).
+    """Kesten noise (reference case F6): A = x^2, c = x e with x, e normal; E A = 1, and Sigma = 1 at w = 0 (E x^2 e^2).
 
     20,000 draws with a fixed seed: standard errors 0.010 and 0.02, tolerances five times that.
     """

@@ -14,7 +14,7 @@ def heavy_ball(momentum):
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.95])
 @pytest.mark.parametrize(("rate", "curvature", "noise"), [(0.1, 1.0, 1.0), (0.3, 2.5, 0.7)])
 def test_the_heavy_ball_by_hand(momentum, rate, curvature, noise):
-    """C = A C A^T + b b^T; without momentum cases.md F1; m = 0.9, eta = 0.1: 0.5135 (design.md section 2)."""
+    """C = A C A^T + b b^T; without momentum reference case F1; m = 0.9, eta = 0.1: 0.5135 (F8)."""
     step = np.array([[1.0 - rate * curvature, momentum], [-rate * curvature, momentum]])
     kick = -rate * noise * np.ones(2)
     c = heavy_ball_covariance(rate, momentum, curvature, noise)
@@ -23,7 +23,7 @@ def test_the_heavy_ball_by_hand(momentum, rate, curvature, noise):
         assert c[0, 0] == pytest.approx(rate * noise**2 / (curvature * (2 - rate * curvature)), rel=1e-14)
 
 
-def test_the_value_of_the_design():
+def test_reference_case_f8():
     assert heavy_ball_covariance(0.1, 0.9)[0, 0] == pytest.approx(0.5135, abs=5e-5)
 
 

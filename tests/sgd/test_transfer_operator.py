@@ -73,7 +73,7 @@ def test_stretched_images_leave_no_gaps():
 
 
 def test_escape_from_the_pit():
-    """cases.md B3: 148.8 steps (simulation 149.6 +- 1.1); normal noise in discrete time 76.4 (+- 0.5)."""
+    """Reference case B3: 148.8 steps (simulation 149.6 +- 1.1); normal noise in discrete time 76.4 (+- 0.5)."""
     grid = fp.Grid((0.5, 2.5), 2000)
     exact = pit().transfer_operator(grid)
     assert (exact.kind, exact.n_maps, exact.steps) == ("enumerated", 2, 1)
@@ -110,7 +110,7 @@ def test_escape_time_equals_simulation():
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 @pytest.mark.parametrize("eta", [0.02, 0.05])
 def test_density_equals_simulation(eta):
-    """cases.md B2: moments and fractions along the way, within sampling error."""
+    """Reference case B2: moments and fractions along the way, within sampling error."""
     steps = [10, 50, 100, 300]
     mc = pit(eta).simulate(P0, steps, n_paths=50_000, seed=12)
     solution = pit(eta).transfer_operator(fp.Grid((-0.5, 3), 3500)).evolve(P0, steps)
@@ -127,7 +127,7 @@ def test_density_equals_simulation(eta):
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 @pytest.mark.parametrize(("eta", "near_one", "near_two"), [(0.02, 0.0008, 0.9989), (0.05, 0.0, 1.0)])
 def test_fractions_after_a_thousand_steps(eta, near_one, near_two):
-    """cases.md B2 from 20,000 runs: within 5 standard errors of those, and the grid's 2e-4."""
+    """Reference case B2 from 20,000 runs: within 5 standard errors of those, and the grid's 2e-4."""
     solution = pit(eta).transfer_operator(fp.Grid((-0.5, 3), 3500)).evolve(P0, [1000])
     w = solution.grid.centers[0]
     for center, reach, seen in ((1.0, 0.2, near_one), (2.0, 0.1, near_two)):
@@ -136,7 +136,7 @@ def test_fractions_after_a_thousand_steps(eta, near_one, near_two):
 
 
 def test_everything_ends_at_two():
-    """cases.md B2: the mass ends at w = 2; on the grid, in the two cells around it."""
+    """Reference case B2: the mass ends at w = 2; on the grid, in the two cells around it."""
     t = pit().transfer_operator(fp.Grid((0.5, 2.5), 1000))
     end = t.stationary()
     assert end.stats["parts"] == 1
@@ -147,7 +147,7 @@ def test_everything_ends_at_two():
 
 
 def test_stationary_variance_of_a_quadratic():
-    """cases.md F1: eta sigma^2/(h (2 - eta h)), 1/3 at eta = 0.5; what the grid adds is its smearing over 1 - f^2."""
+    """Reference case F1: eta sigma^2/(h (2 - eta h)), 1/3 at eta = 0.5; what the grid adds is its smearing over 1 - f^2."""
     for eta, exact in ((0.1, 0.0526315789), (0.5, 1 / 3)):
         t = quadratic(eta).transfer_operator(fp.Grid((-2, 2), 400))
         end = t.stationary()
@@ -262,7 +262,7 @@ def test_repeated_samples_are_merged():
 
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_shuffled_epoch():
-    """cases.md F7: mean .65869995 after one epoch; variance over the six orders."""
+    """Reference case F7: mean .65869995 after one epoch; variance over the six orders."""
     sgd = quadratic(0.01, **DATA, shuffle=True)
     t = sgd.transfer_operator(fp.Grid((0.4, 1.0), 601))
     assert (t.steps, t.n_maps, t.kind) == (3, 6, "enumerated")

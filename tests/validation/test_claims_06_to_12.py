@@ -89,7 +89,7 @@ def test_references_of_jumps():
 
 
 def test_references_of_the_chain():
-    """cases.md F4, of which 4e-9 in the variance lies beyond the box; and the density integrates to one."""
+    """Reference case F4, of which 4e-9 in the variance lies beyond the box; and the density integrates to one."""
     chain = module("08_deep_linear_chain")
     density, mean, variance = chain.stationary_law(2)
     assert (mean, variance) == pytest.approx((0.98958537, 0.020623008 - 3.2e-9), rel=5e-8)

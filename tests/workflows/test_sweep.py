@@ -26,7 +26,7 @@ def run_file(folder, **changes):
 
 
 def test_study_of_the_pit(tmp_path, monkeypatch):
-    """cases.md B3: first-order 566 steps for 149; at 0.005 the rare escape is wrong by orders of magnitude."""
+    """Reference case B3: first-order 566 steps for 149; at 0.005 the rare escape is wrong by orders of magnitude."""
     run = run_file(tmp_path)
     result = study.run_study(run, tmp_path / "out")
     rows = [dict(zip(result.table.columns, row, strict=True)) for row in result.table.rows]

@@ -1,4 +1,4 @@
-"""Levy jumps: the lattice rule against the symbol |k|^a, walls against images, exits and stable laws (cases.md E)."""
+"""Levy jumps: the lattice rule against the symbol |k|^a, walls against images, exits and stable laws (reference case E)."""
 
 import warnings
 
