@@ -1,0 +1,96 @@
+"""The error of an answer from the answers on two coarser grids.
+
+With q_h, q_2h and q_4h, the changes D2 = |q_h - q_2h| and D1 = |q_2h - q_4h| show an order p = log2(D1 / D2), and the error
+of q_h is D2 / (2^p - 1) (Richardson 1911; Roache 1998). Where D does not shrink, the answer is not converging.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+SLOWEST = 0.4  # order below which nothing converges
+LEAST_ORDER = 0.7  # an order that is seen below is not trusted to be that small
+
+
+class Estimate(NamedTuple):
+    """Errors, observed orders and whether the answer converges, arrays of one shape."""
+
+    error: np.ndarray
+    order: np.ndarray
+    converging: np.ndarray
+
+
+def estimate(fine: np.ndarray, coarse: np.ndarray, cap: float = 2.0, floor: np.ndarray | float = 0.0) -> Estimate:
+    """The error of the finest of three answers.
+
+    Parameters
+    ----------
+    fine, coarse : ndarray
+        q_h - q_2h and q_2h - q_4h; signed for numbers, norms (not negative) for fields.
+    cap : float
+        The order of the scheme: none larger is believed.
+    floor : ndarray or float
+        Changes up to this are rounding, or the error in time.
+
+    Returns
+    -------
+    Estimate
+        error: max(D2, D1 / 2^p) / (2^p - 1) with p between 0.7 and `cap`; where D2 is no smaller than D1 / 2^0.4 or has another
+        sign, the answer does not converge, and the error is at least max(D1, D2). Never below the floor.
+    """
+    d2, d1 = np.abs(fine), np.abs(coarse)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        order = np.log2(d1) - np.log2(d2)
+    idle = (d2 <= floor) & (d1 <= floor)
+    order = np.where(idle, cap, np.nan_to_num(order, nan=0.0, posinf=np.inf, neginf=-np.inf))
+    small = (d2 <= floor) & (d1 > floor)
+    turning = (fine * np.conj(coarse)).real < 0.0
+    converging = idle | small | ((order >= SLOWEST) & ~turning)
+    p = np.clip(order, LEAST_ORDER, cap)
+    error = np.maximum(d2, d1 / 2.0**p) / (2.0**p - 1.0)
+    error = np.where(converging, error, np.maximum(d1, d2))
+    unknown = ~(np.isfinite(d1) & np.isfinite(d2))
+    error = np.where(unknown, np.where(np.isnan(d2), np.nan, np.inf), np.maximum(error, floor))
+    return Estimate(error, np.where(unknown, 0.0, order), converging & ~unknown)
+
+
+class Errors(Mapping[str, np.ndarray]):
+    """Measured errors by the name of what a result offers, each of the shape of that; densities by their 1-norm.
+
+    Attributes
+    ----------
+    order : float
+        Observed order in the cell size of what was asked for first; nan where nothing was measured.
+    converging : bool
+        Whether all that matters shrinks as the cells do. If not, the errors may be larger than what is said.
+    note : str
+        How the errors were got.
+    """
+
+    def __init__(self, values: Mapping[str, np.ndarray], order: float, converging: bool, note: str):
+        self._values = dict(values)
+        self.order, self.converging, self.note = order, converging, note
+
+    @classmethod
+    def unknown(cls, why: str) -> Errors:
+        """Of an answer whose error was not measured."""
+        return cls({}, float("nan"), False, why)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        try:
+            return self._values[name]
+        except KeyError:
+            known = ", ".join(map(repr, self._values))
+            raise KeyError(f"no error of {name!r}: {'there is ' + known if known else self.note}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Errors({', '.join(self._values)}: {self.note})"

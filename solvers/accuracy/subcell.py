@@ -1,0 +1,116 @@
+"""What is smaller than a cell: no grid sees it, so that no comparison of grids does.
+
+Between the centers of neighbouring cells the potential Phi = -integral of mu / D, in kT, is sampled and compared with its
+chord; and D with its values at both ends.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...model.coefficients import Points
+from ...model.equation import FokkerPlanck
+from ...model.grid import Grid
+
+POINTS = {1: 8, 2: 4, 3: 4}  # on a link, by dimension
+MOST = 50_000  # points looked at: beyond, lines of cells are left out evenly
+BUMP, RATIO = 1.0, 2.0  # kT, and the factor by which D may leave the range between the ends
+
+
+class Hidden(NamedTuple):
+    """The strongest feature inside a link: its place, how much Phi strays from its chord (kT), by what factor D does."""
+
+    place: tuple[float, ...]
+    bump: float
+    ratio: float
+
+    @property
+    def matters(self) -> bool:
+        """Whether answers on such cells are not to be believed."""
+        return self.bump > BUMP or self.ratio > RATIO
+
+
+def hidden_feature(eq: FokkerPlanck, grid: Grid, relevant: np.ndarray, t: float = 0.0) -> Hidden | None:
+    """The strongest feature inside the links of a grid at whose ends a cell is `relevant` (bool, *grid.shape).
+
+    None where nothing could be looked at: fields given on the cells have no inside, and where D vanishes there is no potential.
+    """
+    found = [_along(eq, grid, axis, relevant, t) for axis in range(grid.dim) if grid.shape[axis] > 1]
+    features = [feature for feature in found if feature is not None]
+    return max(features, key=lambda f: max(f.bump / BUMP, f.ratio / RATIO), default=None)
+
+
+def _along(eq: FokkerPlanck, grid: Grid, axis: int, relevant: np.ndarray, t: float) -> Hidden | None:
+    """The strongest feature inside the links along one axis."""
+    count = POINTS[grid.dim]
+    lines = _Lines(grid, axis, count)
+    near = lines.low(relevant) | lines.high(relevant)
+    middle, between = (np.arange(count) + 0.5) / count, np.arange(count + 1) / count
+    points = lines.points(middle)
+    drift, diffusion = eq.drift_at(points, t), eq.diffusion_at(points, t)
+    if diffusion.ndim == grid.dim + 3:  # a full tensor: the force along the axis is that of D^-1 mu
+        return None
+    noisy = (diffusion[axis] > 0.0).all(axis=0) & near
+    if not noisy.any():
+        return None
+    length = lines.lengths()
+    steps = -drift[axis] * length / count
+    if eq.potential is not None:
+        steps = steps + np.diff(eq.potential_at(lines.points(between), t), axis=0)
+    ends = eq.diffusion_at(lines.points(np.array([0.0, 1.0])), t)[axis]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        phi = np.cumsum(steps / diffusion[axis], axis=0)
+        chord = phi[-1:] * between[1:].reshape(-1, *[1] * grid.dim)
+        bump = np.where(noisy, np.abs(phi - chord).max(axis=0), 0.0)
+        beyond = np.maximum(diffusion[axis] / ends.max(axis=0), ends.min(axis=0) / diffusion[axis]).max(axis=0)
+        ratio = np.where(noisy & (ends > 0.0).all(axis=0), beyond, 1.0)
+    worst = np.unravel_index(int(np.argmax(np.maximum(bump / BUMP, ratio / RATIO))), bump.shape)
+    place = tuple(float(x[0][worst]) for x in lines.points(np.array([0.5])).coords)
+    return Hidden(place, float(bump[worst]), float(ratio[worst]))
+
+
+class _Lines:
+    """The links between neighbouring centers along an axis; of too many lines of cells only every so manieth."""
+
+    def __init__(self, grid: Grid, axis: int, count: int):
+        self.grid, self.axis = grid, axis
+        others = max(grid.dim - 1, 1)
+        step = 1 if grid.dim == 1 else max(1, int(np.ceil((count * grid.size / MOST) ** (1.0 / others))))
+        self.chosen = tuple(slice(None) if a == axis else slice(step // 2, None, step) for a in range(grid.dim))
+
+    def low(self, values: np.ndarray) -> np.ndarray:
+        """A field on the cells at the lower ends of the links."""
+        return self._end(values, slice(None, -1))
+
+    def high(self, values: np.ndarray) -> np.ndarray:
+        """A field on the cells at the upper ends of the links."""
+        return self._end(values, slice(1, None))
+
+    def _end(self, values: np.ndarray, part: slice) -> np.ndarray:
+        return values[tuple(part if a == self.axis else s for a, s in enumerate(self.chosen))]
+
+    def lengths(self) -> np.ndarray:
+        """Lengths of the links, to broadcast against them."""
+        shape = [-1 if a == self.axis else 1 for a in range(self.grid.dim)]
+        return np.diff(self.grid.centers[self.axis]).reshape(shape)
+
+    def points(self, nodes: np.ndarray) -> Points:
+        """Places at the fractions `nodes` (q,) of each link: fields have the shape (q, *links)."""
+        centers, part = self.grid.centers[self.axis], nodes.reshape(-1, *[1] * self.grid.dim)
+        coords = []
+        for a, x in enumerate(np.meshgrid(*self.grid.centers, indexing="ij", sparse=True)):
+            if a == self.axis:
+                start = centers[:-1].reshape(self.lengths().shape)
+                coords.append(start + self.lengths() * part)
+            else:
+                coords.append(x[tuple(s if b == a else slice(None) for b, s in enumerate(self.chosen))][None])
+        shape = np.broadcast_shapes(*(c.shape for c in coords))
+
+        def from_cells(values: np.ndarray) -> np.ndarray:
+            if values.shape != self.grid.shape:
+                raise ValueError
+            return (1.0 - part) * self.low(values) + part * self.high(values)
+
+        return Points(tuple(np.broadcast_to(c, shape) for c in coords), from_cells)
