@@ -1,4 +1,4 @@
-"""A deep linear network learns one mode after the other: the density of each, and where its noise is loudest.
+"""A deep linear network learns one mode after the other: the density of each, and where its noise is largest.
 
 A teacher of rank three, depth 3, small balanced start: each mode waits at its saddle and then rises, the strong first. Bands
 hold 90 % of the probability by the equation of one mode; beside them runs of a chain of three numbers a mode under SGD.
@@ -49,7 +49,7 @@ def main(points=61, runs=400, picture="deep_linear_modes.png"):
         print(
             f"target {target}: half of it after {passage:.1f} steps, runs of SGD {half.mean():.1f} +- {times[target][2]:.1f}"
         )
-    axes.plot([], [], "ko", mfc="w", ms=8, label="loudest: largest diffusion")
+    axes.plot([], [], "ko", mfc="w", ms=8, label="largest diffusion")
     axes.plot([], [], "k.", ms=2, label="SGD, 40 of the runs")
     axes.set(xlabel="step", ylabel="mode strength s", title="median and 90 % of the probability, depth 3")
     axes.legend(loc="lower right", fontsize=9)

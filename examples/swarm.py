@@ -3,8 +3,8 @@
 Each worker runs SGD on its own and is pulled to the mean of its swarm. The density of infinitely many obeys an equation
 that contains its own mean; simulated swarms of 1000 stand beside it. Of two minima of one shape the right one is wider and
 less noisy. Free workers end there more often than in the other; coupled ones even more so, since those that the noise
-throws out of the narrow minimum pull the rest along: the stronger the coupling, the fewer stay where it is loud, until the
-crowd is in one place. The pull by itself moves no mean: on a linear slope the mean of a swarm does not know of it.
+throws out of the narrow minimum pull the rest along: the stronger the coupling, the fewer stay where the noise is
+high, until the crowd is in one place. The pull by itself moves no mean: on a linear slope the mean of a swarm goes as without.
 """
 
 import numpy as np

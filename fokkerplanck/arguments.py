@@ -1,4 +1,4 @@
-"""Checks of arguments at the door: what passes comes back as a plain number or array, anything else meets one sentence.
+"""Argument validation: what passes comes back as a plain number or array, anything else meets one sentence.
 
 They cost microseconds and are called once an argument; nothing inside a loop calls them.
 """

@@ -59,7 +59,7 @@ deviation = 0.175
 
 [output]
 times = [10, 100, 1000]           # in steps
-models = ["first-order", "exact"] # exact: SGD itself, step by step, up to the smearing of the grid. Also
+models = ["first-order", "exact"] # exact: SGD itself, up to the numerical diffusion of the grid. Also
                                   # "gaussian-chain", "second-order", "langevin", "levy" (needs stability = 1.5),
                                   # "subdiffusive" (time_order = 0.8), "swarm" (strength = 0.1)
 
@@ -89,7 +89,7 @@ def run(
 ) -> None:
     """Solve what a run file asks for; write densities, a table and figures.
 
-    Of its models, "exact" is SGD itself up to the smearing of the grid; "SGD" in the table is the simulation.
+    Of its models, "exact" is SGD itself up to the numerical diffusion of the grid; "SGD" in the table is the simulation.
 
     fokkerplanck run RESULT.nc repeats the run that wrote RESULT.nc: the same seed, settings and data, the same numbers.
     """
@@ -119,7 +119,7 @@ def study(
     """Hold models against SGD itself over learning rates and batch sizes; go on where an earlier run stopped.
 
     Needs a table [study]; see examples/pit_study.toml, or what `fokkerplanck init` writes.
-    With a table [network] instead: train a deep linear network from saddle to saddle by SGD and its stand-ins.
+    With a table [network] instead: train a deep linear network from saddle to saddle by SGD and its surrogate dynamics.
     """
     with _refusals(later=", and the study goes on from there when started again"):
         from .workflows.deep_linear import is_deep_study, read_deep_study, run_deep_study

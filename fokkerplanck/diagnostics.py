@@ -135,7 +135,7 @@ def _force(q: Generator, axis: int, side: int) -> float:
         near = place < n if side == 0 else place >= grid.shape[axis] - 1 - n
         width = grid.widths[axis]
         out, back = link.forward * width[place], link.backward * width[place + 1]
-        loud = out + back  # twice D over the length where the noise rules
+        loud = out + back  # twice D over the length where diffusion dominates
         end = place == (0 if side == 0 else grid.shape[axis] - 2)
         if not near.any() or loud[end].sum() * near.sum() < 0.5 * loud[near].sum() * end.sum():
             return 0.0

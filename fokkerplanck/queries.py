@@ -1,4 +1,4 @@
-"""The front door: one function a question."""
+"""One function a question: solve, stationary, first_passage, committor, spectrum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A zoo of bad values at every public door: each is taken for what it is, or refused in one sentence that names it."""
+"""Bad values at every public call: each is taken for what it is, or refused in one sentence that names it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ ZOO = {
 
 @functools.cache
 def made():
-    """What the doors are opened with."""
+    """What the calls are tried with."""
     line, plane = fp.Grid((-3, 3), 24), fp.Grid([(-2, 2), (-2, 2)], [6, 7])
     absorbing = fp.Grid((-3, 3), 24, "absorbing")
     ou = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
@@ -132,7 +132,7 @@ FUNCTIONS = {
 }
 
 
-DOORS = {
+PUBLIC_CALLS = {
     "Grid": Door(fp.Grid, bounds=(-1, 1), cells=4, boundary="reflecting"),
     "Grid 2D": Door(fp.Grid, bounds=[(-1, 1), (0, 1)], cells=[4, 3], boundary=["reflecting", "periodic"]),
     "from_edges": Door(fp.Grid.from_edges, edges=[0.0, 1.0, 2.0], boundary="absorbing"),
@@ -329,11 +329,11 @@ def good(door):
     plain = {"eq": m["ou"], "grid": m["line"], "sgd": m["sgd"], "loss": m["loss"], "a": m["sol"], "b": m["mc"],
              "ensemble": m["mc"], "result": m["sol"], "results": {"a": m["sol"], "b": m["mc"]}}  # fmt: skip
     if door in ("from_gradient", "Stationary.plot"):
-        return DOORS[door].good
+        return PUBLIC_CALLS[door].good
     if door in ("solve", "T.evolve", "T.evolve_waiting", "ChainPassage.survival"):
         plain["p0"] = m["start"]
     return {k: plain[k] if (v is None and k in plain and door != "simulate") or (v is None and k == "eq") else v
-            for k, v in DOORS[door].good.items()}  # fmt: skip
+            for k, v in PUBLIC_CALLS[door].good.items()}  # fmt: skip
 
 
 def attempt(door, argument, value):
@@ -344,13 +344,13 @@ def attempt(door, argument, value):
             warnings.simplefilter("ignore", kind)
         warnings.filterwarnings("ignore", "None of|.* paths diverged", RuntimeWarning)
         try:
-            DOORS[door].call(**good(door) | {argument: value})
+            PUBLIC_CALLS[door].call(**good(door) | {argument: value})
         except Exception as error:
             return error
     return None
 
 
-TAKES = {  # what is no mistake: zoo keys, and where
+TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
     "0": [
         "periodic.axis",
         "equation.convention",
@@ -514,15 +514,17 @@ def taken(place):
     return {key for keys, places in TAKES.items() if place in places for key in keys.split(", ")}
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", PUBLIC_CALLS)
 def test_good_values_go_through(door, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first = next(iter(DOORS[door].good))
+    first = next(iter(PUBLIC_CALLS[door].good))
     error = attempt(door, first, good(door)[first])
     assert error is None or door == "load", error
 
 
-@pytest.mark.parametrize(("door", "argument"), [(door, argument) for door in DOORS for argument in DOORS[door].good])
+@pytest.mark.parametrize(
+    ("door", "argument"), [(door, argument) for door in PUBLIC_CALLS for argument in PUBLIC_CALLS[door].good]
+)
 def test_bad_values_are_refused_in_a_sentence_that_names_them(door, argument, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     place = f"{door}.{argument}"

@@ -141,7 +141,7 @@ def test_a_deviation_off_by_the_grid_is_said_in_the_verdict(here):
     (here / "q.toml").write_text(text.replace("cells = 200", "cells = 40").replace("2000", "20000"))
     said = " ".join(invoke("run", "q.toml", "--out", "out").stdout.split())
     verdict = re.search(r"t = 20: exact is off by \S+ standard errors in the deviation, by its grid: (.*?)\)", said)
-    smears = re.fullmatch(r"a step smears by (\d+)% of SGD's variance \(take more cells", verdict[1])
+    smears = re.fullmatch(r"the projection adds (\d+)% of SGD's variance a step \(take more cells", verdict[1])
     assert 10 < int(smears[1]) < 75, "at most a quarter of the cell's square, of 0.0025"
     assert "by its grid" not in re.search(r"t = 20: first-order .*?\.", said)[0]
 
@@ -190,7 +190,7 @@ def test_results_that_hold_no_run_file(here, monkeypatch):
     assert refused("run", "broken.nc").startswith("fokkerplanck: `path` must be a netCDF file written by")
     (here / "q.toml").write_text(ONE)
     invoke("run", "q.toml", "--out", "out")
-    monkeypatch.setattr(fp, "__version__", "9.9")
+    monkeypatch.setattr("fokkerplanck.version.__version__", "9.9")
     result = invoke("run", "out/density_0.05.nc", "--out", "again")
     assert "density_0.05.nc was written by version" in result.stdout
 

@@ -1,4 +1,4 @@
-"""Rough densities speak: each warning is provoked, and stays away where all is well."""
+"""Resolution and truncation diagnostics: each warning is provoked, and stays away where all is well."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def test_rates_that_overflow_are_refused(coefficients, ask):
         ask(fp.FokkerPlanck(**coefficients), fp.Grid((-1, 1), 20))
 
 
-def test_a_grid_too_coarse_for_the_noise_speaks():
+def test_a_grid_too_coarse_for_the_noise_warns():
     with pytest.warns(fp.ResolutionWarning, match="adds a numerical diffusion of .* to a diffusion of 0.001"):
         fp.solve(fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.001), fp.Grid((-2, 2), 40), fp.gaussian(1, 0.2), 0.5)
     silent(lambda: fp.solve(OU, fp.Grid((-6, 6), 200), fp.gaussian(1, 0.3), 0.5))
 
 
-def test_a_drift_without_noise_speaks():
+def test_a_drift_without_noise_warns():
     """Upwinding widens a density of deviation 0.2, moved by 1, to sqrt(0.2^2 + h) at least, as D = |v| h / 2."""
     h = 0.05
     eq = fp.FokkerPlanck(drift=1.0, diffusion=0.0)
@@ -59,7 +59,7 @@ def test_a_drift_without_noise_speaks():
     silent(lambda: fp.solve(fp.FokkerPlanck(diffusion=0.0), fp.Grid((-2, 3), 50), fp.gaussian(0, 0.2), 1.0))
 
 
-def test_a_box_that_cuts_the_density_speaks():
+def test_a_box_that_cuts_the_density_warns():
     """The stationary density of OU at 2.4 of its deviations is 0.056 of its largest value."""
     with pytest.warns(
         fp.ResolutionWarning, match=r"wall x\[0\] = 1.7 has grown to 0.05\d of its largest value: the box cuts"
@@ -68,7 +68,7 @@ def test_a_box_that_cuts_the_density_speaks():
     silent(lambda: fp.solve(OU, fp.Grid((-4, 4), 300), fp.gaussian(-1, 0.2), 5.0))
 
 
-def test_a_density_that_runs_away_speaks():
+def test_a_density_that_runs_away_warns():
     eq = fp.FokkerPlanck(potential=lambda x: -(x**4), diffusion=0.5)
     with pytest.warns(
         fp.ResolutionWarning, match=r"wall x\[0\] = -?2 has grown to (0\.\d+|1) of .* the force presses it against"
@@ -76,7 +76,7 @@ def test_a_density_that_runs_away_speaks():
         fp.solve(eq, fp.Grid((-2, 2), 400), fp.gaussian(0.1, 0.2), 2.0)
 
 
-def test_a_box_in_the_plane_speaks():
+def test_a_box_in_the_plane_warns():
     eq = fp.FokkerPlanck(drift=lambda x, y: [-x, -y], diffusion=0.5)
     with pytest.warns(fp.ResolutionWarning, match=r"wall x\[1\] = -1.7 has grown"):
         fp.solve(eq, fp.Grid([(-4, 4), (-1.7, 4)], [40, 60]), fp.gaussian([0, 2], 0.2), 5.0)
@@ -150,7 +150,7 @@ def test_force_at_a_wall_by_hand():
     assert _force(q, 0, 1) == pytest.approx(-5.76, rel=0.02)
 
 
-def test_a_tail_cut_by_the_box_speaks():
+def test_a_tail_cut_by_the_box_warns():
     eq = fp.FokkerPlanck(drift=lambda x: -x, jumps=fp.LevyJumps(1.2, 0.5))
     with pytest.warns(fp.ResolutionWarning, match="would lie beyond the reflecting walls, where the box cuts the tail"):
         st = fp.stationary(eq, fp.Grid((-6, 6), 600))
@@ -172,7 +172,7 @@ def test_an_error_above_the_tolerance_comes_with_the_solution():
     assert isinstance(caught.value.partial, fp.Solution)
 
 
-def test_a_passage_past_a_barrier_speaks_where_the_grid_shifts_its_exponent():
+def test_a_passage_past_a_barrier_warns_where_the_grid_shifts_its_exponent():
     """Radially exact, as the rotation does nothing: 18.999 from the center; 13.43 on 48 cells an axis."""
     eq = fp.FokkerPlanck(drift=lambda x, y: (-x - 5 * y, 5 * x - y), diffusion=0.1)
     grid, out = fp.Grid([(-1.5, 1.5)] * 2, 48), lambda x, y: x * x + y * y > 1
@@ -185,7 +185,7 @@ def test_a_passage_past_a_barrier_speaks_where_the_grid_shifts_its_exponent():
     assert silent(lambda: fp.first_passage(still, grid, out)).stats["order"] == 2
 
 
-def test_committor_and_spectrum_speak_of_a_coarse_grid():
+def test_committor_and_spectrum_warn_of_a_coarse_grid():
     eq, coarse, fine = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.01), fp.Grid((-1, 1), 20), fp.Grid((-1, 1), 200)
     left, right = (lambda x: x < -0.8), (lambda x: x > 0.8)
     rotating = fp.FokkerPlanck(drift=lambda x, y: (-x - 9 * y, 9 * x - y), diffusion=0.1)
@@ -214,7 +214,7 @@ def test_drift_that_dies_down_is_judged_while_it_lives():
         fp.solve(eq, fp.Grid((-4, 4), 100), fp.gaussian(1.0, 0.5), [0.1, 20.0])
 
 
-def test_a_tail_of_jumps_that_the_box_cuts_off_speaks_in_time_too():
+def test_a_tail_of_jumps_that_the_box_cuts_off_warns_in_time_too():
     """<cos x> = exp(-1) at rest; 0.52 in a box of 4."""
     eq = fp.FokkerPlanck(drift=lambda x: -x, jumps=fp.LevyJumps(1.0, 1.0))
     with pytest.warns(fp.ResolutionWarning, match="0.23 of the probability would lie beyond the reflecting walls"):

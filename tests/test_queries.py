@@ -1,4 +1,4 @@
-"""The front door: solve and stationary, and the sentences in which bad questions are refused before any work."""
+"""Queries: solve and stationary, and the sentences in which bad questions are refused before any work."""
 
 import time
 
@@ -54,7 +54,7 @@ def test_vanishing_noise_is_advection(diffusion, solve):
     assert s.mean()[0, 0] == pytest.approx(0.5 * np.exp(-0.5), abs=0.03)  # v h / 2
 
 
-def test_b3_mean_escape_from_the_pit_in_the_ito_picture(solve):
+def test_mean_escape_from_the_pit_in_the_ito_picture(solve):
     # true SGD 149.6, Gaussian noise in discrete time 76.4: the figure is the diffusion's, and wrong for SGD
     drift, diffusion = two_datapoint_drift(0.02), two_datapoint_diffusion(0.02)
     eq = fp.FokkerPlanck(drift=drift, diffusion=diffusion)

@@ -14,7 +14,7 @@ so that its diffusion has power-law tails; and least squares in two parameters, 
 from place to place. Each row "density against simulation" compares the variance of `fp.stationary` times the known ratio
 of the two lines above with that of simulated SGD.
 
-A double well with state-dependent noise has no closed form: there the transfer operator is held against the simulation,
+A double well with state-dependent noise has no closed form: there the transfer operator is compared with the simulation,
 and the first-order density against the transfer operator. Where the noise of a sample grows as eta^(-1/2), the diffusion
 stays the same while eta falls, and the difference falls with order 1 (the "cells" column holds 1/eta; Li, Tai and E 2017).
 

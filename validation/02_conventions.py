@@ -9,11 +9,11 @@ the density without current on a line is
 [-2, 2]; mu = -4 x, D = 1 + x^2, where p is a power of 1 + x^2. On a lattice the convention is a statement about jump rates:
 left or right alike at a rate r_i read where the jump starts (Ito, stationary 1 / r_i), at a rate of the bond, the same both
 ways (Klimontovich, uniform), or at the geometric mean of the two (Stratonovich, r_i^(-1/2)); chains of random rates,
-solved as such, are held against `fp.stationary` of D = r times the lattice constant squared.
+solved as such, are compared with `fp.stationary` of D = r times the lattice constant squared.
 
 Last, SGD on the two-datapoint landscape -exp(-(w-2)^2) - s exp(-100 (w-1)^2), s = 0 or 1, learning rate 0.005: the mean of
 what sits in the pit. Discrete steps shift it by 2.1e-5 against the diffusion (by the transfer operator), which is allowed
-for; the conventions lie 2.4e-3 apart. Controls: each result held against a wrong convention.
+for; the conventions lie 2.4e-3 apart. Controls: each result compared with a wrong convention.
 """
 
 from __future__ import annotations

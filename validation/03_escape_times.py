@@ -13,7 +13,7 @@ approach to Eyring and Kramers, (2/pi) exp(-1/(4 D)) (Langer 1969).
 
 On the two-datapoint landscape at learning rate 0.02 SGD leaves the pit after some 149 steps; its transfer operator says so,
 the diffusion says 566 (by quadrature, from 1.00745 to 1.23). The diffusion picture is wrong there, and the package shows it:
-the diffusion's time held against simulated SGD is a control, as is an equation with the Stratonovich drift.
+the diffusion's time compared with simulated SGD is a control, as is an equation with the Stratonovich drift.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ product s = w^L obeys, with eta = T and time counted in units of 1/eta steps,
 which is `landscapes.chain_equation`. References:
 
 - its stationary density p ~ s^(-3(L-1)/L) C^-1 exp[(2/(L T)) int (1 - s) s^-(2-2/L) / C ds] by adaptive quadrature on
-  the same box, (0.02, 4), for L = 2, 3, 4, sigma = 1, T = 0.02: mean and variance. In one dimension the density at rest is
+  the same box, (0.02, 4), for L = 2, 3, 4, sigma = 1, T = 0.02: mean and variance. In one dimension the stationary density is
   exact in the middle of each cell, and sums over a smooth peak converge fast: what is left, with order 2, is what the
   ends of the box cut off;
 - without noise in the data (sigma = 0) the diffusion is largest at s = (2L-2)/(3L-2);

@@ -8,9 +8,9 @@ along the level lines of the potential as well. The reference is zero, and each 
 - a closed box keeps its mass: to round-off by uniformization, within the reported estimate by the default method;
 - no density is negative: exactly by uniformization, and above -1e-6 of the largest by the default method;
 - in one dimension between reflecting walls, whatever D and the convention, and in two under a potential with constant D,
-  the density at rest carries no current: net flux through all faces over the traffic through them, and every such problem
+  the stationary density carries no current: net flux through all faces over the traffic through them, and every such problem
   says that it is an equilibrium; with the rotating drift none does, and all produce entropy;
-- the entropy relative to the density at rest never grows, from one output time to the next;
+- the entropy relative to the stationary density never grows, from one output time to the next;
 - the committor from A to B and the one from B to A add up to one;
 - the mean passage time, a linear system, is the integral of the survival, a propagation in time (relative difference;
   quadrature up to twenty mean times, on 12 panels with 8 nodes each).

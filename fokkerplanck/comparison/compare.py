@@ -1,4 +1,4 @@
-"""A table of results held against one of them: moments, distances and tails, each beside its error."""
+"""A table of results compared with one of them: moments, distances and tails, each beside its error."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def compare(
     results : dict of Solution, Ensemble, Stationary or StationaryChain
         All in one number of dimensions.
     reference : str, optional
-        Name of the result that the others are held against. Default: the only ensemble, else the last result.
+        Name of the result that the others are compared with. Default: the only ensemble, else the last result.
     times : sequence, optional
         Default: the times that all results have. Stationary results go with any time, among themselves with infinity.
     distances : sequence of {"W2", "MMD", "KL", "tail"}

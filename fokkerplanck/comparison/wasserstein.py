@@ -1,4 +1,4 @@
-"""Wasserstein distances between laws: by quantiles on a line, along many lines, or by optimal transport."""
+"""Wasserstein distances between laws: by quantiles on a line, sliced along many lines, or by optimal transport."""
 
 from __future__ import annotations
 

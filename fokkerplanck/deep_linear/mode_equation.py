@@ -35,7 +35,9 @@ from ..sgd.landscapes import chain_equation
 
 DEPTH_OF_TAILS = 35.0  # the box of `grid` ends where the stationary density has fallen by exp(-35) = 6e-16
 PECLET = 0.4  # of a cell of `grid`
-QUIET = 0.03  # label noise, as a share of the target, below which cells are laid out as if there were that much
+LEAST_LABEL_NOISE = (
+    0.03  # label noise, as a share of the target, below which cells are laid out as if there were that much
+)
 
 
 @dataclass(frozen=True)
@@ -197,12 +199,12 @@ class ModeEquation:
         high : float, optional
             Where the box ends.
         """
-        quiet = replace(self, label_noise=max(self.label_noise, QUIET * self.target))
+        floored = replace(self, label_noise=max(self.label_noise, LEAST_LABEL_NOISE * self.target))
         begin = 0.1 * self.target if start is None else self._start(start)
-        low, top = quiet._box(begin)
+        low, top = floored._box(begin)
         top = top if high is None else high
         fine = np.geomspace(low, top, 20_001) if self.depth > 1 else np.linspace(low, top, 20_001)
-        even, drift = lamperti(quiet.equation, Grid.from_edges(fine))
+        even, drift = lamperti(floored.equation, Grid.from_edges(fine))
         if cells is None:
             cells = int(np.clip((even[-1] - even[0]) * np.abs(drift).max() / PECLET, 400, 50_000))
         middle = 0.5 * (fine[1:] + fine[:-1])

@@ -1,4 +1,4 @@
-"""Singular modes measured in whole networks: strengths, alignment, rank, when they are learned and when they are loudest.
+"""Singular modes measured in whole networks: strengths, alignment, rank, when they are learned and when their noise is largest.
 
 End-to-end matrices W = W_L ... W_1 come as arrays (n_times, n_runs, d_out, d_in), the k singular vectors of the teacher as the
 columns of `left` (d_out, k) and `right` (d_in, k). Runs that diverged are not finite from then on, and stay out of averages.

@@ -1,4 +1,4 @@
-"""Many runs of training side by side, by SGD and by its stand-ins, from the same starts."""
+"""Many runs of training side by side, by SGD and by its surrogate dynamics, from the same starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Fokker-Planck equation: drift, diffusion, and where in a random step the noise is read.
+"""The Fokker-Planck equation: drift, diffusion and the stochastic convention.
 
 dX = mu dt + sqrt(2 D) dW,      dp/dt = -div J,      J_i = mu_i p - sum_j d_j (D_ij p)      (Ito)
 """
@@ -75,7 +75,7 @@ class FokkerPlanck:
     potential : callable or array, optional
         V adds the drift -grad V. With a constant scalar D the equilibrium exp(-V/D) is exact to round-off.
     convention : {"ito", "stratonovich", "klimontovich"} or float
-        Where in a random step the noise is read: alpha = 0, 1/2, 1 or any number between, so that the Ito drift is
+        Where in a random step the noise is evaluated: alpha = 0, 1/2, 1 or any number between, so that the Ito drift is
         mu + alpha dD/dx. For a full tensor: "ito", "klimontovich" (Ito drift mu + div D), or, where `noise` is given,
         "stratonovich" (Ito drift mu_i + (1/2) sum_jk sigma_jk d_j sigma_ik, which depends on sigma itself).
     time_order : float in (0, 1]
@@ -209,8 +209,8 @@ class FokkerPlanck:
     def noise_induced_drift(self, grid: Grid, t: float = 0.0) -> np.ndarray:
         """-(1 - alpha) div D at the cell centers, shape (dim, *grid.shape).
 
-        The part of the current that pushes probability away from loud places: J = (mu - (1 - alpha) div D) p - D grad p.
-        The divergence is taken between the two faces of each cell.
+        The part of the current that pushes probability away from regions of high noise:
+        J = (mu - (1 - alpha) div D) p - D grad p. The divergence is taken between the two faces of each cell.
         """
         _check_place(grid, t)
         result = np.zeros((grid.dim, *grid.shape))

@@ -115,7 +115,7 @@ class SGD:
         ----------
         model : {"first-order", "second-order", "langevin", "levy", "subdiffusive", "momentum", "swarm"}
         convention : str
-            Where in a step the noise is read. SGD is "ito"; the others are for comparison.
+            The stochastic convention. SGD is "ito"; the others are for comparison.
         temperature : float, optional
             Of "langevin". Default: that of `temperature`; the equation's `settings` say what it is and where it was read.
         stability, scale : float, number or callable

@@ -1,4 +1,4 @@
-"""The batches that a step of SGD may draw: every distinct one with its probability, or a seeded choice of them."""
+"""The mini-batches that a step of SGD may draw: every distinct one with its probability, or a seeded choice of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading the data of a loss: columns or an array, checked at the door."""
+"""Reading the data of a loss: columns or an array, validated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths of the stochastic equation itself: Euler steps with Gaussian and Levy noise, under a clock that may halt.
+"""Paths of the equation by the Euler-Maruyama scheme, with Gaussian and Levy noise, under a clock that may halt.
 
     X(t + dt) = X + mu dt + sqrt(2 D dt) xi + s dt^(1/a) L,      coefficients read at X (Ito)
 

@@ -271,7 +271,7 @@ def _noting(notes: list[str], subject: str) -> Iterator[None]:
         yield
     said = {note.split(": ", 1)[-1][:OPENING] for note in notes if note.startswith(subject.split(",")[0])}
     for text in dict.fromkeys(str(w.message) for w in caught):
-        if text[:OPENING] not in said:  # of the density at rest as of the run
+        if text[:OPENING] not in said:  # of the stationary density as of the run
             notes.append(f"{subject}: {text}")
 
 

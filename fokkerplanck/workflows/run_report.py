@@ -58,7 +58,7 @@ def _by_grid(moment: str, axis: int, stats: dict[str, Any]) -> str:
         return ""
     smearing, noise = stats["smearing"][axis], stats["noise"][axis]
     share = f"{smearing / noise:.0%} of SGD's variance" if noise > 0.0 else f"a variance of {smearing:.2g}, SGD by none"
-    return f", by its grid: a step smears by {share} (take more cells)"
+    return f", by its grid: the projection adds {share} a step (take more cells)"
 
 
 def chain_notes(sol: Solution) -> list[str]:

@@ -1,4 +1,4 @@
-"""The study: models of SGD held against SGD itself over learning rates and batch sizes.
+"""The study: models of SGD compared with SGD itself over learning rates and batch sizes.
 
 For each setting the exact transfer operator gives the density of SGD and its escape time, a simulation checks it, and
 each model's distance to it goes into one table. A finished setting is kept in a file of its own, so that an interrupted
@@ -208,7 +208,7 @@ def _simulated_escape(problem: Any, spec: Any, sgd: Any, escape: float | None) -
 def _rows(
     name: str, result: Any, truth: Any, took: float | tuple[float, float] | None, escape: float | None, same: dict
 ) -> list[dict[str, Any]]:
-    """One row a time: a result held against the truth."""
+    """One row a time: a result compared with the truth."""
     passed, error = took if isinstance(took, tuple) else (took, None)
     ratio = None if passed is None or escape is None or not math.isfinite(escape) else passed / escape
     rows = []

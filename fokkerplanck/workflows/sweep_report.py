@@ -47,7 +47,7 @@ def verdicts(rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
             off = next(row["W1"] for row in group if row["model"] == "SGD")
             sentences.append(
                 f"{name}: the grid is too coarse for exact SGD, the transfer operator (W1 of {off:.2g} to simulated SGD), "
-                "so that the models are held against the simulation, and may be off by the grid alone. Take more cells."
+                "so that the models are compared with the simulation, and may be off by the grid alone. Take more cells."
             )
         coarse = _escape_on_grid(name, group)
         whose = "simulated SGD" if coarse else "exact SGD"

@@ -4,8 +4,8 @@ On the link between neighbours i, j at distance L, with I the integral of mu / D
 
     J = (Dm / L) [B(-w) p_i - B(w) p_j],    w = I - (1 - alpha) ln(D_j / D_i),    B(z) = z / (e^z - 1)
 
-(Scharfetter and Gummel 1969; with w = I - ln(D_j / D_i) the noise is read at the start of a step). Both rates are
-nonnegative by construction. A full tensor is first split into such one-dimensional links, see `tensor.py`.
+(Scharfetter and Gummel 1969; B is the Bernoulli function). Both rates are nonnegative by construction, and upwind rates
+where D vanishes. A full tensor is first split into such one-dimensional links, see `tensor.py`.
 """
 
 from __future__ import annotations

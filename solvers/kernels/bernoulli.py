@@ -1,4 +1,4 @@
-"""Face coefficients: the exponential fit on a link between two neighbouring cells."""
+"""The Bernoulli function B(z) = z / (e^z - 1) and face coefficients by it: exponential fits, upwind where D is zero."""
 
 import math
 

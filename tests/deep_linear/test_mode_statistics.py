@@ -95,7 +95,7 @@ def test_realised_diffusion_of_a_drifting_walk():
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
-def test_a_mode_is_loudest_before_it_is_learned(depth):
+def test_noise_is_largest_before_a_mode_is_learned(depth):
     """Without label noise, from increments alone: 199 of 200 runs at least, and at the median where D(s) is largest."""
     mode = ModeEquation(depth, 1.0, 0.005)
     n = int(1.5 * mode.descent_steps(0.05, 0.9))
@@ -109,7 +109,7 @@ def test_a_mode_is_loudest_before_it_is_learned(depth):
     assert abs(np.median(loud) - np.median(expected)) < 0.1 * rise
 
 
-def test_label_noise_makes_a_mode_loudest_once_it_is_learned():
+def test_label_noise_is_largest_once_a_mode_is_learned():
     mode = ModeEquation(2, 1.0, 0.005, label_noise=1.0)
     assert mode.largest_diffusion == 1.0
     n = int(2 * mode.descent_steps(0.05, 0.9))
@@ -118,7 +118,7 @@ def test_label_noise_makes_a_mode_loudest_once_it_is_learned():
     assert fraction_before(loud, crossing_steps(np.arange(n + 1), s, 0.9)).value[0] < 0.3
 
 
-def test_diverged_runs_are_loudest_never():
+def test_diverged_runs_have_no_largest_noise():
     s = np.random.default_rng(4).normal(size=(40, 2, 1))
     s[30:, 1] = np.inf
     loud = largest_noise_steps(np.arange(40), s)

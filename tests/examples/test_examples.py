@@ -71,7 +71,7 @@ def test_swarm_script(tmp_path):
     strengths = (0.0, 0.002, 0.008)
     rows = script("swarm").main(80, n_workers=400, n_swarms=6, strengths=strengths, picture=tmp_path / "a.png")
     shares = [rows[k][0] for k in strengths]
-    assert shares[0] < 0.92 < shares[1] - 0.02 < shares[2] - 0.04, "the coupling empties the loud minimum"
+    assert shares[0] < 0.92 < shares[1] - 0.02 < shares[2] - 0.04, "the coupling empties the minimum of high noise"
     for computed, simulated, error, distance in rows.values():
         assert abs(simulated - computed) < 5 * error + 0.015
         assert distance < 0.06
@@ -258,7 +258,7 @@ def test_deep_linear_study(tmp_path):
     assert len(escapes.rows) == 20
     visited = np.reshape(escapes.column("visited"), (4, 5))
     assert (visited[:3] >= 0.5).all(), "three plateaus at least, with no threshold set run by run"
-    assert (np.array(result.tables["loudest"].column("before learned")) > 0.6).all()
+    assert (np.array(result.tables["largest noise"].column("before learned")) > 0.6).all()
     assert len(result.sentences) == 8
 
 

@@ -67,7 +67,7 @@ class TestStudy:
             "Plateaus",
             "The saddles: Hessian and gradient noise",
             "One equation a mode",
-            "Loudest before learned",
+            "Largest noise before learned",
             "Low-rank bias",
         ]
         assert "DeepLinear 4-12-12-4" in page
@@ -109,7 +109,7 @@ class TestStudy:
         ranks = result.tables["ranks"]
         final = column(ranks, "stable rank", step=1200, generator="sgd")[0]
         assert final == pytest.approx((9 + 2.25) / 9, abs=0.05)
-        assert column(result.tables["loudest"], "before learned")[0] >= 0.8
+        assert column(result.tables["largest noise"], "before learned")[0] >= 0.8
 
     def test_the_report_names_the_verdict(self, finished):
         _, result, _ = finished

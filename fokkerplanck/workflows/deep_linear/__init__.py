@@ -1,4 +1,4 @@
-"""The study of a deep linear network: SGD and its stand-ins from saddle to saddle, on one page.
+"""The study of a deep linear network: SGD and its surrogate dynamics from saddle to saddle, on one page.
 
 File -> blocks of runs -> analysis -> tables -> page and figures. `fokkerplanck study FILE.toml` with a table [network].
 """
@@ -38,7 +38,7 @@ class DeepStudyResult:
     Attributes
     ----------
     tables : dict of Comparison
-        Named escapes, differences, heavy, saddles, modes, halves, loudest, ranks.
+        Named escapes, differences, heavy, saddles, modes, halves, largest noise, ranks.
     sentences : tuple of str
     files : tuple of Path
     """
@@ -99,7 +99,7 @@ def _tables(
         "saddles": tables.saddle_table(saddles),
         "modes": tables.mode_table(modes),
         "halves": tables.half_table(modes),
-        "loudest": tables.loudest_table(runs["sgd"]),
+        "largest noise": tables.largest_noise_table(runs["sgd"]),
         "ranks": tables.rank_table(list(runs.values())),
     }
     return results, (

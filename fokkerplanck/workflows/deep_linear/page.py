@@ -13,7 +13,7 @@ SECTIONS = (
     ("Plateaus", "loss", ()),
     ("The saddles: Hessian and gradient noise", None, ("saddles",)),
     ("One equation a mode", "modes", ("modes", "halves")),
-    ("Loudest before learned", None, ("loudest",)),
+    ("Largest noise before learned", None, ("largest noise",)),
     ("Low-rank bias", "rank", ("ranks",)),
 )
 CAPTIONS = {

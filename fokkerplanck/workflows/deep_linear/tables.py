@@ -48,10 +48,10 @@ HALVES = (
     "off-diagonal: as above, where the equation reaches half."
 )
 RANKS = "Means over the runs that have not diverged, with standard errors; s1, s2, ...: singular values of W."
-LOUD = (
+LARGEST_NOISE = (
     "Share of the runs of SGD in which the mode's largest diffusion, measured from its increments step by step over a quarter "
     "of its noiseless rise, comes before it reaches 90 % of its target; runs that never do are left out. The error is that of "
-    "a binomial share, not zero where all runs agree. Last columns: median strength where it is loudest, and by the equation."
+    "a binomial share, not zero where all runs agree. Last columns: median strength at the largest noise, and by the equation."
 )
 
 
@@ -210,7 +210,7 @@ def rank_table(runs: Sequence[Runs], moments: int = 5) -> Comparison:
     return Comparison(("generator", "step", "stable rank", "error", *names), tuple(rows), RANKS)
 
 
-def loudest_table(runs: Runs) -> Comparison:
+def largest_noise_table(runs: Runs) -> Comparison:
     """How often a mode diffuses most before it is learned."""
     net, steps, strengths = runs.training.net, runs.every_step, runs.strengths
     assert strengths is not None
@@ -219,15 +219,15 @@ def loudest_table(runs: Runs) -> Comparison:
         mode = ModeEquation(net.depth, target, net.learning_rate, net.batch_size, net.label_noise)
         window = int(np.clip(0.25 * mode.descent_steps(0.1 * target, LEARNED), 8, steps[-1] - 2))
         s = strengths[..., i : i + 1]
-        loudest, learned = largest_noise_steps(steps, s, window), crossing_steps(steps, s, LEARNED * target)
-        share = fraction_before(loudest, learned)
-        counted = (np.isfinite(learned) & ~np.isnan(loudest)).ravel()
-        loud = [np.interp(loudest[k, 0], steps, s[:, k, 0]) / target for k in np.flatnonzero(counted)]
-        median = float(np.median(loud)) if loud else math.nan
+        largest, learned = largest_noise_steps(steps, s, window), crossing_steps(steps, s, LEARNED * target)
+        share = fraction_before(largest, learned)
+        counted = (np.isfinite(learned) & ~np.isnan(largest)).ravel()
+        there = [np.interp(largest[k, 0], steps, s[:, k, 0]) / target for k in np.flatnonzero(counted)]
+        median = float(np.median(there)) if there else math.nan
         numbers = (share.value[0], share.standard_error[0], median, mode.largest_diffusion / target)
         rows.append((target, int(counted.sum()), *_entries(numbers)))
-    columns = ("target", "runs", "before learned", "error", "loudest at s / s*", "by the equation")
-    return Comparison(columns, tuple(rows), LOUD)
+    columns = ("target", "runs", "before learned", "error", "largest noise at s / s*", "by the equation")
+    return Comparison(columns, tuple(rows), LARGEST_NOISE)
 
 
 def agreement_sentences(modes: Comparison, halves: Comparison, aligned: bool) -> list[str]:

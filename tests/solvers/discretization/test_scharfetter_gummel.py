@@ -33,7 +33,7 @@ def graded(n):
 
 
 @pytest.mark.parametrize("make", [lambda n: fp.Grid((-6, 6), n), graded], ids=["uniform", "graded"])
-def test_a1_second_order_on_uniform_and_graded_cells(make, solve, l1):
+def test_second_order_on_uniform_and_graded_cells(make, solve, l1):
     mean, variance = ornstein_uhlenbeck(0.7, 2.0, 0.3**2)
     density, means = [], []
     for n in (100, 200, 400):
@@ -46,7 +46,7 @@ def test_a1_second_order_on_uniform_and_graded_cells(make, solve, l1):
     assert density[-1] < 4.5e-4
 
 
-def test_a1_from_a_point(solve):
+def test_from_a_point(solve):
     # measured at 400 cells: 2.1e-4 and 1.6e-4, falling fourfold; a point moved by half a cell would be off by 7e-3
     errors = []
     for n in (200, 400):
@@ -57,7 +57,7 @@ def test_a1_from_a_point(solve):
     np.testing.assert_allclose(orders([e[1] for e in errors]), 2.0, atol=0.1)
 
 
-def test_a2_double_well_at_time_one_by_refinement(solve):
+def test_double_well_at_time_one_by_refinement(solve):
     eq = fp.FokkerPlanck(potential=lambda x: (x**2 - 1) ** 2, diffusion=0.15)
     runs = [
         solve(eq, fp.Grid((-2.5, 2.5), n), fp.gaussian(-1.0, 0.1), 1.0, rtol=1e-9).masses[0].reshape(50, -1).sum(axis=1)
@@ -71,7 +71,7 @@ def test_a2_double_well_at_time_one_by_refinement(solve):
 @pytest.mark.parametrize(("alpha", "mean", "square"), [
     (0.0, 0.3862943611, 0.2274112778), (0.5, 0.4426950409, 0.2786524796), (1.0, 0.5, 1 / 3),
 ])  # fmt: skip
-def test_a3_stationary_density_without_drift_is_d_to_alpha_minus_one(alpha, mean, square):
+def test_stationary_density_without_drift_is_d_to_alpha_minus_one(alpha, mean, square):
     eq = fp.FokkerPlanck(diffusion=lambda x: (1 + x) ** 2, convention=alpha)
     errors = []
     for n in (50, 100):
@@ -83,7 +83,7 @@ def test_a3_stationary_density_without_drift_is_d_to_alpha_minus_one(alpha, mean
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
-def test_a3_density_on_the_wide_box(alpha):
+def test_density_on_the_wide_box(alpha):
     grid = fp.Grid((-2, 2), 200)
     st = fp.stationary(fp.FokkerPlanck(diffusion=lambda x: 0.1 + 0.4 * x**2, convention=alpha), grid)
     want = stationary_cells(grid.edges[0], lambda x: (alpha - 1) * np.log(0.1 + 0.4 * x**2))
@@ -94,7 +94,7 @@ def test_a3_density_on_the_wide_box(alpha):
 @pytest.mark.parametrize(("alpha", "variance", "peak", "share"), [
     (0.0, 1 / 3, 0.8488263632, 3e-5), (0.5, 1 / 2, 0.75, 8e-4), (1.0, 1.0, 0.6366197724, 0.03),
 ])  # fmt: skip
-def test_a4_power_law_tails(alpha, variance, peak, share):
+def test_power_law_tails(alpha, variance, peak, share):
     # density (1 + x^2)^-(3 - alpha); `share` of the variance lies beyond the box [-50, 50]
     eq = fp.FokkerPlanck(drift=lambda x: -4 * x, diffusion=lambda x: 1 + x**2, convention=alpha)
     st = fp.stationary(eq, fp.Grid((-50, 50), 2001))
@@ -105,7 +105,7 @@ def test_a4_power_law_tails(alpha, variance, peak, share):
     assert slope == pytest.approx(-(3 - alpha), abs=1e-3)
 
 
-def test_a5_rates_read_at_the_source_and_on_the_bond():
+def test_rates_read_at_the_source_and_on_the_bond():
     # r_i pi_i constant where a walker leaves i at rate r_i either way; uniform for symmetric bond rates
     d = np.random.default_rng(0).uniform(0.5, 2.0, 40)
     grid = fp.Grid((0, 40), 40)
@@ -129,7 +129,7 @@ def square_root_errors(sigma, cells, box, solve):
     return got / want - 1.0, want, np.abs(cdf - law.cdf(edges)).max()
 
 
-def test_a7_square_root_process(solve):
+def test_square_root_process(solve):
     errors, want, distance = square_root_errors(1.0, 1600, 24, solve)
     np.testing.assert_allclose(want, [0.8160602794, 0.3160602794, 0.8835113939, 0.0241020450], rtol=1e-8)
     # measured 4e-5, 7e-5, 1e-4, 4e-3: the last is P(X < 0.1), seven cells of a steep foot
@@ -137,14 +137,14 @@ def test_a7_square_root_process(solve):
     assert distance < 1e-4
 
 
-def test_a7_square_root_process_whose_noise_reaches_the_wall(solve):
+def test_square_root_process_whose_noise_reaches_the_wall(solve):
     errors, want, _ = square_root_errors(2.0, 1600, 24, solve)
     np.testing.assert_allclose(want[1:], [1.2642411177, 0.4615831972, 0.2693268758], rtol=1e-8)
     assert np.abs(errors).max() < 5e-3
 
 
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
-def test_b1_noise_off_is_first_order_and_says_so(solve):
+def test_noise_off_is_first_order_and_says_so(solve):
     drift = two_datapoint_drift(0.02)
     times = [10.0, 50.0, 100.0, 200.0]
     means, stds = flow_moments(drift, 0.5, 0.175, times)

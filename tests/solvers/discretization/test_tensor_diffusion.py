@@ -33,7 +33,7 @@ def stationary_error(a, d, cells, l1):
     return l1(grid, st.density, gaussian_on(grid, [0, 0], covariance)), st
 
 
-def test_c1_stationary_covariance_density_and_current(l1):
+def test_stationary_covariance_density_and_current(l1):
     d = rotated_diffusion(0.1)
     np.testing.assert_allclose(d, [[0.775, 0.389711431703], [0.389711431703, 0.325]], rtol=1e-11)
     coarse, _ = stationary_error(C1, d, 64, l1)
@@ -55,13 +55,13 @@ def test_c1_stationary_covariance_density_and_current(l1):
     )
 
 
-def test_c1_entropy_production():
+def test_entropy_production():
     eq, grid, _ = linear(C1, rotated_diffusion(0.1), 128)
     assert fp.stationary(eq, grid).entropy_production == pytest.approx(0.041875693930517, rel=0.02)
 
 
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")  # of the coarser grid
-def test_c1_from_a_point(solve):
+def test_from_a_point(solve):
     d = rotated_diffusion(0.1)
     mean, covariance = linear_2d(0.5, np.array([1.0, -1.0]), np.zeros((2, 2)), C1, d)
     np.testing.assert_allclose(mean, [0.98993116, -0.22313016], atol=1e-8)
@@ -79,7 +79,7 @@ def test_c1_from_a_point(solve):
 
 
 @pytest.mark.parametrize(("small", "limit"), [(0.01, 0.005), (0.001, 0.07)])
-def test_c2_positive_accurate_and_second_order_at_high_condition(small, limit, l1):
+def test_positive_accurate_and_second_order_at_high_condition(small, limit, l1):
     error, _ = stationary_error(C2, rotated_diffusion(small), 128, l1)
     assert error <= limit  # measured 0.0039 and 0.055
     fine, _ = stationary_error(C2, rotated_diffusion(small), 256, l1)

@@ -91,7 +91,7 @@ def test_the_error_is_within_its_estimate_and_the_estimate_within_the_tolerance(
     _, q, masses, times, exact = case
     if method == "rational" and rtol < 1e-8:
         request.applymarker(
-            pytest.mark.xfail(strict=False, raises=fp.ConvergenceError, reason="it may refuse so much, aloud")
+            pytest.mark.xfail(strict=False, raises=fp.ConvergenceError, reason="it may refuse so much in a sentence")
         )
     steps = list(propagate(q, masses, times, method, rtol))
     for (got, estimate, _), want in zip(steps, exact, strict=True):

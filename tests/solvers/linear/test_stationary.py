@@ -14,7 +14,7 @@ def sign(x):
     return np.sign(x)
 
 
-def test_a2_boltzmann_density_is_exact():
+def test_boltzmann_density_is_exact():
     grid = fp.Grid((-2.5, 2.5), 100)
     st = fp.stationary(fp.FokkerPlanck(potential=lambda x: (x**2 - 1) ** 2, diffusion=0.15), grid)
     weight = np.exp(-((grid.centers[0] ** 2 - 1) ** 2) / 0.15)
@@ -115,7 +115,7 @@ def test_the_long_time_density_of_the_two_datapoints_is_at_two():
 
 
 @pytest.mark.parametrize(("alpha", "mean"), [(0.0, 1.0075243), (0.5, 1.0099573), (1.0, 1.0138531)])
-def test_b4_metastable_density_in_the_pit(alpha, mean):
+def test_metastable_density_in_the_pit(alpha, mean):
     # T = 0.005; conventions lie 2e-3 apart
     eq = fp.FokkerPlanck(drift=two_datapoint_drift(0.005), diffusion=two_datapoint_diffusion(0.005), convention=alpha)
     st = fp.stationary(eq, fp.Grid((0.9, 1.1742), 800))
