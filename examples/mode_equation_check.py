@@ -6,7 +6,7 @@ the order of the learning rate over the batch size: small_noise_modes predicts i
 
 import numpy as np
 
-from fokkerplanck.deep_linear import AlignedStart, DeepLinear, ModeEquation, mode_strengths, small_noise_modes
+from fokkerplanck.deep_linear import AlignedStart, DeepLinear, ModeEquation, mode_strengths, small_noise_modes, train
 
 START, NOISE, TIMES = 0.05, 0.1, np.array([0.5, 1.0, 1.5, 2.5])  # TIMES: learning rate times steps
 CASES = {  # widths, teacher, learning rate, batch size, runs
@@ -21,7 +21,7 @@ def check(widths, teacher, rate, batch, runs):
     net = DeepLinear(widths, teacher, rate, batch, NOISE)
     steps = np.rint(TIMES / rate).astype(int).tolist()
     left, targets, right = net.teacher_modes
-    trained = net.train(AlignedStart(START), steps, n_runs=runs, seed=1)
+    trained = train(net, AlignedStart(START), steps, n_runs=runs, seed=1)
     strengths = mode_strengths(trained.end_to_end, left, right)
     modes = [ModeEquation(net.depth, float(s), rate, batch, NOISE) for s in targets]
     equation = np.column_stack([mode.density(START, steps).mean() for mode in modes])
