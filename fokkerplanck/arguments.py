@@ -20,6 +20,7 @@ from .errors import bad_type, bad_value
 
 SMALL = 1e8  # bytes for which nobody asks how many are free
 LARGEST = 1e100  # a number whose square and cube still are numbers
+LARGEST_WHOLE = 2**53  # what is counted stays exact in floating point; seeds may be longer
 
 
 def number(
@@ -59,6 +60,13 @@ def reals(name: str, value: Any, rule: str = "real numbers", then: str = "") -> 
     return array.astype(float, copy=False)
 
 
+def own(array: np.ndarray) -> np.ndarray:
+    """A copy that nobody can write to: what a frozen object keeps of an array that it was given."""
+    copy = np.array(array)
+    copy.flags.writeable = False
+    return copy
+
+
 def increasing(name: str, value: Any) -> np.ndarray:
     """Times or steps (n,): finite, increasing, not below 0, at least one."""
     array = np.atleast_1d(reals(name, value, "a number or a sequence of numbers"))
@@ -66,7 +74,7 @@ def increasing(name: str, value: Any) -> np.ndarray:
         raise bad_value(name, "finite numbers, at least one", value)
     if array[0] < 0.0 or (np.diff(array) <= 0.0).any():
         raise bad_value(name, "increasing and not below 0", value, "Sort them and drop repeats.")
-    return array
+    return own(array)
 
 
 def flag(name: str, value: Any) -> bool:
@@ -192,4 +200,4 @@ def fields(name: str, value: Any, rule: str) -> np.ndarray:
         raise bad_type(name, "real", f"dtype {array.dtype}", "Take the real part if that is meant.")
     if array.dtype.kind not in "fiub":
         raise bad_type(name, rule, value)
-    return array
+    return array.astype(float, copy=False) if array.dtype.kind == "f" else array  # kernels know one kind of float

@@ -55,6 +55,16 @@ def bad_type(name: str, rule: str, value: object, then: str = "") -> TypeError:
     return TypeError(_sentence(name, rule, value, then))
 
 
+def printable(text: str) -> str:
+    """Text without control characters: those of a terminal, and all that does not print, by their escapes.
+
+    Line breaks stay. What is echoed comes from files and arguments of others.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 def _plain(value: object) -> object:
     """numpy's scalars as plain numbers, which print without their type."""
     if isinstance(value, np.generic):
@@ -65,7 +75,14 @@ def _plain(value: object) -> object:
 
 
 def _sentence(name: str, rule: str, value: object, then: str) -> str:
-    shown = value if isinstance(value, str) and " " in value else repr(_plain(value))
-    if len(str(shown)) > 80:
-        shown = str(shown)[:77] + "..."
-    return f"`{name}` must be {rule}, got {shown}." + (f" {then}" if then else "")
+    shown = str(value) if isinstance(value, str) and " " in value else _short_repr(value)
+    if len(shown) > 80:
+        shown = shown[:77] + "..."
+    return printable(f"`{name}` must be {rule}, got {shown}." + (f" {then}" if then else ""))
+
+
+def _short_repr(value: object) -> str:
+    try:
+        return repr(_plain(value))
+    except ValueError:  # whole numbers of thousands of digits have none
+        return f"a number of about {value.bit_length() * 0.30103:.0f} digits" if isinstance(value, int) else "numbers"

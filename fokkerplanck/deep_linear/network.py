@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import number, reals, whole
+from ..arguments import LARGEST_WHOLE, number, reals, whole
 from ..errors import bad_value
 
 Weights = Sequence[np.ndarray]
@@ -71,7 +71,7 @@ class DeepLinear:
         if widths.ndim != 1 or widths.size < 2 or widths.dtype.kind not in "iu" or (widths < 1).any():
             raise bad_value("widths", "at least two whole numbers above 0", self.widths, "Such as (10, 100, 100, 10).")
         number("learning_rate", self.learning_rate, "a positive number", lambda v: 0.0 < v < math.inf)
-        whole("batch_size", self.batch_size, 1)
+        whole("batch_size", self.batch_size, 1, LARGEST_WHOLE)
         number("label_noise", self.label_noise, "a number not below 0", lambda v: 0.0 <= v < math.inf)
         object.__setattr__(self, "widths", tuple(int(n) for n in widths))
         object.__setattr__(self, "target", _target(self.teacher, self.widths[-1], self.widths[0]))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number, reals, whole
+from ..arguments import LARGEST_WHOLE, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..simulation.stable_variates import positive_stable
 from . import training_kernel as kernels
@@ -138,8 +138,8 @@ def train(
     """
     mode, stability = _generator(generator, stability)
     moments = _steps(steps)
-    n_runs, seed, first_run = whole("n_runs", n_runs, 1), whole("seed", seed, 0), whole("first_run", first_run, 0)
-    threads = whole("workers", os.cpu_count() or 1 if workers is None else workers, 1)
+    n_runs, first_run = whole("n_runs", n_runs, 1, LARGEST_WHOLE), whole("first_run", first_run, 0, LARGEST_WHOLE)
+    seed, threads = whole("seed", seed, 0), whole("workers", os.cpu_count() or 1 if workers is None else workers, 1)
     keep = min(whole("keep", keep, 0), n_runs)
     scale = 1.0 if stability is None else quartile_scale(net, stability)
     shape = (moments.size, n_runs)

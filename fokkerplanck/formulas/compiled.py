@@ -16,6 +16,7 @@ import contextlib
 import functools
 import hashlib
 import importlib.util
+import itertools
 import os
 import sys
 import tempfile
@@ -25,27 +26,45 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import ConvergenceError
+from ..errors import ConvergenceError, bad_value
 from . import symbolic as _symbolic
 from .templates import ARRIVE, HEADER, KERNELS, SIMULATE
 
 _LOADED: dict[str, ModuleType] = {}
 _LOCK = threading.Lock()
+MOST_OPERATIONS = 500_000  # in all derivatives of one order: more take minutes to compile
 
 
 def loss_module(loss: Any, parameters: Sequence[str], columns: Sequence[str]) -> ModuleType:
-    """The module with `value`, `gradient`, `hessian` and `covariance` of a per-sample loss expression.
+    """The module with `value`, `gradient` and `covariance` of a per-sample loss expression.
 
-    Each takes theta (d, n) and data (N, k) and fills an array: (1, n), (d, n), (d d, n), (d, d, n).
+    Each takes theta (d, n) and data (N, k) and fills an array: (1, n), (d, n), (d, d, n).
     """
     loss, theta, data = _canonical(loss, parameters, columns)
     gradient = _gradient(loss, theta)
-    hessian = [_symbolic.tidy(_symbolic.clean(g.diff(t))) for g in gradient for t in theta]
     parts = [HEADER]
-    for name, expressions in (("value", [loss]), ("gradient", gradient), ("hessian", hessian)):
+    for name, expressions in (("value", [loss]), ("gradient", gradient)):
         parts.append(_mean_kernel(name, _Lowered(expressions, theta, data)))
     parts.append(_covariance_kernel(_Lowered(gradient, theta, data)))
     return _load("\n\n".join(parts))
+
+
+def hessian_module(loss: Any, parameters: Sequence[str], columns: Sequence[str]) -> ModuleType:
+    """The module with `hessian` of a per-sample loss expression, which fills an array (d d, n).
+
+    It is made only where it is asked for: the second derivative of a product of n factors has n^3 of them.
+    """
+    loss, theta, data = _canonical(loss, parameters, columns)
+    gradient = _gradient(loss, theta)
+    length = sum(int(g.count_ops()) for g in gradient)
+    growth = length / len(theta) / max(int(loss.count_ops()), 1)
+    _check_operations(length * growth * 0.5 * (len(theta) + 1), "second derivatives")
+    half = {
+        (i, j): _symbolic.tidy(_symbolic.clean(gradient[i].diff(theta[j])))
+        for i, j in itertools.combinations_with_replacement(range(len(theta)), 2)
+    }
+    hessian = [half[min(i, j), max(i, j)] for i in range(len(theta)) for j in range(len(theta))]
+    return _load("\n\n".join([HEADER, _mean_kernel("hessian", _Lowered(hessian, theta, data))]))
 
 
 def path_module(
@@ -76,7 +95,23 @@ def _canonical(loss: Any, parameters: Sequence[str], columns: Sequence[str]) -> 
 
 
 def _gradient(loss: Any, theta: Sequence[Any]) -> list:
-    return [_symbolic.tidy(_symbolic.clean(loss.diff(t))) for t in theta]
+    slopes: list[Any] = []
+    for t in theta:
+        slopes.append(_symbolic.tidy(_symbolic.clean(loss.diff(t))))
+        _check_operations(sum(int(s.count_ops()) for s in slopes), "derivatives")
+    return slopes
+
+
+def _check_operations(count: float, what: str) -> None:
+    """Refuse derivatives that would take minutes to compile.
+
+    A derivative of a product is as many times longer as the product has factors, so that second derivatives are about as
+    many times longer than first ones as these are than the loss.
+    """
+    if count > MOST_OPERATIONS:
+        then = "Give the loss by Python functions: SampleLoss.from_gradient(grad, data, parameters, hessian=...)."
+        rule = f"one whose {what} take at most {MOST_OPERATIONS} operations"
+        raise bad_value("formula", rule, f"about {count:.2g}", then)
 
 
 def split(expression: Any, data: Sequence[Any]) -> tuple[Any, Any]:

@@ -93,6 +93,10 @@ class Formula:
 
     __call__ = evaluate
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the compiled function, which no other process can read: it is made again."""
+        return {key: value for key, value in self.__dict__.items() if key != "_function"}
+
     @functools.cached_property
     def _function(self) -> Callable:
         from . import symbolic as _symbolic
@@ -206,6 +210,12 @@ class _Reader:
         expression = self.symbolic.clean(expression)
         if not self.symbolic.is_real(expression):
             raise bad_value(self.name, "real and finite", self.text, "Its value is complex or infinite everywhere.")
+        import sympy
+
+        large = [number for number in expression.atoms(sympy.Number) if not self.symbolic.fits_float(number)]
+        if large:
+            then = "Products of its constants exceed double precision: change units."
+            raise bad_value(self.name, "made of finite constants", f"{large[0].evalf(3)}", then)
         return expression
 
     def truth(self, node: ast.expr, depth: int) -> Any:

@@ -5,11 +5,14 @@ Imported only once a formula is used, since sympy takes a third of a second to i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import sympy
 from sympy.printing.pycode import PythonCodePrinter
+
+from ..errors import bad_value
 
 
 class softplus(sympy.Function):
@@ -81,13 +84,13 @@ class Printer(PythonCodePrinter):
         super().__init__({"fully_qualified_modules": False})
 
     def _print_Integer(self, expr):
-        return str(expr.p) if abs(expr.p) < 2**31 else repr(float(expr.p))  # numba's integers overflow silently
+        return str(expr.p) if abs(expr.p) < 2**31 else _constant(expr)  # numba's integers overflow silently
 
     def _print_Rational(self, expr):
-        return repr(float(expr))
+        return _constant(expr)
 
     def _print_Float(self, expr):
-        return repr(float(expr))
+        return _constant(expr)
 
     def _print_Pi(self, expr):
         return repr(float(np.pi))
@@ -111,6 +114,13 @@ class Printer(PythonCodePrinter):
         return f"{type(expr).__name__}({self._print(expr.args[0])})"
 
     _print_softplus = _print_sigmoid = _print_magnitude = _print_signum = _own
+
+
+def _constant(number: sympy.Number) -> str:
+    """A number as a literal; those that no float holds come from products and derivatives of large ones."""
+    if not fits_float(number):
+        raise bad_value("formula", "made of constants within double precision", f"{number.evalf(3)}", "Change units.")
+    return repr(float(number))
 
 
 PRINTER = Printer()
@@ -146,6 +156,14 @@ def is_real(expression: sympy.Basic) -> bool:
     return not expression.has(sympy.I, sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
 
 
+def fits_float(number: sympy.Number) -> bool:
+    """Whether a real number is a finite float."""
+    try:
+        return math.isfinite(float(number))
+    except OverflowError:
+        return False
+
+
 def _numpy_softplus(x):
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
 
@@ -165,5 +183,10 @@ _NUMPY = {
 
 
 def numpy_function(names: Sequence[str], expression: sympy.Basic):
-    """A vectorised function of the named arrays, made from the sympy expression and never from the user's string."""
-    return sympy.lambdify(symbols(names), expression, modules=[_NUMPY, "numpy"], printer=PRINTER, cse=True)
+    """A vectorised function of the named arrays, made from the sympy expression and never from the user's string.
+
+    The variables have names of their own in its code, where a parameter called `signum` would hide the function.
+    """
+    inner = symbols([f"a{k}" for k in range(len(names))])
+    renamed = expression.xreplace(dict(zip(symbols(names), inner, strict=True)))
+    return sympy.lambdify(inner, renamed, modules=[_NUMPY, "numpy"], printer=PRINTER, cse=True)

@@ -31,7 +31,7 @@ class Points:
     @classmethod
     def centers(cls, grid: Grid) -> Points:
         """The cell centers of a grid."""
-        coords = grid.centers if grid.dim == 1 else tuple(np.broadcast_arrays(*grid.coordinates()))
+        coords = tuple(np.array(c) for c in np.broadcast_arrays(*grid.coordinates()))  # functions may write to them
         return cls(coords, lambda values: values)
 
     @classmethod

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import call, fields, reals, whole
+from ..arguments import call, fields, own, reals, whole
 from ..errors import bad_type, bad_value
 
 MAX_CELLS = 10**8  # along an axis
@@ -148,12 +148,12 @@ class Grid:
     @cached_property
     def widths(self) -> tuple[np.ndarray, ...]:
         """Cell widths along each axis, shape (n,)."""
-        return tuple(np.diff(e) for e in self.edges)
+        return tuple(own(np.diff(e)) for e in self.edges)
 
     @cached_property
     def centers(self) -> tuple[np.ndarray, ...]:
         """Cell centers along each axis, shape (n,)."""
-        return tuple(0.5 * (e[1:] + e[:-1]) for e in self.edges)
+        return tuple(own(0.5 * (e[1:] + e[:-1])) for e in self.edges)
 
     @cached_property
     def volumes(self) -> np.ndarray:
@@ -161,7 +161,7 @@ class Grid:
         volume = self.widths[0]
         for width in self.widths[1:]:
             volume = volume[..., None] * width
-        return volume
+        return own(volume)
 
     def coordinates(self) -> tuple[np.ndarray, ...]:
         """The cell centers as arrays that broadcast against each other to `shape`."""

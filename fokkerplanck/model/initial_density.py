@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..arguments import LARGEST, call, fields, reals
+from ..arguments import LARGEST, call, fields, own, reals
 from ..errors import bad_type, bad_value, warn
 from .coefficients import Points
 from .grid import Grid
@@ -135,7 +135,7 @@ def gaussian(mean: Any, std_or_cov: Any) -> Gaussian:
     if spread.shape != (d, d) or not _is_covariance(spread):
         rule = f"a number, {d} numbers or a {d} x {d} covariance matrix, as `mean` has {d}"
         raise bad_value("std_or_cov", rule, std_or_cov)
-    return Gaussian(center, spread)
+    return Gaussian(center, own(spread))
 
 
 def _is_covariance(spread: np.ndarray) -> bool:
@@ -165,7 +165,7 @@ def from_samples(samples: Any) -> Samples:
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
         raise bad_value("samples", "a finite array of shape (n,) or (n, d) with n > 0", f"shape {np.shape(samples)}")
-    return Samples(array)
+    return Samples(own(array))
 
 
 def deposit(positions: np.ndarray, weights: np.ndarray, grid: Grid) -> np.ndarray:
@@ -247,7 +247,7 @@ def _vector(name: str, value: Any) -> np.ndarray:
     array = np.atleast_1d(reals(name, value, "a number or a sequence of numbers"))
     if array.ndim != 1 or not 1 <= array.size <= 3 or not np.isfinite(array).all():
         raise bad_value(name, "a number, or 2 or 3 finite numbers", value)
-    return array
+    return own(array)
 
 
 def _same_dimension(d: int, grid: Grid) -> None:

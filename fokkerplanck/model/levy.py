@@ -74,7 +74,8 @@ class LevyJumps:
 
     def __repr__(self) -> str:
         kind = "" if isinstance(self.kind, str) and self.kind == "isotropic" else f", kind={self.kind!r}"
-        return f"LevyJumps(stability={self.stability:g}, scale={self.scale!r}{kind})"
+        scale = getattr(self.scale, "__qualname__", None) or repr(self.scale)
+        return f"LevyJumps(stability={self.stability!r}, scale={scale}{kind})"
 
 
 def _checked(values: Any, coords: tuple[np.ndarray, ...]) -> np.ndarray:

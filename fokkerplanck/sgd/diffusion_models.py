@@ -19,7 +19,6 @@ Gurbuzbalaban (2019) for levy.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -102,7 +101,7 @@ def model_equation(sgd: Any, model: str, settings: Settings) -> FokkerPlanck:
 
 
 def _diffusive(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
-    drift = _second_order_drift(sgd) if model == "second-order" else sgd.drift
+    drift = _Coefficients(sgd).second_order_drift if model == "second-order" else sgd.drift
     more: dict[str, Any] = {}
     if model == "subdiffusive":
         more["time_order"] = settings.time_order
@@ -134,15 +133,45 @@ def _check_settings(sgd: Any, model: str, settings: Settings) -> None:
         raise bad_value("model", "for SGD with momentum and one parameter", got, "Such as SGD(loss, momentum=0.9).")
 
 
-def _second_order_drift(sgd: Any) -> Callable:
-    eta = sgd.learning_rate
+@dataclass(frozen=True, eq=False)
+class _Coefficients:
+    """What the models need beside `SGD.drift` and `SGD.diffusion`: methods, which other processes can read too."""
 
-    def drift(*theta: np.ndarray) -> np.ndarray:
+    sgd: Any
+    stability: float = 2.0
+    scale: Any = None
+
+    def second_order_drift(self, *theta: np.ndarray) -> np.ndarray:
+        """-eta (g + (eta/2) H g)."""
+        sgd, eta = self.sgd, self.sgd.learning_rate
         g = sgd.loss.gradient(*theta)
         modified = -eta * (g + 0.5 * eta * np.einsum("ij...,j...->i...", sgd.loss.hessian(*theta), g))
         return modified[0] if sgd.loss.dim == 1 else modified
 
-    return drift
+    def scaled_loss(self, *theta: np.ndarray) -> np.ndarray:
+        """eta L, the potential of "langevin"."""
+        return self.sgd.learning_rate * self.sgd.loss.value(*theta)
+
+    def levy_scale(self, *theta: np.ndarray) -> np.ndarray:
+        """eta c_1 B^(1/a - 1), c_1 as given or what gives the first-order diffusion at stability 2."""
+        sgd, batch = self.sgd, self.sgd.batch_size
+        if self.scale is None:
+            trace = np.einsum("ii...->...", sgd.loss.covariance(*theta))
+            one = np.sqrt(0.5 * sgd.noise_factor * batch * trace / sgd.loss.dim)
+        elif callable(self.scale):
+            one = fields("scale", call("scale", self.scale, theta), "a function that returns a field")
+        else:
+            one = np.full(np.shape(theta[0]), float(self.scale))
+        return sgd.learning_rate * batch ** (1.0 / self.stability - 1.0) * one
+
+    def momentum_drift(self, theta: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
+        """(v, -(1 - m) v - eta g)."""
+        return [v + 0.0 * theta, -(1.0 - self.sgd.momentum) * v + self.sgd.drift(theta)]
+
+    def momentum_diffusion(self, theta: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
+        """(0, D)."""
+        noise = self.sgd.diffusion(theta)
+        return [0.0 * (noise + v), noise + 0.0 * v]
 
 
 def _langevin(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
@@ -154,7 +183,7 @@ def _langevin(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
     eta = sgd.learning_rate
     constant = {"diffusion": eta * temperature, "settings": {"temperature": float(temperature), **record}}
     if sgd.loss.formula is not None:  # by its potential the equilibrium exp(-L/T) comes out to round-off
-        return {"potential": lambda *theta: eta * sgd.loss.value(*theta), **constant}
+        return {"potential": _Coefficients(sgd).scaled_loss, **constant}
     return {"drift": sgd.drift, **constant}
 
 
@@ -170,36 +199,19 @@ def noise_temperature(sgd: Any, box: Any = None) -> Temperature:
 def _levy(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
     from ..model.levy import LevyJumps
 
-    a, d, batch = LevyJumps(settings.stability).stability, sgd.loss.dim, sgd.batch_size  # type: ignore[arg-type]
-    if batch is None:
+    a = LevyJumps(settings.stability).stability  # type: ignore[arg-type]
+    if sgd.batch_size is None:
         raise bad_value("batch_size", "a number for model 'levy'", None, "A full batch has no noise.")
     given = settings.scale
     if given is not None and not callable(given):
         number("scale", given, "a finite number not below 0, or a function", lambda v: 0.0 <= v < np.inf)
-
-    def scale(*theta: np.ndarray) -> np.ndarray:
-        if given is None:
-            trace = np.einsum("ii...->...", sgd.loss.covariance(*theta))
-            one = np.sqrt(0.5 * sgd.noise_factor * batch * trace / d)
-        else:
-            one = call("scale", given, theta) if callable(given) else np.full(np.shape(theta[0]), float(given))
-            one = fields("scale", one, "a function that returns a field")
-        return sgd.learning_rate * batch ** (1.0 / a - 1.0) * one
-
-    return {"drift": sgd.drift, "diffusion": 0.0, "jumps": LevyJumps(stability=a, scale=scale)}
+    jumps = LevyJumps(stability=a, scale=_Coefficients(sgd, a, given).levy_scale)
+    return {"drift": sgd.drift, "diffusion": 0.0, "jumps": jumps}
 
 
 def _momentum(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
-    m = sgd.momentum
-
-    def drift(theta: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
-        return [v + 0.0 * theta, -(1.0 - m) * v + sgd.drift(theta)]
-
-    def diffusion(theta: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
-        noise = sgd.diffusion(theta)
-        return [0.0 * (noise + v), noise + 0.0 * v]
-
-    return {"drift": drift, "diffusion": diffusion}
+    own = _Coefficients(sgd)
+    return {"drift": own.momentum_drift, "diffusion": own.momentum_diffusion}
 
 
 def check(sgd: Any, result: Any, model: str = "first-order") -> float:

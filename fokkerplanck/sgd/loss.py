@@ -174,7 +174,9 @@ class SampleLoss:
         points, shape = self._points(theta)
         square = (self.dim, self.dim)
         if self._formula:
-            return self._compiled("hessian", points, (self.dim**2,)).reshape(*square, *shape)
+            out = np.empty((self.dim**2, points.shape[1]))
+            self._hessian_kernels.hessian(points, self._table, out)
+            return out.reshape(*square, *shape)
         return self._mean("hessian", self._hessian, points, square).reshape(*square, *shape)
 
     def curvature(self, *theta) -> np.ndarray:
@@ -242,6 +244,17 @@ class SampleLoss:
 
         assert self._formula is not None
         return loss_module(self._formula.expression, self.parameters, self._columns or ())
+
+    @cached_property
+    def _hessian_kernels(self) -> ModuleType:
+        from ..formulas.compiled import hessian_module
+
+        assert self._formula is not None
+        return hessian_module(self._formula.expression, self.parameters, self._columns or ())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the compiled modules: another process loads them from the cache."""
+        return {key: value for key, value in self.__dict__.items() if key not in ("_kernels", "_hessian_kernels")}
 
     def _points(self, theta: tuple) -> tuple[np.ndarray, tuple[int, ...]]:
         if len(theta) != self.dim:

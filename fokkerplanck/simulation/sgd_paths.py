@@ -47,7 +47,7 @@ def simulate(
     condition = _target(target, sgd.loss.parameters)
     dim = sgd.loss.dim * (2 if sgd.momentum else 1)
     per_path = 0 if _mode(sgd) == _EVERY else sgd.batch_size + (sgd.loss.n_samples if sgd.shuffle else 0)
-    _check_memory(n_paths, len(times), dim, per_path)
+    check_memory(n_paths, len(times), dim, per_path)
     first, *streams = np.random.SeedSequence(seed).spawn(1 + -(-n_paths // BLOCK))
     starts = _phase_starts(p0, n_paths, sgd.loss.dim, dim, np.random.default_rng(first))
     generators = [np.random.default_rng(s) for s in streams]
@@ -244,10 +244,10 @@ def _run(blocks: list[_Block], times: list[int], horizon: int, starts: np.ndarra
     return positions
 
 
-def _check_memory(n_paths: int, n_times: int, dim: int, batch: int) -> None:
+def check_memory(n_paths: int, n_times: int, dim: int, batch: int, name: str = "n_paths") -> None:
     """Refuse a run whose positions and batches cannot fit into memory, before any work."""
     need = n_paths * (8.0 * dim * (n_times + 2) + 4.0 * batch)
-    fits_memory("n_paths", need, f"{n_times} times, batches of {batch}: record fewer steps or run in parts.")
+    fits_memory(name, need, f"{n_times} times, batches of {batch}: record fewer steps or run in parts.")
 
 
 def schedule(steps: Any, max_steps: Any, target: Any) -> tuple[list[int], int]:

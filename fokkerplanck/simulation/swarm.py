@@ -9,7 +9,7 @@ import numpy as np
 from ..arguments import number, whole
 from ..errors import bad_value
 from ..results.ensemble import Ensemble
-from .sgd_paths import BLOCK, CompiledBlock, PythonBlock, schedule, start_positions
+from .sgd_paths import BLOCK, MOST_PATHS, CompiledBlock, PythonBlock, check_memory, schedule, start_positions
 
 
 def simulate_swarm(
@@ -19,8 +19,9 @@ def simulate_swarm(
     strength = number("strength", strength, "a number from 0 to 1, per step", lambda v: 0.0 <= v <= 1.0)
     if sgd.momentum:
         raise bad_value("momentum", "0 for a swarm", sgd.momentum, "The equation of a swarm has no velocities.")
-    n_workers, n_swarms = whole("n_workers", n_workers, 2), whole("n_swarms", n_swarms, 1)
+    n_workers, n_swarms = whole("n_workers", n_workers, 2, MOST_PATHS), whole("n_swarms", n_swarms, 1, MOST_PATHS)
     times, horizon = schedule(steps, None, None)
+    check_memory(n_workers * n_swarms, len(times), sgd.loss.dim, sgd.batch_size or 0, "n_workers")
     first, *streams = np.random.SeedSequence(whole("seed", seed, 0)).spawn(1 + n_swarms)
     starts = start_positions(p0, n_workers * n_swarms, sgd.loss.dim, np.random.default_rng(first))
     positions = np.empty((len(times), *starts.shape))

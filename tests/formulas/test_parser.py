@@ -1,3 +1,4 @@
+import pickle
 import re
 import subprocess
 import sys
@@ -192,5 +193,32 @@ def test_names_and_types_are_checked():
 
 
 def test_sympy_is_imported_only_when_a_formula_is():
-    code = "import sys, fokkerplanck.formula, fokkerplanck.sgd; sys.exit('sympy' in sys.modules)"
+    code = "import sys, fokkerplanck.formulas.parser, fokkerplanck.sgd; sys.exit('sympy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["2**1000*w*2**1000*w", "1e300*w*1e300*x", "10**300*w*(10**300*x)", "1e200*w/1e-200"])
+def test_products_of_constants_beyond_floats_are_refused(text):
+    with pytest.raises(ValueError, match=r"`loss` must be made of (finite|finite real) constants, got .* change units"):
+        parse(text, ["w", "x"], name="loss")
+
+
+def test_a_derivative_beyond_floats_is_refused():
+    slope = parse("1e308*w**2 + 0*x", ["w", "x"]).derivative("w")
+    with pytest.raises(ValueError, match=r"`formula` must be made of constants within double precision, got '2\.00E"):
+        slope(1.0, 2.0)
+
+
+def test_no_name_of_a_variable_hides_a_function():
+    names = ["magnitude", "signum", "a0", "a1", "numpy"]
+    values = [-2.0, 3.0, 0.5, 0.25, 2.0]
+    formula = parse("abs(magnitude*signum) + sqrt(a1)*numpy + sigmoid(a0)", names)
+    expected = 6.0 + 0.5 * 2.0 + 1.0 / (1.0 + np.exp(-0.5))
+    assert formula(*values) == pytest.approx(expected, rel=1e-14)
+    assert formula.derivative("magnitude")(*values) == pytest.approx(-3.0)  # of |m s|: s sign(m s)
+
+
+def test_a_formula_that_was_used_can_be_pickled():
+    formula = parse("w**2 + softplus(w)", ["w"])
+    value = formula(0.3)
+    assert pickle.loads(pickle.dumps(formula))(0.3) == value

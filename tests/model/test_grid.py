@@ -138,3 +138,34 @@ def test_a_periodic_axis_needs_three_cells():
     grid = fp.Grid((0, 1), 2, boundary="periodic")
     with pytest.raises(ValueError, match="`cells` must be at least 3 along a periodic axis, got 2"):
         fp.generator(fp.FokkerPlanck(diffusion=1.0), grid)
+
+
+def test_what_a_grid_shares_cannot_be_written_to():
+    grid = fp.Grid([(0, 1), (-2, 2)], [4, 5])
+    shared = [*grid.edges, *grid.centers, *grid.widths, grid.volumes, fp.Grid((0, 1), 3).volumes]
+    for array in shared:
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 7.0
+    assert grid.centers[1][0] == pytest.approx(-1.6)
+
+
+def test_a_function_that_writes_to_its_arguments_changes_nothing_else():
+    def drift(x):
+        x *= -1.0
+        return x
+
+    grid = fp.Grid((-4, 4), 100)
+    solution = fp.solve(fp.FokkerPlanck(drift=drift, diffusion=0.5), grid, fp.gaussian(1, 0.4), [1.0])
+    assert solution.mean()[0, 0] == pytest.approx(np.exp(-1.0), rel=0.01)  # Ornstein-Uhlenbeck: x0 exp(-t)
+
+
+def test_results_and_starts_keep_copies_of_what_they_were_given():
+    times, mean, samples = np.array([0.5, 1.0]), np.array([0.3]), np.array([[0.1], [0.2]])
+    start, empirical = fp.gaussian(mean, 0.4), fp.from_samples(samples)
+    solution = fp.solve(fp.FokkerPlanck(diffusion=0.5), fp.Grid((-4, 4), 40), start, times)
+    times[:], mean[:], samples[:] = 9.0, 9.0, 9.0
+    assert solution.times.tolist() == [0.5, 1.0]
+    assert start.mean.tolist() == [0.3]
+    assert empirical.positions.tolist() == [[0.1], [0.2]]
+    with pytest.raises(ValueError, match="read-only"):
+        solution.times[0] = 3.0

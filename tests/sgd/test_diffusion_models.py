@@ -1,5 +1,7 @@
 """Models of SGD against closed forms (reference case F) and against the exact operator."""
 
+import copy
+import pickle
 import re
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck.errors import ModelWarning
+from fokkerplanck.model.coefficients import Points
 
 PIT = "-exp(-(w-2)**2) - pit*exp(-100*(w-1)**2)"
 BOTTOM = 1.00745330
@@ -322,3 +325,32 @@ def test_models_that_are_no_equation_say_where_they_are(model, call):
         sgd.equation(model)
     with pytest.raises(TypeError, match=re.escape("Use sgd.equation(), or sgd.transfer_operator(grid).")):
         fp.solve(sgd, fp.Grid((-1, 1), 10), fp.point(0.0), 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "momentum"),
+    [
+        ("first-order", {}, 0.0),
+        ("second-order", {}, 0.0),
+        ("langevin", {"temperature": 0.1}, 0.0),
+        ("levy", {"stability": 1.5}, 0.0),
+        ("levy", {"stability": 1.5, "scale": 0.3}, 0.0),
+        ("subdiffusive", {"time_order": 0.7}, 0.0),
+        ("swarm", {"strength": 0.1}, 0.0),
+        ("momentum", {}, 0.5),
+    ],
+)
+def test_every_model_goes_to_other_processes(model, options, momentum):
+    """Pickled and copied, after its kernels were compiled, it has the same coefficients to the last bit."""
+    sgd = fp.SGD(fp.SampleLoss("(w - x)**2 + softplus(w*x)", ["w"], {"x": [0.0, 1.0, 0.3]}), 0.1, momentum=momentum)
+    eq = sgd.equation(model, **options)
+    grid = fp.Grid([(-2, 2)] * (2 if momentum else 1), 8)
+    points = Points.centers(grid)
+    for other in (pickle.loads(pickle.dumps(eq)), copy.deepcopy(eq)):
+        for name in ("drift_at", "diffusion_at") + (() if eq.potential is None else ("potential_at",)):
+            np.testing.assert_array_equal(getattr(other, name)(points), getattr(eq, name)(points))
+        if eq.jumps is not None:
+            np.testing.assert_array_equal(other.jumps.scale(*points.coords), eq.jumps.scale(*points.coords))
+    again = pickle.loads(pickle.dumps(sgd))
+    assert again.loss.hessian(0.4) == sgd.loss.hessian(0.4)
+    assert repr(again) == repr(sgd)

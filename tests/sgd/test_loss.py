@@ -216,3 +216,16 @@ def test_a_sampler_stands_for_an_endless_stream():
     slope = np.diff(loss.gradient(w)[0])[0]
     assert slope == pytest.approx(1.0, abs=0.05)
     assert loss.covariance(w)[0, 0, 0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_second_derivatives_too_long_to_compile_are_refused_before_the_work():
+    """Fifty factors: first derivatives are compiled in seconds, second ones would take minutes."""
+    factors = "*".join(f"(w+v*x+{k}/50)" for k in range(50))
+    loss = SampleLoss(factors, ["w", "v"], {"x": [0.1, 0.2]})
+    w, v, x = 0.3, 0.4, np.array([0.1, 0.2])
+    terms = w + v * x + np.arange(50)[:, None] / 50.0
+    assert loss.value(w, v) == pytest.approx(terms.prod(axis=0).mean(), rel=1e-12)
+    with pytest.raises(
+        ValueError, match="`formula` must be one whose second derivatives take at most 500000 operations"
+    ):
+        loss.hessian(w, v)
