@@ -40,6 +40,7 @@ def solve(
     grid: Grid,
     p0: Any,
     times: Any,
+    *,
     method: str = "auto",
     rtol: float = 1e-6,
     progress: bool | Callable[[float], None] = False,

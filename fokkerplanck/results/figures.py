@@ -88,6 +88,7 @@ def plot_solution(sol: Solution, times: Sequence[float] | None = None, names: Se
 @styled
 def plot_stationary(
     st: Stationary | StationaryChain | Mapping[str, Stationary | StationaryChain],
+    *,
     names: Sequence[str] | None = None,
     landscape: Callable | None = None,
     ensemble: Ensemble | None = None,
@@ -173,6 +174,7 @@ def plot_landscape(
     value: Callable | None,
     equations: Mapping[str, FokkerPlanck],
     grid: Grid,
+    *,
     names: Sequence[str] | None = None,
     box: Sequence[tuple[float, float]] | None = None,
     unit: str = "time",
@@ -223,6 +225,7 @@ def plot_landscape(
 def plot_evolution(
     sol: Solution | Mapping[str, Solution],
     ensemble: Ensemble | None = None,
+    *,
     names: Sequence[str] | None = None,
     landscape: Callable | None = None,
     title: str = "",

@@ -93,7 +93,7 @@ class TransferOperator:
         return self._solution(times, states, f"transfer ({self.kind})", {**work, "initial_mass": initial_mass})
 
     def evolve_waiting(
-        self, p0: Any, times: Any, time_order: float, scale: float = 1.0, rtol: float = 1e-6
+        self, p0: Any, times: Any, time_order: float, *, scale: float = 1.0, rtol: float = 1e-6
     ) -> Solution:
         """The density at the given times where Mittag-Leffler waiting times separate the steps.
 
@@ -264,7 +264,7 @@ class TransferOperator:
         )
 
 
-def transfer_operator(sgd: Any, grid: Grid, model: str, kind: str, n_batches: int, seed: int) -> TransferOperator:
+def transfer_operator(sgd: Any, grid: Grid, model: str, *, kind: str, n_batches: int, seed: int) -> TransferOperator:
     """See `fokkerplanck.sgd.SGD.transfer_operator`."""
     _check(sgd, grid, model, kind, n_batches, seed)
     batches, kind = _choose(sgd, model, kind, n_batches, seed)
