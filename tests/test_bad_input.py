@@ -229,6 +229,10 @@ PUBLIC_CALLS = {
     "along": Door(lambda **a: distances.along(distances.law(made()["sol2"]), **a), axis=0),
     "hill": Door(fp.hill, samples=np.arange(1000.0)),
     "stable_fit": Door(fp.stable_fit, samples=np.arange(300.0), resamples=3, seed=0),
+    "tail_test": Door(fp.tail_test, increments=np.arange(300.0), sums=[1, 3]),
+    "two_sample": Door(
+        fp.two_sample, a=np.arange(9.0), b=np.arange(9.0), paired=False, kernel="energy", permutations=100, seed=0
+    ),
     "time_order_from_growth": Door(
         fp.time_order_from_growth, times=[1.0, 2.0], mean_square=[1.0, 2.0], standard_error=[0.1, 0.1]
     ),
@@ -401,7 +405,13 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "SGD.simulate.threads",
         "T.stationary.p0",
     ],
-    "True": ["Solution.save.current", "Stationary.energy.invariant", "SGD.replacement", "SGD.shuffle"],
+    "True": [
+        "Solution.save.current",
+        "Stationary.energy.invariant",
+        "SGD.replacement",
+        "SGD.shuffle",
+        "two_sample.paired",
+    ],
     "-1, 0": ["Solution.current.index"],
     "None, 0": ["SGD.simulate.steps"],
     "large int": ["gaussian.std_or_cov", "gaussian 2D.std_or_cov", "T.evolve_waiting.scale"],
@@ -449,6 +459,7 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "mmd.seed",
         "kullback_leibler.seed",
         "stable_fit.seed",
+        "two_sample.seed",
         "SGD.simulate.seed",
     ],
     "0, large int, huge float": [
