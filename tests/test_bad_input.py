@@ -304,9 +304,9 @@ PUBLIC_CALLS = {
     "T.stationary": Door(lambda **a: made()["T"].stationary(**a), p0=None),
     "T.first_passage": Door(lambda **a: made()["T"].first_passage(**a), target=lambda w: w > 1.2),
     "T.spectrum": Door(lambda **a: made()["T"].spectrum(**a), k=3),
-    "ChainPassage.at": Door(lambda **a: made()["T"].first_passage(lambda w: w > 1.2).at(**a), x=0.5),
-    "ChainPassage.survival": Door(
-        lambda **a: made()["T"].first_passage(lambda w: w > 1.2).survival(**a), steps=[1], p0=None
+    "Passage in steps.at": Door(lambda **a: made()["T"].first_passage(lambda w: w > 1.2).at(**a), x=0.5),
+    "Passage in steps.survival": Door(
+        lambda **a: made()["T"].first_passage(lambda w: w > 1.2).survival(**a), times=[1], p0=None
     ),
     "two_datapoints": Door(landscapes.two_datapoints, pit=100.0),
     "wide_and_narrow": Door(landscapes.wide_and_narrow, width=2.0, depth=0.1, noise=1.0, joint=0.02),
@@ -334,7 +334,7 @@ def good(door):
              "ensemble": m["mc"], "result": m["sol"], "results": {"a": m["sol"], "b": m["mc"]}}  # fmt: skip
     if door in ("from_gradient", "Stationary.plot"):
         return PUBLIC_CALLS[door].good
-    if door in ("solve", "T.evolve", "T.evolve_waiting", "ChainPassage.survival"):
+    if door in ("solve", "T.evolve", "T.evolve_waiting", "Passage in steps.survival"):
         plain["p0"] = m["start"]
     return {k: plain[k] if (v is None and k in plain and door != "simulate") or (v is None and k == "eq") else v
             for k, v in PUBLIC_CALLS[door].good.items()}  # fmt: skip
@@ -422,7 +422,7 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "interpolate.point",
         "uniform.low",
         "FirstPassage.at.x",
-        "ChainPassage.at.x",
+        "Passage in steps.at.x",
         "stationary_ratio.split",
     ],
     "7 x 5 array": ["from_samples.samples", "distances.moments.result"],
@@ -432,7 +432,7 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "LevyJumps 2D.scale",
         "T.evolve.steps",
         "T.evolve_waiting.times",
-        "ChainPassage.survival.steps",
+        "Passage in steps.survival.times",
     ],
     "many arguments": ["SampleLoss, array.data"],
     "number as text": ["SampleLoss.formula", "SampleLoss, array.formula", "parse.text"],
