@@ -45,8 +45,6 @@ from .sgd import SGD, SampleLoss, landscapes
 from .simulation import Ensemble, simulate, simulate_waiting
 from .solvers.discretization.generator import Generator
 from .statistics.tail_index import hill, stable_fit, time_order_from_growth
-from .statistics.tail_test import tail_test
-from .statistics.two_sample import two_sample
 from .storage.tables import Comparison
 from .version import __version__  # noqa: F401
 
@@ -87,8 +85,6 @@ __all__ = [
     "spectrum",
     "stable_fit",
     "stationary",
-    "tail_test",
     "time_order_from_growth",
-    "two_sample",
     "uniform",
 ]

@@ -13,7 +13,6 @@ ROOMS = [
     "version",
     "errors",
     "arguments",
-    "randomness",
     "formulas",
     "statistics",
     "model",

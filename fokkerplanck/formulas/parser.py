@@ -159,11 +159,16 @@ def checked_names(names: Sequence[str], name: str = "names") -> tuple[str, ...]:
     if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(n, str) for n in names):
         raise bad_type(name, "a sequence of strings", names)
     for n in names:
-        if not n.isidentifier() or keyword.iskeyword(n) or n.startswith("_") or n in FUNCTIONS + CONSTANTS:
+        if not may_be_variable(n):
             raise bad_value(name, "identifiers other than functions, constants and _underscored names", n)
     if len(set(names)) < len(names):
         raise bad_value(name, "distinct", tuple(names))
     return tuple(names)
+
+
+def may_be_variable(name: str) -> bool:
+    """Whether a name can stand for a variable in a formula."""
+    return name.isidentifier() and not keyword.iskeyword(name) and name[0] != "_" and name not in FUNCTIONS + CONSTANTS
 
 
 def _broadcast(names: tuple[str, ...], arrays: tuple) -> list[np.ndarray]:

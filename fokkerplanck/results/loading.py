@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..arguments import file_name
+from ..arguments import file_name, fits_memory
 from ..errors import bad_value
 from ..model.grid import Grid
 from ..storage.netcdf import AXES, as_text, attributes_of, check_mark, checksum, damaged, variables_of
 from .solution import Solution
 
-if TYPE_CHECKING:
-    pass
+READ = (*(f"{axis}_edges" for axis in AXES), "time", "density", "current", "observable", "observed", "settings")
+DEFLATED = 1100.0  # bytes that deflate makes of one, at most
+NEGATIVE = 1e-6  # of the largest density: what rounding and the tolerance of a run may leave below 0
 
 
 def load(path: str | os.PathLike) -> Solution:
@@ -42,11 +43,13 @@ def load(path: str | os.PathLike) -> Solution:
         raise bad_value("path", "the name of an existing file", "none", f"There is no {name}.")
     try:
         with h5py.File(name, "r") as file:
-            check_mark(file.attrs, str(name))
+            version, written_by = check_mark(file.attrs, str(name))
+            _check_sizes(file)
             sol = _read(file)
             variables = variables_of(sol, current=sol.saved_current is not None)
-            if as_text(file.attrs["checksum"]) != checksum(variables, attributes_of(sol)):
+            if as_text(file.attrs["checksum"]) != checksum(variables, attributes_of(sol, version, written_by)):
                 raise ValueError("the checksum does not match the contents")
+            _check_values(sol)
             return sol
     except ValueError as error:
         if str(error).startswith("`path`"):
@@ -54,6 +57,38 @@ def load(path: str | os.PathLike) -> Solution:
         raise damaged(str(name), error) from error
     except (OSError, KeyError, TypeError, RuntimeError, IndexError, AttributeError) as error:
         raise damaged(str(name), error) from error
+
+
+def _check_sizes(file: Any) -> None:
+    """Refuse arrays that a file declares and does not hold, before any is read: a kilobyte can declare a terabyte."""
+    import h5py
+
+    need = 0.0
+    for name in (name for name in READ if name in file):
+        if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
+            raise ValueError(f"{name} is no array of this file")
+        array = file[name]
+        size = float(array.size or 0) * array.dtype.itemsize
+        if array.external or array.is_virtual or size > DEFLATED * array.id.get_storage_size():
+            raise ValueError(f"{name} declares more than the file holds")
+        need += 3.0 * size  # the array, its bytes for the checksum, and what is computed of it
+    fits_memory("path", need, "Read parts of it with xarray.open_dataset(path, engine='h5netcdf').")
+
+
+def _check_values(sol: Solution) -> None:
+    """Refuse what no computation gives: a checksum says that a file is whole, not that it holds a density."""
+    times, density = sol.times, sol.density
+    at_rest = times.size == 1 and np.isposinf(times[0])
+    if not at_rest and not (
+        np.isfinite(times).all() and times.size and times[0] >= 0.0 and (np.diff(times) > 0.0).all()
+    ):
+        raise ValueError("its times are not increasing from 0 on")
+    rtol = sol.settings.get("rtol")
+    below = max(NEGATIVE, rtol if isinstance(rtol, float) and 0.0 < rtol < 1.0 else 0.0)
+    if not np.isfinite(density).all() or density.min() < -below * density.max():
+        raise ValueError("its density is negative or not finite")
+    if sol.saved_current is not None and not np.isfinite(sol.saved_current).all():
+        raise ValueError("its current is not finite")
 
 
 def _read(file: Any) -> Solution:

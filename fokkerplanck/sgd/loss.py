@@ -72,7 +72,6 @@ class SampleLoss:
         grad: Callable,
         data: Any,
         parameters: Sequence[str],
-        *,
         loss: Callable | None = None,
         hessian: Callable | None = None,
         columns: Sequence[str] | None = None,

@@ -32,7 +32,6 @@ def simulate(
     p0: Any,
     steps: Sequence[int] | None,
     n_paths: int = 20_000,
-    *,
     seed: int = 0,
     target: Callable | str | None = None,
     max_steps: int | None = None,

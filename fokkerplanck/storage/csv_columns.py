@@ -1,48 +1,92 @@
-"""The data of a landscape in a CSV file: its columns, and those of them that a run file asks for."""
+"""CSV files of numbers, column by column: a column of text is no fault until somebody asks for it."""
 
 from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import bad_value
 
-if TYPE_CHECKING:
-    pass
+
+@dataclass(frozen=True)
+class CsvColumns(Mapping[str, np.ndarray]):
+    """The columns of a CSV file by name; each becomes numbers when it is asked for.
+
+    Attributes
+    ----------
+    path : Path
+    key : str
+        What errors call the file: the key of the run file that names it.
+    header : tuple of str
+    rows : tuple of (int, list of str)
+        Line number in the file, and entries.
+    """
+
+    path: Path
+    key: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[int, list[str]], ...]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        place = {column: k for k, column in enumerate(self.header)}[name]
+        return np.array([self._entry(row[place], line) for line, row in self.rows])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.header)
+
+    def __len__(self) -> int:
+        return len(self.header)
+
+    def _entry(self, text: str, line: int) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            then = "Code words as numbers, fill or remove missing entries."
+            got = f"{text!r} in line {line} of {self.path.name}"
+            raise bad_value(self.key, "finite numbers throughout", got, then)
+        return value
 
 
-def read_csv(path: Path) -> dict[str, np.ndarray]:
-    """The columns of a CSV file with a header; lines that begin with # are comments."""
+def read_csv(path: Path, key: str = "landscape.data") -> CsvColumns:
+    """The columns of a CSV file with a header; lines that begin with # are comments, as is a byte order mark."""
+    numbers: list[int] = []  # of the lines that the reader has taken
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = [(i, line) for i, line in enumerate(file, 1) if line.strip() and not line.startswith("#")]
-        rows = list(csv.reader(line for _, line in lines))
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            kept = ((i, line) for i, line in enumerate(file, 1) if line.strip() and not line.startswith("#"))
+            reader = csv.reader(_noting(kept, numbers), strict=True)
+            rows = [(numbers[-1], row) for row in reader]
     except UnicodeDecodeError:
-        raise bad_value("landscape.data", "a text file in UTF-8", path.name) from None
+        raise bad_value(key, "a text file in UTF-8", path.name) from None
     except csv.Error as error:
-        raise bad_value("landscape.data", "a CSV file", f"{path.name} with an error: {error}") from None
+        raise bad_value(key, "a CSV file", f"{path.name} with an error: {error}") from None
     if len(rows) < 2:
-        raise bad_value("landscape.data", "a CSV file with a header and rows", path.name)
-    header = [name.strip() for name in rows[0]]
-    table = []
-    for (number, _), row in zip(lines[1:], rows[1:], strict=True):
+        raise bad_value(key, "a CSV file with a header and rows", path.name)
+    header = tuple(name.strip() for name in rows[0][1])
+    _check_header(header, path, key)
+    for line, row in rows[1:]:
         if len(row) != len(header):
             then = f"{path.name} has them in its header."
-            raise bad_value("landscape.data", f"{len(header)} columns wide", f"{len(row)} in line {number}", then)
-        table.append([_entry(text, path, number) for text in row])
-    return dict(zip(header, np.array(table).T, strict=True))
+            raise bad_value(key, f"{len(header)} columns wide", f"{len(row)} in line {line}", then)
+    return CsvColumns(path, key, header, tuple(rows[1:]))
 
 
-def _entry(text: str, path: Path, line: int) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        then = "Code words as numbers, fill or remove missing entries."
-        raise bad_value("landscape.data", "finite numbers throughout", f"{text!r} in line {line} of {path.name}", then)
-    return value
+def _noting(lines: Iterator[tuple[int, str]], numbers: list[int]) -> Iterator[str]:
+    for number, line in lines:
+        numbers.append(number)
+        yield line
+
+
+def _check_header(header: tuple[str, ...], path: Path, key: str) -> None:
+    twice = [name for name in header if header.count(name) > 1]
+    if twice:
+        raise bad_value(key, "a CSV file with a name of its own for each column", f"{twice[0]!r} twice in {path.name}")
+    broken = [name for name in header if not name.isprintable()]
+    if broken:
+        raise bad_value(key, "a CSV file whose column names stand on one line", f"{broken[0]!r} in {path.name}")

@@ -10,13 +10,35 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ..arguments import file_name
 from ..errors import bad_value
 
-if TYPE_CHECKING:
-    pass
+RESULTS = (".csv", ".md", ".nc", ".png", ".json", ".npz")  # what is written into a folder of results
+
+
+def file_below(folder: Path, name: str, key: str) -> Path:
+    """The file of this name below a folder: no path, link or device leads a run file elsewhere.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+    key : str
+        What errors call it.
+    """
+    try:
+        base = folder.resolve()
+        path = (base / name).resolve()
+        inside, exists = path.is_relative_to(base), path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # loops of links, NUL, names too long
+        raise bad_value(key, "the name of a file", name, f"{getattr(error, 'strerror', None) or error}.") from None
+    if not inside:
+        raise bad_value(key, "a file below the run file's folder", name, "Copy it there.")
+    if not exists:
+        raise bad_value(key, f"a file in {base}", name, "There is no such file.")
+    return path
 
 
 def check_folder(name: str) -> None:
@@ -61,11 +83,16 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 def check_room(folder: str | os.PathLike, need: float, name: str = "folder") -> None:
     """Refuse a folder that cannot be written to, or on a disk without that many bytes, before hours of work."""
+    if not os.fspath(folder) or "\0" in os.fspath(folder):
+        raise bad_value(name, "the name of a folder", str(folder), "A dot is the current one.")
     place = os.path.abspath(folder)
     while not os.path.isdir(place):
-        if os.path.exists(place):
-            raise bad_value(name, "a folder", str(folder), f"{place} is a file.")
+        if os.path.lexists(place):
+            what = "a file" if os.path.exists(place) else "a link that leads nowhere"
+            raise bad_value(name, "a folder", str(folder), f"{place} is {what}.")
         place = os.path.dirname(place)
+    if place == os.path.abspath(folder):
+        _check_places(place, name)
     try:
         with tempfile.TemporaryFile(dir=place):
             free = shutil.disk_usage(place).free
@@ -76,6 +103,18 @@ def check_room(folder: str | os.PathLike, need: float, name: str = "folder") -> 
     if need > free:
         rule = f"on a disk with {need / 1e9:.3g} GB of room"
         raise bad_value(name, rule, f"{free / 1e9:.3g} GB in {place}", "Ask for fewer times or cells.")
+
+
+def _check_places(folder: str, name: str) -> None:
+    """Refuse a folder in which something else stands where results are to go."""
+    try:
+        with os.scandir(folder) as entries:
+            taken = [e.name for e in entries if e.name.endswith(RESULTS) and not (e.is_symlink() or e.is_file())]
+    except OSError as error:
+        raise bad_value(name, "a folder you may read", folder, f"{error.strerror}. Choose another.") from None
+    if taken:
+        then = f"In it {min(taken)} is no file. Remove it, or choose another folder."
+        raise bad_value(name, "a folder where files of results can be replaced", folder, then)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 MARK = "fokkerplanck solution"
-VERSION = 1
+VERSION = 2  # from 2 on the checksum covers the version of the package too
 AXES = ("x", "y", "z")
 
 
@@ -41,17 +42,26 @@ class _Variable(NamedTuple):
 def solution_to_xarray(sol: Solution) -> xarray.Dataset:
     """The densities as a labelled data set, with dimensions time and x, y, z; without the current.
 
-    Cell centers and times are coordinates; the edges lie in x_edges (dimension x_edge) and so on.
+    Cell centers and times are coordinates, observables are variables `observed_NAME` of time (a slash in NAME, which netCDF
+    does not allow, is an underscore). Nothing has a dimension of its
+    own, so that `to_dataframe` has one row a time and cell: the cell edges are attributes x_edges, ..., as are the settings.
     """
     import xarray as xr
 
+    names = AXES[: sol.grid.dim]
     variables = variables_of(sol, current=False)
-    coords = {name: v for name, v in variables.items() if name in ("time", "observable", *AXES)}
-    data = {name: v for name, v in variables.items() if name not in coords}
+    coords = {name: variables[name] for name in ("time", *names)}
+    data = {"density": variables["density"]}
+    for label, values in sol.observed.items():
+        data[f"observed_{label.replace('/', '_')}"] = _Variable(
+            ("time",), np.asarray(values, dtype=float), f"expectation of {label}"
+        )
+    edges = {f"{name}_edges": np.array(e) for name, e in zip(names, sol.grid.edges, strict=True)}
+    settings = {"settings": variables["settings"].values[0]} if "settings" in variables else {}
     return xr.Dataset(
         {name: (v.dims, v.values, {"long_name": v.meaning}) for name, v in data.items()},
         {name: (v.dims, v.values, {"long_name": v.meaning}) for name, v in coords.items()},
-        attributes_of(sol),
+        {**attributes_of(sol), **settings, **edges},
     )
 
 
@@ -120,12 +130,12 @@ def _create(file: Any, name: str, variable: _Variable) -> None:
     node.attrs["long_name"] = meaning
 
 
-def attributes_of(sol: Solution) -> dict[str, Any]:
+def attributes_of(sol: Solution, format_version: int = VERSION, written_by: str = __version__) -> dict[str, Any]:
     """What a file says of a solution beside its arrays."""
     return {
         "format": MARK,
-        "format_version": VERSION,
-        "fokkerplanck_version": __version__,
+        "format_version": format_version,
+        "fokkerplanck_version": written_by,
         "boundary": json.dumps(sol.grid.boundary),
         "method": sol.method,
         "success": int(sol.success),
@@ -135,12 +145,13 @@ def attributes_of(sol: Solution) -> dict[str, Any]:
 
 
 def checksum(variables: dict[str, _Variable], attributes: dict[str, Any]) -> str:
-    """Of everything in a file but the version of the package: HDF5 itself notices damage to its frame only."""
+    """Of everything in a file, as HDF5 itself notices damage to its frame only; in version 1 but for the package's version."""
+    left_out = {"fokkerplanck_version"} if attributes["format_version"] < 2 else set()
     digest = hashlib.blake2b(digest_size=16)
     for name, (dims, values, _) in variables.items():
         digest.update(repr((name, dims, values.shape)).encode())
         digest.update(json.dumps(values.tolist()).encode() if values.dtype.kind == "O" else values.tobytes())
-    digest.update(json.dumps({k: v for k, v in attributes.items() if k != "fokkerplanck_version"}).encode())
+    digest.update(json.dumps({k: v for k, v in attributes.items() if k not in left_out}).encode())
     return digest.hexdigest()
 
 
@@ -154,14 +165,18 @@ def as_text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def check_mark(attributes: Any, name: str) -> None:
-    """Refuse files of other programs and of newer versions."""
+def check_mark(attributes: Any, name: str) -> tuple[int, str]:
+    """The version of the format and of the package that wrote it; files of other programs and newer ones are refused."""
     if "format" not in attributes or as_text(attributes["format"]) != MARK:
         raise bad_value("path", "a file written by Solution.save", "one of another program", f"It is {name}.")
     version = int(np.ravel(attributes["format_version"])[0])
     if version > VERSION:
         then = f"Install a newer fokkerplanck to read {name}."
         raise bad_value("path", f"a file of format version {VERSION} or older", f"one of version {version}", then)
+    written_by = as_text(attributes["fokkerplanck_version"])
+    if not re.fullmatch(r"[0-9A-Za-z.+!_-]{1,60}", written_by):  # what it says is printed
+        raise ValueError("the version that wrote it is none")
+    return version, written_by
 
 
 def damaged(name: str, error: Exception) -> ValueError:

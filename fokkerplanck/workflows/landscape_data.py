@@ -4,35 +4,48 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import bad_value
-from ..formulas.parser import CONSTANTS, parse_condition
+from ..formulas.parser import CONSTANTS, may_be_variable, parse_condition
 
 if TYPE_CHECKING:
     from .schema import Landscape
 
 
-def select(table: dict[str, np.ndarray], landscape: Landscape) -> dict[str, np.ndarray]:
-    """The rows that `where` keeps, of the columns that `columns` names (default: those that occur in the loss)."""
-    if landscape.where is not None:
-        keep = parse_condition(landscape.where, list(table), name="landscape.where")(*table.values())
-        if not keep.any():
-            raise bad_value("landscape.where", "true for some rows", landscape.where)
-        table = {name: column[keep] for name, column in table.items()}
-    if landscape.columns is None:
-        return _needed(table, landscape)
-    for key, name in landscape.columns.items():
+def select(table: Mapping[str, np.ndarray], landscape: Landscape) -> dict[str, np.ndarray]:
+    """The rows that `where` keeps, of the columns that `columns` names (default: those that occur in the loss).
+
+    Other columns are not looked at: they may hold text.
+    """
+    keep = None if landscape.where is None else _kept_rows(table, landscape.where)
+    wanted = _needed(table, landscape) if landscape.columns is None else landscape.columns
+    for key, name in wanted.items():
         if name not in table:
             close = difflib.get_close_matches(name, table, n=1, cutoff=0.5)
             then = f"Did you mean {close[0]!r}?" if close else ""
             raise bad_value(f"landscape.columns.{key}", f"one of {', '.join(table)}", name, then)
-    return {key: table[name] for key, name in landscape.columns.items()}
+    columns = {key: table[name] for key, name in wanted.items()}
+    if keep is None:
+        return columns
+    return {key: column[np.broadcast_to(keep, column.shape)] for key, column in columns.items()}
 
 
-def _needed(table: dict[str, np.ndarray], landscape: Landscape) -> dict[str, np.ndarray]:
+def _kept_rows(table: Mapping[str, np.ndarray], where: str) -> np.ndarray:
+    """Which rows a condition keeps, from the columns that occur in it."""
+    known = [name for name in table if may_be_variable(name)]
+    used = {str(symbol) for symbol in parse_condition(where, known, name="landscape.where").expression.free_symbols}
+    names = [name for name in known if name in used]
+    keep = parse_condition(where, names, name="landscape.where")(*(table[name] for name in names))
+    if not keep.any():
+        raise bad_value("landscape.where", "true for some rows", where)
+    return keep
+
+
+def _needed(table: Mapping[str, np.ndarray], landscape: Landscape) -> dict[str, str]:
     """The columns that occur in the loss; names in it that are neither these nor parameters are refused."""
     words = re.findall(r"(?<![\w.])[A-Za-z_]\w*(?!\w*\s*\()", landscape.loss)
     lacking = sorted(set(words) - {*table, *landscape.parameters, *CONSTANTS})
@@ -41,4 +54,4 @@ def _needed(table: dict[str, np.ndarray], landscape: Landscape) -> dict[str, np.
         rule = f"a file with the columns {', '.join(lacking)} that the loss needs"
         got = f"columns {', '.join(table)} in {landscape.data}"
         raise bad_value("landscape.data", rule, got, f"Say which are meant: {example}.")
-    return {name: column for name, column in table.items() if name in words}
+    return {name: name for name in table if name in words}

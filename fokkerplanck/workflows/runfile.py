@@ -20,9 +20,11 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import bad_value
 from ..storage.csv_columns import read_csv
+from ..storage.files import file_below
 from .landscape_data import select
 from .schema import SECTIONS, Output, RunSpec, Start
 
+LARGEST_FILE = 2e7  # bytes
 OTHER_WORDS = {  # what newcomers write, and what is meant
     "initial": "start", "init": "start", "model": "landscape", "loss": "landscape", "mesh": "grid", "domain": "grid",
     "monte_carlo": "simulation", "lr": "learning_rate", "rate": "learning_rate", "eta": "learning_rate",
@@ -60,20 +62,11 @@ class RunFile:
         landscape = self.spec.landscape
         assert landscape is not None
         if isinstance(landscape.data, str):
-            return select(read_csv(self._below(landscape.data)), landscape)
+            return select(read_csv(file_below(self.path.parent, landscape.data, "landscape.data")), landscape)
         for key in ("columns", "where"):
             if getattr(landscape, key) is not None:
                 raise bad_value(f"landscape.{key}", "left out where data are given in place", getattr(landscape, key))
         return landscape.data
-
-    def _below(self, name: str) -> Path:
-        folder = self.path.resolve().parent
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder):
-            raise bad_value("landscape.data", "a file below the run file's folder", name, "Copy it there.")
-        if not path.is_file():
-            raise bad_value("landscape.data", f"a file in {folder}", name, "There is no such file.")
-        return path
 
 
 def read_run_file(path: str | os.PathLike) -> RunFile:
@@ -85,7 +78,7 @@ def read_run_file(path: str | os.PathLike) -> RunFile:
         With one sentence on the first thing that is wrong.
     """
     file = Path(path)
-    if file.is_file() and _is_result(file):
+    if is_result(file):
         return _recorded(file)
     return RunFile(file, _checked(read_toml(file)))
 
@@ -99,9 +92,19 @@ def _checked(content: dict[str, Any]) -> RunSpec:
     return spec
 
 
-def _is_result(file: Path) -> bool:
+def is_result(file: Path) -> bool:
+    """Whether a file holds a result. Pipes and devices hold nothing, and are not opened."""
+    if not _is_file(file):
+        return False
     with open(file, "rb") as opened:
         return file.suffix == ".nc" or opened.read(8) == b"\x89HDF\r\n\x1a\n"
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except (OSError, ValueError):  # a loop of links, a name with NUL
+        return False
 
 
 def _recorded(file: Path) -> RunFile:
@@ -117,9 +120,12 @@ def _recorded(file: Path) -> RunFile:
 
 def read_toml(file: Path) -> dict[str, Any]:
     """The content of a TOML file."""
-    if not file.is_file():
+    if not _is_file(file):
         then = "`fokkerplanck init FILE.toml` writes one to start from."
         raise bad_value("FILE", "an existing run file", str(file), then)
+    if file.stat().st_size > LARGEST_FILE:
+        then = "Put the data of a landscape into a CSV file beside it."
+        raise bad_value("FILE", f"at most {LARGEST_FILE:.0e} bytes long", str(file), then)
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:

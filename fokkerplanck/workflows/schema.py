@@ -17,7 +17,7 @@ def rule(rule: str, check: Callable[[Any], Any], then: str = "") -> PlainValidat
     def validate(value: Any) -> Any:
         try:
             return check(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise PydanticCustomError("rule", "rule", {"rule": rule, "then": then}) from None
 
     return PlainValidator(validate)
@@ -41,8 +41,8 @@ def number(value: Any) -> float:
 
 
 def whole(value: Any, least: int = 1) -> int:
-    """A whole number of at least `least`."""
-    require(isinstance(value, int) and not isinstance(value, bool) and value >= least)
+    """A whole number of at least `least`, and no longer than a seed needs to be."""
+    require(isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**128)
     return int(value)
 
 

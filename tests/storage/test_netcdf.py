@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
+from fokkerplanck import arguments
 from fokkerplanck.results.loading import load
+from fokkerplanck.storage import netcdf as storage_netcdf
 from fokkerplanck.storage.files import write_atomically
 from fokkerplanck.storage.netcdf import save_solution
 
@@ -83,7 +85,17 @@ def test_to_xarray_has_labels(line):
     data = line.to_xarray()
     assert data.density.dims == ("time", "x")
     np.testing.assert_array_equal(data.x_edges, line.grid.edges[0])
-    assert float(data.observed.sel(observable="a/b é", time=1.0)) == line.observed["a/b é"][2]
+    assert float(data["observed_a_b é"].sel(time=1.0)) == line.observed["a/b é"][2]
+    assert data["observed_a_b é"].attrs["long_name"] == "expectation of a/b é"
+
+
+def test_a_data_frame_has_one_row_a_time_and_cell(line, plane, tmp_path):
+    assert len(line.to_xarray().to_dataframe()) == 3 * 100
+    frame = plane.to_xarray().to_dataframe()
+    assert len(frame) == 2 * 24 * 20
+    x, y = plane.grid.centers[0][3], plane.grid.centers[1][7]
+    assert frame.loc[(1.0, x, y), "density"] == plane.density[1, 3, 7]
+    line.to_xarray().to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
 
 
 def test_every_flipped_byte_is_noticed_or_harmless(plane, tmp_path):
@@ -138,7 +150,7 @@ def test_newer_files_are_refused(line, tmp_path):
     line.save(tmp_path / "s.nc")
     with h5py.File(tmp_path / "s.nc", "r+") as file:
         file.attrs["format_version"] = 99
-    with pytest.raises(ValueError, match=r"format version 1 or older, got one of version 99\. Install a newer"):
+    with pytest.raises(ValueError, match=r"format version 2 or older, got one of version 99\. Install a newer"):
         load(tmp_path / "s.nc")
 
 
@@ -181,3 +193,88 @@ def test_importing_the_package_stays_light():
     heavy = ["xarray", "matplotlib", "sympy", "h5py", "pandas", "pydantic"]
     code = f"import sys, fokkerplanck; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "value", "reason"),
+    [
+        ("density", (1, 5), np.nan, "its density is negative or not finite"),
+        ("density", (1, 5), np.inf, "its density is negative or not finite"),
+        ("density", (1, 5), -0.1, "its density is negative or not finite"),
+        ("saved_current", (1, 0, 5), np.nan, "its current is not finite"),
+        ("times", 2, 0.1, "its times are not increasing from 0 on"),
+        ("times", 0, -1.0, "its times are not increasing from 0 on"),
+        ("times", 1, np.nan, "its times are not increasing from 0 on"),
+        ("times", 2, np.inf, "its times are not increasing from 0 on"),
+    ],
+)
+def test_values_that_no_run_gives_are_refused_with_a_valid_checksum(line, tmp_path, name, index, value, reason):
+    parts = {"density": line.density.copy(), "times": line.times.copy()}
+    parts["saved_current"] = np.stack([line.current(i) for i in range(3)])
+    parts[name][index] = value
+    dataclasses.replace(line, generator=None, **parts).save(tmp_path / "s.nc")
+    with pytest.raises(ValueError, match=f"`path` must be an undamaged file, .*: {reason}"):
+        load(tmp_path / "s.nc")
+
+
+def test_negative_rounding_and_stationary_results_are_read(line, tmp_path):
+    density = line.density.copy()
+    density[1, 5] = -1e-9 * density.max()
+    dataclasses.replace(line, density=density).save(tmp_path / "s.nc")
+    assert load(tmp_path / "s.nc").density[1, 5] < 0.0
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    fp.stationary(eq, fp.Grid((-5, 5), 50)).save(tmp_path / "rest.nc")
+    assert load(tmp_path / "rest.nc").times.tolist() == [np.inf]
+
+
+def test_the_version_that_wrote_a_file_is_checked(line, tmp_path):
+    """It is printed: neither a forged one nor one with the escapes of a terminal is believed."""
+    import h5py
+
+    line.save(tmp_path / "s.nc")
+    for version, reason in (("9.9", "checksum"), ("0.1\x1b[2J", "the version that wrote it is none")):
+        with h5py.File(tmp_path / "s.nc", "r+") as file:
+            file.attrs["fokkerplanck_version"] = version
+        with pytest.raises(ValueError, match=f"`path` must be an undamaged file, .*{reason}") as caught:
+            load(tmp_path / "s.nc")
+        assert str(caught.value).isprintable()
+
+
+def test_files_of_the_first_format_are_read(line, tmp_path):
+    """Their checksum leaves the version of the package out."""
+    import h5py
+
+    line.save(tmp_path / "s.nc")
+    with h5py.File(tmp_path / "s.nc", "r+") as file:
+        file.attrs["format_version"] = 1
+    with h5py.File(tmp_path / "s.nc", "r+") as file:
+        variables = storage_netcdf.variables_of(line, current=True)
+        file.attrs["checksum"] = storage_netcdf.checksum(variables, storage_netcdf.attributes_of(line, 1, "0.1.0"))
+        file.attrs["fokkerplanck_version"] = "0.0.9"
+    assert load(tmp_path / "s.nc").settings["version"] == "0.0.9"
+
+
+def test_a_file_that_declares_more_than_it_holds_is_refused_at_once(line, tmp_path):
+    """10^9 edges in a kilobyte, an array in another file, a link to another file."""
+    import h5py
+
+    for k, forge in enumerate((
+        lambda file: file.create_dataset("x_edges", (10**9,), dtype=float, chunks=(10**6,), compression="gzip"),
+        lambda file: file.create_dataset("x_edges", (10,), dtype=float, external=[(str(tmp_path / "a"), 0, 80)]),
+        lambda file: file.__setitem__("x_edges", h5py.ExternalLink(str(tmp_path / "b.nc"), "x_edges")),
+    )):  # fmt: skip
+        line.save(tmp_path / f"{k}.nc")
+        (tmp_path / "a").write_bytes(bytes(80))
+        with h5py.File(tmp_path / f"{k}.nc", "r+") as file:
+            del file["x_edges"]
+            forge(file)
+        with pytest.raises(ValueError, match=r"x_edges (declares more than the file holds|is no array of this file)"):
+            load(tmp_path / f"{k}.nc")
+
+
+def test_a_file_larger_than_memory_is_refused_before_it_is_read(plane, tmp_path, monkeypatch):
+    plane.save(tmp_path / "s.nc")
+    monkeypatch.setattr(arguments, "SMALL", 0.0)
+    monkeypatch.setattr(arguments, "free_memory", lambda: 1e4)
+    with pytest.raises(ValueError, match=r"`path` must be small enough for the 0\.0 GB of free memory"):
+        load(tmp_path / "s.nc")

@@ -1,5 +1,8 @@
 """Run files: what they say is what is computed, and each mistake meets its sentence."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ from fokkerplanck.errors import ConvergenceError
 from fokkerplanck.model.coefficients import Points
 from fokkerplanck.storage.csv_columns import read_csv
 from fokkerplanck.workflows import run
+from fokkerplanck.workflows.deep_linear.spec import is_deep_study
 from fokkerplanck.workflows.run import build, compute, table
 from fokkerplanck.workflows.run_report import verdicts
 from fokkerplanck.workflows.runfile import read_run_file
@@ -364,7 +368,7 @@ def test_hostile_files(tmp_path, content, sentence):
 def test_hostile_csv_files(tmp_path, content, sentence):
     (tmp_path / "d.csv").write_bytes(content)
     with pytest.raises(ValueError, match=f"`landscape.data` must be {sentence}"):
-        read_csv(tmp_path / "d.csv")
+        dict(read_csv(tmp_path / "d.csv"))
 
 
 def test_mistakes_in_equations(tmp_path):
@@ -411,7 +415,7 @@ CSV_MISTAKES = [
 def test_csv_mistakes(tmp_path, content, sentence):
     (tmp_path / "d.csv").write_text(content)
     with pytest.raises(ValueError) as caught:  # noqa: PT011
-        read_csv(tmp_path / "d.csv")
+        dict(read_csv(tmp_path / "d.csv"))
     assert str(caught.value).startswith(sentence)
 
 
@@ -435,3 +439,42 @@ def test_missing_and_unreadable_files(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"^`FILE` must be a text file in UTF-8"):
         read_run_file(tmp_path / "binary.toml")
+
+
+def test_columns_that_nobody_asks_for_may_hold_text(tmp_path):
+    (tmp_path / "d.csv").write_text("plant name,x,kind,note\niris,0.5,1,a\nrose,1.5,2,b\n")
+    plain = read(tmp_path, GOOD.replace("{ x = [0, 1] }", '"d.csv"'))
+    np.testing.assert_array_equal(plain.data()["x"], [0.5, 1.5])
+    chosen = read(tmp_path, GOOD.replace("{ x = [0, 1] }", '"d.csv"\nwhere = "kind > 1"'))
+    np.testing.assert_array_equal(chosen.data()["x"], [1.5])
+    said = refusal(tmp_path, GOOD.replace("{ x = [0, 1] }", '"d.csv"\nwhere = "note > 1"'))
+    assert said.startswith("`landscape.data` must be finite numbers throughout, got 'a' in line 2 of d.csv.")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("x = [0, 1]", f"x = [0, {10**400}]"),
+        ("[300]", f"[{10**400}]"),
+        ("[[-1, 2]]", f"[[-1, {10**400}]]"),
+        ("paths = 2000", f"paths = {10**400}"),
+        ("[0.1, 0.05]", f"[0.1, {10**400}]"),
+        ("[1, 20]", f"[1, {10**400}]"),
+        ("batch_size = 1", f"batch_size = {10**400}"),
+        ('"(w - x)**2"', f'"{10**400}*w*x"'),
+    ],
+)
+def test_numbers_of_hundreds_of_digits_are_refused_in_a_sentence(tmp_path, change):
+    assert change[0] in GOOD
+    said = refusal(tmp_path, GOOD.replace(*change))
+    assert said.startswith("`")
+    assert len(said) < 300
+
+
+def test_what_is_no_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "loop.toml").symlink_to(tmp_path / "loop.toml")
+    for path in (tmp_path / "pipe.toml", "/dev/zero", tmp_path / "loop.toml", tmp_path / "a\0b", tmp_path):
+        with pytest.raises(ValueError, match="`FILE` must be an existing run file"):
+            read_run_file(path)
+        assert not is_deep_study(Path(path))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,8 @@ from pydantic import ValidationError
 from ...deep_linear import AlignedStart, DeepLinear, large_start, small_start, train
 from ...errors import bad_value
 from ...storage.csv_columns import read_csv
-from ..runfile import read_toml, sentence
+from ...storage.files import file_below
+from ..runfile import is_result, read_toml, sentence
 from ..schema import Section, Text, number, numbers, require, rule, whole
 
 KINDS = ("small", "large", "aligned")
@@ -178,18 +178,15 @@ class DeepStudy:
         return 3.0 if math.isinf(freedom) else 3.0 * (freedom - 2.0) / (freedom - 4.0)
 
     def _rows(self, name: str) -> np.ndarray:
-        folder = self.path.resolve().parent
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder) or not path.is_file():
-            raise bad_value("network.inputs", f"a file below {folder}", name)
-        return np.column_stack(list(read_csv(path).values()))
+        path = file_below(self.path.parent, name, "network.inputs")
+        return np.column_stack(list(read_csv(path, "network.inputs").values()))
 
 
 def is_deep_study(path: Path) -> bool:
     """Whether a file has a table [network]; what cannot be read has not, and is refused elsewhere."""
     try:
-        return "network" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return not is_result(path) and "network" in read_toml(path)
+    except (OSError, ValueError):
         return False
 
 
