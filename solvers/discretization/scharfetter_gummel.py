@@ -243,6 +243,14 @@ def quadrature(dim: int) -> tuple[np.ndarray, np.ndarray]:
     return 0.5 * (nodes + 1.0), 0.5 * weights
 
 
+@functools.cache
+def primitive(count: int) -> np.ndarray:
+    """Row k integrates the polynomial through `count` Gauss nodes in (0, 1) from 0 to node k, (count, count)."""
+    nodes = 0.5 * (np.polynomial.legendre.leggauss(count)[0] + 1.0)
+    powers = np.arange(1, count + 1)
+    return (nodes[:, None] ** powers / powers) @ np.linalg.inv(nodes[:, None] ** (powers - 1))
+
+
 @dataclass(frozen=True, eq=False)
 class _Line:
     """The coefficients sampled on all links of an axis: at the `points` of the quadrature, (q, *links), and D at both ends.
@@ -283,7 +291,7 @@ class _Line:
         drift = np.ascontiguousarray(drift).reshape(nodes.size, -1)
         rates = forward.reshape(-1), backward.reshape(-1)
         low, high, length = self.ends
-        fit_links(drift, self.diffusion, low, high, length, self.alpha, nodes, weights, rates[0], rates[1])
+        fit_links(drift, self.diffusion, low, high, length, self.alpha, nodes, weights, primitive(nodes.size), *rates)
         for wall in self.silent:
             _fit_wall_layer(self.span, wall, self.alpha, pull, forward, backward)
         return forward, backward
