@@ -32,6 +32,7 @@ from .solvers.linear.first_passage import absorb, solve_backward, time_spent
 from .solvers.linear.spectrum import check_resolved, slowest_modes
 from .solvers.linear.stationary import closed_parts, part_masses, part_weights
 
+ROUNDING = 1e-11  # of the mass, by thousands of products
 MEMORY_METHODS = ("contour", "stepping")
 
 
@@ -121,7 +122,7 @@ def _judge(eq: FokkerPlanck, q: Generator, result: Solution, start: np.ndarray) 
     """Refuse a solution whose error is beyond what was asked for, and warn of what its grid and its box do to it."""
     stats, rtol, masses = result.stats, result.settings["rtol"], result.masses[-1]
     error = stats["error_estimate"]
-    if error > max(rtol, 1e-12) or stats["mass_error"] > max(error, 1e-12):
+    if error > max(rtol, 1e-12) or stats["mass_error"] > max(error, ROUNDING):
         worst = max(error, stats["mass_error"])
         other = "uniformization" if eq.time_order == 1.0 else "stepping"
         raise ConvergenceError(f"the error {worst:.1e} exceeds rtol = {rtol:g}; try method={other!r}", result)

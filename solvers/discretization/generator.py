@@ -29,7 +29,9 @@ MAX_BANDS = 15  # more distinct strides than this, and compressed rows are faste
 class Links(NamedTuple):
     """Links between the cells `lower` and `lower + stride` (raveled), one lattice offset for all.
 
-    forward and backward are rates per time, (n_links,): lower -> upper and upper -> lower.
+    forward and backward are rates per time, (n_links,): lower -> upper and upper -> lower. `integrated`, (n_links,) or None,
+    is true where they are integrals over what the coefficients do between the cells, beside a jump or a zero of D: their
+    ratio then says nothing of how well the grid resolves the noise.
     """
 
     offset: tuple[int, ...]
@@ -37,6 +39,7 @@ class Links(NamedTuple):
     lower: np.ndarray
     forward: np.ndarray
     backward: np.ndarray
+    integrated: np.ndarray | None = None
 
     @property
     def upper(self) -> np.ndarray:
@@ -243,6 +246,8 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, flo
         parts = _direction_products(link, half, length)
         for i, p in enumerate(share):
             weight = 0.5 * (p[link.lower] + p[link.upper])
+            if link.integrated is not None:
+                weight = np.where(link.integrated, 0.0, weight)
             for a, b, part in parts:
                 along = weight * part
                 # sums, not dot products: threads of the linear algebra library would spin on vectors as short as these
@@ -297,6 +302,8 @@ def upwind_gain(q: Generator, masses: np.ndarray, values: np.ndarray) -> float:
     gain = 0.0
     for link in q.links:
         length, width, _, _, added = _link_parts(q, link, half)
+        if link.integrated is not None:
+            added = np.where(link.integrated, 0.0, added)
         low, high = masses[link.lower] / width[link.lower], masses[link.upper] / width[link.upper]
         gain += float((added / length * (low - high) * (values[link.upper] - values[link.lower])).sum())
     return gain

@@ -10,10 +10,9 @@ where D vanishes. A full tensor is first split into such one-dimensional links, 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +22,12 @@ from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ..kernels.bernoulli import fit_links
+from .axis_links import AxisLinks
+from .axis_reader import AxisReader
+from .discontinuities import JumpLines, uneven
 from .generator import Exit, Generator, Links
 from .levy_rates import with_jumps
+from .quadrature import NODES, NODES_ACROSS, derivative, gauss, primitive
 from .tensor_diffusion import Lattice, tensor_generator
 
 
@@ -79,7 +82,7 @@ class Sampled:
             self.lattice = Lattice.of(grid, d_cells)
             return
         for axis in range(grid.dim):
-            span = Span.of(grid, axis)
+            span = AxisLinks.of(grid, axis)
             if span.length.size:  # none for one cell between reflecting walls
                 self.lines.append(_Line.of(eq, span, d_cells[axis], t))
 
@@ -102,7 +105,7 @@ class Sampled:
         for line in self.lines:
             pull = None if interaction is None else partial(interaction.along, mean=float(mean[line.span.axis]))
             forward, backward = line.rates(pull)
-            links += line.span.links(forward, backward)
+            links += line.span.links(forward, backward, line.integrated)
             exits += line.span.exits(forward, backward)
         return Generator(grid, tuple(links), tuple(exits))
 
@@ -118,137 +121,9 @@ def _drift_at_centers(eq: FokkerPlanck, grid: Grid, t: float) -> np.ndarray:
     return drift
 
 
-@dataclass(frozen=True)
-class Span:
-    """All links along one axis, in order: a half link to an absorbing low wall, the inner ones, the last (wrap or wall).
-
-    start and length are positions along the axis, (m,); lower and upper are cell indices along the axis, -1 or n outside.
-    """
-
-    grid: Grid
-    axis: int
-    start: np.ndarray
-    length: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-
-    @classmethod
-    def of(cls, grid: Grid, axis: int) -> Span:
-        """The links of a grid along an axis."""
-        centers, widths, n = grid.centers[axis], grid.widths[axis], grid.shape[axis]
-        walls = grid.boundary[axis]
-        start, length = [centers[:-1]], [np.diff(centers)]
-        first, last = 0, n - 1
-        if walls[0] == "absorbing":
-            start.insert(0, grid.edges[axis][:1])
-            length.insert(0, widths[:1] / 2)
-            first = -1
-        if walls[1] == "absorbing":
-            start.append(centers[-1:])
-            length.append(widths[-1:] / 2)
-            last = n
-        if walls[1] == "periodic":
-            start.append(centers[-1:])
-            length.append((widths[-1:] + widths[:1]) / 2)
-            last = n
-        lower = np.arange(first, last)
-        upper = lower + 1
-        if walls[1] == "periodic":
-            upper[-1] = 0
-        return cls(grid, axis, np.concatenate(start), np.concatenate(length), lower, upper)
-
-    def along(self, values: np.ndarray) -> np.ndarray:
-        """A 1D array along the axis, shaped to broadcast against the links."""
-        return values.reshape([-1 if a == self.axis else 1 for a in range(self.grid.dim)])
-
-    def points(self, nodes: np.ndarray) -> Points:
-        """Places at the fractions `nodes` (q,) of each link: fields have the shape (q, *links)."""
-        grid, axis = self.grid, self.axis
-        edges = grid.edges[axis]
-        x = self.start + nodes[:, None] * self.length
-        if grid.periodic(axis):
-            x = np.where(x > edges[-1], x - (edges[-1] - edges[0]), x)
-        inside = np.clip(self.lower, 0, None), np.clip(self.upper, None, grid.shape[axis] - 1)
-        weight = nodes.reshape(-1, *[1] * grid.dim)
-
-        def from_cells(values: np.ndarray) -> np.ndarray:
-            if values.shape != grid.shape:
-                raise ValueError
-            low, high = (np.take(values, cells, axis=axis) for cells in inside)
-            return (1.0 - weight) * low + weight * high
-
-        if grid.dim == 1:
-            return Points((x,), from_cells)
-        shape = (nodes.size, *[x.shape[1] if a == axis else grid.shape[a] for a in range(grid.dim)])
-        lines = [self.along(grid.centers[a]) if a == axis else grid.coordinates()[a] for a in range(grid.dim)]
-        lines[axis] = x.reshape(nodes.size, *[-1 if a == axis else 1 for a in range(grid.dim)])
-        return Points(tuple(np.broadcast_to(line, shape) for line in lines), from_cells)
-
-    def raveled(self, cells: np.ndarray) -> np.ndarray:
-        """Raveled numbers of the cells with the given indices along the axis, in the order of the links."""
-        numbers = np.arange(self.grid.size).reshape(self.grid.shape)
-        return np.take(numbers, cells, axis=self.axis).ravel()
-
-    @property
-    def stride(self) -> int:
-        """Step in raveled cells from one cell to the next along the axis."""
-        return int(np.prod(self.grid.shape[self.axis + 1 :], dtype=int))
-
-    @cached_property
-    def _families(self) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-        """Of the inner links, and of those through a periodic wall: stride, which, lower cells, widths at both ends."""
-        width, n = self.grid.widths[self.axis], self.grid.shape[self.axis]
-        families = []
-        for inner, stride in (
-            (self.upper == self.lower + 1, self.stride),
-            (self.upper < self.lower, -(n - 1) * self.stride),
-        ):
-            chosen = np.flatnonzero(inner & (self.lower >= 0) & (self.upper < n))
-            if chosen.size:
-                low, high = self.lower[chosen], self.upper[chosen]
-                ends = self.along(width[low]), self.along(width[high])
-                families.append((stride, chosen, self.raveled(low), *ends))
-        return families
-
-    def links(self, forward: np.ndarray, backward: np.ndarray) -> list[Links]:
-        """The inner links, and those through a periodic wall, from velocities (*links)."""
-        offset = tuple(int(a == self.axis) for a in range(self.grid.dim))
-        families = []
-        for stride, chosen, lower, low, high in self._families:
-            out = np.take(forward, chosen, axis=self.axis) / low
-            back = np.take(backward, chosen, axis=self.axis) / high
-            families.append(Links(offset, stride, lower, out.ravel(), back.ravel()))
-        return families
-
-    def exits(self, forward: np.ndarray, backward: np.ndarray) -> list[Exit]:
-        """The outflow through absorbing walls, from velocities (*links)."""
-        grid, axis, n = self.grid, self.axis, self.grid.shape[self.axis]
-        walls = []
-        if self.lower[0] < 0:
-            rates = np.take(backward, 0, axis=axis) / grid.widths[axis][0]
-            walls.append(Exit(axis, 0, self.raveled(np.array([0])), rates.ravel()))
-        if self.upper[-1] == n:
-            rates = np.take(forward, -1, axis=axis) / grid.widths[axis][-1]
-            walls.append(Exit(axis, 1, self.raveled(np.array([n - 1])), rates.ravel()))
-        return walls
-
-
-@functools.cache
-def quadrature(dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss nodes in (0, 1) and weights for the integral of mu / D along a link.
-
-    Even in number, so that none falls on a cell face, where D may jump.
-    """
-    nodes, weights = np.polynomial.legendre.leggauss(4 if dim == 1 else 2)
-    return 0.5 * (nodes + 1.0), 0.5 * weights
-
-
-@functools.cache
-def primitive(count: int) -> np.ndarray:
-    """Row k integrates the polynomial through `count` Gauss nodes in (0, 1) from 0 to node k, (count, count)."""
-    nodes = 0.5 * (np.polynomial.legendre.leggauss(count)[0] + 1.0)
-    powers = np.arange(1, count + 1)
-    return (nodes[:, None] ** powers / powers) @ np.linalg.inv(nodes[:, None] ** (powers - 1))
+def _count(grid: Grid) -> int:
+    """Gauss nodes in a link."""
+    return NODES if grid.dim == 1 else NODES_ACROSS
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,18 +133,21 @@ class _Line:
     diffusion (q, m) and ends, D below and above and the length, (m,) each, are raveled.
     """
 
-    span: Span
+    span: AxisLinks
     alpha: float
     points: Points
     drift: np.ndarray
     diffusion: np.ndarray
     ends: tuple[np.ndarray, ...]
+    d_cells: np.ndarray
+    reader: AxisReader
+    jumps: JumpLines | None
     silent: tuple[_SilentWall, ...]
 
     @classmethod
-    def of(cls, eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float) -> _Line:
+    def of(cls, eq: FokkerPlanck, span: AxisLinks, d_cells: np.ndarray, t: float) -> _Line:
         """Read an equation along an axis."""
-        nodes = quadrature(span.grid.dim)[0]
+        nodes = gauss(_count(span.grid))[0]
         points = span.points(nodes)
         drift = eq.drift_at(points, t)[span.axis]
         if eq.potential is not None:
@@ -277,21 +155,31 @@ class _Line:
         diffusion = np.ascontiguousarray(eq.diffusion_at(points, t)[span.axis]).reshape(nodes.size, -1)
         length = np.broadcast_to(span.along(span.length), points.shape[1:])
         ends = tuple(np.ascontiguousarray(field).ravel() for field in (*_ends(eq, span, d_cells, t), length))
+        reader = AxisReader(eq, span.grid, span.axis, t)
+        chosen = uneven(diffusion, *ends[:2])
+        jumps = JumpLines.find(reader, span, chosen) if chosen.size else None
         silent = _silent_walls(eq, span.grid, d_cells, t) if span.grid.dim == 1 else ()
-        return cls(span, eq.alpha, points, drift, diffusion, ends, silent)
+        return cls(span, eq.alpha, points, drift, diffusion, ends, d_cells, reader, jumps, silent)
+
+    @property
+    def integrated(self) -> np.ndarray | None:
+        """Which links are integrals across a jump of D, (*links); None where there is none."""
+        return None if self.jumps is None else self.jumps.beside(self.points.shape[1:])
 
     def rates(self, pull: Callable[[np.ndarray], np.ndarray] | None) -> tuple[np.ndarray, np.ndarray]:
         """Velocities (f, b) of the flux f p_lower - b p_upper on all links, each (*links).
 
         pull: a drift besides, from coordinates along the axis.
         """
-        nodes, weights = quadrature(self.span.grid.dim)
+        nodes, weights = gauss(_count(self.span.grid))
         forward, backward = np.empty(self.points.shape[1:]), np.empty(self.points.shape[1:])
         drift = self.drift if pull is None else self.drift + pull(self.points.coords[self.span.axis])
         drift = np.ascontiguousarray(drift).reshape(nodes.size, -1)
         rates = forward.reshape(-1), backward.reshape(-1)
         low, high, length = self.ends
         fit_links(drift, self.diffusion, low, high, length, self.alpha, nodes, weights, primitive(nodes.size), *rates)
+        if self.jumps is not None:
+            self.jumps.refit(replace(self.reader, pull=pull), self.d_cells, forward, backward)
         for wall in self.silent:
             _fit_wall_layer(self.span, wall, self.alpha, pull, forward, backward)
         return forward, backward
@@ -330,7 +218,7 @@ def _silent_walls(eq: FokkerPlanck, grid: Grid, d_cells: np.ndarray, t: float) -
 
 
 def _fit_wall_layer(
-    span: Span,
+    span: AxisLinks,
     wall: _SilentWall,
     alpha: float,
     pull: Callable[[np.ndarray], np.ndarray] | None,
@@ -360,7 +248,7 @@ def _fit_wall_layer(
     backward[inside] /= ratio[span.upper[inside]]
 
 
-def _ends(eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
+def _ends(eq: FokkerPlanck, span: AxisLinks, d_cells: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
     """D at both ends of each link: at the cell centers, and on the wall itself for a link to a wall."""
     n = span.grid.shape[span.axis]
     low = np.take(d_cells, np.clip(span.lower, 0, None), axis=span.axis)
@@ -372,7 +260,7 @@ def _ends(eq: FokkerPlanck, span: Span, d_cells: np.ndarray, t: float) -> tuple[
     return low, high
 
 
-def potential_drift(eq: FokkerPlanck, span: Span, nodes: np.ndarray, t: float) -> np.ndarray:
+def potential_drift(eq: FokkerPlanck, span: AxisLinks, nodes: np.ndarray, t: float) -> np.ndarray:
     """-dV/dx at the nodes, (q, *links), as the derivative of the polynomial through V at the nodes and both ends.
 
     Its integral over the link is V_lower - V_upper exactly, hence equilibria are exact where D is constant.
@@ -381,24 +269,14 @@ def potential_drift(eq: FokkerPlanck, span: Span, nodes: np.ndarray, t: float) -
     v = eq.potential_at(span.points(places), t)
     if span.grid.periodic(span.axis):
         _check_periodic(eq, span, t)
-    slope = np.einsum("ij,j...->i...", _derivative_matrix(places)[1:-1], v - v[:1])
+    slope = np.einsum("ij,j...->i...", derivative(nodes.size), v - v[:1])
     return -slope / span.along(span.length)
 
 
-def _check_periodic(eq: FokkerPlanck, span: Span, t: float) -> None:
+def _check_periodic(eq: FokkerPlanck, span: AxisLinks, t: float) -> None:
     """V must close round a circle: a step at the seam would pump probability."""
     v = eq.potential_at(Points.faces(span.grid, span.axis), t)
     jump = float(np.abs(np.take(v, -1, axis=span.axis) - np.take(v, 0, axis=span.axis)).max())
     if callable(eq.potential) and jump > 1e-9 * float(np.abs(v).max()):
         rule = f"periodic along axis {span.axis}, where the walls are"
         raise bad_value("potential", rule, f"a jump of {jump:.4g}", "Give a constant force as `drift` instead.")
-
-
-def _derivative_matrix(x: np.ndarray) -> np.ndarray:
-    """Row k: weights of the derivative at x[k] of the polynomial through all x (barycentric formula)."""
-    difference = x[:, None] - x + np.eye(x.size)
-    weight = 1.0 / difference.prod(axis=1)
-    matrix = weight / weight[:, None] / difference
-    np.fill_diagonal(matrix, 0.0)
-    np.fill_diagonal(matrix, -matrix.sum(axis=1))
-    return matrix

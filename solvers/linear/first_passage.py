@@ -44,7 +44,10 @@ def absorb(q: Generator, target: np.ndarray, inside: Inside | None) -> Generator
     for link in q.links:
         into = mask[link.lower], mask[link.upper]
         free = ~into[0] & ~into[1]
-        links.append(link._replace(lower=link.lower[free], forward=link.forward[free], backward=link.backward[free]))
+        integrated = None if link.integrated is None else link.integrated[free]
+        links.append(
+            Links(link.offset, link.stride, link.lower[free], link.forward[free], link.backward[free], integrated)
+        )
         axis = int(np.flatnonzero(link.offset)[0])
         for side, entering in ((1, ~into[0] & into[1]), (0, into[0] & ~into[1])):
             if entering.any():

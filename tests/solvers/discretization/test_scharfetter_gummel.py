@@ -275,16 +275,14 @@ def test_current_on_a_tilted_ring(alpha):
     period = 2 * np.pi
     eq = fp.FokkerPlanck(potential=np.cos, drift=0.4, diffusion=0.3, convention=alpha)
     want = ring_current(np.cos, 0.4, 0.3, period)
-    errors = []
-    for n in (100, 200):
+    for n in (25, 100):
         st = fp.stationary(eq, fp.Grid((0, period), n, boundary="periodic"))
         assert np.ptp(st.current) < 1e-11 * want
         assert not st.is_equilibrium
-        errors.append(abs(st.current[0].mean() - want))
         # heat given off: force times displacement, over the temperature
         assert st.entropy_production == pytest.approx(0.4 * want * period / 0.3, rel=0.01)
-    assert errors[-1] < 3e-4 * want
-    assert orders(errors)[0] == pytest.approx(2.0, abs=0.1)
+        # sums over a period of a smooth function are right to all digits, and links are integrals; velocities gave 1e-2, 8e-4
+        assert st.current[0].mean() == pytest.approx(want, rel=1e-9 if n == 25 else 1e-12)
 
 
 def tilt(x):
@@ -330,7 +328,8 @@ def test_three_axes_are_the_product_of_three(solve):
     for (k, d, p), line in zip(springs, lines, strict=True):
         one = fp.FokkerPlanck(drift=lambda x, k=k: -k * x, diffusion=d)
         ones.append(solve(one, line, fp.point(p), 0.5, rtol=1e-9).masses[0])
-    assert np.abs(got - np.einsum("i,j,k->ijk", *ones)).sum() < 1e-7
+    # two quadrature nodes a link in the box, four on a line, here with cells of a deviation's size
+    assert np.abs(got - np.einsum("i,j,k->ijk", *ones)).sum() < 1e-4
 
 
 @pytest.mark.parametrize("given", ["function", "array"])

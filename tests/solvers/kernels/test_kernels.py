@@ -6,9 +6,11 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mp, mpf
+from scipy.integrate import quad
 from scipy.special import ive
 
 import fokkerplanck as fp
+from fokkerplanck.solvers.discretization.quadrature import gauss, primitive
 from fokkerplanck.solvers.kernels import bernoulli as links
 from fokkerplanck.solvers.kernels import matvec as products
 from fokkerplanck.solvers.kernels import selling, tridiagonal
@@ -79,25 +81,46 @@ def test_array_forms_repeat_the_scalar_ones():
     np.testing.assert_array_equal(links.logarithmic_means(np.abs(v), d), means)
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
-def test_fit_links_is_the_formula_where_d_is_a_straight_line(alpha):
-    # w = int mu / D - (1 - alpha) ln(D_upper / D_lower), J = (Dm / L) [B(-w) p_lower - B(w) p_upper]
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
+def test_fit_links_is_the_integral_of_the_scale_density(alpha):
+    """f = D_lower^(1-alpha) / R and b = D_upper^(1-alpha) e^(-Phi) / R, R the integral of s, by quad."""
     rng = np.random.default_rng(1)
-    n = 40
-    nodes, weights = np.polynomial.legendre.leggauss(4)
-    nodes, weights = 0.5 * (nodes + 1), 0.5 * weights
-    low, high = rng.uniform(0.5, 2.0, n), rng.uniform(0.5, 2.0, n)
-    length = rng.uniform(0.01, 0.1, n)
-    diffusion = low + (high - low) * nodes[:, None]
-    drift = rng.normal(size=n) * np.ones((4, 1)) * 20
-    forward, backward = np.empty(n), np.empty(n)
-    links.fit_links(drift, diffusion, low, high, length, alpha, nodes, weights, forward, backward)
+    nodes, weights = gauss()
+    for phase in (0.0, 0.1, 3.0, -8.0):
+        a, b, c = rng.uniform(0.5, 2.0), rng.uniform(-0.3, 0.3), rng.uniform(-1.0, 1.0)
+        length = 0.1
 
-    mean = (high - low) / np.log(high / low)
-    w = length * (weights @ (drift / diffusion)) - (1 - alpha) * np.log(high / low)
-    # Gauss quadrature of 1/D is good to 1e-4 for ratios up to 4, the kernel takes the exact logarithm there
-    np.testing.assert_allclose(np.log(forward / backward), w, rtol=5e-4, atol=5e-4)
-    np.testing.assert_allclose(forward - backward, mean / length * w, rtol=2e-3, atol=2e-3 * np.abs(drift).max())
+        def d(x, a=a, b=b, length=length):
+            return a * np.exp(b * x / length)
+
+        def mu(x, phase=phase, c=c, length=length, d=d):
+            return (phase + c * (x / length - 0.5)) / length * d(x)
+
+        def along(x, phase=phase, c=c, length=length):
+            return phase * x / length + 0.5 * c * x / length * (x / length - 1.0)
+
+        x = nodes[:, None] * length
+        forward, backward = np.empty(1), np.empty(1)
+        ends = [np.array([v]) for v in (d(0.0), d(length), length)]
+        links.fit_links(mu(x), d(x), *ends, alpha, nodes, weights, primitive(), forward, backward)
+        resistance = quad(lambda x: d(x) ** -alpha * np.exp(-along(x)), 0.0, length, epsabs=0.0, epsrel=1e-12)[0]
+        # the rule's error is that of four nodes for e^(-8 s) times a function that varies by a third
+        assert forward[0] == pytest.approx(d(0.0) ** (1 - alpha) / resistance, rel=5e-4)
+        assert forward[0] / backward[0] == pytest.approx((d(0.0) / d(length)) ** (1 - alpha) * np.exp(phase), rel=1e-9)
+
+
+def test_fit_links_is_the_bernoulli_pair_where_nothing_varies():
+    """At any Peclet number, also beyond the one from which the rates are formed from velocities."""
+    nodes, weights = gauss()
+    drift = np.array([-1e5, -16.0, -14.0, -0.3, 0.0, 1e-9, 2.0, 14.9, 15.1, 800.0])
+    n = drift.size
+    d, length, shape = np.full(n, 0.5), np.full(n, 0.5), (nodes.size, n)
+    forward, backward = np.empty(n), np.empty(n)
+    fields = [np.ascontiguousarray(np.broadcast_to(v, shape)) for v in (drift, d)]
+    links.fit_links(*fields, d, d, length, 0.5, nodes, weights, primitive(), forward, backward)
+    want = np.array([links.exponential_fit(v, 1.0) for v in drift])
+    np.testing.assert_allclose(forward, want[:, 0], rtol=1e-13)
+    np.testing.assert_allclose(backward, want[:, 1], rtol=1e-12)
 
 
 def banded(rng, n, strides):

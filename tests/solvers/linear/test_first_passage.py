@@ -15,15 +15,15 @@ def double_well(d):
 
 @pytest.mark.parametrize("d", DOUBLE_WELL)
 def test_kramers_times_at_order_two(d):
-    """A6: the half links into the target make the error fall by four a level."""
+    """A6: links by scale and speed leave a few millionths at 800 cells; fitted velocities left 1e-4 at 400."""
     errors = []
-    for n in (200, 400):
+    for n in (200, 800):
         grid = fp.Grid((-3, 3), n)
         times = [fp.first_passage(double_well(d), grid, f).at(-1) for f in (lambda x: x > 0, lambda x: x > 1)]
         errors.append([abs(t / e - 1.0) for t, e in zip(times, DOUBLE_WELL[d], strict=True)])
-    orders = np.log2(np.array(errors[0]) / errors[1])
-    np.testing.assert_allclose(orders, 2.0, atol=0.1)
-    assert max(errors[1]) < 4e-4
+    orders = 0.5 * np.log2(np.array(errors[0]) / errors[1])
+    assert orders.min() > 1.8
+    assert max(errors[1]) < 5e-6
 
 
 @pytest.mark.parametrize(("width", "expected"), [(1, 24.32146323), (2, 2830.45340112)])

@@ -1,0 +1,70 @@
+"""Links by Feller's scale and speed densities, for lines of cells along which no short rule serves.
+
+With Phi the integral of mu / D from a place in the cell, its node,
+
+    m = D^(alpha-1) e^Phi   (speed),      s = D^(-alpha) e^(-Phi)   (scale),
+
+the flux through a link is (u_i - u_j) / R, u = p / m and R the integral of s between the nodes, and a cell holds u times the
+integral of m over it. Both are exact on a line where u is even in each cell, whatever the coefficients do in between
+(Feller 1952; Karlin and Taylor 1981, chapter 15).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .axis_reader import AxisReader
+from .quadrature import gauss, primitive
+
+Weight = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """Ways along an axis, on a line (k,), from `start` to `end` (k,), cut at places (c,) of the ways `owner` (c,)."""
+
+    line: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    owner: np.ndarray
+    cuts: np.ndarray
+
+    def pieces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Owner, start and end of the pieces between the cuts, in the order of the way."""
+        owner = np.concatenate([np.arange(self.start.size), self.owner])
+        begin = np.concatenate([self.start, self.cuts])
+        order = np.lexsort((np.abs(begin - self.start[owner]), owner))
+        owner, begin = owner[order], begin[order]
+        last = np.append(owner[1:] != owner[:-1], True)
+        return owner, begin, np.where(last, self.end[owner], np.append(begin[1:], 0.0))
+
+
+def integrals(
+    reader: AxisReader, ways: Stretches, alpha: float, weight: Weight | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Phi at the end, and the integrals of s and of m along each stretch, (k,) each, with Phi = 0 at its start.
+
+    weight: a factor for s, from the numbers of stretches (k,) and places (q, k).
+    """
+    owner, start, end = ways.pieces()
+    nodes, weights = gauss()
+    drift, diffusion = reader.read(ways.line[owner], start, end)
+    length = np.abs(end - start)
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        force = np.where(drift == 0.0, 0.0, drift / diffusion) * (end - start)
+        across = weights @ force
+        total = np.cumsum(across)
+        before = np.concatenate([[0.0], total[:-1]])
+        before -= np.repeat(before[first], np.diff(np.append(first, owner.size)))
+        phase = before + primitive() @ force
+        scale = diffusion**-alpha * np.exp(-phase)
+        if weight is not None:
+            scale = scale * weight(owner, start + nodes[:, None] * (end - start))
+        speed = diffusion ** (alpha - 1.0) * np.exp(phase)
+        parts = across, length * (weights @ scale), length * (weights @ speed)
+    across, scale, speed = (np.add.reduceat(part, first) for part in parts)
+    return across, scale, speed
