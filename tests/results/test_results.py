@@ -91,7 +91,7 @@ def test_stats_say_what_happened(solution):
         "order",
     } <= set(stats)
     assert stats["products"] > 0
-    assert stats["diffusion"] == pytest.approx(0.2, rel=0.01)  # D where the grid adds most beside it
+    assert stats["diffusion"] == pytest.approx(0.2, rel=0.03)  # D where the grid adds most beside it
     relative = [d.min() / d.max() for d in solution.density]
     assert stats["min_density"] <= max(relative)
     assert solution.message
