@@ -20,7 +20,9 @@ START = fp.gaussian(0.0, 0.5)
 def means_on_a_line(strength):
     """Largest difference between the means of coupled and of free workers on a quadratic, step by step."""
     sgd = fp.SGD(fp.SampleLoss("(w - x)**2/2", ["w"], {"x": [-1.0, 1.0]}), RATE)
-    free, coupled = (sgd.simulate_swarm(1.0, range(50), k, 100, 5).positions for k in (0.0, strength))
+    free, coupled = (
+        sgd.simulate_swarm(1.0, range(50), k, n_workers=100, n_swarms=5).positions for k in (0.0, strength)
+    )
     shape = 50, 5, 100
     return np.abs(free.reshape(shape).mean(axis=2) - coupled.reshape(shape).mean(axis=2)).max()
 
@@ -35,7 +37,7 @@ def main(cells=120, n_workers=1000, n_swarms=8, strengths=STRENGTHS, picture="sw
     for k in strengths:
         # solve
         solution = fp.solve(sgd.equation("swarm", strength=k), grid, START, STEPS, rtol=1e-4)
-        mc = sgd.simulate_swarm(START, [STEPS], k, n_workers, n_swarms)
+        mc = sgd.simulate_swarm(START, [STEPS], k, n_workers=n_workers, n_swarms=n_swarms)
         share = (mc.positions[0].reshape(n_swarms, n_workers) > 0.0).mean(axis=1)
 
         # check

@@ -45,6 +45,8 @@ from .sgd import SGD, SampleLoss, landscapes
 from .simulation import Ensemble, simulate, simulate_waiting
 from .solvers.discretization.generator import Generator
 from .statistics.tail_index import hill, stable_fit, time_order_from_growth
+from .statistics.tail_test import tail_test
+from .statistics.two_sample import two_sample
 from .storage.tables import Comparison
 from .version import __version__  # noqa: F401
 
@@ -85,6 +87,8 @@ __all__ = [
     "spectrum",
     "stable_fit",
     "stationary",
+    "tail_test",
     "time_order_from_growth",
+    "two_sample",
     "uniform",
 ]

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 
 from .arguments import call, callable_with, fields, fits_memory, flag, instance, number, whole
-from .arguments import mask as region_mask
 from .diagnostics import passage_resolution, warn_of_resolution, warn_of_tail, warn_of_walls
 from .errors import ConvergenceError, bad_type, bad_value
 from .model.coefficients import Points
 from .model.equation import FokkerPlanck
 from .model.grid import Grid
 from .model.initial_density import initial_masses
+from .model.region import read_region
 from .results.first_passage import FirstPassage
+from .results.processes import InTime
 from .results.requests import check_rtol, output_times
 from .results.solution import Solution
-from .results.spectrum import Spectrum
+from .results.spectrum import Spectrum, spectrum_of
 from .results.stationary import Stationary
 from .sgd import SGD
 from .solvers.discretization.generator import Generator, resolution
@@ -28,9 +29,12 @@ from .solvers.evolution.exponential import METHODS, propagate
 from .solvers.evolution.fractional_contour import propagate_memory
 from .solvers.evolution.fractional_stepping import propagate_stepping
 from .solvers.evolution.time_dependent import GeneratorAt, propagate_driven
-from .solvers.linear.first_passage import absorb, solve_backward, time_spent
-from .solvers.linear.spectrum import check_resolved, slowest_modes
-from .solvers.linear.stationary import closed_parts, part_masses, part_weights
+from .solvers.linear.closed_classes import ending_classes
+from .solvers.linear.first_passage import absorb, solve_backward
+from .solvers.linear.occupation_times import time_spent
+from .solvers.linear.rates import Rates
+from .solvers.linear.spectrum import check_resolved, generator_modes
+from .solvers.linear.stationary import class_masses
 
 ROUNDING = 1e-11  # of the mass, by thousands of products
 MEMORY_METHODS = ("contour", "stepping")
@@ -41,6 +45,7 @@ def solve(
     grid: Grid,
     p0: Any,
     times: Any,
+    *,
     method: str = "auto",
     rtol: float = 1e-6,
     progress: bool | Callable[[float], None] = False,
@@ -158,28 +163,18 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
     _autonomous(eq, grid)
     start = None if p0 is None else initial_masses(p0, grid)[0]
     q = generator(eq, grid)
-    parts = closed_parts(q)
-    if not parts:
-        then = "Make a wall reflecting; with absorbing walls ask for the survival by fp.solve."
-        raise bad_value(
-            "grid", "closed somewhere for a stationary density", "absorbing walls that take everything", then
-        )
-    if len(parts) > 1 and start is None:
-        shown = "; ".join(_extent(grid, part) for part in parts[:4]) + ("; ..." if len(parts) > 4 else "")
-        then = "Pass p0 to say where the probability starts."
-        raise bad_value("eq", "such that its stationary density is unique", f"{len(parts)} closed parts: {shown}", then)
-    weights = np.ones(1) if start is None else part_weights(q, parts, start.ravel())
-    masses = sum(w * part_masses(q, part) for w, part in zip(weights, parts, strict=True))
+    classes, weights = ending_classes(Rates.of_generator(q), grid, "eq", None if start is None else start.ravel())
+    masses = sum(w * class_masses(q, cells) for w, cells in zip(weights, classes, strict=True))
     masses = np.asarray(masses).reshape(grid.shape)
     stats = {
-        "parts": len(parts),
+        "parts": len(classes),
         "residual": float(np.abs(q.apply(masses)).max() / max(q.outflow.max(initial=0.0), 1e-300)),
         **resolution(q, (masses,)),
     }
     if eq.jumps is not None:
         stats["tail_mass"] = warn_of_tail(q, masses, eq.jumps.stability)
     d = eq.diffusion_at(Points.centers(grid))
-    result = Stationary(grid, masses / grid.volumes, q, d, stats, message=f"{len(parts)} closed part(s)")
+    result = Stationary(grid, masses / grid.volumes, InTime(q), stats, d, message=f"{len(classes)} closed class(es)")
     if not result.is_equilibrium:  # without a current the density is exact whatever the Peclet number
         warn_of_resolution(stats)
     return result
@@ -204,15 +199,17 @@ def first_passage(eq: FokkerPlanck, grid: Grid, target: Any = None) -> FirstPass
     if eq.time_order < 1.0:
         then = "Waiting makes it infinite: ask fp.solve for the survival, its `mass` with absorbing walls."
         raise bad_value("time_order", "1 for a mean passage time", eq.time_order, then)
-    mask, inside = _region("target", target, grid, optional=grid.absorbs)
+    mask, inside = read_region("target", target, grid, optional=grid.absorbs)
     q = absorb(generator(eq, grid), mask, inside)
     outside = ~mask.ravel()
     mean = solve_backward(q, outside, np.ones(grid.size))
     finite = np.where(np.isfinite(mean), mean, 0.0)
     second = solve_backward(q, outside, 2.0 * finite)
     second[np.isinf(mean)] = np.inf
-    stats = passage_resolution(q, time_spent(q, outside & np.isfinite(mean)), mean)
-    return FirstPassage(grid, mean.reshape(grid.shape), second.reshape(grid.shape), mask, q, stats)
+    stats = passage_resolution(
+        q, time_spent(Rates.of_generator(q), outside & np.isfinite(mean), grid.volumes.ravel()), mean
+    )
+    return FirstPassage(grid, mean.reshape(grid.shape), second.reshape(grid.shape), mask, InTime(q), stats)
 
 
 def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> np.ndarray:
@@ -231,8 +228,8 @@ def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> np.ndar
         Zero on the source, one on the target. `grid.interpolate(q, x)` reads it anywhere.
     """
     _autonomous(eq, grid)
-    goal, in_goal = _region("target", target, grid)
-    start, in_start = _region("source", source, grid)
+    goal, in_goal = read_region("target", target, grid)
+    start, in_start = read_region("source", source, grid)
     if (goal & start).any():
         raise bad_value("source", "disjoint from `target`", f"{int((goal & start).sum())} cells in both")
     q = absorb(generator(eq, grid), start, in_start)
@@ -241,7 +238,7 @@ def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> np.ndar
     for wall in both.exits[len(q.exits) :]:
         np.add.at(into_goal, wall.cells, wall.rates)
     outside = ~(goal | start).ravel()
-    spent = time_spent(both, outside)
+    spent = time_spent(Rates.of_generator(both), outside, grid.volumes.ravel())
     warn_of_resolution(resolution(both, (spent,)), "where paths spend their time", "the committor is first order")
     return solve_backward(both, outside, into_goal).reshape(grid.shape) + goal
 
@@ -258,7 +255,9 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6) -> Spectrum:
     Returns
     -------
     Spectrum
-        Eigenvalues by falling real part; the first is 0 unless walls absorb.
+        Eigenvalues by falling real part; the first is 0 unless walls absorb. A conjugate pair is not cut apart: there may
+        be one mode more than asked for. A ResolutionWarning, and `missed`, say where it is not certain that no slower mode
+        was missed.
 
     Raises
     ------
@@ -269,32 +268,12 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6) -> Spectrum:
     _autonomous(eq, grid)
     k = whole("k", k, 1, grid.size - 1)
     q = generator(eq, grid)
-    values, right, left = slowest_modes(q, k)
-    slowest = np.abs(right[:, 0])
+    modes = generator_modes(q, k)
+    slowest = np.abs(modes.right[:, 0])
     warn_of_resolution(resolution(q, (slowest / slowest.sum(),)), "the slowest mode", "modes and rates are first order")
-    result = Spectrum(
-        grid, values, right.T.reshape(-1, *grid.shape) / grid.volumes, left.T.reshape(-1, *grid.shape), bool(q.exits)
-    )
-    check_resolved(q, values, result)
+    result = spectrum_of(grid, modes, bool(q.exits))
+    check_resolved(q, modes, result)
     return result
-
-
-def _region(name: str, region: Any, grid: Grid, optional: bool = False) -> tuple[np.ndarray, Callable | None]:
-    """A region as a mask of cells, with its function where it was given by one."""
-    if region is None:
-        if not optional:
-            raise bad_value(name, "given, as no wall absorbs", None, "Pass f(x) -> mask, or make a wall absorbing.")
-        return np.zeros(grid.shape, dtype=bool), None
-    if isinstance(region, str):
-        then = f"Such as {name}=lambda {', '.join('xyz'[: grid.dim])}: x > 0."
-        raise bad_type(name, "a function or a boolean array", region, then)
-    inside = region_mask(
-        name, call(name, region, Points.centers(grid).coords) if callable(region) else region, grid.shape
-    )
-    if not inside.any() or inside.all():
-        got = "all cells" if inside.all() else "no cell center"
-        raise bad_value(name, "a region that holds some cell centers but not all", got, "Refine or move the grid.")
-    return inside, region if callable(region) else None
 
 
 def _autonomous(eq: Any, grid: Any) -> None:
@@ -442,12 +421,6 @@ def _worst_resolution(
 def _mass_error(q: Generator, masses: np.ndarray) -> float:
     """How far the mass is from 1, where no wall absorbs."""
     return 0.0 if q.exits else float(np.abs(masses.reshape(len(masses), -1).sum(axis=1) - 1.0).max())
-
-
-def _extent(grid: Grid, cells: np.ndarray) -> str:
-    index = np.unravel_index(cells, grid.shape)
-    sides = [f"[{e[i.min()]:.4g}, {e[i.max() + 1]:.4g}]" for e, i in zip(grid.edges, index, strict=True)]
-    return " x ".join(sides)
 
 
 def _progress(progress: bool | Callable[[float], None]) -> Callable[[float], None]:

@@ -13,6 +13,7 @@ ROOMS = [
     "version",
     "errors",
     "arguments",
+    "randomness",
     "formulas",
     "statistics",
     "model",

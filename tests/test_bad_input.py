@@ -229,6 +229,10 @@ PUBLIC_CALLS = {
     "along": Door(lambda **a: distances.along(distances.law(made()["sol2"]), **a), axis=0),
     "hill": Door(fp.hill, samples=np.arange(1000.0)),
     "stable_fit": Door(fp.stable_fit, samples=np.arange(300.0), resamples=3, seed=0),
+    "tail_test": Door(fp.tail_test, increments=np.arange(300.0), sums=[1, 3]),
+    "two_sample": Door(
+        fp.two_sample, a=np.arange(9.0), b=np.arange(9.0), paired=False, kernel="energy", permutations=100, seed=0
+    ),
     "time_order_from_growth": Door(
         fp.time_order_from_growth, times=[1.0, 2.0], mean_square=[1.0, 2.0], standard_error=[0.1, 0.1]
     ),
@@ -300,9 +304,9 @@ PUBLIC_CALLS = {
     "T.stationary": Door(lambda **a: made()["T"].stationary(**a), p0=None),
     "T.first_passage": Door(lambda **a: made()["T"].first_passage(**a), target=lambda w: w > 1.2),
     "T.spectrum": Door(lambda **a: made()["T"].spectrum(**a), k=3),
-    "ChainPassage.at": Door(lambda **a: made()["T"].first_passage(lambda w: w > 1.2).at(**a), x=0.5),
-    "ChainPassage.survival": Door(
-        lambda **a: made()["T"].first_passage(lambda w: w > 1.2).survival(**a), steps=[1], p0=None
+    "Passage in steps.at": Door(lambda **a: made()["T"].first_passage(lambda w: w > 1.2).at(**a), x=0.5),
+    "Passage in steps.survival": Door(
+        lambda **a: made()["T"].first_passage(lambda w: w > 1.2).survival(**a), times=[1], p0=None
     ),
     "two_datapoints": Door(landscapes.two_datapoints, pit=100.0),
     "wide_and_narrow": Door(landscapes.wide_and_narrow, width=2.0, depth=0.1, noise=1.0, joint=0.02),
@@ -330,7 +334,7 @@ def good(door):
              "ensemble": m["mc"], "result": m["sol"], "results": {"a": m["sol"], "b": m["mc"]}}  # fmt: skip
     if door in ("from_gradient", "Stationary.plot"):
         return PUBLIC_CALLS[door].good
-    if door in ("solve", "T.evolve", "T.evolve_waiting", "ChainPassage.survival"):
+    if door in ("solve", "T.evolve", "T.evolve_waiting", "Passage in steps.survival"):
         plain["p0"] = m["start"]
     return {k: plain[k] if (v is None and k in plain and door != "simulate") or (v is None and k == "eq") else v
             for k, v in PUBLIC_CALLS[door].good.items()}  # fmt: skip
@@ -401,7 +405,13 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "SGD.simulate.threads",
         "T.stationary.p0",
     ],
-    "True": ["Solution.save.current", "Stationary.energy.invariant", "SGD.replacement", "SGD.shuffle"],
+    "True": [
+        "Solution.save.current",
+        "Stationary.energy.invariant",
+        "SGD.replacement",
+        "SGD.shuffle",
+        "two_sample.paired",
+    ],
     "-1, 0": ["Solution.current.index"],
     "None, 0": ["SGD.simulate.steps"],
     "large int": ["gaussian.std_or_cov", "gaussian 2D.std_or_cov", "T.evolve_waiting.scale"],
@@ -412,7 +422,7 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "interpolate.point",
         "uniform.low",
         "FirstPassage.at.x",
-        "ChainPassage.at.x",
+        "Passage in steps.at.x",
         "stationary_ratio.split",
     ],
     "7 x 5 array": ["from_samples.samples", "distances.moments.result"],
@@ -422,7 +432,7 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "LevyJumps 2D.scale",
         "T.evolve.steps",
         "T.evolve_waiting.times",
-        "ChainPassage.survival.steps",
+        "Passage in steps.survival.times",
     ],
     "many arguments": ["SampleLoss, array.data"],
     "number as text": ["SampleLoss.formula", "SampleLoss, array.formula", "parse.text"],
@@ -449,6 +459,7 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "mmd.seed",
         "kullback_leibler.seed",
         "stable_fit.seed",
+        "two_sample.seed",
         "SGD.simulate.seed",
     ],
     "0, large int, huge float": [

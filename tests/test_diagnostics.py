@@ -12,7 +12,8 @@ import fokkerplanck as fp
 from fokkerplanck.diagnostics import _force
 from fokkerplanck.sgd import SGD, SampleLoss
 from fokkerplanck.sgd.phase_space import phase_space_limit
-from fokkerplanck.solvers.linear.first_passage import time_spent
+from fokkerplanck.solvers.linear.occupation_times import time_spent
+from fokkerplanck.solvers.linear.rates import Rates
 
 OU = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
 
@@ -202,7 +203,9 @@ def test_time_spent_is_that_of_free_diffusion():
     grid = fp.Grid((0, 1), 200, boundary="absorbing")
     q = fp.generator(fp.FokkerPlanck(diffusion=0.3), grid)
     x = grid.centers[0]
-    np.testing.assert_allclose(time_spent(q, np.ones(200, dtype=bool)) * 200, 6 * x * (1 - x), atol=1e-3)
+    np.testing.assert_allclose(
+        time_spent(Rates.of_generator(q), np.ones(200, dtype=bool)) * 200, 6 * x * (1 - x), atol=1e-3
+    )
 
 
 def test_drift_that_dies_down_is_judged_while_it_lives():

@@ -120,7 +120,9 @@ def trap_walkers(n_paths: int) -> fp.Ensemble:
     """x' = (1 - h) x +- sqrt(2 h) after waiting times of the scale h^(1/beta)."""
     noise = np.sqrt(2 / PULL)
     loss = fp.SampleLoss("(w-c)**2/2", ["w"], {"c": [-noise, noise]})
-    return fp.simulate_waiting(fp.SGD(loss, PULL), [2.0], TIMES, BETA, n_paths, seed=61, scale=PULL ** (1 / BETA))
+    return fp.simulate_waiting(
+        fp.SGD(loss, PULL), [2.0], TIMES, BETA, n_paths=n_paths, seed=61, scale=PULL ** (1 / BETA)
+    )
 
 
 def wall_walkers(n_paths: int) -> fp.Ensemble:
@@ -130,7 +132,7 @@ def wall_walkers(n_paths: int) -> fp.Ensemble:
         return np.where((theta > 0.0) & (theta < 1.0), sample["c"], 0.0)
 
     sgd = fp.SGD(fp.SampleLoss.from_gradient(gradient, {"c": [-1.0, 1.0]}, ["w"]), HOP)
-    return fp.simulate_waiting(sgd, [0.5], EXITS, BETA, n_paths, seed=62, scale=(HOP**2 / 2) ** (1 / BETA))
+    return fp.simulate_waiting(sgd, [0.5], EXITS, BETA, n_paths=n_paths, seed=62, scale=(HOP**2 / 2) ** (1 / BETA))
 
 
 def against(case: str, measured: float, samples: np.ndarray, bias: float = 0.0, control: bool = False) -> Row:
@@ -168,7 +170,7 @@ def waiting_sgd(n: int, n_paths: int) -> list[Row]:
     sgd, start = fp.SGD(fp.landscapes.two_datapoints().loss, 0.05), fp.gaussian(0.5, 0.175)
     grid = fp.Grid((-0.5, 3), 35 * (n // 35))  # cells that end where the pit does
     solution = sgd.transfer_operator(grid).evolve_waiting(start, STEPS, BETA, rtol=RTOL)
-    paths = fp.simulate_waiting(sgd, start, STEPS, BETA, n_paths, seed=63).positions[:, :, 0]
+    paths = fp.simulate_waiting(sgd, start, STEPS, BETA, n_paths=n_paths, seed=63).positions[:, :, 0]
     near = np.abs(grid.centers[0] - 1) < 0.2
     rows = [
         against(f"waiting SGD, share in the pit at {s:g}", mass[near].sum(), np.abs(w - 1) < 0.2, 1e-3)

@@ -46,7 +46,7 @@ def compare(
 
     Parameters
     ----------
-    results : dict of Solution, Ensemble, Stationary or StationaryChain
+    results : dict of Solution, Ensemble or Stationary
         All in one number of dimensions.
     reference : str, optional
         Name of the result that the others are compared with. Default: the only ensemble, else the last result.

@@ -43,7 +43,7 @@ class Distance(NamedTuple):
 
 
 def wasserstein(
-    a: Any, b: Any, order: int = 1, t: float | None = None, seed: int = 0, method: str = "auto"
+    a: Any, b: Any, order: int = 1, *, t: float | None = None, seed: int = 0, method: str = "auto"
 ) -> Distance:
     """The Wasserstein distance of order 1 or 2.
 
@@ -69,7 +69,7 @@ def wasserstein(
     return _finish(one, two, lambda x, y: sliced(x, y, order), seed)
 
 
-def mmd(a: Any, b: Any, bandwidth: float | None = None, t: float | None = None, seed: int = 0) -> Distance:
+def mmd(a: Any, b: Any, bandwidth: float | None = None, *, t: float | None = None, seed: int = 0) -> Distance:
     """Maximum mean discrepancy with the kernel exp(-|x - y|^2 / (2 bandwidth^2)): the root of its unbiased square.
 
     bandwidth : default, the median distance between the two laws' points, at least two cells of a density. At most 2000
@@ -85,7 +85,7 @@ def mmd(a: Any, b: Any, bandwidth: float | None = None, t: float | None = None, 
     return _finish(one, two, lambda x, y: _mmd(x, y, width), seed, replicates=4)
 
 
-def kullback_leibler(a: Any, b: Any, method: str = "auto", t: float | None = None, seed: int = 0) -> Distance:
+def kullback_leibler(a: Any, b: Any, method: str = "auto", *, t: float | None = None, seed: int = 0) -> Distance:
     """KL(a || b), the integral of a ln(a / b).
 
     "histogram": on the cells of the density (two densities: one grid), or on n^(1/3) bins an axis for samples; the bias of

@@ -105,7 +105,7 @@ def noise_sizes(net: DeepLinear, weights: Weights, n: int = 20_000, seed: int = 
     return np.concatenate(parts)
 
 
-def noise_tail(net: DeepLinear, weights: Weights, n: int = 20_000, resamples: int = 200, seed: int = 0) -> NoiseTail:
+def noise_tail(net: DeepLinear, weights: Weights, *, n: int = 20_000, resamples: int = 200, seed: int = 0) -> NoiseTail:
     """Tail index of the size of the batch gradient's noise, from n batches; see `fokkerplanck.hill` for the plateau."""
     sizes = noise_sizes(net, weights, n, seed)
     estimate = hill(sizes)

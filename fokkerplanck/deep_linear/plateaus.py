@@ -100,7 +100,7 @@ class Plateaus:
 def plateaus(training: Training) -> Plateaus:
     """Find the plateaus of every run; see the head of this module for the rule."""
     if not hasattr(training, "end_to_end"):
-        raise bad_type("training", "what net.train(...) returns", training)
+        raise bad_type("training", "what deep_linear.train(net, ...) returns", training)
     learned = learned_modes(training.net, training.end_to_end)
     rank = training.net.teacher_modes.values.size
     tables = np.full((4, rank + 1, training.n_runs), np.nan)

@@ -97,6 +97,7 @@ def train(
     net: DeepLinear,
     start: Any,
     steps: Sequence[int],
+    *,
     n_runs: int = 100,
     generator: str = "sgd",
     stability: float | None = None,

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .chain import StationaryChain
     from .ensemble import Ensemble
     from .solution import Solution
     from .stationary import Stationary
@@ -87,7 +86,8 @@ def plot_solution(sol: Solution, times: Sequence[float] | None = None, names: Se
 
 @styled
 def plot_stationary(
-    st: Stationary | StationaryChain | Mapping[str, Stationary | StationaryChain],
+    st: Stationary | Mapping[str, Stationary],
+    *,
     names: Sequence[str] | None = None,
     landscape: Callable | None = None,
     ensemble: Ensemble | None = None,
@@ -97,7 +97,7 @@ def plot_stationary(
 
     Parameters
     ----------
-    st : Stationary or StationaryChain, or a mapping from label to these on one grid
+    st : Stationary, or a mapping from label to these on one grid
         Several are drawn over each other in 1D, side by side in 2D.
     names : sequence of str, optional
         Names of the coordinates.
@@ -173,6 +173,7 @@ def plot_landscape(
     value: Callable | None,
     equations: Mapping[str, FokkerPlanck],
     grid: Grid,
+    *,
     names: Sequence[str] | None = None,
     box: Sequence[tuple[float, float]] | None = None,
     unit: str = "time",
@@ -223,6 +224,7 @@ def plot_landscape(
 def plot_evolution(
     sol: Solution | Mapping[str, Solution],
     ensemble: Ensemble | None = None,
+    *,
     names: Sequence[str] | None = None,
     landscape: Callable | None = None,
     title: str = "",

@@ -1,39 +1,44 @@
-"""The slowest modes of an equation."""
+"""The slowest modes of an equation or a transfer operator."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import ResolutionWarning, warn
 from ..model.grid import Grid
-
-if TYPE_CHECKING:
-    pass
+from ..solvers.linear.spectrum import Modes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
-    """The slowest modes, by falling real part of the eigenvalue.
+    """The slowest modes, by rising decay rate; conjugate pairs are whole, so that there may be one more than asked for.
 
     Attributes
     ----------
     grid : Grid
     eigenvalues : ndarray (k,)
-        Per time. The first is 0 unless walls absorb.
+        Of the generator, per time, by falling real part, the first 0 unless walls absorb. Of a transfer operator, of one
+        application, by falling modulus, the first 1 unless walls absorb; one near -1 is an oscillation across a minimum.
+    rates : ndarray (k,)
+        How fast each mode decays, per time or per step: -Re of the eigenvalue, or -ln of its modulus.
     right : ndarray (k, *grid.shape)
         Densities (signed but for the first): what decays with each rate.
     left : ndarray (k, *grid.shape)
         Functions of the start: how much of each mode it holds. sum(left_i right_i volume) = 1.
     absorbs : bool
+    missed : str
+        Which slower modes may have been missed; empty where it is certain that none was.
     """
 
     grid: Grid
     eigenvalues: np.ndarray
+    rates: np.ndarray
     right: np.ndarray
     left: np.ndarray
     absorbs: bool
+    missed: str = ""
 
     @property
     def modes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -41,15 +46,19 @@ class Spectrum:
         return self.right, self.left
 
     @property
+    def is_complete(self) -> bool:
+        """Whether it is certain that no slower mode was missed."""
+        return not self.missed
+
+    @property
     def time_scales(self) -> np.ndarray:
-        """-1 / Re(eigenvalue), (k,); infinite for the stationary mode."""
-        rates = -self.eigenvalues.real
-        return np.where(rates > 0.0, 1.0 / np.where(rates > 0.0, rates, 1.0), np.inf)
+        """1 / rates, (k,); infinite for the stationary mode."""
+        return np.where(self.rates > 0.0, 1.0 / np.where(self.rates > 0.0, self.rates, 1.0), np.inf)
 
     @property
     def escape_rate(self) -> float:
         """Rate at which the surviving probability leaves through the absorbing walls, in the long run."""
-        return float(-self.eigenvalues[0].real) if self.absorbs else 0.0
+        return float(self.rates[0]) if self.absorbs else 0.0
 
     @property
     def quasi_stationary(self) -> np.ndarray:
@@ -59,4 +68,14 @@ class Spectrum:
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{v:.6g}" for v in self.eigenvalues)
-        return f"Spectrum on {self.grid!r}\n  eigenvalues  {shown}"
+        doubt = f"\n  not certain: {self.missed} may have been missed" if self.missed else ""
+        return f"Spectrum on {self.grid!r}\n  eigenvalues  {shown}{doubt}"
+
+
+def spectrum_of(grid: Grid, modes: Modes, absorbs: bool) -> Spectrum:
+    """The modes as densities and functions on a grid, with a warning where some may have been missed."""
+    if modes.missed:
+        text = f"it is not certain that these are the slowest modes: {modes.missed} may have been missed"
+        warn(f"{text}. Ask for more modes, or take a coarser grid.", ResolutionWarning)
+    right, left = (v.T.reshape(-1, *grid.shape) for v in (modes.right, modes.left))
+    return Spectrum(grid, modes.values, modes.rates, right / grid.volumes, left, absorbs, modes.missed)

@@ -14,6 +14,7 @@ from ..model.grid import Grid
 from ..solvers.discretization.generator import Generator
 from ..solvers.linear.stationary import dissipation, entropy_production, is_balanced
 from .moments import Moments, gradient, shown_numbers
+from .processes import InTime, Process
 from .solution import at_rest
 
 if TYPE_CHECKING:
@@ -28,18 +29,21 @@ class Stationary(Moments):
     ----------
     grid : Grid
     density : ndarray (*grid.shape)
-    generator : Generator
-    diffusion : ndarray (dim, *grid.shape) or (dim, dim, *grid.shape)
-        D at the cell centers.
+    process : InTime or InSteps
+        What leaves it unchanged: a generator, or an application of a transfer operator.
     stats : dict
-        parts (number of closed parts), residual (largest |Q P| over the largest outflow), resolution as for `Solution`.
+        parts (number of closed classes), residual (largest |Q P| over the largest outflow, or |T P - P| over the largest
+        mass); of an equation resolution as for `Solution`; of a transfer operator noise and smearing, the variances that SGD
+        and the grid add in an application, averaged over the density, along each axis.
+    diffusion : ndarray (dim, *grid.shape) or (dim, dim, *grid.shape), or None
+        D at the cell centers; a transfer operator has none.
     """
 
     grid: Grid
     density: np.ndarray
-    generator: Generator
-    diffusion: np.ndarray
+    process: Process
     stats: dict[str, Any]
+    diffusion: np.ndarray | None = None
     success: bool = True
     message: str = ""
 
@@ -48,10 +52,15 @@ class Stationary(Moments):
         """Total probability; below 1 where part of `p0` left through an absorbing wall."""
         return float(self.masses.sum())
 
+    @property
+    def generator(self) -> Generator:
+        """The rate matrix Q, of an equation."""
+        return generator_of(self.process)
+
     @cached_property
     def current(self) -> np.ndarray:
-        """The probability current J, (dim, *grid.shape)."""
-        return self.generator.current(self.masses)
+        """The probability current J, (dim, *grid.shape), per time or per step."""
+        return self.process.current(self.masses)
 
     @cached_property
     def velocity(self) -> np.ndarray:
@@ -70,7 +79,7 @@ class Stationary(Moments):
             return 0.0
         if self.generator.force_on_links:
             return entropy_production(self.generator, self.masses)
-        return dissipation(self.current, self.velocity, self.diffusion, self.grid.volumes)
+        return dissipation(self.current, self.velocity, self._known_diffusion(), self.grid.volumes)
 
     def reversible_drift(self) -> np.ndarray:
         """D grad ln p + div D, the part of the Ito drift that alone would leave the same density without a current.
@@ -78,7 +87,7 @@ class Stationary(Moments):
         By finite differences of p, (dim, *grid.shape); zero where p is. Reversible drift and `velocity` add up to the drift.
         """
         grid, p = self.grid, self.density
-        d = self.diffusion
+        d = self._known_diffusion()
         if d.ndim == grid.dim + 1:
             d = np.einsum("i...,ij->ij...", d, np.eye(grid.dim))
         flow = sum(gradient(d[:, j] * p, grid, j) for j in range(grid.dim))
@@ -125,10 +134,16 @@ class Stationary(Moments):
                 raise bad_value("diffusion", rule, f"det D = {determinant.min():.3g}", "Use energy(invariant=False).")
             return energy - 0.5 * np.log(determinant)
 
+    def _known_diffusion(self) -> np.ndarray:
+        if self.diffusion is None:
+            raise bad_value(
+                "diffusion", "known for this", "a transfer operator", "Ask the stationary density of an equation."
+            )
+        return self.diffusion
+
     def _determinant(self) -> np.ndarray:
-        if self.diffusion.ndim == self.grid.dim + 1:
-            return self.diffusion.prod(axis=0)
-        return np.linalg.det(np.moveaxis(self.diffusion, (0, 1), (-2, -1)))
+        d = self._known_diffusion()
+        return d.prod(axis=0) if d.ndim == self.grid.dim + 1 else np.linalg.det(np.moveaxis(d, (0, 1), (-2, -1)))
 
     @cached_property
     def is_equilibrium(self) -> bool:
@@ -143,19 +158,24 @@ class Stationary(Moments):
 
     def save(self, path: str) -> None:
         """Write a netCDF file, with the current; `fokkerplanck.load` reads it as a Solution whose one time is infinity."""
-        at_rest(self, "stationary", {}).save(path)
+        method = "stationary" if isinstance(self.process, InTime) else "stationary chain"
+        at_rest(self, method, self.process.settings).save(path)
 
     def __repr__(self) -> str:
-        kind = (
-            "equilibrium, no current"
-            if self.is_equilibrium
-            else f"current flows, entropy production {self.entropy_production:.4g}"
-        )
-        return "\n".join(
-            [
-                f"Stationary density on {self.grid!r}",
-                f"  {kind}",
-                f"  mean       {shown_numbers(self.mean())}",
-                f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance())))}",
-            ]
-        )
+        lines = [
+            f"Stationary density on {self.grid!r}",
+            f"  mean       {shown_numbers(self.mean())}",
+            f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance())))}",
+        ]
+        if isinstance(self.process, InTime):
+            flows = f"current flows, entropy production {self.entropy_production:.4g}"
+            lines.insert(1, "  equilibrium, no current" if self.is_equilibrium else f"  {flows}")
+        return "\n".join(lines)
+
+
+def generator_of(process: Process) -> Generator:
+    """The rate matrix behind a result, or the sentence that says why there is none."""
+    if isinstance(process, InTime):
+        return process.generator
+    then = "On a grid it has steps that cannot be undone in one, so that no detailed balance can be read off."
+    raise bad_value("result", "that of an equation for its generator", "one of a transfer operator", then)

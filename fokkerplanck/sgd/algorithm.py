@@ -101,6 +101,7 @@ class SGD:
     def equation(
         self,
         model: str = "first-order",
+        *,
         convention: str = "ito",
         temperature: float | None = None,
         stability: float | None = None,
@@ -178,7 +179,7 @@ class SGD:
         return central_flow(self, start, steps, rtol)
 
     def transfer_operator(
-        self, grid: Grid, model: str = "exact", kind: str = "auto", n_batches: int = 4096, seed: int = 0
+        self, grid: Grid, model: str = "exact", *, kind: str = "auto", n_batches: int = 4096, seed: int = 0
     ) -> TransferOperator:
         """The density of this SGD itself, step by step, without a diffusion approximation.
 
@@ -202,13 +203,14 @@ class SGD:
         """
         from .transfer_operator import transfer_operator
 
-        return transfer_operator(self, grid, model, kind, n_batches, seed)
+        return transfer_operator(self, grid, model, kind=kind, n_batches=n_batches, seed=seed)
 
     def simulate(
         self,
         p0: Any,
         steps: Sequence[int] | None = None,
         n_paths: int = 20_000,
+        *,
         seed: int = 0,
         target: Callable | str | None = None,
         max_steps: int | None = None,
@@ -242,13 +244,14 @@ class SGD:
         """
         from ..simulation.sgd_paths import simulate
 
-        return simulate(self, p0, steps, n_paths, seed, target, max_steps, threads)
+        return simulate(self, p0, steps, n_paths, seed=seed, target=target, max_steps=max_steps, threads=threads)
 
     def simulate_swarm(
         self,
         p0: Any,
         steps: Sequence[int],
         strength: float,
+        *,
         n_workers: int = 1000,
         n_swarms: int = 10,
         seed: int = 0,
@@ -282,4 +285,4 @@ class SGD:
         """
         from ..simulation.swarm import simulate_swarm
 
-        return simulate_swarm(self, p0, steps, strength, n_workers, n_swarms, seed)
+        return simulate_swarm(self, p0, steps, strength, n_workers=n_workers, n_swarms=n_swarms, seed=seed)

@@ -72,6 +72,7 @@ class SampleLoss:
         grad: Callable,
         data: Any,
         parameters: Sequence[str],
+        *,
         loss: Callable | None = None,
         hessian: Callable | None = None,
         columns: Sequence[str] | None = None,

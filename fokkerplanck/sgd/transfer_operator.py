@@ -10,18 +10,24 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..arguments import LARGEST, call, increasing, number, whole
-from ..arguments import mask as region_mask
+from ..arguments import LARGEST, number, whole
 from ..diagnostics import warn_of_smearing
 from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
-from ..model.coefficients import Points
 from ..model.grid import Grid
-from ..results.chain import ChainPassage, ChainSpectrum, StationaryChain
+from ..model.region import read_region
+from ..results.first_passage import FirstPassage
+from ..results.processes import InSteps
 from ..results.requests import check_rtol, output_times
 from ..results.solution import Solution
+from ..results.spectrum import Spectrum, spectrum_of
+from ..results.stationary import Stationary
 from ..solvers.evolution.fractional_contour import propagate_waiting
 from ..solvers.linear import markov_chain as _transfer
+from ..solvers.linear.closed_classes import ending_classes
+from ..solvers.linear.occupation_times import time_spent
+from ..solvers.linear.rates import Rates
+from ..solvers.linear.spectrum import transfer_modes
 from .minibatches import Batches, enumerate_batches, sample_batches
 
 MODELS = ("exact", "gaussian-chain")
@@ -93,7 +99,7 @@ class TransferOperator:
         return self._solution(times, states, f"transfer ({self.kind})", {**work, "initial_mass": initial_mass})
 
     def evolve_waiting(
-        self, p0: Any, times: Any, time_order: float, scale: float = 1.0, rtol: float = 1e-6
+        self, p0: Any, times: Any, time_order: float, *, scale: float = 1.0, rtol: float = 1e-6
     ) -> Solution:
         """The density at the given times where Mittag-Leffler waiting times separate the steps.
 
@@ -167,30 +173,23 @@ class TransferOperator:
         warn_of_smearing(self.grid, masses.reshape(self.grid.shape), stats, unit, effect)
         return stats
 
-    def stationary(self, p0: Any = None) -> StationaryChain:
+    @property
+    def process(self) -> InSteps:
+        """What the results need of it."""
+        return InSteps(self.grid, self.matrix, self.steps, {**self.settings, "model": self.model, "kind": self.kind})
+
+    def stationary(self, p0: Any = None) -> Stationary:
         """The density that an application leaves unchanged; where several sets are closed, p0 weighs them."""
         start = None if p0 is None else _density.initial_masses(p0, self.grid)[0].ravel()
-        parts = _transfer.closed_sets(self.matrix)
-        if not parts:
-            then = "Make a wall reflecting; with absorbing walls ask for the survival."
-            raise bad_value(
-                "grid", "closed somewhere for a stationary density", "absorbing walls that take everything", then
-            )
-        weights = np.ones(1)
-        if len(parts) > 1:
-            if start is None:
-                where = ", ".join(str(self._place(part[len(part) // 2])) for part in parts[:4])
-                then = "Pass p0 to say where the probability starts."
-                raise bad_value("p0", f"given, as {len(parts)} sets are closed (around {where})", None, then)
-            weights = _transfer.absorbed_shares(self.matrix, parts, start)
-        masses = sum(w * _transfer.stationary_masses(self.matrix, part) for w, part in zip(weights, parts, strict=True))
-        masses = np.asarray(masses)
+        classes, weights = ending_classes(Rates.of_steps(self.matrix), self.grid, "transfer operator", start)
+        each = (_transfer.stationary_masses(self.matrix, cells) for cells in classes)
+        masses = np.asarray(sum(w * part for w, part in zip(weights, each, strict=True)))
         residual = float(np.abs(self.matrix @ masses - masses).max() / masses.max())
         density = masses.reshape(self.grid.shape) / self.grid.volumes
-        stats = {"parts": len(parts), "residual": residual, **self._blur(masses, "the density is too wide")}
-        return StationaryChain(self.grid, density, stats, self)
+        stats = {"parts": len(classes), "residual": residual, **self._blur(masses, "the density is too wide")}
+        return Stationary(self.grid, density, self.process, stats)
 
-    def first_passage(self, target: Any = None) -> ChainPassage:
+    def first_passage(self, target: Any = None) -> FirstPassage:
         """Numbers of steps until a target is first reached.
 
         Parameters
@@ -198,7 +197,7 @@ class TransferOperator:
         target : boolean array on the grid, callable f(x, y) -> mask, or None for the absorbing walls
             It is made of the cells whose centers lie in it: put cell edges on its border.
         """
-        mask = self._region(target)
+        mask, _ = read_region("target", target, self.grid, optional=self.grid.absorbs)
         outside = ~mask.ravel()
         passage = _transfer.Passage(self.matrix, outside)
         mean = passage.solve(np.ones(self.grid.size))
@@ -206,51 +205,22 @@ class TransferOperator:
         second = passage.solve(np.where(outside, 2.0 * finite - 1.0, 0.0))
         second[np.isinf(mean)] = np.inf
         shape = self.grid.shape
-        spent = _transfer.time_spent(self.matrix, outside & np.isfinite(mean))
+        spent = time_spent(Rates.of_steps(self.matrix), outside & np.isfinite(mean))
         stats = self._blur(spent, "passages take the wrong time, where barriers stand in the way by factors")
-        return ChainPassage(
-            self.grid, self.steps * mean.reshape(shape), self.steps**2 * second.reshape(shape), mask, self, stats
-        )
+        moments = self.steps * mean.reshape(shape), self.steps**2 * second.reshape(shape)
+        return FirstPassage(self.grid, *moments, mask, self.process, stats)
 
-    def spectrum(self, k: int = 6) -> ChainSpectrum:
-        """The k eigenvalues of T of largest modulus (on more than 1000 cells: the nearest to 1), with their modes."""
-        values, right, left = _transfer.leading_modes(self.matrix, whole("k", k, 1, self.grid.size - 1))
-        shape = self.grid.shape
-        slowest = np.abs(right[:, 0])
+    def spectrum(self, k: int = 6) -> Spectrum:
+        """The k eigenvalues of T of largest modulus, with their modes; one more where a conjugate pair would be cut apart."""
+        modes = transfer_modes(self.matrix, whole("k", k, 1, self.grid.size - 1))
+        slowest = np.abs(modes.right[:, 0])
         self._blur(slowest / slowest.sum(), "the modes are too wide, and rates of escape too large")
-        return ChainSpectrum(
-            self.grid, values, right.T.reshape(-1, *shape) / self.grid.volumes, left.T.reshape(-1, *shape), self.steps
-        )
+        modes = modes._replace(rates=modes.rates / self.steps)
+        return spectrum_of(self.grid, modes, self.grid.absorbs)
 
     def applications(self, steps: Any) -> np.ndarray:
         """Increasing numbers of steps as numbers of applications."""
-        array = increasing("steps", steps)
-        if (array != np.round(array)).any():
-            raise bad_type("steps", "a whole number or a list of whole numbers", steps)
-        most = 2.0**53 if self.grid.size <= _transfer.DENSE else MOST_PRODUCTS / self.matrix.nnz
-        if array[-1] > most:
-            raise bad_value("steps", f"at most {most:.2g}, which take a day", steps, "`stationary` has the long run.")
-        if (array % self.steps).any():
-            raise bad_value("steps", f"multiples of the {self.steps} steps of an epoch", steps)
-        return (array // self.steps).astype(np.int64)
-
-    def _region(self, target: Any) -> np.ndarray:
-        if target is None:
-            if not self.grid.absorbs:
-                raise bad_value("target", "given, as no wall absorbs", None, "Pass f(x) -> mask.")
-            return np.zeros(self.grid.shape, dtype=bool)
-        inside = call("target", target, Points.centers(self.grid).coords) if callable(target) else target
-        mask = region_mask("target", inside, self.grid.shape)
-        if not mask.any() or mask.all():
-            got = "all cells" if mask.all() else "no cell center"
-            raise bad_value(
-                "target", "a region that holds some cell centers but not all", got, "Refine or move the grid."
-            )
-        return mask
-
-    def _place(self, cell: int) -> tuple[float, ...]:
-        index = np.unravel_index(cell, self.grid.shape)
-        return tuple(float(f"{c[i]:.4g}") for c, i in zip(self.grid.centers, index, strict=True))
+        return self.process.applications(steps)
 
     def __repr__(self) -> str:
         noise = ", ".join(f"{v.max():.3g}" for v in self.noise)
@@ -264,7 +234,7 @@ class TransferOperator:
         )
 
 
-def transfer_operator(sgd: Any, grid: Grid, model: str, kind: str, n_batches: int, seed: int) -> TransferOperator:
+def transfer_operator(sgd: Any, grid: Grid, model: str, *, kind: str, n_batches: int, seed: int) -> TransferOperator:
     """See `fokkerplanck.sgd.SGD.transfer_operator`."""
     _check(sgd, grid, model, kind, n_batches, seed)
     batches, kind = _choose(sgd, model, kind, n_batches, seed)

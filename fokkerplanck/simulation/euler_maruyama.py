@@ -33,6 +33,7 @@ def simulate(
     p0: Any,
     times: Sequence[float],
     dt: float,
+    *,
     n_paths: int = 10_000,
     seed: int = 0,
     grid: Grid | None = None,

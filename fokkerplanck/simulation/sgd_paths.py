@@ -32,6 +32,7 @@ def simulate(
     p0: Any,
     steps: Sequence[int] | None,
     n_paths: int = 20_000,
+    *,
     seed: int = 0,
     target: Callable | str | None = None,
     max_steps: int | None = None,

@@ -13,7 +13,7 @@ from .sgd_paths import BLOCK, MOST_PATHS, CompiledBlock, PythonBlock, check_memo
 
 
 def simulate_swarm(
-    sgd: Any, p0: Any, steps: Any, strength: float, n_workers: int = 1000, n_swarms: int = 10, seed: int = 0
+    sgd: Any, p0: Any, steps: Any, strength: float, *, n_workers: int = 1000, n_swarms: int = 10, seed: int = 0
 ) -> Ensemble:
     """theta' = theta - eta g_B(theta) - strength (theta - mean of the swarm); see `fokkerplanck.sgd.SGD.simulate_swarm`."""
     strength = number("strength", strength, "a number from 0 to 1, per step", lambda v: 0.0 <= v <= 1.0)

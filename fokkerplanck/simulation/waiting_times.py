@@ -39,6 +39,7 @@ def simulate_waiting(
     p0: Any,
     times: Any,
     time_order: float,
+    *,
     n_paths: int = 20_000,
     seed: int = 0,
     scale: float = 1.0,

@@ -14,7 +14,6 @@ from ..storage.tables import Comparison
 from .schema import RunSpec
 
 if TYPE_CHECKING:
-    from ..results.chain import StationaryChain
     from ..results.ensemble import Ensemble
     from ..sgd import SGD
 
@@ -61,7 +60,7 @@ class Outcome:
     solutions: dict[str, Solution]
     curves: dict[str, Solution]
     ensemble: Ensemble | None = None
-    stationary: dict[str, Stationary | StationaryChain] = field(default_factory=dict)
+    stationary: dict[str, Stationary] = field(default_factory=dict)
     comparison: Comparison | None = None
     notes: list[str] = field(default_factory=list)
 

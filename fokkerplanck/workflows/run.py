@@ -368,13 +368,17 @@ def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Call
     title = ", ".join(part for part in (problem.spec.title, outcome.case.label) if part)
     shown, paths = outcome.solutions, outcome.ensemble
     drawings = {
-        f"evolution{suffix}.png": lambda: plotting.plot_evolution(shown, paths, names, value, title),
+        f"evolution{suffix}.png": lambda: plotting.plot_evolution(
+            shown, paths, names=names, landscape=value, title=title
+        ),
         f"moments{suffix}.png": lambda: plotting.plot_moments(outcome.curves, paths, names, title),
     }
     rest = outcome.stationary
     if rest:
         one: Any = rest if len(outcome.case.models) > 1 else next(iter(rest.values()))
-        drawings[f"stationary{suffix}.png"] = lambda: plotting.plot_stationary(one, names, value, paths, title)
+        drawings[f"stationary{suffix}.png"] = lambda: plotting.plot_stationary(
+            one, names=names, landscape=value, ensemble=paths, title=title
+        )
     return drawings
 
 
@@ -385,7 +389,7 @@ def _landscape(problem: Problem, outcomes: list[Outcome]) -> Any:
     masses = [next(iter(o.solutions.values())).masses for o in outcomes]
     box = plotting.window(problem.grid, np.concatenate(masses), margin=0.25)
     unit = "time" if outcomes[0].ensemble is None else "step"
-    return plotting.plot_landscape(problem.value, equations, problem.grid, problem.names, box, unit)
+    return plotting.plot_landscape(problem.value, equations, problem.grid, names=problem.names, box=box, unit=unit)
 
 
 def _move(staging: Path, folder: Path) -> list[Path]:

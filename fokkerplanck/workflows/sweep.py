@@ -147,7 +147,7 @@ def _setting(problem: Any, spec: Any, rate: float, batch: int | None) -> list[di
     truth, reference = exact, "operator"
     rows = _rows("exact", exact, exact, escape, escape, same)
     if spec.simulation is not None:
-        mc = sgd.simulate(problem.p0, times.astype(int), spec.simulation.paths, spec.simulation.seed, threads=1)
+        mc = sgd.simulate(problem.p0, times.astype(int), spec.simulation.paths, seed=spec.simulation.seed, threads=1)
         took = _simulated_escape(problem, spec, sgd, escape)
         rows += _rows("SGD", mc, exact, took, escape, same)
         if any(row["W1"] > cell + row["W1_sampling"] + 5.0 * row["se_W1"] for row in rows[times.size :]):
@@ -201,7 +201,9 @@ def _simulated_escape(problem: Any, spec: Any, sgd: Any, escape: float | None) -
     if escape is None or not escape * paths < STEPS:
         return None
     most = max(int(50 * escape), int(max(spec.output.times)))
-    exits = sgd.simulate(problem.p0, None, paths, seed, spec.study.target, most, threads=1).exit_times
+    exits = sgd.simulate(
+        problem.p0, None, paths, seed=seed, target=spec.study.target, max_steps=most, threads=1
+    ).exit_times
     return (float(exits.mean()), float(exits.std() / math.sqrt(paths))) if np.isfinite(exits).all() else None
 
 

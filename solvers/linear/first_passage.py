@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.csgraph import breadth_first_order
 from scipy.sparse.linalg import splu
 
 from ...errors import ConvergenceError
@@ -20,6 +18,7 @@ from ..kernels.bernoulli import exponential_fit_all
 from ..kernels.tridiagonal import solve_chain
 from .dense import FEW
 from .gmres import solve_jumps
+from .rates import Rates, never_leaving
 
 Inside = Callable[..., np.ndarray]
 
@@ -141,26 +140,6 @@ def solve_backward(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.
     return result
 
 
-def time_spent(q: Generator, cells: np.ndarray) -> np.ndarray:
-    """Shares (n,) of the time that paths started evenly on some cells (n, bool) of a killed generator spend in each.
-
-    Cut after 10^10 times the shortest time scale, which keeps the matrix regular: enough to weigh cells by.
-    """
-    result = np.zeros(cells.size)
-    chosen = np.flatnonzero(cells)
-    if chosen.size == 0:
-        return result
-    start = np.where(cells, q.grid.volumes.ravel(), 0.0)
-    shift = 1e-10 * float(q.outflow.max(initial=0.0))
-    if q.jumps is not None and chosen.size > FEW:
-        result = np.where(cells, solve_jumps(q, shift, start), 0.0)
-    else:
-        inner = (shift * sp.eye_array(chosen.size) - q.matrix[chosen][:, chosen]).tocsc()
-        factor = splu(inner, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-        result[chosen] = np.maximum(factor.solve(start[chosen]), 0.0)
-    return result / result.sum()
-
-
 def _check_stiff(q: Generator, times: np.ndarray, values: np.ndarray) -> None:
     loss = 1e-15 * float(times.max(initial=0.0)) * float(q.outflow.max(initial=0.0))
     if loss > 1e-2 or not np.isfinite(values).all() or values.min(initial=0.0) < 0.0:
@@ -186,29 +165,9 @@ def chain_rates(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.nda
 
 def _reachability(q: Generator, outside: np.ndarray, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(cells from which an exit is certain to be reached, cells from which it may never be and a source is met)."""
-    n = outside.size
     if q.jumps is not None and all((part.strength.ravel()[outside] > 0.0).all() for part in q.jumps.parts):
         return (outside, ~outside & False) if q.exits else (outside & False, outside)
-    rates = q.matrix.tocoo()
-    off = (rates.row != rates.col) & (rates.data > 0.0)
-    to, of = rates.row[off], rates.col[off]
-    leaving = np.flatnonzero((q.escape > 0.0) & outside)
-    reach = _ancestors(n, of, to, leaving) & outside
-    stuck = np.flatnonzero(outside & ~reach)
-    endless = _ancestors(n, of, to, stuck) & outside if stuck.size else np.zeros(n, dtype=bool)
+    reach, endless = never_leaving(Rates.of_generator(q), outside)
     if not (source[endless] > 0.0).any():
-        return reach, np.zeros(n, dtype=bool)
+        return reach, endless & False
     return outside & ~endless, endless
-
-
-def _ancestors(n: int, of: np.ndarray, to: np.ndarray, goal: np.ndarray) -> np.ndarray:
-    """Nodes with a path along of -> to into the goal, itself included."""
-    found = np.zeros(n + 1, dtype=bool)
-    if goal.size:
-        backward = (
-            np.ones(of.size + goal.size),
-            (np.concatenate([to, np.full(goal.size, n)]), np.concatenate([of, goal])),
-        )
-        graph = sp.coo_array(backward, shape=(n + 1, n + 1)).tocsr()
-        found[breadth_first_order(graph, n, directed=True, return_predecessors=False)] = True
-    return found[:n]

@@ -11,24 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import LinearOperator, eigs, gmres, splu
 
 from ...errors import ConvergenceError
 from ...model.grid import Grid
 from ..kernels import gth_elimination as reduction
 from ..kernels.cell_images import CLAMP, LOSE, WRAP, push
+from .rates import ROUNDING, Rates, never_leaving
 
 CHUNK = 4_000_000  # numbers held at once while images are computed
-ROUNDING = 1e-13  # what a column may lack of 1 without a wall having taken it
 CHEAP, REDUCTION = (
     3e8,
     3e10,
 )  # multiplications for which state reduction is used: always, and where nothing else will do
 MOST_NUMBERS = 2e8  # in the bands of a chain
 FACTOR = 6000  # cells beyond which iteration is tried before a factorisation
-SPENT = 2e8  # multiplications for finding where the time is spent
-DENSE = 2000  # cells up to which powers of T and eigenvalues are computed with dense matrices
+DENSE = 2000  # cells up to which powers of T are computed with dense matrices
 WALL = {"absorbing": LOSE, "reflecting": CLAMP, "periodic": WRAP}
 
 Maps = Callable[[np.ndarray], np.ndarray]  # points (d, n) -> images (K, d, n)
@@ -177,7 +175,7 @@ class Passage:
 
     def __init__(self, t: sp.csc_array, outside: np.ndarray):
         self.size, self.t = outside.size, t
-        self.endless = never_leaving(t, outside)
+        self.endless = never_leaving(Rates.of_steps(t), outside)[1]
         self.cells = np.flatnonzero(outside & ~self.endless)
         self.band: tuple[np.ndarray, int, np.ndarray] | None = None
         self.factor: splu | None = None
@@ -268,57 +266,6 @@ def _factor(t: sp.csc_array, cells: np.ndarray) -> splu:
     return splu((sp.diags_array(off.sum(axis=0) + lost) - inner).tocsc(), diag_pivot_thresh=0.0)
 
 
-def never_leaving(t: sp.csc_array, outside: np.ndarray) -> np.ndarray:
-    """The cells of a set (n, bool) from which paths may stay in it for ever."""
-    n = outside.size
-    entries = t.tocoo()
-    to, of = entries.row, entries.col
-    leaks = 1.0 - np.asarray(t.sum(axis=0)).ravel() > ROUNDING
-    reach = _ancestors(n, of, to, np.flatnonzero(~outside | leaks)) & outside
-    stuck = np.flatnonzero(outside & ~reach)
-    inside = outside[of] & outside[to]
-    return _ancestors(n, of[inside], to[inside], stuck) & outside if stuck.size else np.zeros(n, dtype=bool)
-
-
-def time_spent(t: sp.csc_array, cells: np.ndarray) -> np.ndarray:
-    """Shares (n,) of the time that paths started evenly on some cells (n, bool) spend in each of them before leaving.
-
-    Of the first 2000 applications, or fewer on a large grid: enough to weigh cells by.
-    """
-    start = cells.astype(float)
-    if not cells.any():
-        return start
-    inner = (sp.diags_array(start) @ t).tocsr()
-    total = p = start / start.sum()
-    for _ in range(min(max(int(SPENT / max(t.nnz, 1)), 10), 2000)):
-        p = inner @ p
-        total = total + p
-    return total / total.sum()
-
-
-def _ancestors(n: int, of: np.ndarray, to: np.ndarray, goal: np.ndarray) -> np.ndarray:
-    """Cells with a path along of -> to into the goal, itself included."""
-    found = np.zeros(n + 1, dtype=bool)
-    if goal.size:
-        ends = (np.concatenate([to, np.full(goal.size, n)]), np.concatenate([of, goal]))
-        graph = sp.coo_array((np.ones(ends[0].size), ends), shape=(n + 1, n + 1)).tocsr()
-        found[breadth_first_order(graph, n, directed=True, return_predecessors=False)] = True
-    return found[:n]
-
-
-def closed_sets(t: sp.csc_array) -> list[np.ndarray]:
-    """The sets of cells that probability never leaves and moves about in freely, largest first."""
-    count, label = connected_components(t, directed=True, connection="strong")
-    entries = t.tocoo()
-    leaving = label[entries.row] != label[entries.col]
-    is_open = np.zeros(count, dtype=bool)
-    is_open[label[entries.col[leaving]]] = True
-    is_open[label[1.0 - np.asarray(t.sum(axis=0)).ravel() > ROUNDING]] = True
-    order = np.argsort(label, kind="stable")
-    parts = np.split(order, np.cumsum(np.bincount(label, minlength=count))[:-1])
-    return sorted((p for p, o in zip(parts, is_open, strict=True) if not o), key=len, reverse=True)
-
-
 def stationary_masses(t: sp.csc_array, cells: np.ndarray) -> np.ndarray:
     """Stationary masses (n,) on one closed set, summing to one."""
     masses = np.zeros(t.shape[0])
@@ -349,42 +296,3 @@ def stationary_masses(t: sp.csc_array, cells: np.ndarray) -> np.ndarray:
     values[others] = _factor(t, cells[others]).solve(push_out)
     masses[cells] = np.maximum(values, 0.0)
     return masses / masses.sum()
-
-
-def absorbed_shares(t: sp.csc_array, parts: list[np.ndarray], masses: np.ndarray) -> np.ndarray:
-    """The share of the initial masses (n,) that ends up in each closed set."""
-    weights = np.array([masses[part].sum() for part in parts])
-    passing = np.setdiff1d(np.arange(t.shape[0]), np.concatenate(parts))
-    if passing.size == 0:
-        return weights
-    stay = _factor(t, passing).solve(masses[passing])
-    return weights + np.array([float((t[part][:, passing] @ stay).sum()) for part in parts])
-
-
-def leading_modes(t: sp.csc_array, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The k eigenvalues of largest modulus, with right (n, k) and left (n, k) vectors, left^T right = 1."""
-    n = t.shape[0]
-    if n <= DENSE // 2 or k >= n - 2:
-        values, right = np.linalg.eig(t.toarray())
-        values_left, left = np.linalg.eig(t.toarray().T)
-    else:
-        start = np.random.default_rng(0).random(n)
-        shifted = splu((t - (1.0 + 1e-9) * sp.eye_array(n)).tocsc())
-        found = []
-        for mode in ("N", "T"):
-
-            def solve(x: np.ndarray, mode: str = mode) -> np.ndarray:
-                return shifted.solve(np.ascontiguousarray(x.ravel()), mode)
-
-            inverse, vectors = eigs(LinearOperator((n, n), matvec=solve, dtype=float), k=k, v0=start, tol=1e-11)
-            found.append((1.0 + 1e-9 + 1.0 / inverse, vectors))
-        (values, right), (values_left, left) = found
-    first, second = (np.lexsort((v.imag, -np.abs(v).round(13)))[:k] for v in (values, values_left))
-    values, right, left = values[first], right[:, first], left[:, second]
-    right = right / np.abs(right).sum(axis=0)
-    sums = right.sum(axis=0)
-    right = right / np.where(np.abs(sums) > 1e-9, sums / np.maximum(np.abs(sums), 1e-300), 1.0)
-    left = left / np.einsum("ni,ni->i", left, right)
-    if np.abs(values.imag).max(initial=0.0) < 1e-12:
-        values, right, left = values.real, right.real, left.real
-    return values, right, left

@@ -1,51 +1,247 @@
-"""The slowest modes of the generator: relaxation rates, escape rates, and where a surviving path is found."""
+"""The slowest modes of a generator or a transfer operator: relaxation rates, escape rates, and where a surviving path is.
+
+A mode of Q with eigenvalue z decays at the rate -Re z, one of T with eigenvalue z at -ln |z| per step. The slowest are found
+by Arnoldi iteration on an inverse; `spectrum_certificate` then says whether any was missed, and where to look for it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import eig, eigh_tridiagonal
-from scipy.sparse.linalg import LinearOperator, eigs, splu
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs, splu
 
 from ...errors import ConvergenceError
 from ..discretization.generator import Generator
-from .stationary import closed_parts
+from .closed_classes import closed_classes
+from .rates import Rates
+from .spectrum_certificate import MOST_SHIFTS, Disc, next_shift, spectral_parabola
 
-DENSE = 400  # cells up to which all eigenpairs are found at once
+DENSE = 400  # cells up to which all eigenpairs of a generator are found at once; 1000 for a transfer operator
 UNRESOLVED = 16.0 * float(np.finfo(float).eps)  # of the fastest rate: eigenvalues below are rounding, but on a chain
+SAME = 1e-8  # distance, relative to that from the shift, at which two eigenvalues found from different shifts are one
+EQUAL = 1e-6  # relative distance of eigenvalues that count as equal where vectors are paired
+POWERS = 4e9  # multiplications spent on powers of T
 
 
-def slowest_modes(q: Generator, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The k eigenvalues of largest real part, with right (n, k) and left (n, k) eigenvectors, left^T right = 1.
+class Modes(NamedTuple):
+    """The slowest modes by rising decay rate, conjugate pairs whole.
 
-    Right vectors are masses: those of eigenvalue zero sum to one. Left vectors are functions of the starting cell.
+    values : eigenvalues of Q or T (k,); rates : decay rates per time or step (k,); right, left : (n, k) with
+    left^T right = 1, right vectors masses, left ones functions of the starting cell; missed : why slower modes may have
+    been missed, empty where it is certain that none was.
     """
+
+    values: np.ndarray
+    rates: np.ndarray
+    right: np.ndarray
+    left: np.ndarray
+    missed: str
+
+
+class _Found(NamedTuple):
+    """Eigenvalues z of Q, or of T - 1, with right and left vectors (n, count), in any order."""
+
+    values: np.ndarray
+    right: np.ndarray
+    left: np.ndarray
+
+    def chosen(self, which: list[int]) -> _Found:
+        """Some of them."""
+        return _Found(self.values[which], self.right[:, which], self.left[:, which])
+
+    def conjugates(self) -> _Found:
+        """Their conjugates."""
+        return _Found(self.values.conj(), self.right.conj(), self.left.conj())
+
+    def joined(self, other: _Found, tolerance: float) -> _Found:
+        """With those of another that are not among these, and with all their conjugates."""
+        result = self
+        for i in range(other.values.size):
+            one = other.chosen([i])
+            for new in (one, one.conjugates()):
+                if (np.abs(result.values - new.values) > tolerance).all():
+                    both = zip(result, new, strict=True)
+                    result = _Found(*(np.concatenate(parts, axis=-1) for parts in both))
+        return result
+
+
+def generator_modes(q: Generator, k: int) -> Modes:
+    """The k slowest modes of a rate matrix, one more where a conjugate pair would be cut apart.
+
+    On a chain in 1D each eigenvalue is right to its own digits; on a few cells all are computed.
+    """
+    rates = Rates.of_generator(q)
     if _is_chain(q):
-        values, right, left = _chain_modes(q, k)
-    elif q.grid.size <= max(DENSE, k + 2):
-        values, left, right = eig(q.matrix.toarray(), left=True, right=True)
-        left = left.conj()
-    else:
-        values, right, left = _sparse_modes(q, k)
-    order = np.lexsort((values.imag, -values.real))[:k]
-    values, right, left = values[order], right[:, order], left[:, order]
-    values[: len(closed_parts(q))] = 0.0
-    right, left = _normalised(right, left)
-    if np.abs(values.imag).max(initial=0.0) <= 1e-12 * np.abs(values).max(initial=1e-300):
-        values, right, left = values.real, right.real, left.real
-    return values, right, left
+        return _slowest(_chain_modes(q, k), rates, k, _decay)
+    if q.grid.size <= max(DENSE, k + 2):
+        return _slowest(_dense_modes(q.matrix.toarray()), rates, k, _decay)
+    found = _nearest(q.matrix, 1e-9 * float(q.outflow.max()), k + 6)
+    found, missed = _searched(rates, q.matrix, found, k)
+    return _slowest(found, rates, k, _decay, missed)
 
 
-def check_resolved(q: Generator, values: np.ndarray, result: object) -> None:
-    """Raise ConvergenceError with the result where eigenvalues (k,) other than those of closed parts are rounding alone."""
+def transfer_modes(t: sp.csc_array, k: int) -> Modes:
+    """The k modes of largest modulus of a transfer operator, one more where a conjugate pair would be cut apart."""
+    rates, n = Rates.of_steps(t), t.shape[0]
+    less_one = sp.csc_array(t - sp.eye_array(n))
+    if n <= max(1000, k + 2):
+        return _slowest(_dense_modes(less_one.toarray()), rates, k, _decay_in_steps, steps=True)
+    found = _nearest(less_one, 1e-9, k + 6)
+    found, missed = _powers(t, found, k)
+    return _slowest(found, rates, k, _decay_in_steps, missed, steps=True)
+
+
+def _searched(rates: Rates, q: sp.sparray, found: _Found, k: int) -> tuple[_Found, str]:
+    """Modes found, with those that shifts along the parabola of the spectrum add until nothing can be missed."""
+    found = found.joined(found, 0.0)  # the last conjugate
+    discs = [Disc(0.0, float(np.abs(found.values).max()) * (1.0 - SAME))]
+    parabola = spectral_parabola(rates)
+    while True:
+        slowest = float(np.sort(_decay(found.values))[k - 1]) * (1.0 + SAME)
+        shift = next_shift(discs, slowest, parabola)
+        if shift is None:
+            return found, ""
+        if len(discs) > MOST_SHIFTS:
+            return (
+                found,
+                f"oscillating modes between the frequencies {shift.imag:.3g} and {parabola[0] * slowest**0.5:.3g}",
+            )
+        near = _nearest(q, shift, k // 2 + 6)
+        radius = float(np.abs(near.values - shift).max()) * (1.0 - SAME)
+        discs.append(Disc(shift, radius))
+        found = found.joined(near, SAME * (radius + abs(shift)))
+
+
+def _powers(t: sp.csc_array, found: _Found, k: int) -> tuple[_Found, str]:
+    """Modes found nearest to 1, with those elsewhere near the unit circle, by Arnoldi iteration on a power of T."""
+    found = found.joined(found, 0.0)
+    slowest = float(np.sort(_decay_in_steps(found.values))[k - 1])
+    power = int(np.clip(1.0 / max(slowest, 1e-12), 1, max(POWERS / (60.0 * t.nnz), 1)))
+    pairs = []
+    for matrix in (t.tocsr(), t.T.tocsr()):
+
+        def apply(x: np.ndarray, matrix: sp.csr_array = matrix) -> np.ndarray:
+            x = x.ravel()
+            for _ in range(power):
+                x = matrix @ x
+            return x
+
+        operator = LinearOperator(t.shape, matvec=apply, dtype=float)
+        start = np.random.default_rng(np.random.SeedSequence([t.shape[0], k])).standard_normal(t.shape[0])
+        try:
+            _, vectors = eigs(operator, k=min(k + 2, t.shape[0] - 2), v0=start, tol=1e-9, maxiter=20)
+        except ArpackNoConvergence:
+            return found, f"modes of modulus above {np.exp(-slowest):.6g} that oscillate"
+        moved = matrix @ vectors
+        values = np.einsum("ni,ni->i", vectors.conj(), moved) / np.einsum("ni,ni->i", vectors.conj(), vectors)
+        pairs.append((values - 1.0, vectors))
+    other = _paired(*pairs)
+    residual = np.abs(t @ other.right - other.right * (1.0 + other.values)).max(axis=0) / np.abs(other.right).max(
+        axis=0
+    )
+    if (residual > 1e-5).any():
+        return found, f"modes of modulus above {np.exp(-slowest):.6g} whose powers are equal"
+    return found.joined(other, 1e-7), ""
+
+
+def check_resolved(q: Generator, modes: Modes, result: object) -> None:
+    """Raise ConvergenceError with the result where eigenvalues other than those of closed classes are rounding alone."""
     floor = 0.0 if _is_chain(q) else UNRESOLVED * float(q.outflow.max(initial=0.0))
-    lost = int((np.abs(values[len(closed_parts(q)) :]) < floor).sum())
+    closed = len(closed_classes(Rates.of_generator(q)))
+    lost = int((np.abs(modes.values[closed:]) < floor).sum())
     if lost:
         raise ConvergenceError(
             f"{lost} of the eigenvalues lie below {floor:.1e}, the rounding of the fastest rate {q.outflow.max():.1e}. "
             "Take a larger diffusion or a coarser grid; the others are in the error's `partial`.",
             result,
         )
+
+
+def _decay(z: np.ndarray) -> np.ndarray:
+    """Decay rates of modes of Q."""
+    return -z.real
+
+
+def _decay_in_steps(z: np.ndarray) -> np.ndarray:
+    """Decay rates -ln |1 + z| per step of modes of T, from the eigenvalues z of T - 1."""
+    with np.errstate(divide="ignore"):
+        return -0.5 * np.log1p(np.maximum(2.0 * z.real + np.abs(z) ** 2, -1.0))
+
+
+def _slowest(
+    found: _Found,
+    rates: Rates,
+    k: int,
+    decay: Callable[[np.ndarray], np.ndarray],
+    missed: str = "",
+    steps: bool = False,
+) -> Modes:
+    """The k slowest of the modes found, with the conjugate of the last."""
+    values = found.values.astype(complex)
+    order = np.lexsort((values.imag, decay(values)))
+    values, right, left = values[order], found.right[:, order], found.left[:, order]
+    k = min(k, values.size)
+    if values[k - 1].imag and k < values.size and values[k] == values[k - 1].conj():
+        k += 0 if k > 1 and values[k - 2] == values[k - 1].conj() else 1
+    values[: len(closed_classes(rates))] = 0.0
+    right, left = _biorthogonal(values, right, left, k)
+    decays = decay(values[:k])
+    values = values[:k] + 1.0 if steps else values[:k]
+    if np.abs(values.imag).max(initial=0.0) <= 1e-12 * np.abs(values).max(initial=1e-300):
+        values, right, left = values.real, right.real, left.real
+    return Modes(values, decays, right, left, missed)
+
+
+def _biorthogonal(values: np.ndarray, right: np.ndarray, left: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first k right vectors with unit 1-norm, their sums not negative, and left vectors with left^T right = 1.
+
+    Equal eigenvalues share their vectors: their left vectors are combined, before any of them is cut off.
+    """
+    right = right / np.abs(right).sum(axis=0)
+    sums = right.sum(axis=0)
+    right = right / np.where(np.abs(sums) > 1e-9, sums / np.maximum(np.abs(sums), 1e-300), 1.0)
+    left = left / np.abs(left).max(axis=0)
+    equal = np.abs(values[:, None] - values) <= EQUAL * (np.abs(values)[:, None] + np.abs(values))
+    return right[:, :k], np.linalg.solve(np.where(equal, left.T @ right, 0.0), left.T).T[:, :k]
+
+
+def _dense_modes(q: np.ndarray) -> _Found:
+    """All modes of a full matrix."""
+    values, left, right = eig(q, left=True, right=True)
+    return _Found(values, right, left.conj())
+
+
+def _nearest(q: sp.sparray, shift: complex, count: int) -> _Found:
+    """The `count` modes nearest to a shift, by Arnoldi iteration on the inverse; conjugates are added to the last."""
+    n = q.shape[0]
+    kind = complex if np.iscomplexobj(shift) else float
+    factor = splu((q - shift * sp.eye_array(n)).tocsc(), permc_spec="MMD_AT_PLUS_A")
+    start = np.random.default_rng(np.random.SeedSequence([n, count])).standard_normal(n).astype(kind)
+    pairs = []
+    for mode in ("N", "T"):
+
+        def solve(x: np.ndarray, mode: str = mode) -> np.ndarray:
+            return factor.solve(np.ascontiguousarray(x.ravel(), dtype=kind), mode)
+
+        inverse = LinearOperator((n, n), matvec=solve, dtype=kind)
+        values, vectors = eigs(inverse, k=min(count, n - 2), v0=start, tol=1e-12)
+        pairs.append((shift + 1.0 / values, vectors))
+    return _paired(*pairs)
+
+
+def _paired(right: tuple[np.ndarray, np.ndarray], left: tuple[np.ndarray, np.ndarray]) -> _Found:
+    """Right and left modes found apart, (values, vectors) each, brought together by their eigenvalues."""
+    values: np.ndarray = right[0]
+    used: list[int] = []
+    for z in values:
+        distance = np.abs(left[0] - z)
+        distance[used] = np.inf
+        used.append(int(np.argmin(distance)))
+    return _Found(values, right[1], left[1][:, used])
 
 
 def _is_chain(q: Generator) -> bool:
@@ -55,7 +251,7 @@ def _is_chain(q: Generator) -> bool:
     return chain and [link.stride for link in q.links] == [1] and all((r > 0.0).all() for r in rates)
 
 
-def _chain_modes(q: Generator, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _chain_modes(q: Generator, k: int) -> _Found:
     """Modes of a chain, right to a relative 1e-15 however slow.
 
     Made symmetric, -Q = B^T B, where B has a row (sqrt(forward), -sqrt(backward)) for each link and one for each
@@ -75,34 +271,4 @@ def _chain_modes(q: Generator, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     vectors = vectors[int(walls[0]) :: 2][:n]
     log_scale = 0.5 * np.concatenate([[0.0], np.cumsum(np.log(link.forward) - np.log(link.backward))])
     scale = np.exp(np.clip(log_scale - log_scale.max(), -300.0, 0.0))[:, None]
-    return -(roots**2).astype(complex), vectors * scale, vectors / scale
-
-
-def _sparse_modes(q: Generator, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Arnoldi on the inverse, shifted a little to the right of the spectrum so that it exists."""
-    n = q.grid.size
-    shift = 1e-9 * float(q.outflow.max())
-    factor = splu((q.matrix - shift * sp.eye_array(n)).tocsc(), permc_spec="MMD_AT_PLUS_A")
-    start = np.random.default_rng(0).standard_normal(n)
-    pairs = []
-    for mode in ("N", "T"):
-
-        def solve(x: np.ndarray, mode: str = mode) -> np.ndarray:
-            return factor.solve(np.ascontiguousarray(x.ravel()), mode)
-
-        inverse = LinearOperator((n, n), matvec=solve, dtype=float)
-        values, vectors = eigs(inverse, k=min(k, n - 2), v0=start, tol=1e-12)
-        values = shift + 1.0 / values
-        order = np.lexsort((values.imag, -values.real))
-        pairs.append((values[order], vectors[:, order]))
-    (values, right), (_, left) = pairs
-    return values, right, left
-
-
-def _normalised(right: np.ndarray, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Right vectors of unit 1-norm, their sum not negative; left vectors with left_i . right_i = 1."""
-    right = right / np.abs(right).sum(axis=0)
-    sums = right.sum(axis=0)
-    phase = np.where(np.abs(sums) > 1e-9, sums / np.maximum(np.abs(sums), 1e-300), 1.0)
-    right = right / phase
-    return right, left / np.einsum("ni,ni->i", left, right)
+    return _Found(-(roots**2), vectors * scale, vectors / scale)

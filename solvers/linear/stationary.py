@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra, reverse_cuthill_mckee
+from scipy.sparse.csgraph import breadth_first_order, dijkstra, reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
-from ...errors import ConvergenceError
 from ..discretization.generator import Generator
 from ..kernels import gth_elimination as reduction
+from .closed_classes import TOO_MUCH, weights_lost
 from .dense import FEW, dense_entropy_production, dense_null_vector
 from .gmres import is_symmetric, null_vector
 from .markov_chain import REDUCTION, bands
@@ -18,33 +18,14 @@ from .markov_chain import REDUCTION, bands
 BALANCED = 1e-9
 QUICK = 2e7  # multiplications up to which state reduction comes first: it is right whatever the barriers
 ROUNDING = float(np.finfo(float).eps)
-# share of the probability that rounding may take or add before a cell at the bottom is reached: the bound above which
-# the weights are computed without rounding, and the one above which they are refused; they are off by a hundredth of it
-LOST, TOO_MUCH = 1e-5, 1e-3
+# share of the probability that rounding may take or add before a cell at the bottom is reached, above which the weights
+# are computed without rounding (beyond TOO_MUCH they are refused); they are off by a hundredth of it
+LOST = 1e-5
 DEEPEST = 600.0  # barrier, as a logarithm, up to which products of rates are numbers
 
 
-def closed_parts(q: Generator) -> list[np.ndarray]:
-    """The sets of cells that probability reaches each other within and never leaves, largest first."""
-    if q.jumps is not None and q.jumps.everywhere:
-        return [] if q.exits else [np.arange(q.grid.size)]
-    rates = q.matrix
-    if rates.nnz and (rates.data == 0.0).any():
-        rates = rates.copy()
-        rates.eliminate_zeros()
-    count, label = connected_components(rates, directed=True, connection="strong")
-    open_ = np.zeros(count, dtype=bool)
-    entries = rates.tocoo()
-    leaving = label[entries.row] != label[entries.col]
-    open_[label[entries.col[leaving]]] = True
-    open_[label[q.escape > 0.0]] = True
-    order = np.argsort(label, kind="stable")
-    parts = np.split(order, np.cumsum(np.bincount(label, minlength=count))[:-1])
-    return sorted((part for part, is_open in zip(parts, open_, strict=True) if not is_open), key=len, reverse=True)
-
-
-def part_masses(q: Generator, cells: np.ndarray) -> np.ndarray:
-    """The stationary masses (n,) of one closed part, summing to one."""
+def class_masses(q: Generator, cells: np.ndarray) -> np.ndarray:
+    """The stationary masses (n,) of one closed class, summing to one."""
     masses = np.zeros(q.grid.size)
     if cells.size == 1:
         masses[cells] = 1.0
@@ -56,25 +37,6 @@ def part_masses(q: Generator, cells: np.ndarray) -> np.ndarray:
     balanced = _detailed_balance(q, cells)
     masses[cells] = balanced if balanced is not None else _null_vector(q, cells)
     return masses / masses.sum()
-
-
-def part_weights(q: Generator, parts: list[np.ndarray], masses: np.ndarray) -> np.ndarray:
-    """The share of the initial masses (n,) that ends up in each closed part."""
-    weights = np.array([masses[part].sum() for part in parts])
-    passing = np.setdiff1d(np.arange(q.grid.size), np.concatenate(parts)) if parts else np.arange(q.grid.size)
-    if passing.size == 0:
-        return weights
-    # expected time spent in each passing cell
-    inner = q.matrix[passing][:, passing].tocsc()
-    try:
-        stay = splu(inner, permc_spec="MMD_AT_PLUS_A").solve(-masses[passing])
-    except RuntimeError as error:  # the factors are exactly singular
-        raise _lost(np.inf, None) from error
-    weights += np.array([float((q.matrix[part][:, passing] @ stay).sum()) for part in parts])
-    jumps = float((q.outflow[passing] * np.abs(stay)).sum())
-    if not jumps * ROUNDING <= TOO_MUCH:
-        raise _lost(jumps, weights)
-    return weights
 
 
 def has_detailed_balance(q: Generator) -> bool:
@@ -138,7 +100,7 @@ def _tree_sums(low: np.ndarray, high: np.ndarray, step: np.ndarray, n: int) -> n
 
 
 def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
-    """The positive null vector of a closed part.
+    """The positive null vector of a closed class.
 
     On a ring by its formula; by state reduction where that is quick, or where rounding would decide between wells; else
     by one factorisation.
@@ -154,18 +116,9 @@ def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
     exact = _reduced(q, cells, REDUCTION)
     if exact is not None:
         return exact
-    if lost > TOO_MUCH:
-        raise _lost(lost / ROUNDING, masses)
+    if not lost <= TOO_MUCH:
+        raise weights_lost(lost / ROUNDING, masses)
     return masses
-
-
-def _lost(jumps: float, masses: np.ndarray | None) -> ConvergenceError:
-    shown = f"some {jumps:.0e}" if jumps < 1e15 else "more than 1e+15"
-    return ConvergenceError(
-        f"the weights of the wells are beyond double precision here: leaving one takes {shown} jumps between cells. "
-        "Take a larger diffusion or a coarser grid; or follow each well by fp.solve from a start in it.",
-        masses,
-    )
 
 
 def _reduced(q: Generator, cells: np.ndarray, most: float) -> np.ndarray | None:
@@ -181,7 +134,7 @@ def _reduced(q: Generator, cells: np.ndarray, most: float) -> np.ndarray | None:
     masses[order] = values
     finite = bool(np.isfinite(masses).all())
     if not finite or _deepest(inner, int(np.argmax(masses))) > DEEPEST:
-        raise _lost(np.inf, masses if finite else None)
+        raise weights_lost(np.inf, masses if finite else None)
     return masses
 
 

@@ -97,7 +97,7 @@ class TestTraining:
     def test_bad_input_is_named(self, options, name):
         settings = {"start": dl.small_start(), "steps": [0, 1]} | options
         with pytest.raises((ValueError, TypeError), match=f"`{name}` must be"):
-            network().train(**settings)
+            dl.train(network(), **settings)
 
     def test_blocks_of_different_trainings_do_not_join(self):
         net = network()
@@ -144,7 +144,15 @@ class TestPlateaus:
     @pytest.mark.parametrize(("generator", "stability"), GENERATORS)
     def test_three_plateaus_of_a_teacher_of_rank_four(self, generator, stability):
         net = dl.DeepLinear((8, 30, 30, 8), [4.0, 3.0, 2.0, 1.0], 0.01, 20, label_noise=0.2)
-        run = dl.train(net, dl.small_start(3.0), np.arange(0, 4001, 10), 20, generator, stability, seed=8)
+        run = dl.train(
+            net,
+            dl.small_start(3.0),
+            np.arange(0, 4001, 10),
+            n_runs=20,
+            generator=generator,
+            stability=stability,
+            seed=8,
+        )
         found = dl.plateaus(run)
         fine = np.isfinite(run.loss[-1])
         assert fine.mean() >= 0.7
@@ -158,7 +166,7 @@ class TestPlateaus:
 
     def test_a_lazy_start_has_no_stay_at_the_origin(self):
         net = dl.DeepLinear((8, 60, 60, 8), [4.0, 3.0, 2.0, 1.0], 0.002, 20)
-        run = dl.train(net, dl.large_start(0.4), np.arange(0, 401, 2), 10, "flow", seed=8)
+        run = dl.train(net, dl.large_start(0.4), np.arange(0, 401, 2), n_runs=10, generator="flow", seed=8)
         assert (dl.plateaus(run).count <= 1).all()
 
     def test_learned_modes(self):

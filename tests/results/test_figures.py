@@ -108,7 +108,7 @@ def test_stationary_density_in_one_dimension(line):
 
 def test_landscape_in_one_dimension_shows_loss_and_noise(line):
     eq, sol = line
-    fig = plotting.plot_landscape(lambda x: x**2, {"slow": eq, "fast": eq}, sol.grid, ["w"], unit="step")
+    fig = plotting.plot_landscape(lambda x: x**2, {"slow": eq, "fast": eq}, sol.grid, names=["w"], unit="step")
     top, bottom = fig.axes
     assert (top.get_ylabel(), bottom.get_ylabel()) == ("loss", "noise D per step")
     np.testing.assert_allclose(bottom.lines[0].get_ydata(), 0.1 + 0.05 * sol.grid.centers[0] ** 2)
@@ -133,7 +133,7 @@ def test_landscape_in_two_dimensions_has_contours_and_noise(tmp_path):
 
 
 def test_evolution_shows_paths_and_density_on_the_same_bins(line):
-    fig = plotting.plot_evolution(line[1], cloud(line[1]), ["w"], title="hello")
+    fig = plotting.plot_evolution(line[1], cloud(line[1]), names=["w"], title="hello")
     panels = [ax for ax in fig.axes if ax.get_visible()]
     assert [ax.get_title() for ax in panels] == ["t = 0.1", "t = 1", "t = 10"]
     for ax in panels:
@@ -153,7 +153,7 @@ def test_evolution_is_logarithmic_where_a_peak_hides_the_rest():
 
 
 def test_evolution_in_two_dimensions_has_a_row_for_density_and_one_for_paths(plane, tmp_path):
-    fig = plotting.plot_evolution(plane[1], cloud(plane[1]), ["a", "b"], valley)
+    fig = plotting.plot_evolution(plane[1], cloud(plane[1]), names=["a", "b"], landscape=valley)
     assert len(fig.axes) == 4
     assert fig.axes[0].get_ylabel() == "solution\nb"
     assert fig.axes[2].get_ylabel() == "SGD\nb"

@@ -243,7 +243,7 @@ def test_simulated_swarm_narrows():
     finite swarm, which the equation does not have; at n = 4 it is a third of the whole.
     """
     sgd, n, swarms = quadratic(0.1), 4, 600
-    mc = sgd.simulate_swarm(fp.gaussian(0.0, 0.1), [80], 0.2, n, swarms, seed=31)
+    mc = sgd.simulate_swarm(fp.gaussian(0.0, 0.1), [80], 0.2, n_workers=n, n_swarms=swarms, seed=31)
     groups = mc.positions[0, :, 0].reshape(swarms, n)
     for sample, limit in (
         (groups.var(axis=1), 0.01 * (1 - 1 / n) / (1 - 0.7**2)),
@@ -259,7 +259,9 @@ def test_the_coupling_alone_moves_no_mean_of_simulated_sgd(python):
     if python:
         loss = fp.SampleLoss.from_gradient(lambda w, c: w - c[:, 0], loss.table, ["w"])
     means = [
-        fp.SGD(loss, 0.1).simulate_swarm(fp.gaussian(1.0, 0.1), [0, 5, 50], k, 700, 3, seed=1).positions
+        fp.SGD(loss, 0.1)
+        .simulate_swarm(fp.gaussian(1.0, 0.1), [0, 5, 50], k, n_workers=700, n_swarms=3, seed=1)
+        .positions
         for k in (0.0, 0.3)
     ]
     means = [p.reshape(3, 3, 700).mean(axis=2) for p in means]

@@ -479,7 +479,8 @@ def test_bad_questions_are_refused():
     with pytest.raises(ValueError, match="`kind` must be 'auto', 'enumerated' or 'sampled'"):
         pit(shuffle=True).transfer_operator(t.grid, "gaussian-chain")
     two = walk([1.0], 1e-300).transfer_operator(fp.Grid((0, 1), 2))
-    with pytest.raises(ValueError, match="`p0` must be given, as 2 sets are closed"):
+    sentence = "`transfer operator` must be such that its stationary density is unique, got 2 closed parts"
+    with pytest.raises(ValueError, match=sentence):
         two.stationary()
     np.testing.assert_allclose(two.stationary(fp.uniform(0, 0.75)).masses, [2 / 3, 1 / 3])
 

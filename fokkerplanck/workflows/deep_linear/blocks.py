@@ -73,7 +73,16 @@ def _trained(study: DeepStudy, generator: Generator, first: int, n_runs: int) ->
     fine = generator.kind == "sgd"
     steps = list(range(study.steps[-1] + 1)) if fine else study.steps.tolist()
     seed = study.spec.study.seed
-    run = train(study.net, study.start, steps, n_runs, generator.kind, generator.stability, seed, first)
+    run = train(
+        study.net,
+        study.start,
+        steps,
+        n_runs=n_runs,
+        generator=generator.kind,
+        stability=generator.stability,
+        seed=seed,
+        first_run=first,
+    )
     thin = np.isin(steps, study.steps)
     block = {name: getattr(run, name)[thin] for name in RECORDED}
     if fine:

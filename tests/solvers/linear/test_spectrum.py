@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
+from fokkerplanck.solvers.linear.rates import Rates
+from fokkerplanck.solvers.linear.spectrum_certificate import spectral_parabola
 
 
 def test_ornstein_uhlenbeck_eigenvalues_are_integers():
@@ -108,3 +110,79 @@ def test_modes_lost_in_rounding_are_refused_and_the_others_handed_over(n):
         fp.spectrum(eq, fp.Grid([(-1.8, 1.8)] * 2, n), 3)
     across = fp.spectrum(fp.FokkerPlanck(drift=lambda y: -y, diffusion=0.02), fp.Grid((-1.8, 1.8), n), 2)
     assert caught.value.partial.eigenvalues[2].real == pytest.approx(across.eigenvalues[1], rel=0.02)
+
+
+TURNING = fp.FokkerPlanck(drift=lambda x, y: (-x - 10 * y, 10 * x - y), diffusion=0.5)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+@pytest.mark.parametrize("n", [18, 40])  # dense and sparse
+def test_the_slowest_modes_are_those_of_largest_real_part(n):
+    """A turning well, -m +- 10 i l with l = m, m - 2, ...: the pair at -1 +- 10 i lies further from 0 than real modes."""
+    grid = fp.Grid([(-3.5, 3.5)] * 2, n)
+    spectrum = fp.spectrum(TURNING, grid, 3)
+    every = np.linalg.eigvals(fp.generator(TURNING, grid).matrix.toarray())
+    np.testing.assert_allclose(spectrum.eigenvalues.real, np.sort(every.real)[::-1][:3], atol=1e-7)
+    np.testing.assert_allclose(spectrum.eigenvalues[1:].imag, [-10, 10], rtol=0.03)
+    assert spectrum.is_complete
+    for i, z in enumerate(spectrum.eigenvalues):
+        mass = (spectrum.right[i] * grid.volumes).ravel()
+        np.testing.assert_allclose(fp.generator(TURNING, grid).matrix @ mass, z * mass, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_the_turning_well_converges_to_its_known_spectrum():
+    errors = []
+    for n in (60, 120):
+        z = fp.spectrum(TURNING, fp.Grid([(-3, 3)] * 2, n), 3).eigenvalues
+        errors.append(abs(z[2] - (-1 + 10j)))
+    assert errors[1] < 0.02
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.3)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_conjugate_pairs_are_whole():
+    spectrum = fp.spectrum(TURNING, fp.Grid([(-3, 3)] * 2, 30), 2)
+    assert spectrum.eigenvalues.size == spectrum.rates.size == len(spectrum.right) == len(spectrum.left) == 3
+    assert spectrum.eigenvalues[1] == spectrum.eigenvalues[2].conj()
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+@pytest.mark.parametrize(
+    ("drift", "diffusion", "boundary"),
+    [
+        (lambda x, v: (v, -v - np.sin(x)), [0.0, 0.4], "reflecting"),
+        (lambda x, y: (x - x**3 + 4 * y, -2 * y - 2 * (x**3 - x)), 0.1, "reflecting"),
+        (lambda x, y: (-x - 6 * y, 6 * x - y), 0.4, "absorbing"),
+        (lambda x, y: (2.0 + np.cos(y), np.sin(x) - y), [0.05, 0.2], ["periodic", "reflecting"]),
+    ],
+    ids=["underdamped", "turning double well", "absorbing", "half periodic"],
+)
+def test_no_mode_is_missed(drift, diffusion, boundary):
+    """Against all eigenvalues of the same matrix."""
+    grid = fp.Grid([(-2, 2), (-2, 2)], [27, 24], boundary=boundary)
+    eq = fp.FokkerPlanck(drift=drift, diffusion=diffusion)
+    every = np.sort(np.linalg.eigvals(fp.generator(eq, grid).matrix.toarray()).real)[::-1]
+    for k in (1, 4, 7):
+        spectrum = fp.spectrum(eq, grid, k)
+        assert spectrum.is_complete
+        np.testing.assert_allclose(spectrum.eigenvalues.real[:k], every[:k], atol=1e-7 * abs(every[-1]) ** 0.5)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_eigenvalues_lie_in_the_parabola():
+    for eq in (TURNING, fp.FokkerPlanck(drift=lambda x, v: (v, -v - x), diffusion=[0.0, 0.4])):
+        q = fp.generator(eq, fp.Grid([(-3, 3)] * 2, 16))
+        width, slack = spectral_parabola(Rates.of_generator(q))
+        z = np.linalg.eigvals(q.matrix.toarray())
+        assert (np.abs(z.imag) <= width * np.sqrt(slack + np.maximum(-z.real, 0.0)) + 1e-9).all()
+        assert width < 200
+
+
+@pytest.mark.filterwarnings("ignore:the grid adds")
+def test_what_may_have_been_missed_is_said(monkeypatch):
+    monkeypatch.setattr("fokkerplanck.solvers.linear.spectrum.MOST_SHIFTS", 0)
+    with pytest.warns(fp.ResolutionWarning, match="not certain that these are the slowest modes: oscillating modes"):
+        spectrum = fp.spectrum(TURNING, fp.Grid([(-3, 3)] * 2, 60), 3)
+    assert not spectrum.is_complete
+    assert "not certain" in repr(spectrum)

@@ -5,7 +5,9 @@ import pytest
 from exact import exponential_of, stationary_cells, two_datapoint_diffusion, two_datapoint_drift
 
 import fokkerplanck as fp
-from fokkerplanck.solvers.linear.stationary import closed_parts, part_masses
+from fokkerplanck.solvers.linear.closed_classes import closed_classes
+from fokkerplanck.solvers.linear.rates import Rates
+from fokkerplanck.solvers.linear.stationary import class_masses
 
 LINE = fp.Grid((-3, 3), 60)
 
@@ -140,13 +142,13 @@ def test_a_trap_beside_an_absorbing_wall_keeps_its_share():
 def test_parts_are_the_strongly_connected_closed_sets():
     eq = fp.FokkerPlanck(diffusion=lambda x: np.where(np.abs(x) < 1.0, 0.0, 1.0), convention="klimontovich")
     q = fp.generator(eq, LINE)
-    parts = closed_parts(q)
+    parts = closed_classes(Rates.of_generator(q))
     covered = np.concatenate(parts)
     assert len(np.unique(covered)) == covered.size
     for part in parts:
         outside = np.setdiff1d(np.arange(60), part)
         assert q.matrix[outside][:, part].sum() == 0.0
-        masses = part_masses(q, part)
+        masses = class_masses(q, part)
         assert masses.sum() == pytest.approx(1.0)
         assert np.abs(q.matrix @ masses).max() < 1e-12 * q.outflow.max()
 
@@ -257,24 +259,24 @@ def test_reduction_and_the_formula_for_a_ring_agree(monkeypatch):
         fp.FokkerPlanck(drift=lambda x: 0.3 + 2 * np.sin(2 * x), diffusion=0.02),
         fp.Grid((0, 2 * np.pi), 300, "periodic"),
     )
-    formula = part_masses(q, np.arange(300))
+    formula = class_masses(q, np.arange(300))
     monkeypatch.setattr("fokkerplanck.solvers.linear.stationary._ring", lambda q: None)
-    np.testing.assert_allclose(part_masses(q, np.arange(300)), formula, rtol=1e-10)
+    np.testing.assert_allclose(class_masses(q, np.arange(300)), formula, rtol=1e-10)
 
 
 def test_factorisation_and_state_reduction_agree_and_the_first_is_refused_where_it_is_wrong(monkeypatch):
     q = fp.generator(turning_wells(0.1), fp.Grid([(-2, 2)] * 2, 40))
     cells = np.arange(1600)
-    exact = part_masses(q, cells)
+    exact = class_masses(q, cells)
     monkeypatch.setattr("fokkerplanck.solvers.linear.stationary.QUICK", 0.0)
     monkeypatch.setattr("fokkerplanck.solvers.linear.stationary.REDUCTION", 0.0)
-    np.testing.assert_allclose(part_masses(q, cells), exact, rtol=1e-8, atol=1e-300)
+    np.testing.assert_allclose(class_masses(q, cells), exact, rtol=1e-8, atol=1e-300)
     hard = fp.generator(turning_wells(0.02), fp.Grid([(-2, 2)] * 2, 40))
     with pytest.raises(fp.ConvergenceError, match="weights of the wells are beyond double precision here"):
-        part_masses(hard, cells)
+        class_masses(hard, cells)
     monkeypatch.undo()
     monkeypatch.setattr("fokkerplanck.solvers.linear.stationary.QUICK", 0.0)
-    assert part_masses(hard, cells)[:800].sum() == pytest.approx(0.5, abs=1e-10)
+    assert class_masses(hard, cells)[:800].sum() == pytest.approx(0.5, abs=1e-10)
 
 
 def test_shares_behind_a_barrier_that_rounding_decides_are_refused():

@@ -1,0 +1,108 @@
+"""What a rate matrix Q and a transfer operator T have in common, so that each question is answered once.
+
+In continuous time dP/dt = Q P, in steps P' = T P, that is P' - P = (T - 1) P: T - 1 stands for Q. Both are rates between
+different cells, and rates out of the box for good; the diagonal follows from these, and is summed from them, never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import breadth_first_order
+from scipy.sparse.linalg import SuperLU, splu
+
+from ..discretization.generator import Generator
+from ..discretization.levy_jumps import MAX_DENSE
+from .dense import FEW
+from .gmres import solve_jumps
+
+ROUNDING = 1e-13  # what a column of T may lack of 1 without a wall having taken it
+
+
+class Rates(NamedTuple):
+    """The rates of a Markov process on n cells.
+
+    matrix : sparse (n, n) or None
+        From column to row, per time or per step; the diagonal is not read. None where jumps lead from everywhere to
+        everywhere on too many cells for a matrix.
+    leak : ndarray (n,)
+        Rate out of each cell through absorbing walls.
+    outflow : ndarray (n,)
+        Total rate out of each cell.
+    connected : bool
+        Whether every cell is known to lead to every other.
+    resolvent : callable or None
+        (shift, right) -> (shift - Q)^-1 right, where products by FFT serve better than the matrix.
+    """
+
+    matrix: sp.sparray | None
+    leak: np.ndarray
+    outflow: np.ndarray
+    connected: bool = False
+    resolvent: Callable[[float, np.ndarray], np.ndarray] | None = None
+
+    @classmethod
+    def of_generator(cls, q: Generator) -> Rates:
+        """Those of a rate matrix."""
+        if q.jumps is None:
+            return cls(q.matrix, q.escape, q.outflow)
+        apart = q.grid.size > MAX_DENSE and (q.jumps.everywhere or q.jumps.target is not None)
+        matrix = None if apart else q.matrix
+        resolvent = partial(solve_jumps, q) if q.grid.size > FEW else None
+        return cls(matrix, q.escape, q.outflow, q.jumps.everywhere, resolvent)
+
+    @classmethod
+    def of_steps(cls, t: sp.csc_array) -> Rates:
+        """Those of T - 1."""
+        lost = np.maximum(1.0 - np.asarray(t.sum(axis=0)).ravel(), 0.0)
+        lost[lost < ROUNDING] = 0.0
+        entries = t.tocoo()
+        off = entries.row != entries.col
+        return cls(t, lost, np.bincount(entries.col[off], entries.data[off], lost.size) + lost)
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return self.leak.size
+
+    def links(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(to, of, rate) of the positive rates between different cells."""
+        assert self.matrix is not None
+        entries = self.matrix.tocoo()
+        off = (entries.row != entries.col) & (entries.data > 0.0)
+        return entries.row[off], entries.col[off], entries.data[off]
+
+    def factor(self, cells: np.ndarray, shift: float = 0.0) -> SuperLU:
+        """Factors of (shift - Q) on some cells: an M-matrix, solved without pivoting."""
+        to, of, rate = self.links()
+        place = np.full(self.size, -1)
+        place[cells] = np.arange(cells.size)
+        inside = (place[to] >= 0) & (place[of] >= 0)
+        entries = (-rate[inside], (place[to[inside]], place[of[inside]]))
+        matrix = sp.coo_array(entries, shape=(cells.size, cells.size)) + sp.diags_array(self.outflow[cells] + shift)
+        return splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+
+
+def ancestors(n: int, of: np.ndarray, to: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """The cells (n, bool) with a path along the links of -> to into the cells `goal`, these included."""
+    found = np.zeros(n + 1, dtype=bool)
+    if goal.size:
+        ends = (np.concatenate([to, np.full(goal.size, n)]), np.concatenate([of, goal]))
+        graph = sp.coo_array((np.ones(ends[0].size), ends), shape=(n + 1, n + 1)).tocsr()
+        found[breadth_first_order(graph, n, directed=True, return_predecessors=False)] = True
+    return found[:n]
+
+
+def never_leaving(rates: Rates, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of a set of cells (n, bool): those from which it may be left, and those from which paths may stay in it for ever."""
+    n = outside.size
+    to, of, _ = rates.links()
+    reach = ancestors(n, of, to, np.flatnonzero(~outside | (rates.leak > 0.0))) & outside
+    stuck = np.flatnonzero(outside & ~reach)
+    inside = outside[of] & outside[to]
+    endless = ancestors(n, of[inside], to[inside], stuck) & outside if stuck.size else np.zeros(n, dtype=bool)
+    return reach, endless
