@@ -30,6 +30,7 @@ from .basins import basins, lamperti
 from .comparison import distances
 from .comparison.compare import compare
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning
+from .inference import Fit, Paths, fit
 from .model.equation import FokkerPlanck, Swarm
 from .model.grid import Grid
 from .model.initial_density import from_samples, gaussian, point, uniform
@@ -56,11 +57,13 @@ __all__ = [
     "ConvergenceError",
     "Ensemble",
     "FirstPassage",
+    "Fit",
     "FokkerPlanck",
     "Generator",
     "Grid",
     "LevyJumps",
     "ModelWarning",
+    "Paths",
     "ResolutionWarning",
     "SampleLoss",
     "Solution",
@@ -73,6 +76,7 @@ __all__ = [
     "deep_linear",
     "distances",
     "first_passage",
+    "fit",
     "from_samples",
     "gaussian",
     "generator",

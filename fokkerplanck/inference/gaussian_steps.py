@@ -1,0 +1,182 @@
+"""The likelihood of short steps: a Gaussian density with the moments of a local linearisation.
+
+With J the matrix of derivatives of mu at the start, the linear equation has the moments
+
+    mean = x + int_0^tau e^(J s) ds mu,      covariance = int_0^tau e^(J s) 2 D e^(J^T s) ds
+
+(Ozaki 1992); to these are added, to order tau^2, what curvature does: (tau^2 / 2) D:dd mu to the mean (Shoji and Ozaki
+1998) and tau^2 (mu.d D + D:dd D) to the covariance (Kessler 1997), in 1D as a factor, which keeps it positive. Linear
+drifts with constant D are exact at any lag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..errors import bad_value
+from ..model.equation import FokkerPlanck
+from .coefficients import curvature, difference, diffusion, ito_drift
+from .likelihood import Evaluation
+from .paths import Transitions
+
+
+class GaussianLikelihood:
+    """As `GridLikelihood`, for steps that are short beside everything that drift and diffusion do.
+
+    Parameters
+    ----------
+    model : callable
+        From parameters (m,) to a FokkerPlanck equation without jumps.
+    data : Transitions
+    """
+
+    def __init__(self, model: Callable[[np.ndarray], FokkerPlanck], data: Transitions):
+        self.model, self.data = model, data
+        self.scale = np.maximum(data.starts.std(axis=0), 1e-300)
+
+    def value(self, theta: np.ndarray) -> float:
+        """ln L alone."""
+        return float(self._logs(*self._moments(theta)).sum())
+
+    def evaluate(self, theta: np.ndarray) -> Evaluation:
+        """ln L, its gradient and its expected information."""
+        mean, cov = self._moments(theta)
+        scores, information = self._derivatives(theta, mean, cov)
+        return Evaluation(float(self._logs(mean, cov).sum()), scores.sum(axis=0), information.sum(axis=0))
+
+    def scores(self, theta: np.ndarray) -> np.ndarray:
+        """d ln p / d theta of each transition, (n_transitions, m)."""
+        return self._derivatives(theta, *self._moments(theta))[0]
+
+    def information_of_starts(self, theta: np.ndarray) -> np.ndarray:
+        """Expected information of each transition given its start, (n_transitions, m, m)."""
+        return self._derivatives(theta, *self._moments(theta))[1]
+
+    def residuals(self, theta: np.ndarray) -> np.ndarray:
+        """Steps less their mean, in standard deviations, (n_transitions, dim)."""
+        mean, cov = self._moments(theta)
+        root = np.linalg.cholesky(cov)
+        return np.linalg.solve(root, (self.data.ends - mean)[..., None])[..., 0]
+
+    def _logs(self, mean: np.ndarray, cov: np.ndarray) -> np.ndarray:
+        away = self.data.ends - mean
+        square = np.einsum("ti,ti->t", away, np.linalg.solve(cov, away[..., None])[..., 0])
+        return -0.5 * (square + np.linalg.slogdet(2.0 * np.pi * cov)[1])
+
+    def _derivatives(self, theta: np.ndarray, mean: np.ndarray, cov: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores (n, m) and information (n, m, m): I_ab = dm S^-1 dm + tr(S^-1 dS S^-1 dS) / 2."""
+        inverse = np.linalg.inv(cov)
+        root = np.linalg.cholesky(inverse).transpose(0, 2, 1)
+        away = np.einsum("tij,tj->ti", inverse, self.data.ends - mean)
+        scores, moved, changed = [], [], []
+        for a in range(theta.size):
+            step = np.zeros_like(theta)
+            step[a] = 1e-5 * max(abs(theta[a]), 1e-2)
+            (m1, c1), (m0, c0) = self._moments(theta + step), self._moments(theta - step)
+            dm, dc = (m1 - m0) / (2.0 * step[a]), (c1 - c0) / (2.0 * step[a])
+            weighed = inverse @ dc
+            scores.append(
+                np.einsum("ti,ti->t", away, dm)
+                + 0.5 * (np.einsum("ti,tij,tj->t", away, dc, away) - np.einsum("tii->t", weighed))
+            )
+            moved.append((root @ dm[..., None])[..., 0])
+            changed.append(weighed)
+        along, turned = np.array(moved), np.array(changed)
+        information = np.einsum("ati,bti->tab", along, along, optimize=True)
+        information += 0.5 * np.einsum("atij,btji->tab", turned, turned, optimize=True)
+        return np.stack(scores, axis=1), information
+
+    def _moments(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means (n, dim) and covariances (n, dim, dim) of the ends."""
+        eq, x, tau = self.model(theta), self.data.starts.T, self.data.tau
+        if eq.jumps is not None:
+            raise bad_value("model", "without jumps for short steps", eq.jumps, "Take a longer lag.")
+
+        def drift(y: np.ndarray) -> np.ndarray:
+            return ito_drift(eq, y, self.scale)
+
+        def tensor(y: np.ndarray) -> np.ndarray:
+            return _full(diffusion(eq, y))
+
+        mu, d = drift(x), tensor(x)
+        if (np.einsum("iit->it", d) <= 0.0).any():
+            then = "Take a longer lag."
+            raise bad_value("diffusion", "positive where the data are, for short steps", float(d.min()), then)
+        if len(x) == 1:
+            mean, variance = self._line_moments(drift, tensor, x, mu[0], d[0, 0], tau)
+            return mean[:, None], variance[:, None, None]
+        jacobian = np.stack([difference(drift, x, axis, self.scale) for axis in range(len(x))], axis=1)
+        mean, cov = _linear_moments(np.moveaxis(jacobian, -1, 0), mu.T, np.moveaxis(d, -1, 0), tau)
+        carried = sum(mu[axis] * difference(tensor, x, axis, self.scale) for axis in range(len(x)))
+        cov = cov + tau**2 * np.moveaxis(carried + _second(tensor, x, d, self.scale), -1, 0)
+        return x.T + mean + 0.5 * tau**2 * _second(drift, x, d, self.scale).T, cov
+
+    def _line_moments(
+        self, drift: Callable, tensor: Callable, x: np.ndarray, mu: np.ndarray, d: np.ndarray, tau: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        slope = difference(drift, x, 0, self.scale)[0]
+        bend = curvature(drift, x, 0, self.scale)[0]
+        d_slope, d_bend = difference(tensor, x, 0, self.scale)[0, 0], curvature(tensor, x, 0, self.scale)[0, 0]
+        grown = np.where(np.abs(slope * tau) > 1e-8, np.expm1(slope * tau) / np.where(slope == 0.0, 1.0, slope), tau)
+        mean = x[0] + mu * grown + 0.5 * tau**2 * d * bend
+        twice = np.where(
+            np.abs(slope * tau) > 1e-8, np.expm1(2.0 * slope * tau) / np.where(slope == 0.0, 1.0, slope), 2 * tau
+        )
+        rate = 0.5 * mu * d_slope / d + 0.5 * d_bend
+        return mean, d * twice * np.exp(np.clip(tau * rate, -3.0, 3.0))
+
+
+def _linear_moments(jacobian: np.ndarray, mu: np.ndarray, d: np.ndarray, tau: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean step (n, dim) and covariance (n, dim, dim) of dX = (mu + J X) dt + sqrt(2 D) dW from 0 (Van Loan 1978)."""
+    n, dim = mu.shape
+    block = np.zeros((n, 2 * dim, 2 * dim))
+    block[:, :dim, :dim], block[:, :dim, dim:], block[:, dim:, dim:] = -jacobian, 2.0 * d, jacobian.swapaxes(1, 2)
+    grown = _exponential(tau * block)
+    cov = grown[:, dim:, dim:].swapaxes(1, 2) @ grown[:, :dim, dim:]
+    shift = np.zeros((n, dim + 1, dim + 1))
+    shift[:, :dim, :dim], shift[:, :dim, dim] = jacobian, mu
+    return _exponential(tau * shift)[:, :dim, dim], 0.5 * (cov + cov.swapaxes(1, 2))
+
+
+def _exponential(matrices: np.ndarray) -> np.ndarray:
+    """exp of matrices (n, k, k), by a series of 14 terms at norm 1/2 and squarings."""
+    size = float(np.abs(matrices).sum(axis=-1).max(initial=0.0))
+    if not size < 300.0:
+        raise bad_value(
+            "lag", "short enough for a local linearisation", f"a drift that grows by e^{size:.3g} in a step"
+        )
+    k = max(0, int(np.ceil(np.log2(max(2.0 * size, 1e-300)))))
+    scaled = matrices / 2.0**k
+    result = term = np.broadcast_to(np.eye(matrices.shape[-1]), matrices.shape)
+    for order in range(1, 15):
+        term = term @ scaled / order
+        result = result + term
+    for _ in range(k):
+        result = result @ result
+    return result
+
+
+def _full(d: np.ndarray) -> np.ndarray:
+    """D as (dim, dim, m)."""
+    if d.ndim == 3:
+        return d
+    full = np.zeros((len(d), *d.shape))
+    for i, row in enumerate(d):
+        full[i, i] = row
+    return full
+
+
+def _second(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, d: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """sum_ij D_ij d_i d_j f at x (dim, m)."""
+    total = 0.0
+    for i in range(len(x)):
+        total = total + d[i, i] * curvature(f, x, i, scale)
+        for j in range(i):
+
+            def along(y: np.ndarray, j: int = j) -> np.ndarray:
+                return difference(f, y, j, 100.0 * scale)
+
+            total = total + 2.0 * d[i, j] * difference(along, x, i, 100.0 * scale)
+    return np.asarray(total)

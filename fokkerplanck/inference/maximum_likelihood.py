@@ -1,0 +1,182 @@
+"""Fitting an equation to trajectories by maximum likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arguments import whole
+from ..errors import ResolutionWarning, bad_type, bad_value, warn
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from .cells import MOST_CELLS, MOST_PLANE, choose_grid, resized, step_lengths
+from .coefficients import check_markov
+from .fit_result import Fit
+from .gaussian_steps import GaussianLikelihood
+from .likelihood import GridLikelihood, equation_model
+from .optimize import Ascent, ascend, inverse
+from .paths import Transitions, as_paths
+from .starts import given_start, parameter_names, search_start
+
+METHODS = ("auto", "grid", "gaussian")
+SHORT = 2.9  # cells in a step below which its density is not resolved
+COARSER = 1.5  # ratio of cell widths from which the error of the grid is told
+SHIFTED = 0.3  # standard errors by which the error of the grid may move a parameter before cells are refined
+
+
+def fit(
+    data: Any,
+    model: Any = "spline",
+    start: Any = None,
+    lag: int = 1,
+    walls: Any = None,
+    *,
+    cells: Any = None,
+    method: str = "auto",
+) -> Fit:
+    """Fit a Fokker-Planck equation to trajectories by maximum likelihood over transition densities.
+
+    Parameters
+    ----------
+    data : Paths, or whatever `Paths` takes
+    model : callable
+        A function of named parameters that returns the equation: `lambda k, D: fp.FokkerPlanck(drift=lambda x: -k * x,
+        diffusion=D)`. The equation may use any convention, a potential, or jumps (1D), but not time or memory.
+    start : dict or sequence, optional
+        Where to start. Default: the defaults of the function, else the best of a search that compares drift and
+        diffusion with the moments of the steps.
+    lag : int
+        Rows between the two ends of a transition. Transitions do not overlap.
+    walls : None or (low, high), or a list of such pairs, one an axis
+        Reflecting walls; None for an end without one. For walls of another kind pass a Grid as `cells`: rows on or
+        beyond an absorbing wall are absorptions.
+    cells : None, int, list of int, or Grid
+        The cells on which densities are computed. Default: 8 a standard deviation of the steps.
+    method : {"auto", "grid", "gaussian"}
+        "grid": transition densities from the equation, for steps of any length. "gaussian": a Gaussian density with the
+        moments of a local linearisation, for steps that are short beside the structure of the drift. "auto" takes the
+        grid unless steps are below 2.9 of its cells.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ValueError, TypeError
+        On bad input, or where the model refuses the start.
+
+    Notes
+    -----
+    The gradient is exact for the grid and the Newton matrix is the expected information; the ascent is Levenberg and
+    Marquardt's. The error of the grid, of second order, is measured by a fit on cells 1.5 times as wide and taken off by
+    Richardson's extrapolation; `fit.grid_shift` says how much that was, in standard errors. Cells are refined until it is
+    small.
+
+    Examples
+    --------
+    >>> import fokkerplanck as fp
+    >>> ou = lambda k, D: fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=D)
+    >>> runs = fp.simulate(ou(1.0, 0.5), 0.0, np.arange(0, 101, 0.5), 0.01, n_paths=50, seed=1)
+    >>> found = fit(runs, ou)
+    >>> abs(found.parameters["k"] - 1.0) < 0.1
+    True
+    """
+    paths = as_paths(data)
+    transitions = paths.transitions(whole("lag", lag, 1))
+    if not isinstance(method, str) or method not in METHODS:
+        raise bad_value("method", "'auto', 'grid' or 'gaussian'", method)
+    if not callable(model):
+        raise bad_type("model", "a function of named parameters that returns a FokkerPlanck equation", model)
+    names = parameter_names(model)
+    equation = equation_model(model, names)
+    theta = given_start(model, names, start)
+    if theta is None:
+        theta = search_start(equation, len(names), transitions)
+    _check_model(equation(theta), transitions)
+    likelihood = choose_likelihood(equation, transitions, walls, cells, method)
+    ascent = ascend(likelihood, theta)
+    if isinstance(likelihood, GridLikelihood) and ascent.converged:
+        likelihood, ascent, corrected = _without_grid_error(likelihood, ascent, adapt=cells is None)
+    else:
+        corrected = _Corrected(ascent.theta, ascent.value, None)
+    if not ascent.converged:
+        warn(f"the fit has not converged: {ascent.message}. Pass another `start`, or fewer parameters.", RuntimeWarning)
+    return Fit(
+        family=equation,
+        names=names,
+        theta=corrected.theta,
+        covariance=inverse(ascent.information),
+        log_likelihood=corrected.value,
+        converged=ascent.converged,
+        decrement=ascent.decrement,
+        message=ascent.message,
+        grid_shift=corrected.shift,
+        likelihood=likelihood,
+        data=paths,
+        lag=lag,
+        steps=ascent.steps,
+    )
+
+
+def choose_likelihood(
+    model: Callable[[np.ndarray], FokkerPlanck], data: Transitions, walls: Any, cells: Any, method: str
+) -> GridLikelihood | GaussianLikelihood:
+    """The likelihood by the grid, or by Gaussian steps where these are too short for it."""
+    if method == "gaussian":
+        return GaussianLikelihood(model, data)
+    grid = choose_grid(data, walls, cells)
+    if method == "auto" and cells is None and _cells_of_steps(grid, data) < SHORT:
+        return GaussianLikelihood(model, data)
+    return GridLikelihood(model, data, grid)
+
+
+def _cells_of_steps(grid: Grid, data: Transitions) -> float:
+    """The least standard deviation of the steps in cells, over places and axes."""
+    least = np.inf
+    for axis in range(grid.dim):
+        x = data.starts[:, axis]
+        places, lengths = step_lengths(x, data.ends[:, axis] - x)
+        width = np.interp(places, grid.centers[axis], grid.widths[axis])
+        least = min(least, float((lengths / width).min()))
+    return least
+
+
+def _check_model(eq: Any, data: Transitions) -> None:
+    check_markov(eq, "model")
+    if eq.jumps is not None and data.starts.shape[1] > 1:
+        raise bad_value("model", "without jumps in several dimensions", eq.jumps)
+
+
+class _Corrected(NamedTuple):
+    theta: np.ndarray
+    value: float
+    shift: np.ndarray | None
+
+
+def _without_grid_error(fine: GridLikelihood, ascent: Ascent, adapt: bool) -> tuple[GridLikelihood, Ascent, _Corrected]:
+    """The fit on the finest grid that was needed, and its parameters and ln L less the error of that grid.
+
+    (fine - coarse) / (r^2 - 1) is added to the fine ones, r the ratio of cell widths. Where that is more than SHIFTED
+    standard errors the cells are refined, as far as their number allows.
+    """
+    coarse = GridLikelihood(fine.model, fine.data, resized(fine.grid, 1.0 / COARSER))
+    other = ascend(coarse, ascent.theta)
+    most = MOST_CELLS if fine.grid.dim == 1 else MOST_PLANE
+    while True:
+        gain = (fine.grid.size / coarse.grid.size) ** (2.0 / fine.grid.dim) - 1.0
+        move = (ascent.theta - other.theta) / gain
+        shift = move / np.sqrt(np.diagonal(inverse(ascent.information)))
+        far = not other.converged or float(np.abs(shift).max()) > SHIFTED
+        if not far or not adapt or max(fine.grid.shape) * COARSER > most:
+            break
+        coarse, other = fine, ascent
+        fine = GridLikelihood(fine.model, fine.data, resized(fine.grid, COARSER))
+        ascent = ascend(fine, ascent.theta + move if other.converged else ascent.theta)
+    if far:
+        then = "Take more cells: cells=" + str([2 * n for n in fine.grid.shape]).strip("[]") + "."
+        found = f"the error of the grid is {np.abs(shift).max():.2g} standard errors of a parameter; it was taken off"
+        warn(f"{found} by extrapolation. {then}", ResolutionWarning)
+    return fine, ascent, _Corrected(ascent.theta + move, ascent.value + (ascent.value - other.value) / gain, shift)

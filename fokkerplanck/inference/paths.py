@@ -1,0 +1,235 @@
+"""Trajectories as data: runs of unequal length, with gaps, from arrays, ensembles, tables and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arguments import number, reals, whole
+from ..errors import bad_type, bad_value
+from ..results.ensemble import Ensemble
+from .reading import read_file, table_columns
+
+RULE = "a list of arrays (one a run), an array with NaN where runs end, an Ensemble, a table or a file"
+
+
+@dataclass(frozen=True, eq=False)
+class Transitions:
+    """Pairs of positions a lag apart.
+
+    Attributes
+    ----------
+    starts, ends : ndarray (n, dim)
+    run : ndarray (n,) of int
+        The run that each belongs to.
+    when : ndarray (n,)
+        Time of the start.
+    tau : float
+        Time between start and end.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    run: np.ndarray
+    when: np.ndarray
+    tau: float
+
+    @property
+    def size(self) -> int:
+        """Number of pairs."""
+        return len(self.run)
+
+    def chosen(self, which: np.ndarray) -> Transitions:
+        """Some of them, by mask or index."""
+        return Transitions(self.starts[which], self.ends[which], self.run[which], self.when[which], self.tau)
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Paths:
+    """Recorded trajectories: runs of any length, each a row a time.
+
+    Parameters
+    ----------
+    data : list of arrays, array, Ensemble, DataFrame, xarray object or file name
+        A list holds one run an entry, (n_steps,) or (n_steps, dim); rows that hold a NaN are gaps. An array is
+        (n_runs, n_steps) or (n_runs, n_steps, dim), or (n_steps,) for a single run, with NaN where runs are shorter. A
+        DataFrame (pandas or polars) has one column a run with one row a step, as Weights & Biases exports a metric; or a
+        column `run` (and `step`) beside one column a coordinate, as TensorBoard's runs are when stacked. xarray: the
+        dimensions `run`, `time` and, if there is a third, the coordinates. A file: .npz or .npy (arrays as above,
+        one a run) or .csv (a table as above).
+    dt : float
+        Time between the rows, or the time of one step where a table has a column of steps; 1 by default. An Ensemble
+        brings its own times.
+    observable : callable or list of callables, optional
+        What is followed instead of the coordinates: f(x), f(x, y), ... from arrays (n_steps,) to (n_steps,); a list gives
+        several coordinates.
+
+    Attributes
+    ----------
+    runs : tuple of ndarray (n_steps, dim)
+        With NaN rows where nothing was recorded.
+    dt : float
+
+    Examples
+    --------
+    >>> data = Paths([[0.0, 0.1, 0.3], [1.0, 0.8]], dt=0.5)
+    >>> data
+    Paths: 2 runs in 1D, 2 to 3 rows each, 5 recorded, dt = 0.5
+    """
+
+    runs: tuple[np.ndarray, ...]
+    dt: float
+
+    def __init__(self, data: Any, dt: float = 1.0, observable: Callable | Sequence[Callable] | None = None):
+        step = number("dt", dt, "a positive number", lambda v: 0.0 < v < np.inf)
+        if isinstance(data, Paths):
+            runs, step = list(data.runs), data.dt
+        elif isinstance(data, Ensemble):
+            runs, step = _from_ensemble(data)
+        else:
+            entries, width = _entries(data)
+            runs, step = [_run(entry) for entry in entries], step * width
+        runs = [_observed(run, observable) for run in runs] if observable is not None else runs
+        dims = {run.shape[1] for run in runs}
+        if len(dims) != 1:
+            raise bad_value("data", "of as many coordinates in every run", f"{sorted(dims)}")
+        if not any(np.isfinite(run).all(axis=1).any() for run in runs):
+            raise bad_value("data", "finite somewhere", "no finite row")
+        for run in runs:
+            run.flags.writeable = False
+        object.__setattr__(self, "runs", tuple(runs))
+        object.__setattr__(self, "dt", step)
+
+    @property
+    def n_runs(self) -> int:
+        """Number of runs."""
+        return len(self.runs)
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return self.runs[0].shape[1]
+
+    def thin(self, lag: int) -> Paths:
+        """Every lag-th row of each run."""
+        lag = whole("lag", lag, 1)
+        return _make(tuple(run[::lag] for run in self.runs), self.dt * lag)
+
+    def transitions(self, lag: int = 1) -> Transitions:
+        """The pairs of rows that follow each other after thinning by `lag`, where both are recorded.
+
+        Pairs do not overlap, so that those of a Markov process are independent given their starts.
+        """
+        lag = whole("lag", lag, 1)
+        starts, ends, number_of, when = [], [], [], []
+        for index, run in enumerate(self.runs):
+            rows = run[::lag]
+            good = np.isfinite(rows).all(axis=1)
+            both = np.flatnonzero(good[:-1] & good[1:])
+            starts.append(rows[both])
+            ends.append(rows[both + 1])
+            number_of.append(np.full(both.size, index))
+            when.append(both * lag * self.dt)
+        if not sum(len(s) for s in starts):
+            longest = max(len(run) for run in self.runs)
+            rule = f"below the length of the runs, at most {longest} rows between gaps"
+            raise bad_value("lag", rule, lag, "Take a shorter lag or longer runs.")
+        parts = [np.concatenate(p) for p in (starts, ends, number_of, when)]
+        return Transitions(parts[0], parts[1], parts[2], parts[3], lag * self.dt)
+
+    def values(self) -> np.ndarray:
+        """All recorded rows, (n, dim)."""
+        rows = np.concatenate(self.runs)
+        return rows[np.isfinite(rows).all(axis=1)]
+
+    def __repr__(self) -> str:
+        lengths = [len(run) for run in self.runs]
+        short, long = min(lengths), max(lengths)
+        rows = f"{long} rows" if short == long else f"{short} to {long} rows"
+        recorded = len(self.values())
+        gaps = f", {recorded} recorded" if recorded < sum(lengths) or short < long else ""
+        runs = "1 run" if self.n_runs == 1 else f"{self.n_runs} runs"
+        return f"Paths: {runs} in {self.dim}D, {rows} each{gaps}, dt = {self.dt:g}"
+
+
+def as_paths(data: Any) -> Paths:
+    """`Paths` as they are, anything else through its constructor."""
+    return data if isinstance(data, Paths) else Paths(data)
+
+
+def _make(runs: tuple[np.ndarray, ...], dt: float) -> Paths:
+    made = Paths.__new__(Paths)
+    object.__setattr__(made, "runs", runs)
+    object.__setattr__(made, "dt", dt)
+    return made
+
+
+def _entries(data: Any) -> tuple[list[Any], float]:
+    """The runs in whatever was given, one entry each, and the number of steps between rows."""
+    if isinstance(data, str) or hasattr(data, "__fspath__"):
+        data = read_file(data)
+    if hasattr(data, "columns") and hasattr(data, "to_numpy"):  # pandas and polars
+        data = {str(name): np.asarray(data[name]) for name in data.columns}
+    if isinstance(data, dict):
+        return table_columns({str(name): np.asarray(column) for name, column in data.items()})
+    if hasattr(data, "dims") and hasattr(data, "transpose"):
+        data = _from_xarray(data)
+    if isinstance(data, np.ndarray) and data.dtype.kind in "fiu":
+        if data.ndim not in (1, 2, 3) or not data.size:
+            raise bad_value("data", RULE, f"shape {data.shape}", "Give (n_runs, n_steps) or (n_runs, n_steps, dim).")
+        return ([data] if data.ndim == 1 else list(data)), 1.0
+    if not isinstance(data, (list, tuple)) or not len(data):
+        raise bad_type("data", RULE, data)
+    return ([data] if all(np.ndim(entry) == 0 for entry in data) else list(data)), 1.0
+
+
+def _run(entry: Any) -> np.ndarray:
+    """One run, (n_steps, dim), without the NaN rows at its end."""
+    array = reals("data", entry, RULE).astype(float)
+    if array.ndim not in (1, 2) or array.size == 0:
+        raise bad_value("data", "runs of shape (n_steps,) or (n_steps, dim)", f"shape {array.shape}")
+    rows = array[:, None] if array.ndim == 1 else array
+    rows = np.where(np.isfinite(rows), rows, np.nan)
+    recorded = np.flatnonzero(np.isfinite(rows).all(axis=1))
+    return rows[: recorded[-1] + 1].copy() if recorded.size else rows[:1].copy()
+
+
+def _from_ensemble(data: Ensemble) -> tuple[list[np.ndarray], float]:
+    """The paths on a lattice of times; its step is the shortest between records, gaps are NaN."""
+    times = np.asarray(data.times, dtype=float)
+    if times.size < 2:
+        raise bad_value("data", "recorded at two times or more", f"{times.size} time(s)")
+    step = float(np.diff(times).min())
+    index = np.round((times - times[0]) / step).astype(int)
+    if not np.allclose(index * step, times - times[0], rtol=1e-6, atol=1e-6 * step):
+        then = "Record at equal times, such as np.arange(0, 100)."
+        raise bad_value("data", "recorded at multiples of one time step", "other times", then)
+    rows = np.full((index[-1] + 1, *data.positions.shape[1:]), np.nan)
+    rows[index] = data.positions
+    return [_run(rows[:, path]) for path in range(data.n_paths)], step
+
+
+def _from_xarray(data: Any) -> np.ndarray:
+    dims = list(data.dims)
+    lead = [name for name in ("run", "time") if name in dims]
+    if "time" not in dims or len(dims) > 3 or (len(dims) == 3 and "run" not in dims):
+        raise bad_value("data", "an array with the dimensions run and time", f"dimensions {dims}", "Rename them.")
+    values = data.transpose(*lead, *[d for d in dims if d not in lead]).values
+    return values if "run" in dims else values[None]
+
+
+def _observed(run: np.ndarray, observable: Callable | Sequence[Callable]) -> np.ndarray:
+    functions = [observable] if callable(observable) else list(observable)
+    if not functions or not all(callable(f) for f in functions):
+        raise bad_type("observable", "a function of the coordinates, or a list of such", observable)
+    good = np.isfinite(run).all(axis=1)
+    columns = [reals("observable", f(*run[good].T), "a function that returns numbers") for f in functions]
+    for column in columns:
+        if column.shape != (int(good.sum()),):
+            raise bad_value("observable", f"one number a row, shape ({int(good.sum())},)", f"shape {column.shape}")
+    result = np.full((len(run), len(functions)), np.nan)
+    result[good] = np.stack(columns, axis=1)
+    return result

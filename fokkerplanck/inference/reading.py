@@ -1,0 +1,116 @@
+"""Runs out of files and tables: npz, npy and CSV, wide (one column a run) or long (a column that names the run)."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..arguments import file_name, fits_memory
+from ..errors import bad_value
+
+RUN_COLUMNS = ("run", "run_id", "run_name", "seed")
+STEP_COLUMNS = ("step", "_step", "time", "global_step", "epoch")
+ASIDE = ("wall time", "wall_time", "_timestamp", "_runtime", "timestamp")  # clocks, which are no coordinates
+EXTREMES = ("__MIN", "__MAX")  # columns that Weights & Biases exports beside each metric
+
+
+def read_file(path: Any) -> Any:
+    """A list of runs (npz, npy) or a dict of columns (csv)."""
+    file = Path(file_name("data", path))
+    if not file.is_file():
+        raise bad_value("data", "a file that exists", str(file))
+    suffix = file.suffix.lower()
+    if suffix == ".csv":
+        return _read_table(file)
+    if suffix not in (".npz", ".npy"):
+        raise bad_value("data", "a .npz, .npy or .csv file", file.name)
+    try:
+        loaded = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError, zipfile.BadZipFile, OSError):
+        raise bad_value("data", "a file of numpy arrays of numbers", file.name) from None
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
+        arrays = [loaded[name] for name in loaded.files]
+    return arrays[0] if len(arrays) == 1 and arrays[0].ndim > 1 else arrays
+
+
+def _read_table(file: Path) -> dict[str, np.ndarray]:
+    """The columns of a CSV file with a header; empty entries are NaN, columns of words stay words."""
+    try:
+        with open(file, newline="", encoding="utf-8-sig") as handle:
+            rows = [row for row in csv.reader(handle) if any(entry.strip() for entry in row)]
+    except (UnicodeDecodeError, csv.Error):
+        raise bad_value("data", "a CSV file in UTF-8", file.name) from None
+    if len(rows) < 2:
+        raise bad_value("data", "a CSV file with a header and rows", file.name)
+    header = [name.strip() for name in rows[0]]
+    if len(set(header)) < len(header):
+        raise bad_value("data", "a CSV file whose columns have names of their own", f"{file.name}: {header}")
+    for number, row in enumerate(rows[1:], 2):
+        if len(row) != len(header):
+            raise bad_value("data", f"{len(header)} columns wide", f"{len(row)} in row {number} of {file.name}")
+    return {name: _column([row[k] for row in rows[1:]]) for k, name in enumerate(header)}
+
+
+def _column(entries: list[str]) -> np.ndarray:
+    words = ("", "nan", "none", "null", "na")
+    try:
+        return np.array([np.nan if e.strip().lower() in words else float(e) for e in entries])
+    except ValueError:
+        return np.array(entries)
+
+
+def table_columns(columns: dict[str, np.ndarray]) -> tuple[list[np.ndarray], float]:
+    """The runs in a table, and the number of steps between their rows.
+
+    With a column that names the run (`run`, `seed`, ...) the other numeric columns are coordinates, in the order of
+    `step` where there is one, missing steps becoming gaps. Without it each numeric column is a run; a column of steps
+    orders the rows.
+    """
+    lower = {name.lower(): name for name in columns}
+    run = next((lower[name] for name in RUN_COLUMNS if name in lower), None)
+    step = next((lower[name] for name in STEP_COLUMNS if name in lower), None)
+    values = {
+        name: column.astype(float)
+        for name, column in columns.items()
+        if name not in (run, step) and column.dtype.kind in "fiu" and name.lower() not in ASIDE
+        if not name.endswith(EXTREMES)
+    }
+    if not values:
+        raise bad_value("data", "a table with a column of numbers beside those of run and step", f"{list(columns)}")
+    if run is None:
+        groups = [(column[:, None], slice(None)) for column in values.values()]
+    else:
+        table, names = np.stack(list(values.values()), axis=1), columns[run]
+        groups = [(table[names == name], names == name) for name in dict.fromkeys(names.tolist())]
+    if step is None:
+        return [rows for rows, _ in groups], 1.0
+    return _on_steps([(rows, columns[step].astype(float)[which]) for rows, which in groups])
+
+
+def _on_steps(groups: list[tuple[np.ndarray, np.ndarray]]) -> tuple[list[np.ndarray], float]:
+    """Runs (rows, steps) in the order of their steps, a row for each smallest distance between any; missing ones are NaN."""
+    ordered = []
+    for rows, steps in groups:
+        known = np.isfinite(rows).any(axis=1) & np.isfinite(steps)
+        order = np.argsort(steps[known], kind="stable")
+        ordered.append((rows[known][order], steps[known][order]))
+    width = min((float(np.diff(steps).min()) for _, steps in ordered if len(steps) > 1), default=1.0)
+    if width <= 0.0:
+        then = "Name the runs in a column `run`, or drop repeats."
+        raise bad_value("data", "a table with one row a step in each run", "a step that is repeated", then)
+    runs = []
+    for rows, steps in ordered:
+        index = np.round((steps - steps[:1]) / width).astype(int)
+        if not np.allclose(index * width, steps - steps[:1], atol=1e-6 * width):
+            raise bad_value("data", "recorded at multiples of one step", "other steps", "Thin or interpolate the rows.")
+        length = int(index[-1]) + 1 if index.size else 1
+        fits_memory("data", 8.0 * length * rows.shape[1], "Thin the rows to equal distances.")
+        runs.append(np.full((length, rows.shape[1]), np.nan))
+        runs[-1][index] = rows
+    return runs, width

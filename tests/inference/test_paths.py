@@ -1,0 +1,133 @@
+"""Runs from whatever holds trajectories."""
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+
+
+def test_lists_arrays_and_gaps():
+    data = fp.Paths([[0.0, 0.1, np.nan, 0.3, 0.4], [1.0, 2.0]], dt=0.5)
+    assert (data.n_runs, data.dim, data.dt) == (2, 1, 0.5)
+    pairs = data.transitions()
+    np.testing.assert_array_equal(pairs.starts[:, 0], [0.0, 0.3, 1.0])  # none across the gap
+    np.testing.assert_array_equal(pairs.ends[:, 0], [0.1, 0.4, 2.0])
+    np.testing.assert_array_equal(pairs.run, [0, 0, 1])
+    np.testing.assert_allclose(pairs.when, [0.0, 1.5, 0.0])
+
+
+def test_an_array_ends_its_runs_with_nan():
+    array = np.array([[0.0, 1.0, 2.0], [5.0, 6.0, np.nan]])
+    data = fp.Paths(array)
+    assert [len(run) for run in data.runs] == [3, 2]
+    assert fp.Paths(np.zeros((4, 5, 2))).dim == 2
+    assert fp.Paths(np.arange(4.0)).n_runs == 1
+
+
+def test_thinning_takes_pairs_that_do_not_overlap():
+    pairs = fp.Paths(np.arange(10.0), dt=0.1).transitions(3)
+    np.testing.assert_array_equal(pairs.starts[:, 0], [0.0, 3.0, 6.0])
+    np.testing.assert_array_equal(pairs.ends[:, 0], [3.0, 6.0, 9.0])
+    assert pairs.tau == pytest.approx(0.3)
+    thin = fp.Paths(np.arange(10.0), dt=0.1).thin(3)
+    np.testing.assert_array_equal(thin.runs[0][:, 0], [0.0, 3.0, 6.0, 9.0])
+
+
+def test_an_ensemble_brings_its_times():
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    runs = fp.simulate(eq, 0.0, [0.0, 0.5, 1.0, 2.0], 0.1, n_paths=7, seed=1)
+    data = fp.Paths(runs)
+    assert (data.n_runs, data.dt) == (7, 0.5)
+    assert np.isnan(data.runs[0][3, 0])  # nothing at 1.5
+    np.testing.assert_array_equal(data.runs[2][[0, 1, 2, 4], 0], runs.positions[:, 2, 0])
+    with pytest.raises(ValueError, match="multiples of one time step"):
+        fp.Paths(fp.simulate(eq, 0.0, [0.0, 0.5, 0.8], 0.1, n_paths=3, seed=1))
+
+
+def test_diverged_paths_are_gaps():
+    runs = fp.Paths([[1.0, 2.0, np.inf, np.nan]])
+    assert runs.transitions().size == 1
+
+
+def test_observables():
+    data = fp.Paths(np.ones((3, 4, 2)), observable=[lambda x, y: x + y, lambda x, y: x * 3])
+    np.testing.assert_array_equal(data.runs[0][0], [2.0, 3.0])
+    assert fp.Paths(np.ones((3, 4)), observable=lambda x: np.log(x)).dim == 1
+    with pytest.raises(ValueError, match="`observable` must be one number a row"):
+        fp.Paths(np.ones((3, 4)), observable=lambda x: x[:2])
+
+
+def test_a_wide_table_has_a_run_a_column(tmp_path):
+    """As Weights & Biases exports a metric: a column of steps, a column a run with its extremes beside it."""
+    file = tmp_path / "wandb.csv"
+    file.write_text(
+        '"Step","run-1 - loss","run-1 - loss__MIN","run-1 - loss__MAX","run-2 - loss"\n'
+        '"10","1.0","1.0","1.0","2.0"\n"20","0.5","0.5","0.5",""\n"40","0.25","0.2","0.3","1.0"\n'
+    )
+    data = fp.Paths(file)
+    assert (data.n_runs, data.dt) == (2, 10.0)
+    np.testing.assert_array_equal(data.runs[0][:, 0], [1.0, 0.5, np.nan, 0.25])
+    np.testing.assert_array_equal(data.runs[1][:, 0], [2.0, np.nan, np.nan, 1.0])
+
+
+def test_a_long_table_names_its_runs(tmp_path):
+    """As TensorBoard's runs are when stacked: wall time, step, value, with the run beside them."""
+    file = tmp_path / "long.csv"
+    file.write_text("\ufeffWall time,Step,Value,run\n1,0,5,a\n3,2,4,a\n2,1,4.5,a\n9,0,7,b\n9,1,8,b\n", encoding="utf-8")
+    data = fp.Paths(file, dt=0.1)
+    np.testing.assert_array_equal(data.runs[0][:, 0], [5.0, 4.5, 4.0])
+    np.testing.assert_array_equal(data.runs[1][:, 0], [7.0, 8.0])
+    assert data.dt == pytest.approx(0.1)
+
+
+def test_tables_in_memory_and_arrays_in_files(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"seed": [0, 0, 1, 1], "step": [0, 1, 0, 1], "x": [1.0, 2, 3, 4], "y": [0.0, 1, 2, 3]})
+    data = fp.Paths(frame)
+    assert (data.n_runs, data.dim) == (2, 2)
+    np.savez(tmp_path / "runs.npz", a=np.arange(3.0), b=np.arange(5.0))
+    assert [len(run) for run in fp.Paths(tmp_path / "runs.npz").runs] == [3, 5]
+    np.save(tmp_path / "runs.npy", np.zeros((4, 6)))
+    assert fp.Paths(str(tmp_path / "runs.npy")).n_runs == 4
+
+
+def test_xarray_goes_by_names_of_dimensions():
+    xarray = pytest.importorskip("xarray")
+    array = xarray.DataArray(np.arange(24.0).reshape(4, 3, 2), dims=("time", "run", "coordinate"))
+    data = fp.Paths(array)
+    assert (data.n_runs, data.dim, len(data.runs[0])) == (3, 2, 4)
+    np.testing.assert_array_equal(data.runs[1][0], [2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [
+        ("nowhere.csv", ValueError),
+        (3.0, TypeError),
+        ([], TypeError),
+        ([[1.0], [[1.0, 2.0]]], ValueError),
+        ([[np.nan, np.nan]], ValueError),
+        (np.zeros((2, 2, 2, 2)), ValueError),
+        (np.array([1j]), TypeError),
+        ({"step": [1, 2]}, ValueError),
+        ({"step": [1, 1], "x": [1.0, 2.0]}, ValueError),
+    ],
+)
+def test_what_holds_no_runs_is_refused(bad, error):
+    with pytest.raises(error, match=r"^`data` must be"):
+        fp.Paths(bad)
+
+
+def test_damaged_files_are_refused(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"PK nonsense")
+    (tmp_path / "a.csv").write_text("x,x\n1,2\n")
+    (tmp_path / "b.csv").write_text("x,y\n1\n")
+    (tmp_path / "a.txt").write_text("1")
+    for name in ("a.npz", "a.csv", "b.csv", "a.txt"):
+        with pytest.raises(ValueError, match=r"^`data` must be"):
+            fp.Paths(tmp_path / name)
+
+
+def test_too_long_a_lag_is_refused():
+    with pytest.raises(ValueError, match="`lag` must be below the length of the runs"):
+        fp.Paths([[1.0, 2.0]]).transitions(2)
