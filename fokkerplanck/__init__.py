@@ -30,7 +30,7 @@ from .basins import basins, lamperti
 from .comparison import distances
 from .comparison.compare import compare
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning
-from .inference import Fit, Paths, fit
+from .inference import Fit, Paths, Ranking, fit, rank
 from .model.equation import FokkerPlanck, Swarm
 from .model.grid import Grid
 from .model.initial_density import from_samples, gaussian, point, uniform
@@ -64,6 +64,7 @@ __all__ = [
     "LevyJumps",
     "ModelWarning",
     "Paths",
+    "Ranking",
     "ResolutionWarning",
     "SampleLoss",
     "Solution",
@@ -85,6 +86,7 @@ __all__ = [
     "landscapes",
     "load",
     "point",
+    "rank",
     "simulate",
     "simulate_waiting",
     "solve",

@@ -3,5 +3,6 @@
 from .fit_result import Fit
 from .maximum_likelihood import fit
 from .paths import Paths
+from .ranking import Ranking, rank
 
-__all__ = ["Fit", "Paths", "fit"]
+__all__ = ["Fit", "Paths", "Ranking", "fit", "rank"]
