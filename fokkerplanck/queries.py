@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import call, callable_with, fields, fits_memory, flag, instance, number, whole
+from .arguments import call, callable_with, fields, fits_memory, flag, instance, number, reals, whole
 from .diagnostics import passage_resolution, warn_of_resolution, warn_of_tail, warn_of_walls
 from .errors import ConvergenceError, bad_type, bad_value
 from .model.coefficients import Points
@@ -29,6 +29,7 @@ from .solvers.evolution.exponential import METHODS, propagate
 from .solvers.evolution.fractional_contour import propagate_memory
 from .solvers.evolution.fractional_stepping import propagate_stepping
 from .solvers.evolution.time_dependent import GeneratorAt, propagate_driven
+from .solvers.evolution.time_scan import Timetable, timetable
 from .solvers.linear.closed_classes import ending_classes
 from .solvers.linear.first_passage import absorb, solve_backward
 from .solvers.linear.occupation_times import time_spent
@@ -50,6 +51,8 @@ def solve(
     rtol: float = 1e-6,
     progress: bool | Callable[[float], None] = False,
     observe: Mapping[str, Callable[..., np.ndarray]] | None = None,
+    breaks: Any = None,
+    max_step: float | None = None,
 ) -> Solution:
     """The density at the given times.
 
@@ -72,6 +75,12 @@ def solve(
         True shows a progress bar; a callable receives the share of output times done.
     observe : dict of callables, optional
         Expectations to record: {"name": f(x, y)} fills `solution.observed["name"]`.
+    breaks : sequence of numbers, optional
+        Times at which coefficients jump. Coefficients with a parameter `t` are sampled before the first step, and jumps and
+        pulses are found by themselves if they last at least 1/4000 of the run (1/2000 where a function does not take an array
+        for t) and are seen over a tenth of the box, or 1/100 of the run where they are seen over 1/250 of it only.
+    max_step : number, optional
+        The longest step in time, for coefficients with features that are shorter still.
 
     Returns
     -------
@@ -87,11 +96,13 @@ def solve(
     moments = output_times(times)
     _check(eq, grid)
     _check_request(eq, method, rtol, progress, observe)
+    known, longest = _time_features(eq, breaks, max_step)
     _check_memory(grid, moments.size)
     start, initial_mass = initial_masses(p0, grid)
     watched = {name: _on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
     at = _generators(eq, grid)
-    run = _propagation(eq, at, start.ravel(), moments, method, rtol)
+    table = timetable(eq, grid, float(moments[-1]), rtol, known, longest)
+    run = _propagation(eq, grid, at, start.ravel(), moments, method, rtol, table)
 
     masses = np.empty((moments.size, *grid.shape))
     report = _progress(progress)
@@ -117,6 +128,7 @@ def solve(
         message=f"error in time at most {error:.1e}",
         observed={name: (masses * values).reshape(moments.size, -1).sum(axis=1) for name, values in watched.items()},
         generator=q,
+        generator_at=at if driven else None,
         settings={**eq.settings, "convention": eq.convention, "method": method, "rtol": rtol},
     )
     _judge(eq, q, result, start)
@@ -302,8 +314,31 @@ def _check_request(eq: FokkerPlanck, method: Any, rtol: Any, progress: Any, obse
         raise bad_type("observe", "a dictionary of functions", observe, 'Such as {"energy": lambda x: x**2}.')
 
 
+def _time_features(eq: FokkerPlanck, breaks: Any, max_step: Any) -> tuple[np.ndarray, float | None]:
+    """The times of jumps that the caller knows, and the longest step allowed."""
+    then = "Give a coefficient the parameter `t`, or leave it out."
+    if (breaks is not None or max_step is not None) and not eq.time_dependent:
+        name, got = ("breaks", breaks) if breaks is not None else ("max_step", max_step)
+        raise bad_value(name, "None where no coefficient depends on time", got, then)
+    if max_step is not None:
+        max_step = number("max_step", max_step, "a positive number", lambda v: 0.0 < v < np.inf)
+    if breaks is None:
+        return np.empty(0), max_step
+    array = np.atleast_1d(reals("breaks", breaks, "a sequence of times"))
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise bad_value("breaks", "a sequence of finite times", breaks)
+    return array, max_step
+
+
 def _propagation(
-    eq: FokkerPlanck, at: GeneratorAt, start: np.ndarray, times: np.ndarray, method: str, rtol: float
+    eq: FokkerPlanck,
+    grid: Grid,
+    at: GeneratorAt,
+    start: np.ndarray,
+    times: np.ndarray,
+    method: str,
+    rtol: float,
+    table: Timetable,
 ) -> Iterator[tuple[np.ndarray, float, Any]]:
     """Masses at each time with the error so far and the method, by whatever kind of evolution the equation has."""
     nonlinear = eq.interaction is not None
@@ -313,14 +348,14 @@ def _propagation(
             then = "method='stepping' follows them."
             raise bad_value("method", "'stepping' where coefficients depend on time or on the density", method, then)
         if driven or method == "stepping":
-            return propagate_stepping(at, start, times, eq.time_order, rtol, nonlinear)
+            return propagate_stepping(at, start, times, eq.time_order, rtol, table, nonlinear)
         return propagate_memory(at(0.0, start), start, times, eq.time_order, rtol)
     if not driven:
         return propagate(at(0.0, start), start, times, method, rtol)
     if method != "auto":
         then = "These use adaptive steps of their own."
         raise bad_value("method", "'auto' where coefficients depend on time or on the density", method, then)
-    return propagate_driven(at, start, times, rtol, nonlinear)
+    return propagate_driven(eq, grid, at, start, times, rtol, table)
 
 
 def public_generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:

@@ -6,6 +6,7 @@ dX = mu dt + sqrt(2 D) dW,      dp/dt = -div J,      J_i = mu_i p - sum_j d_j (D
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from numbers import Real
@@ -163,9 +164,13 @@ class FokkerPlanck:
     @property
     def time_dependent(self) -> bool:
         """Whether any coefficient has a parameter `t`."""
-        return any(
-            takes_time(f) for value in (self.drift, self.diffusion, self.noise, self.potential) for f in _leaves(value)
-        )
+        return bool(self.time_leaves)
+
+    @property
+    def time_leaves(self) -> list[tuple[str, Callable[..., Any]]]:
+        """The functions with a parameter `t`, each with the name of the coefficient that it is part of."""
+        names = ("drift", "diffusion", "noise", "potential")
+        return [(name, f) for name in names for f in _leaves(getattr(self, name)) if takes_time(f)]
 
     def drift_at(self, points: Points, t: float = 0.0, mean: np.ndarray | None = None) -> np.ndarray:
         """The drift without the potential's share, shape (dim, *points.shape); `mean` is <x>, for an interaction.

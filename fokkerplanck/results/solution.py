@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,9 @@ class Solution(Moments):
         What was asked, as far as it can be written down; from a file also the version that wrote it. A result of
         `fokkerplanck run` holds its run file and data, so that `fokkerplanck run RESULT.nc` repeats it.
     generator : Generator or None
-        None for a solution loaded from a file.
+        None for a solution loaded from a file. Where coefficients change, that of the last time.
+    generator_at : callable or None
+        (t, masses) -> Generator where coefficients depend on time or on the density.
     """
 
     grid: Grid
@@ -59,6 +61,7 @@ class Solution(Moments):
     generator: Generator | None = None
     saved_current: np.ndarray | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    generator_at: Callable[[float, np.ndarray], Generator] | None = None
 
     @cached_property
     def mass(self) -> np.ndarray:
@@ -68,6 +71,9 @@ class Solution(Moments):
     def current(self, index: int = -1) -> np.ndarray:
         """The probability current J at output time number `index`, (dim, *grid.shape), per time."""
         whole("index", index, -self.times.size, self.times.size - 1)
+        if self.generator_at is not None:
+            masses = self.masses[index]
+            return self.generator_at(float(self.times[index]), masses).current(masses)
         if self.generator is not None:
             return self.generator.current(self.masses[index])
         if self.saved_current is None:

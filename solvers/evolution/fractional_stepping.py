@@ -25,6 +25,7 @@ from ..discretization.generator import Generator
 from ..discretization.rate_structure import chain_rates
 from ..kernels.fractional_history import advance_history, solve_tridiagonal
 from ..linear.gmres import solve_jumps
+from .time_scan import Timetable
 
 GeneratorAt = Callable[[float, np.ndarray], Generator]
 SUM_TOLERANCE = 1e-11  # relative, of the sum of exponentials
@@ -52,15 +53,40 @@ def exponential_sum(beta: float, shortest: float, longest: float) -> tuple[np.nd
     return np.append(mean, rates[~slow]), np.append(lumped, weights[~slow])
 
 
-def graded_mesh(times: np.ndarray, beta: float, level: int) -> np.ndarray:
-    """A mesh from 0 that holds all positive `times`; equal steps in (t / T)^(1 / r), each cut in 2^level by a level."""
-    grading = min((2.0 - beta) / beta, 8.0)
-    ends = (times / times[-1]) ** (1.0 / grading)
+def graded_mesh(times: np.ndarray, beta: float, level: int, table: Timetable | None = None) -> np.ndarray:
+    """A mesh from 0 that holds all positive `times`; equal steps in (t / T)^(1 / r), each cut in 2^level by a level.
+
+    It also holds the ends of all pieces of a timetable, and is graded anew from each jump of the coefficients, after which the
+    density is as rough as it is at the start.
+    """
+    if table is None:
+        return _graded(times, FIRST_LEVEL, beta, level)
+    horizon = float(times[-1])
+    starts = np.append(0.0, table.ends[1:-1][table.first[1:] > table.last[:-1]])
+    starts = starts[starts < horizon]
+    points = np.unique(np.concatenate([times, table.ends[(table.ends > 0.0) & (table.ends < horizon)]]))
+    mesh = [np.zeros(1)]
+    for start, stop in zip(starts, np.append(starts[1:], horizon), strict=True):
+        inside = points[(points > start) & (points <= stop)]
+        count = FIRST_LEVEL * ((stop - start) / horizon) ** (1.0 / grading(beta))
+        part = start + _graded(inside - start, max(count, 4.0), beta, level)[1:]
+        part[np.searchsorted(part, inside - 1e-13 * horizon)] = inside
+        mesh.append(part)
+    return np.concatenate(mesh)
+
+
+def grading(beta: float) -> float:
+    """The power r of a mesh (k / n)^r on which t^beta is followed at the order of the steps."""
+    return min((2.0 - beta) / beta, 8.0)
+
+
+def _graded(times: np.ndarray, first_level: float, beta: float, level: int) -> np.ndarray:
+    ends = (times / times[-1]) ** (1.0 / grading(beta))
     stages = np.diff(ends, prepend=0.0)
-    counts = np.maximum(np.ceil(FIRST_LEVEL * stages), 1).astype(int) * 2**level
+    counts = np.maximum(np.ceil(first_level * stages), 1).astype(int) * 2**level
     starts = ends - stages
     pieces = [a + s * np.arange(1, n + 1) / n for a, s, n in zip(starts, stages, counts, strict=True)]
-    mesh = times[-1] * np.concatenate([[0.0], *pieces]) ** grading
+    mesh = times[-1] * np.concatenate([[0.0], *pieces]) ** grading(beta)
     mesh[np.cumsum(counts)] = times
     return mesh
 
@@ -71,6 +97,7 @@ class Stepping:
 
     beta: float
     rtol: float
+    table: Timetable | None = None
     name: str = "stepping"
     work: dict[str, int] = field(default_factory=lambda: {"steps": 0, "levels": 0, "solves": 0})
 
@@ -80,7 +107,7 @@ class Stepping:
         previous = best = None
         error = np.full(times.size, np.inf)
         for level in range(20):
-            mesh = graded_mesh(times, self.beta, level)
+            mesh = graded_mesh(times, self.beta, level, self.table)
             if self.work["steps"] + mesh.size > STEPS:
                 break
             self.work["levels"] += 1
@@ -140,7 +167,13 @@ class Stepping:
 
 
 def propagate_stepping(
-    generator_at: GeneratorAt, masses: np.ndarray, times: np.ndarray, beta: float, rtol: float, nonlinear: bool = False
+    generator_at: GeneratorAt,
+    masses: np.ndarray,
+    times: np.ndarray,
+    beta: float,
+    rtol: float,
+    table: Timetable | None = None,
+    nonlinear: bool = False,
 ) -> Iterator[tuple[np.ndarray, float, Stepping]]:
     """Masses at each of the increasing `times`, with the error estimate and the method.
 
@@ -156,8 +189,10 @@ def propagate_stepping(
         The order of the time derivative, in (0, 1).
     rtol : float
         Error allowed in the 1-norm.
+    table : Timetable, optional
+        Pieces of the run between which coefficients may jump.
     """
-    method = Stepping(beta, rtol)
+    method = Stepping(beta, rtol, table)
     if times[0] == 0.0:
         yield masses, 0.0, method
         times = times[1:]

@@ -14,8 +14,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ...errors import ConvergenceError
+from ...model.equation import FokkerPlanck
+from ...model.grid import Grid
 from ..discretization.generator import Generator
+from ..discretization.rates_in_time import RatesInTime
 from .exponential import choose
+from .radau import Radau
+from .time_scan import Timetable
 
 GAUSS = 0.5 - math.sqrt(3.0) / 6.0
 MINOR, MAJOR = 0.25 - math.sqrt(3.0) / 6.0, 0.25 + math.sqrt(3.0) / 6.0
@@ -38,26 +43,30 @@ class Driven:
     horizon : float
     nonlinear : bool
         Whether the generator reads the masses, and of these the mean only. It is then predicted at the Gauss times.
+    table : Timetable
+        Pieces of the run that no step leaves.
     """
 
     name = "magnus"
 
-    def __init__(self, generator_at: GeneratorAt, rtol: float, horizon: float, nonlinear: bool):
-        self.generator_at = generator_at
+    def __init__(self, generator_at: GeneratorAt, rtol: float, horizon: float, nonlinear: bool, table: Timetable):
+        self.generator_at, self.table = generator_at, table
         self.rtol, self.horizon = rtol, horizon
         self.nonlinear = nonlinear
-        self.step = horizon / 16.0
+        self.step, self.piece = horizon / 16.0, 0
         self.work = {"steps": 0, "rejected": 0, "generators": 0}
 
     def advance(self, masses: np.ndarray, start: float, end: float) -> tuple[np.ndarray, float]:
         """Masses at `end` from those at `start`, and the error estimate."""
         t, error = start, 0.0
-        while t < end * (1.0 - 1e-14):
+        while t < end:
             if self.work["steps"] > MAX_STEPS:
                 raise ConvergenceError(
                     f"more than {MAX_STEPS} steps by t = {t:g}; raise rtol or smooth the coefficients", masses
                 )
-            h = min(self.step, end - t)
+            self.piece = self.table.piece(t)
+            stop = min(float(self.table.ends[self.piece + 1]), end)
+            h = min(self.step, stop - t)
             rate = change(self._generator(t, masses), masses) if self.nonlinear else None
             whole = self._magnus(masses, rate, t, h)
             half = self._magnus(masses, rate, t, 0.5 * h)
@@ -70,7 +79,8 @@ class Driven:
                 self.work["rejected"] += 1
                 self.step = h * max(0.2, 0.9 * (allowed / share) ** 0.25)
                 continue
-            masses, error, t = twice, error + share + 4.0 * EXPONENTIAL * allowed, t + h
+            masses, error = twice, error + share + 4.0 * EXPONENTIAL * allowed
+            t = stop if h == stop - t or stop - t - h < 1e-14 * self.horizon else t + h
             self.work["steps"] += 1
             if h == self.step:
                 self.step = h * min(3.0, 0.9 * (allowed / max(share, 1e-300)) ** 0.25)
@@ -105,7 +115,7 @@ class Driven:
 
     def _generator(self, t: float, masses: np.ndarray) -> Generator:
         self.work["generators"] += 1
-        return self.generator_at(t, masses)
+        return self.generator_at(float(self.table.read(self.piece, np.array(t))), masses)
 
 
 def change(q: Generator, masses: np.ndarray) -> np.ndarray:
@@ -152,10 +162,32 @@ def _union(a: Generator, b: Generator, weight: float) -> Generator:
 
 
 def propagate_driven(
-    generator_at: GeneratorAt, masses: np.ndarray, times: np.ndarray, rtol: float, nonlinear: bool
-) -> Iterator[tuple[np.ndarray, float, Driven]]:
-    """As `propagate.propagate`, for a generator that depends on time or on the masses."""
-    method = Driven(generator_at, rtol, float(times[-1]), nonlinear)
+    eq: FokkerPlanck,
+    grid: Grid,
+    generator_at: GeneratorAt,
+    masses: np.ndarray,
+    times: np.ndarray,
+    rtol: float,
+    table: Timetable,
+) -> Iterator[tuple[np.ndarray, float, Driven | Radau]]:
+    """As `exponential.propagate`, where coefficients depend on time or on the masses.
+
+    Parameters
+    ----------
+    eq, grid
+    generator_at : callable
+        (t, masses) -> Generator of the equation.
+    masses, times, rtol
+        As for `exponential.propagate`.
+    table : Timetable
+        Of the run up to the last time, see `time_scan.timetable`.
+    """
+    horizon = float(times[-1])
+    method: Driven | Radau
+    if grid.dim == 1 and eq.jumps is None and eq.interaction is None:
+        method = Radau(RatesInTime(eq, grid, horizon), grid.periodic(0), rtol, horizon, table)
+    else:
+        method = Driven(generator_at, rtol, horizon, eq.interaction is not None, table)
     t, error = 0.0, 0.0
     for time in times:
         if time > t:

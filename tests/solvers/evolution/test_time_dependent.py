@@ -134,3 +134,124 @@ def test_questions_of_the_long_run_are_refused():
 def test_bad_strength(strength):
     with pytest.raises((ValueError, TypeError), match="`strength` must be a number not below 0"):
         fp.Swarm(strength=strength)
+
+
+def covered(eq, grid, p0, times, rtol=1e-6, **options):
+    """A solution whose error in time, against one much finer, lies below its own estimate."""
+    solution = fp.solve(eq, grid, p0, times, rtol=rtol, **options)
+    fine = fp.solve(eq, grid, p0, times, rtol=1e-3 * rtol, **options)
+    error = np.abs(solution.masses - fine.masses).sum(axis=1).max()
+    assert error <= solution.stats["error_estimate"] <= rtol
+    np.testing.assert_allclose(solution.mass, fine.mass, rtol=0, atol=solution.stats["error_estimate"])
+    assert solution.stats["min_density"] > -1e-10
+    return solution
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_a_short_pulse_of_the_drift():
+    """Mean 20 (1 - e^-0.05) e^-0.92 = 0.3887 (variation of constants); once stepped over: 2e-16, "error at most 1e-10"."""
+    eq = fp.FokkerPlanck(drift=lambda x, t: -x + np.where((t > 4.03) & (t < 4.08), 20.0, 0.0), diffusion=0.1)
+    solution = covered(eq, fp.Grid((-6, 6), 240), fp.gaussian(0, 0.3162), [5.0])
+    assert solution.mean()[-1, 0] == pytest.approx(0.3887, abs=0.002)
+
+
+def test_noise_that_is_switched_on():
+    """Variance 0.09 + 2 * 0.5 * 0.7 = 0.79; once 0.825."""
+    eq = fp.FokkerPlanck(diffusion=lambda x, t: 0.5 * (t >= 1.3) + 0 * x)
+    solution = fp.solve(eq, fp.Grid((-6, 6), 600), fp.gaussian(0, 0.3), [2.0], rtol=1e-9)
+    assert solution.covariance()[-1, 0, 0] == pytest.approx(0.79, abs=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_a_smooth_kick_in_a_long_run():
+    """Of size 2 around t = 50, decayed to 2 e^-0.5 = 1.213 at 100; once -6e-14."""
+    kick = lambda t: 2 * np.exp(-((t - 50) ** 2) / 0.125) / (0.25 * np.sqrt(2 * np.pi))  # noqa: E731
+    eq = fp.FokkerPlanck(drift=lambda x, t: kick(t) - 0.01 * x, diffusion=0.05)
+    solution = covered(eq, fp.Grid((-8, 8), 400), fp.gaussian(0, 0.3), [100.0])
+    assert solution.mean()[-1, 0] == pytest.approx(2 * np.exp(-0.5), abs=0.004)
+
+
+def test_two_kicks_with_a_gap_shorter_than_they_are():
+    force = lambda t: 100.0 * ((t > 2) & (t < 2.004)) + 100.0 * ((t > 2.0061) & (t < 2.0101))  # noqa: E731
+    eq = fp.FokkerPlanck(drift=lambda x, t: force(t) + 0 * x, diffusion=0.05)
+    assert covered(eq, fp.Grid((-4, 4), 160), fp.gaussian(-1, 0.4), [4.0]).mean()[-1, 0] == pytest.approx(
+        -0.2, abs=1e-6
+    )
+
+
+def test_drifts_that_jump_at_irrational_times():
+    eq = fp.FokkerPlanck(drift=lambda x, t: -x + 2.0 * (t > np.sqrt(2)) - 3.0 * (t > np.e), diffusion=0.5)
+    want = 2 * (1 - np.exp(np.sqrt(2) - 4)) - 3 * (1 - np.exp(np.e - 4))
+    assert covered(eq, fp.Grid((-6, 6), 300), fp.gaussian(0, 0.5), [4.0]).mean()[-1, 0] == pytest.approx(want, abs=1e-3)
+
+
+def test_a_pulse_of_noise():
+    eq = fp.FokkerPlanck(diffusion=lambda x, t: np.where((t > 1) & (t < 1.01), 10.0, 0.0) + 0 * x)
+    assert covered(eq, fp.Grid((-4, 4), 200), fp.gaussian(0, 0.3), [4.0]).covariance()[-1, 0, 0] == pytest.approx(
+        0.29, abs=1e-5
+    )
+
+
+def test_a_potential_that_jumps():
+    """V = x^2 to t = 1.7, then (x - 1)^2 / 2: mean 1 - e^-2.3."""
+    eq = fp.FokkerPlanck(potential=lambda x, t: np.where(t < 1.7, x * x, 0.5 * (x - 1) ** 2), diffusion=0.5)
+    solution = covered(eq, fp.Grid((-6, 6), 200), fp.gaussian(0, 0.3), [4.0])
+    assert solution.mean()[-1, 0] == pytest.approx(1 - np.exp(-2.3), abs=1e-3)
+
+
+def test_a_pulse_that_only_some_places_see():
+    eq = fp.FokkerPlanck(
+        drift=lambda x, t: np.where((t > 2) & (t < 2.1) & (abs(x - 0.1) < 0.1), 3.0, 0.0), diffusion=0.05
+    )
+    without = fp.solve(fp.FokkerPlanck(diffusion=0.05), fp.Grid((-4, 4), 200), fp.gaussian(0, 0.1), [2.1])
+    solution = covered(eq, fp.Grid((-4, 4), 200), fp.gaussian(0, 0.1), [2.1])
+    assert solution.mean()[-1, 0] - without.mean()[-1, 0] > 0.03
+
+
+@pytest.mark.parametrize("breaks", [None, [1.3]])
+def test_outputs_and_breaks_at_the_switch(breaks):
+    eq = fp.FokkerPlanck(diffusion=lambda x, t: 0.5 * (t >= 1.3) + 0 * x)
+    solution = fp.solve(eq, fp.Grid((-5, 5), 200), fp.gaussian(0, 0.3), [0.5, 1.3, 1.7, 2.0], breaks=breaks)
+    first = solution.covariance()[0, 0, 0]
+    np.testing.assert_allclose(solution.covariance().ravel() - first, [0, 0, 0.4, 0.7], atol=1e-6)
+
+
+def test_a_driven_ring_and_absorbing_walls():
+    ring = fp.Grid((0, 2 * np.pi), 180, "periodic")
+    eq = fp.FokkerPlanck(drift=lambda x, t: np.where(t < 1, 3.0, -1.0) + 0 * x, diffusion=0.2)
+    solution = covered(eq, ring, fp.gaussian(3, 0.2), [1.0, 2.5])
+    angle = np.angle((solution.masses * np.exp(1j * ring.centers[0])).sum(axis=1))
+    np.testing.assert_allclose(np.exp(1j * angle), np.exp(1j * np.array([6.0, 4.5])), atol=2e-3)
+    wall = fp.Grid((-1, 2), 100, ["absorbing"])
+    eq = fp.FokkerPlanck(drift=lambda x, t: 4 * np.sin(3 * t) - x, diffusion=0.5)
+    assert 0.01 < covered(eq, wall, fp.point(0.3), [2.0]).mass[-1] < 0.2
+
+
+def test_a_pulse_in_two_dimensions():
+    def drift(x, y, t):
+        return -x + np.where((t > 1.03) & (t < 1.04), 30.0, 0.0), -y
+
+    eq = fp.FokkerPlanck(drift=drift, diffusion=0.3)
+    solution = fp.solve(eq, fp.Grid([(-3, 3)] * 2, [48, 32]), fp.gaussian([0, 0], 0.4), 2.0, rtol=1e-4)
+    want = 30 * (np.exp(-0.96) - np.exp(-0.97))
+    np.testing.assert_allclose(solution.mean()[-1], [want, 0.0], atol=0.002)
+
+
+def test_the_current_of_each_time_is_that_of_its_coefficients():
+    eq = fp.FokkerPlanck(drift=lambda x, t: np.where(t < 1.5, 1.0, -1.0) + 0 * x, diffusion=0.1)
+    solution = fp.solve(eq, fp.Grid((-4, 4), 100), fp.gaussian(0, 0.4), [1.0, 2.0])
+    flow = [(solution.current(i)[0] * solution.grid.widths[0]).sum() for i in (0, 1)]
+    np.testing.assert_allclose(flow, [1.0, -1.0], atol=1e-3)
+
+
+def test_features_are_named_only_where_coefficients_change():
+    eq, grid, p0 = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5), fp.Grid((-1, 1), 10), fp.gaussian(0, 0.2)
+    for options in ({"breaks": [1.0]}, {"max_step": 0.1}):
+        with pytest.raises(
+            ValueError, match=f"`{next(iter(options))}` must be None where no coefficient depends on time"
+        ):
+            fp.solve(eq, grid, p0, 1.0, **options)
+    driven = fp.FokkerPlanck(drift=lambda x, t: -x * t, diffusion=0.5)
+    for options in ({"breaks": [np.nan]}, {"max_step": 0.0}, {"breaks": "now"}):
+        with pytest.raises((ValueError, TypeError), match=f"`{next(iter(options))}` must be"):
+            fp.solve(driven, grid, p0, 1.0, **options)
