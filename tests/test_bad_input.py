@@ -453,15 +453,13 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "chain_equation.learning_rate",
     ],
     "0, huge int, large int": [
-        "simulate.seed",
-        "simulate_waiting.seed",
         "wasserstein.seed",
         "mmd.seed",
         "kullback_leibler.seed",
         "stable_fit.seed",
         "two_sample.seed",
-        "SGD.simulate.seed",
     ],
+    "None, 0, huge int, large int": ["simulate.seed", "simulate_waiting.seed", "SGD.simulate.seed"],
     "0, large int, huge float": [
         "equation.diffusion",
         "equation 2D.diffusion",

@@ -15,21 +15,27 @@ from ..results.moments import Moments
 from ..storage.tables import Comparison
 from . import distances as _laws
 from .distribution import Law
-from .wasserstein import sliced
+from .sides import Side
+from .wasserstein import has_transport_package, sliced
 
 MOMENTS = ("mean", "deviation", "skewness", "kurtosis")
 DISTANCES = ("W2", "MMD", "KL", "tail")
+SLICED = ("sliced W1", "sliced W2")  # the joint rows without POT
 TAIL_PATHS = 500  # from which 2 % are ten
 COLUMNS = (
-    "t", "model", "axis", *(c for m in MOMENTS for c in (m, f"se_{m}")), "two_time", "se_two_time",
+    "t", "model", "axis", *(c for m in MOMENTS for c in (m, f"se_{m}")), "largest_error", "two_time", "se_two_time",
     "z_mean", "W1", "se_W1", "W1_sampling",
 )  # fmt: skip
 
 NOTE = (
-    "kurtosis: in excess of 3. two_time: covariance of paths between the first of the times and t. "
+    "kurtosis: in excess of 3. se_mean, se_deviation and those of W hold the errors of sampling, of the time step of a "
+    "simulation and of the grid, as far as the results have measured them; "
+    "largest_error names the largest. two_time: covariance of paths between the first of the times and t. "
     "z_mean: difference of the mean from the reference in standard errors, beyond 3 by chance in 0.27 % of the rows. "
     "W1, W2: Wasserstein distances to the reference; MMD: maximum mean discrepancy (signed root); KL: divergence of the "
     "reference from the model. Each has its standard error (se_) and its mean if only sampling set the two apart (_sampling). "
+    "sliced W1, sliced W2: averages over directions, another distance, where the package POT is missing. Of ensembles of one "
+    "seed, z_mean is that of paired differences, and KL, which holds for independent samples only, is left out. "
     "Densities are even inside a cell: distances below a cell mean nothing. "
     "tail: Hill's index from the outermost 2 % of paths, tail_sampling that from 4 %: the tail has no one power where they "
     "differ."
@@ -73,23 +79,30 @@ def compare(
     _check(results, distances)
     chosen = _reference(results, reference)
     dim = _dimension(results[chosen])
-    rows: list[tuple[Any, ...]] = []
+    rows: list[dict[str, Any]] = []
     moments = _common_times(results, times)
     for t in moments:
         laws = {name: _laws.law(result, t, f"results[{name!r}]") for name, result in results.items()}
+        sides = {name: Side(results[name], law, t) for name, law in laws.items()}
         for axis in range(dim):
-            for name, result in results.items():
-                one, base = _laws.along(laws[name], axis), _laws.along(laws[chosen], axis)
-                lag = _two_time(result, moments, t, axis)
-                apart = (None,) * 4 if name == chosen else _apart(one, base)
-                more = _more(one, base, distances, name == chosen)
-                rows.append((t, name, axis, *_moments(one), *lag, *apart, *more))
+            for name, side in sides.items():
+                row = {"t": t, "model": name, "axis": axis} | _alone(side, axis, moments, distances)
+                rows.append(row if name == chosen else row | _apart(side, sides[chosen], axis, distances))
         if dim > 1 and distances:
             rows += [
-                (t, name, "all", *_joint(laws[name], laws[chosen], distances)) for name in results if name != chosen
+                {"t": t, "model": name, "axis": "all"} | _joint(side, sides[chosen], distances)
+                for name, side in sides.items()
+                if name != chosen
             ]
-    columns = (*COLUMNS, *(c for word in distances for c in (word, f"se_{word}", f"{word}_sampling")))
-    return Comparison(columns, tuple(tuple(_blank(entry) for entry in row) for row in rows), NOTE, COLUMNS[:3])
+    return _table(rows, distances)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], distances: Sequence[str]) -> Comparison:
+    """The rows with the columns that were asked for, and those of sliced distances where there are any."""
+    words = [*distances, *(w for w in SLICED if any(w in row for row in rows))]
+    columns = (*COLUMNS, *(c for word in words for c in _names(word)))
+    entries = tuple(tuple(_blank(row.get(c)) for c in columns) for row in rows)
+    return Comparison(columns, entries, NOTE, COLUMNS[:3])
 
 
 def _check(results: Any, distances: Sequence[str]) -> None:
@@ -109,31 +122,64 @@ def _check(results: Any, distances: Sequence[str]) -> None:
             raise bad_value("distances", rule, word)
 
 
-def _moments(one: Law) -> tuple[float, ...]:
-    """Mean, deviation (unbiased), skewness and kurtosis in one dimension, each with its standard error."""
-    found = {name: float(value[0]) for name, value in _laws.moments(one).items()}
-    n = len(one.points)
-    unbiased = 1.0 if one.grid is not None else n / (n - 1.0)
-    deviation = math.sqrt(found["variance"] * unbiased)
-    error = 0.0 if one.grid is not None else deviation / math.sqrt(n)
-    spread = 0.5 * found["se_variance"] / deviation if deviation > 0.0 else 0.0
-    rest = (found[name] for name in ("skewness", "se_skewness", "kurtosis", "se_kurtosis"))
-    return (found["mean"], error, deviation, spread, *rest)
+def _alone(side: Side, axis: int, moments: Sequence[float], words: Sequence[str]) -> dict[str, Any]:
+    """What a row says of a result itself."""
+    found: dict[str, Any] = side.moments(axis)
+    if isinstance(side.result, Ensemble) and side.t != moments[0]:
+        covariance, error = _laws.two_time_covariance(side.result, moments[0], side.t)
+        found |= {"two_time": float(covariance[axis, axis]), "se_two_time": float(error[axis, axis])}
+    one = side.along(axis)
+    if "tail" in words and one.grid is None and len(one.points) >= TAIL_PATHS:
+        found |= _named("tail", _laws.tail_index(one))
+    return found
 
 
-def _two_time(result: Any, times: Sequence[float], t: float, axis: int) -> tuple[float | None, float | None]:
-    """Covariance of paths between the first of the times and t, and its error; densities do not know it."""
-    if not isinstance(result, Ensemble) or t == times[0]:
-        return None, None
-    covariance, error = _laws.two_time_covariance(result, times[0], t)
-    return float(covariance[axis, axis]), float(error[axis, axis])
+def _apart(side: Side, base: Side, axis: int, words: Sequence[str]) -> dict[str, Any]:
+    """How far a result is from the reference along one axis."""
+    one, other = side.along(axis), base.along(axis)
+    apart, error = side.mean_difference(base, axis)
+    beside = side.beside(base, [axis])
+    w1, w1_error = sliced(one, other, 1)
+    found: dict[str, Any] = {"z_mean": apart / error if error > 0.0 else None}
+    found |= _named("W1", (w1, math.hypot(w1_error, beside), _noise(one, other)))
+    if "W2" in words:
+        found |= _named("W2", _with(_laws.wasserstein(one, other, 2), beside))
+    return found | _shapes(side, base, one, other, words)
 
 
-def _apart(one: Law, base: Law) -> tuple[float | None, ...]:
-    """(z of the mean, W1, its error, W1 expected from sampling)."""
-    (mean, error, *_), (center, base_error, *_) = _moments(one), _moments(base)
-    both = math.hypot(error, base_error)
-    return ((mean - center) / both if both > 0.0 else None, *sliced(one, base, 1), _noise(one, base))
+def _joint(side: Side, base: Side, words: Sequence[str]) -> dict[str, Any]:
+    """Distances between laws in all coordinates together."""
+    found: dict[str, Any] = {}
+    beside = side.beside(base, range(side.law.dim))
+    exact = has_transport_package()
+    for order, word in ((1, "W1"), (2, "W2")):
+        if order == 1 or word in words:
+            distance = _laws.wasserstein(side.law, base.law, order, method="exact" if exact else "sliced")
+            found |= _named(word if exact else f"sliced {word}", _with(distance, beside))
+    return found | _shapes(side, base, side.law, base.law, words)
+
+
+def _shapes(side: Side, base: Side, one: Law, other: Law, words: Sequence[str]) -> dict[str, Any]:
+    """MMD, and KL of the reference from the model unless the two share their random numbers."""
+    found: dict[str, Any] = {}
+    if "MMD" in words:
+        found |= _named("MMD", _laws.mmd(one, other))
+    if "KL" in words and not side.paired(base):
+        found |= _named("KL", _laws.kullback_leibler(other, one))
+    return found
+
+
+def _named(word: str, distance: Sequence[float]) -> dict[str, float]:
+    return dict(zip(_names(word), distance, strict=True))
+
+
+def _names(word: str) -> tuple[str, str, str]:
+    return word, f"se_{word}", f"{word}_sampling"
+
+
+def _with(distance: _laws.Distance, beside: float) -> _laws.Distance:
+    """A distance with what else than sampling its error holds."""
+    return distance._replace(standard_error=math.hypot(distance.standard_error, beside))
 
 
 def _noise(one: Law, base: Law) -> float:
@@ -144,37 +190,6 @@ def _noise(one: Law, base: Law) -> float:
     x = np.sort(law.points[:, 0])
     below = np.arange(1, x.size) / x.size
     return math.sqrt(2.0 / math.pi * inverse) * float(np.sqrt(below * (1.0 - below)) @ np.diff(x))
-
-
-def _more(one: Law, base: Law, words: Sequence[str], is_reference: bool) -> tuple[Any, ...]:
-    """Three entries a distance."""
-    measures = {
-        "W2": lambda: _laws.wasserstein(one, base, 2),
-        "MMD": lambda: _laws.mmd(one, base),
-        "KL": lambda: _laws.kullback_leibler(base, one),
-    }
-    entries: list[Any] = []
-    for word in words:
-        if word == "tail":
-            few = one.grid is not None or len(one.points) < TAIL_PATHS
-            entries += (None,) * 3 if few else _laws.tail_index(one)
-        else:
-            entries += (None,) * 3 if is_reference else measures[word]()
-    return tuple(entries)
-
-
-def _joint(one: Law, base: Law, words: Sequence[str]) -> tuple[Any, ...]:
-    """The columns from the mean on, with the distances between laws in all coordinates together."""
-    blank = (None,) * (len(COLUMNS) - 6)
-    w1 = _laws.wasserstein(one, base)
-    kept = [word for word in words if word != "tail"]
-    found = dict(zip(kept, _triples(_more(one, base, kept, False)), strict=True))
-    return (*blank, *w1, *(entry for word in words for entry in found.get(word, (None,) * 3)))
-
-
-def _triples(entries: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """In groups of three."""
-    return [entries[i : i + 3] for i in range(0, len(entries), 3)]
 
 
 def _dimension(result: Any) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from ..arguments import instance, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..model.grid import Grid
+from ..randomness import private_generator
 from ..results.ensemble import Ensemble
 
 POINTS = 2000  # samples that enter a sum over pairs
@@ -121,21 +122,23 @@ def thin(one: Law, seed: int) -> Law:
         order = np.argsort(one.weights)[::-1]
         kept = order[: int(np.searchsorted(np.cumsum(one.weights[order]), 1.0 - 1e-12)) + 1]
         if len(kept) > 2 * POINTS:
-            return one.draw(np.random.default_rng(seed), POINTS)
+            return one.draw(private_generator("choice of samples", seed), POINTS)
         return Law(one.points[kept], one.weights[kept] / one.weights[kept].sum(), one.grid)
-    if len(one.points) <= POINTS:
+    return choose(one, POINTS, seed)
+
+
+def choose(one: Law, n: int, seed: int) -> Law:
+    """n of the samples, all of them where there are so many."""
+    if len(one.points) <= n:
         return one
-    picked = np.random.default_rng(seed).choice(len(one.points), POINTS, replace=False)
-    return Law(one.points[picked], np.full(POINTS, 1.0 / POINTS), None)
+    picked = private_generator("choice of samples", seed).choice(len(one.points), n, replace=False)
+    return Law(one.points[picked], np.full(n, 1.0 / n), None)
 
 
 def few(one: Law, seed: int) -> Law:
     """At most `SAMPLES` samples, or `TRANSPORTED` blocks of cells that hold nearly all of a density."""
     if one.grid is None:
-        if len(one.points) <= SAMPLES:
-            return one
-        picked = np.random.default_rng(seed).choice(len(one.points), SAMPLES, replace=False)
-        return Law(one.points[picked], np.full(SAMPLES, 1.0 / SAMPLES), None)
+        return choose(one, SAMPLES, seed)
     masses, centers = one.weights.reshape(one.grid.shape), one.points.reshape(*one.grid.shape, one.dim)
     moments = centers * masses[..., None]
     size = 1

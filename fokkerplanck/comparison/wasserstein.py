@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from typing import Any
 
 import numpy as np
 
 from ..errors import bad_value
+from ..randomness import private_generator
 from .distribution import Law, squares, standard_error
 
 DIRECTIONS = 24  # lines on which the sliced distance projects
@@ -68,7 +70,7 @@ def sliced(a: Law, b: Law, order: int) -> tuple[float, float]:
         angle = np.pi * (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS
         directions = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     else:
-        directions = np.random.default_rng(0).normal(size=(4 * DIRECTIONS, dim))
+        directions = private_generator("directions of the sliced distance").normal(size=(4 * DIRECTIONS, dim))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     total, heights = 0.0, [np.zeros(len(x.points)) for x in (a, b)]
     for e in directions:
@@ -90,6 +92,11 @@ def root_error(error: float, value: float, order: int) -> float:
     return error / (order * max(value, 1e-300) ** (order - 1))
 
 
+def has_transport_package() -> bool:
+    """Whether the package POT is installed."""
+    return importlib.util.find_spec("ot") is not None
+
+
 def transport_package(method: str) -> Any:
     """The package POT where it is wanted and installed."""
     if method == "sliced":
@@ -100,10 +107,8 @@ def transport_package(method: str) -> Any:
             warnings.simplefilter("ignore", DeprecationWarning)
             import ot
     except ImportError:
-        if method == "exact":
-            then = "Install it with: pip install POT."
-            raise bad_value("method", "'sliced' without the package POT", method, then) from None
-        return None
+        then = "Install it with: pip install POT. The sliced distance is another one."
+        raise bad_value("method", "'sliced' without the package POT", method, then) from None
     return ot
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..randomness import private_generator
 from ..statistics.tail_index import HillEstimate, hill
 from .batch_noise import layer_metric, moment_covariance, sample_moments
 from .hessian import extreme_eigenpairs, frobenius_norm
@@ -94,7 +95,7 @@ class NoiseTail:
 
 def noise_sizes(net: DeepLinear, weights: Weights, n: int = 20_000, seed: int = 0) -> np.ndarray:
     """|batch gradient - gradient| over all weights for n independent batches, shape (n,)."""
-    end_to_end, rng = net.end_to_end(weights), np.random.default_rng(seed)
+    end_to_end, rng = net.end_to_end(weights), private_generator("batches of the noise", seed)
     mean = ((end_to_end - net.target) @ net.second_moment).ravel()
     metric = layer_metric(net, weights)
     rows = max(1, 2_000_000 // (net.batch_size * sum(net.target.shape)))
@@ -109,7 +110,7 @@ def noise_tail(net: DeepLinear, weights: Weights, *, n: int = 20_000, resamples:
     """Tail index of the size of the batch gradient's noise, from n batches; see `fokkerplanck.hill` for the plateau."""
     sizes = noise_sizes(net, weights, n, seed)
     estimate = hill(sizes)
-    rng = np.random.default_rng([seed, 1])
+    rng = private_generator("resamples of the noise", seed)
     jitter = 1e-9  # repeated values of a resample must stay distinct for the logarithms between them
     draws = [
         hill(rng.choice(sizes, sizes.size) * (1.0 + jitter * rng.random(sizes.size))).value for _ in range(resamples)

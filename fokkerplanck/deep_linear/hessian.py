@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ConvergenceError
+from ..randomness import private_generator
 from .network import DeepLinear, Weights
 
 DENSE = 300  # parameters up to which all eigenvalues are computed
@@ -103,7 +104,7 @@ def _lanczos(net: DeepLinear, weights: Weights, k: int, which: int, tol: float =
     if n <= max(DENSE, k + 1):
         return Eigenpairs(*np.linalg.eigh(dense_hessian(net, weights)))
     operator = hessian_operator(net, weights)
-    start = np.random.default_rng(0).standard_normal(n)
+    start = private_generator("start of the Lanczos iteration").standard_normal(n)
     if not operator.matvec(start).any():  # the origin of a network of depth 3 and more
         return Eigenpairs(np.zeros(k), np.eye(n, k))
     # ARPACK measures residuals against each eigenvalue; most are zero here, so shift them all to one side of zero

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import bad_type
+from ..randomness import private_generator
 from .mode_statistics import mode_strengths
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Plateaus:
 
         Shape (r + 1, 6). Runs still there count as an escape later than all others; nan where fewer than five stayed.
         """
-        rng = np.random.default_rng(seed)
+        rng = private_generator("resamples of plateaus", seed)
         rows = []
         for approach, escape in zip(self.approach, self.escape, strict=True):
             here = np.isfinite(approach)

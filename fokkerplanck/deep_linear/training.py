@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arguments import LARGEST_WHOLE, number, reals, whole
 from ..errors import bad_type, bad_value
+from ..randomness import digest, own_seed, private_generator
 from ..simulation.stable_variates import positive_stable
 from . import training_kernel as kernels
 from .batch_noise import kurtosis, moment_covariance, sample_moments
@@ -101,7 +102,7 @@ def train(
     n_runs: int = 100,
     generator: str = "sgd",
     stability: float | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     first_run: int = 0,
     keep: int = 0,
     workers: int | None = None,
@@ -124,8 +125,10 @@ def train(
         1 < a < 2: the refined noise is that of the Gaussian times s sqrt(R), one positive (a/2)-stable R a step, so that it
         is elliptic stable. s gives it the interquartile range of the batch noise, measured where all weights vanish.
         None or 2: Gaussian.
-    seed : int
-        Same seed, same bits, whatever the number of workers.
+    seed : int, optional
+        Same seed, same bits, whatever the number of workers. The noise of different generators is independent; their starts
+        are shared on purpose, as stated above: pairs, to be compared run by run. Default: a seed keyed by `net` and `start`,
+        the same for all generators.
     first_run : int
         Runs first_run, ..., first_run + n_runs - 1 of this seed: a large training can be done in blocks and `joined`.
     keep : int
@@ -138,9 +141,10 @@ def train(
     Training
     """
     mode, stability = _generator(generator, stability)
+    seed = own_seed(seed, "deep linear training", net, start)
     moments = _steps(steps)
     n_runs, first_run = whole("n_runs", n_runs, 1, LARGEST_WHOLE), whole("first_run", first_run, 0, LARGEST_WHOLE)
-    seed, threads = whole("seed", seed, 0), whole("workers", os.cpu_count() or 1 if workers is None else workers, 1)
+    threads = whole("workers", os.cpu_count() or 1 if workers is None else workers, 1)
     keep = min(whole("keep", keep, 0), n_runs)
     scale = 1.0 if stability is None else quartile_scale(net, stability)
     shape = (moments.size, n_runs)
@@ -185,7 +189,9 @@ class _Task:
 
     def __call__(self, k: int, theta: np.ndarray, record: np.ndarray, norms: np.ndarray, kept: np.ndarray) -> None:
         net = self.net
-        begin, noise = (np.random.default_rng(s) for s in np.random.SeedSequence(self.seed, spawn_key=(k,)).spawn(2))
+        begin = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(k, 0)))
+        key = (k, 1) if self.mode == kernels.SGD else (k, 1, digest(self.mode, self.stability))
+        noise = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
         theta[:] = net.flatten(_weights(net, self.start, begin))
         mixing = np.ones(1)
         if self.stability is not None:
@@ -211,7 +217,9 @@ def quartile_scale(net: DeepLinear, stability: float) -> float:
     stable, E exp(ikX) = exp(-|k|^a). The entries of the batch moment M are compared with their standard deviations, each
     weighted by the latter, over 4000 batches at W = 0.
     """
-    moments = sample_moments(net, np.zeros_like(net.target), 4000, np.random.default_rng(0)).reshape(4000, -1)
+    moments = sample_moments(
+        net, np.zeros_like(net.target), 4000, private_generator("batches of the quartile scale")
+    ).reshape(4000, -1)
     deviations = np.sqrt(np.diagonal(moment_covariance(net, np.zeros_like(net.target))) / net.batch_size)
     low, high = np.quantile(moments, [0.25, 0.75], axis=0)
     share = float((high - low).sum() / (NORMAL_QUARTILES * deviations.sum()))

@@ -32,16 +32,22 @@ class Ensemble:
         A path that entered the target stays where it entered. A path that diverged is not finite from then on.
     exit_times : ndarray (n_paths,) or None
         First time in the target, inf where unfinished; None without a target.
-    seed : int
+    seed : int or None
+        Ensembles of one seed share random numbers: at least their starts. None where it is not known.
     settings : dict
         What was simulated.
+    step_error : dict or None
+        "mean" and "deviation", each (n_times, dim): what the time step of the simulation changes in them, measured on pairs
+        of paths with the same noise and steps of `dt` and `dt / 2`. None where there is no such step, as for SGD, or where
+        it was not measured.
     """
 
     times: np.ndarray
     positions: np.ndarray
     exit_times: np.ndarray | None = None
-    seed: int = 0
+    seed: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    step_error: dict[str, np.ndarray] | None = None
 
     @property
     def n_paths(self) -> int:
@@ -111,11 +117,15 @@ class Ensemble:
 
     def at(self, t: float) -> np.ndarray:
         """Positions at a recorded time, shape (n_paths, dim)."""
+        return self.positions[self.index(t)]
+
+    def index(self, t: float) -> int:
+        """The place of a recorded time among the times."""
         t = number("t", t, "a recorded time")
         index = int(np.argmin(np.abs(self.times - t)))
         if not np.isclose(self.times[index], t, rtol=1e-12, atol=0.0):
             raise bad_value("t", "a recorded time", t, f"The nearest is {self.times[index]}.")
-        return self.positions[index]
+        return index
 
     def _finite(self) -> list[np.ndarray]:
         masks = np.isfinite(self.positions).all(axis=2)
@@ -128,7 +138,8 @@ class Ensemble:
     def __repr__(self) -> str:
         shown = ", ".join(f"{t:g}" for t in self.times[:6]) + (", ..." if len(self.times) > 6 else "")
         size = f"{self.n_paths} paths in {self.dim}D at {len(self.times)} times"
-        lines = [f"Ensemble: {size} ({shown}), seed {self.seed}"]
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        lines = [f"Ensemble: {size} ({shown}){seed}"]
         lines += [f"  {key}: {value}" for key, value in self.settings.items()]
         if self.exit_times is not None:
             done = np.isfinite(self.exit_times)

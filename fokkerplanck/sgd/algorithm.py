@@ -211,7 +211,7 @@ class SGD:
         steps: Sequence[int] | None = None,
         n_paths: int = 20_000,
         *,
-        seed: int = 0,
+        seed: int | None = None,
         target: Callable | str | None = None,
         max_steps: int | None = None,
         threads: int | None = None,
@@ -227,8 +227,10 @@ class SGD:
         steps : increasing whole numbers from 0 on
             When positions are recorded. May be None with a target; then the positions at the end are kept.
         n_paths : int
-        seed : int
-            Same seed, same numbers, whatever `threads` and `steps` are.
+        seed : int, optional
+            Same seed, same numbers, whatever `threads` and `steps` are; equal seeds pair simulations on purpose: they start
+            from the same points. Default: a seed of its own, keyed by this SGD and all arguments but `steps`, so that it is
+            independent of other calls, such as `fokkerplanck.simulate` of an equation; the result shows it.
         target : str or callable, optional
             A condition such as ``"w > 1.3"`` (compiled into the loop of a formula loss) or a vectorised function of
             the coordinates returning a mask (asked after each step). A path in the target stops there.
@@ -254,7 +256,7 @@ class SGD:
         *,
         n_workers: int = 1000,
         n_swarms: int = 10,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> Ensemble:
         """Run swarms of interacting workers, each of which does this SGD and is pulled to the mean of its swarm.
 
@@ -269,7 +271,8 @@ class SGD:
             From 0 to 1, per step.
         n_workers, n_swarms : int
             Workers in a swarm, and independent swarms.
-        seed : int
+        seed : int, optional
+            As for `simulate`.
 
         Returns
         -------

@@ -9,6 +9,7 @@ import numpy as np
 from ..arguments import reals
 from ..errors import bad_value
 from ..model.grid import Grid
+from ..randomness import private_generator
 from .loss import SampleLoss
 
 LOOKED_AT = {1: 2001, 2: 201, 3: 41}  # points an axis that a box is searched at before the descent
@@ -35,7 +36,9 @@ def smallest_loss(loss: SampleLoss, box: Any = None) -> tuple[np.ndarray, float,
         raise bad_value("temperature", "given where a loss is known by its gradient alone", None, then)
     bounds = _bounds(loss, loss.box if box is None else box)
     if bounds is None:
-        starts = np.random.default_rng(0).normal(size=(loss.dim, STARTS)) * np.repeat([1.0, 4.0], STARTS // 2)
+        starts = private_generator("starts of descents").normal(size=(loss.dim, STARTS)) * np.repeat(
+            [1.0, 4.0], STARTS // 2
+        )
         starts[:, 0] = 0.0
     else:
         starts = _lowest(loss, bounds)
@@ -70,7 +73,7 @@ def _lowest(loss: SampleLoss, bounds: np.ndarray) -> np.ndarray:
         lines = [np.linspace(low, high, LOOKED_AT[loss.dim]) for low, high in bounds]
         points = np.stack([x.ravel() for x in np.meshgrid(*lines, indexing="ij")])
     else:
-        points = bounds[:, :1] + np.random.default_rng(0).random((loss.dim, 20_000)) * np.diff(bounds)
+        points = bounds[:, :1] + private_generator("points of a box").random((loss.dim, 20_000)) * np.diff(bounds)
     values = np.asarray(loss.value(*points))
     return points[:, [int(np.argmin(np.where(np.isfinite(values), values, np.inf)))]]
 

@@ -133,6 +133,11 @@ class SampleLoss:
         return self._formula
 
     @property
+    def content(self) -> tuple:
+        """What tells this loss from others: its formula or gradient, its parameters and its data."""
+        return self._formula.text if self._formula else self._gradient, self._parameters, self._columns, self._table
+
+    @property
     def has_value(self) -> bool:
         """Whether the loss itself is known, and not its gradient alone."""
         return self._formula is not None or self._loss is not None

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..randomness import private_generator
+
 MOST = 10_000  # distinct batches up to which all of them are listed
 
 Part = tuple[np.ndarray, np.ndarray]  # kinds of samples, and how many of each
@@ -152,7 +154,7 @@ def _compositions(size: int, caps: np.ndarray) -> Iterator[Part]:
 
 def sample_batches(sgd: Any, n_batches: int, seed: int) -> Batches:
     """A seeded choice of batches (epochs, with shuffling), all of one weight."""
-    rng = np.random.default_rng(seed)
+    rng = private_generator("batches of a sampled operator", seed)
     n, batch = sgd.loss.n_samples, sgd.batch_size
     single = np.ones(min(n, batch), dtype=np.int64)
     if sgd.shuffle:

@@ -10,6 +10,7 @@ import numpy as np
 from ..arguments import callable_with
 from ..errors import bad_type, bad_value
 from ..formulas.parser import checked_names
+from ..randomness import private_generator
 
 STREAM = 20_000  # samples drawn once to stand for an endless stream
 
@@ -22,7 +23,7 @@ def read_data(data: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, tup
     """
     if callable(data):
         callable_with("data", data, 2)
-        data = data(np.random.default_rng(0), STREAM)
+        data = data(private_generator("samples of a stream"), STREAM)
     if isinstance(data, Mapping):
         if columns is not None:
             raise bad_value("columns", "None where data names its columns", columns, "Drop it.")

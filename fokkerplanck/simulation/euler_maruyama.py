@@ -20,10 +20,12 @@ from ..errors import bad_type, bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
+from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
 from .sgd_paths import MOST_PATHS, start_positions
 from .stable_variates import fill_positive, fill_symmetric
 
+KIND = "equation"
 BLOCK = 8192  # paths that share a stream of random numbers
 MAX_STEPS = 100_000_000
 
@@ -35,7 +37,7 @@ def simulate(
     dt: float,
     *,
     n_paths: int = 10_000,
-    seed: int = 0,
+    seed: int | None = None,
     grid: Grid | None = None,
     target: Callable | None = None,
     swarm_size: int | None = None,
@@ -53,8 +55,11 @@ def simulate(
     dt : float
         Step. With time_order b < 1 a step of the inner clock, in units of time^b.
     n_paths : int
-    seed : int
-        Same seed, same numbers.
+    seed : int, optional
+        Same seed, same numbers. Simulations with one seed are paired: they start from the same points, and two equations also
+        meet the same noise, so that differences have small errors. Default: a seed of its own, keyed by the equation and all
+        arguments but `times`, so that different calls are independent and the same call gives the same numbers; the result
+        shows it.
     grid : Grid, optional
         Its walls act: a path that crosses an absorbing wall stops where it lands, a reflecting wall folds it back.
         The cells do not matter. Absorption is looked for after each step only, which keeps a little too many: for
@@ -77,13 +82,14 @@ def simulate(
     if target is not None and not callable(target):
         raise bad_type("target", "a function of the coordinates that returns a mask", target)
     instance("grid", grid, (Grid, type(None)), "a Grid, whose walls act, or None")
-    n_paths, seed = whole("n_paths", n_paths, 1, MOST_PATHS), whole("seed", seed, 0)
+    n_paths = whole("n_paths", n_paths, 1, MOST_PATHS)
+    seed = own_seed(seed, KIND, eq, p0, dt, n_paths, grid, target, swarm_size)
     swarm_size = _swarm_size(eq, swarm_size, n_paths)
     dim = _dimension(eq, p0, grid)
     fits_memory("n_paths", 8.0 * n_paths * dim * (moments.size + 12.0), "Record fewer times or run in parts.")
-    first, *streams = np.random.SeedSequence(seed).spawn(1 + -(-n_paths // BLOCK))
-    starts = start_positions(p0, n_paths, dim, np.random.default_rng(first))
-    walk = _Walk(eq, dt, starts.T.copy(), [np.random.default_rng(s) for s in streams], grid, target, swarm_size)
+    first, noise = streams(seed, KIND, -(-n_paths // BLOCK))
+    starts = start_positions(p0, n_paths, dim, first)
+    walk = _Walk(eq, dt, starts.T.copy(), [np.random.default_rng(s) for s in noise], grid, target, swarm_size)
     if eq.time_order == 1.0:
         positions = walk.ordinary(moments)
     elif eq.interaction is not None:
@@ -124,7 +130,7 @@ def _dimension(eq: FokkerPlanck, p0: Any, grid: Grid | None) -> int:
     if not hasattr(p0, "sample"):
         p0 = reals("p0", p0, "a density to sample from, a point or an array of starts")
     elif not isinstance(p0, type):
-        return int(np.atleast_2d(p0.sample(np.random.default_rng(0), 1)).shape[1])
+        return int(np.atleast_2d(p0.sample(private_generator("dimension of a start"), 1)).shape[1])
     return 1 if np.ndim(p0) == 0 else int(np.shape(p0)[-1]) if np.ndim(p0) == 2 else max(1, int(np.size(p0)))
 
 

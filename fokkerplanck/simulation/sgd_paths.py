@@ -18,8 +18,10 @@ import numpy as np
 from ..arguments import call, fits_memory, mask, whole
 from ..errors import bad_type, bad_value
 from ..formulas.parser import Condition, parse_condition
+from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
 
+KIND = "SGD"
 BLOCK = 512  # paths that move in lockstep: their state fits the first-level cache
 MOST_PATHS = 2**40
 MOST_STEPS = 2**50  # of all paths together: a year and more
@@ -33,14 +35,14 @@ def simulate(
     steps: Sequence[int] | None,
     n_paths: int = 20_000,
     *,
-    seed: int = 0,
+    seed: int | None = None,
     target: Callable | str | None = None,
     max_steps: int | None = None,
     threads: int | None = None,
 ) -> Ensemble:
     """Simulate SGD; see `fokkerplanck.sgd.SGD.simulate`."""
     n_paths = whole("n_paths", n_paths, 1, MOST_PATHS)
-    seed = whole("seed", seed, 0)
+    seed = own_seed(seed, KIND, repr(sgd), sgd.loss.content, p0, n_paths, target)
     workers = whole("threads", threads, 1, 10_000) if threads is not None else os.cpu_count() or 1
     times, horizon = schedule(steps, max_steps, target)
     if target is None and n_paths * horizon > MOST_STEPS:
@@ -49,9 +51,9 @@ def simulate(
     dim = sgd.loss.dim * (2 if sgd.momentum else 1)
     per_path = 0 if _mode(sgd) == _EVERY else sgd.batch_size + (sgd.loss.n_samples if sgd.shuffle else 0)
     check_memory(n_paths, len(times), dim, per_path)
-    first, *streams = np.random.SeedSequence(seed).spawn(1 + -(-n_paths // BLOCK))
-    starts = _phase_starts(p0, n_paths, sgd.loss.dim, dim, np.random.default_rng(first))
-    generators = [np.random.default_rng(s) for s in streams]
+    first, noise = streams(seed, KIND, -(-n_paths // BLOCK))
+    starts = _phase_starts(p0, n_paths, sgd.loss.dim, dim, first)
+    generators = [np.random.default_rng(s) for s in noise]
     blocks: list[_Block]
     if sgd.loss.formula is None:
         blocks = [PythonBlock(sgd, starts, generators, condition)]
@@ -294,7 +296,7 @@ def _phase_starts(p0: Any, n_paths: int, d: int, dim: int, generator: np.random.
     if dim == d:
         return start_positions(p0, n_paths, d, generator)
     if hasattr(p0, "sample"):
-        size = np.size(np.asarray(p0.sample(np.random.default_rng(0), 1)))
+        size = np.size(np.asarray(p0.sample(private_generator("dimension of a start"), 1)))
     else:
         array = np.asarray(p0)
         size = array.size if array.ndim < 2 else array.shape[1]

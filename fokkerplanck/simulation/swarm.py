@@ -8,12 +8,22 @@ import numpy as np
 
 from ..arguments import number, whole
 from ..errors import bad_value
+from ..randomness import own_seed, streams
 from ..results.ensemble import Ensemble
 from .sgd_paths import BLOCK, MOST_PATHS, CompiledBlock, PythonBlock, check_memory, schedule, start_positions
 
+KIND = "swarm of SGD"
+
 
 def simulate_swarm(
-    sgd: Any, p0: Any, steps: Any, strength: float, *, n_workers: int = 1000, n_swarms: int = 10, seed: int = 0
+    sgd: Any,
+    p0: Any,
+    steps: Any,
+    strength: float,
+    *,
+    n_workers: int = 1000,
+    n_swarms: int = 10,
+    seed: int | None = None,
 ) -> Ensemble:
     """theta' = theta - eta g_B(theta) - strength (theta - mean of the swarm); see `fokkerplanck.sgd.SGD.simulate_swarm`."""
     strength = number("strength", strength, "a number from 0 to 1, per step", lambda v: 0.0 <= v <= 1.0)
@@ -22,10 +32,11 @@ def simulate_swarm(
     n_workers, n_swarms = whole("n_workers", n_workers, 2, MOST_PATHS), whole("n_swarms", n_swarms, 1, MOST_PATHS)
     times, horizon = schedule(steps, None, None)
     check_memory(n_workers * n_swarms, len(times), sgd.loss.dim, sgd.batch_size or 0, "n_workers")
-    first, *streams = np.random.SeedSequence(whole("seed", seed, 0)).spawn(1 + n_swarms)
-    starts = start_positions(p0, n_workers * n_swarms, sgd.loss.dim, np.random.default_rng(first))
+    seed = own_seed(seed, KIND, repr(sgd), sgd.loss.content, p0, strength, n_workers, n_swarms)
+    first, noise = streams(seed, KIND, n_swarms)
+    starts = start_positions(p0, n_workers * n_swarms, sgd.loss.dim, first)
     positions = np.empty((len(times), *starts.shape))
-    for k, stream in enumerate(streams):
+    for k, stream in enumerate(noise):
         members = slice(k * n_workers, (k + 1) * n_workers)
         _run(_block(sgd, starts[members], stream), strength, times, horizon, positions[:, members])
     settings = {"process": repr(sgd), "strength": strength, "swarms": n_swarms, "workers": n_workers}

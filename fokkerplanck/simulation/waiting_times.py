@@ -14,10 +14,13 @@ import numpy as np
 
 from ..arguments import fits_memory, increasing, number, whole
 from ..errors import bad_type, bad_value
+from ..randomness import own_seed, streams
 from ..results.ensemble import Ensemble
 from .euler_maruyama import MAX_STEPS
 from .sgd_paths import BLOCK, MOST_PATHS, CompiledBlock, PythonBlock, start_positions
 from .stable_variates import waiting_times
+
+KIND = "waiting SGD"
 
 
 def step_counts(
@@ -41,7 +44,7 @@ def simulate_waiting(
     time_order: float,
     *,
     n_paths: int = 20_000,
-    seed: int = 0,
+    seed: int | None = None,
     scale: float = 1.0,
 ) -> Ensemble:
     """Run SGD whose steps are separated by Mittag-Leffler waiting times.
@@ -54,7 +57,9 @@ def simulate_waiting(
         With time_order 1 there is one step every `scale` on average.
     time_order : float in (0, 1]
         P(waiting longer than t) = E_b(-(t / scale)^b), which falls as t^-b.
-    n_paths, seed : int
+    n_paths : int
+    seed : int, optional
+        Same seed, same numbers. Default: a seed of its own, see `fokkerplanck.simulate`.
     scale : float
 
     Returns
@@ -69,13 +74,14 @@ def simulate_waiting(
     if not (moments[-1] / scale) ** order <= MAX_STEPS:
         then = "Take earlier times, or sgd.transfer_operator(grid).evolve_waiting for the density."
         raise bad_value("times", f"at most {MAX_STEPS:g} steps away, at this `scale`", times, then)
-    n_paths, seed = whole("n_paths", n_paths, 1, MOST_PATHS), whole("seed", seed, 0)
+    n_paths = whole("n_paths", n_paths, 1, MOST_PATHS)
+    seed = own_seed(seed, KIND, repr(sgd), sgd.loss.content, p0, order, n_paths, scale)
     fits_memory("n_paths", 8.0 * n_paths * (sgd.loss.dim + 1.0) * (moments.size + 4.0), "Record fewer times.")
-    first, waits, *streams = np.random.SeedSequence(seed).spawn(2 + -(-n_paths // BLOCK))
-    starts = start_positions(p0, n_paths, sgd.loss.dim, np.random.default_rng(first))
+    first, (waits, *noise) = streams(seed, KIND, 1 + -(-n_paths // BLOCK))
+    starts = start_positions(p0, n_paths, sgd.loss.dim, first)
     counts = step_counts(np.random.default_rng(waits), moments, time_order, n_paths, scale)
     positions = np.empty((moments.size, *starts.shape))
-    for k, stream in enumerate(streams):
+    for k, stream in enumerate(noise):
         part = slice(k * BLOCK, (k + 1) * BLOCK)
         generator = np.random.default_rng(stream)
         if sgd.loss.formula is None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arguments import reals, whole
 from ..errors import bad_value
+from ..randomness import private_generator
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -156,7 +157,7 @@ def stable_fit(samples: Any, resamples: int = 100, seed: int = 0) -> StableFit:
     unit = 0.5 * float(high - low)
     waves = np.exp(1j * np.outer(np.linspace(0.2, 1.0, 9), (x - location) / unit))
     stability, scale = _line(waves.mean(axis=1))
-    rng = np.random.default_rng(seed)
+    rng = private_generator("resamples of a stable fit", seed)
     draws = np.array(
         [_line(waves @ rng.multinomial(x.size, np.full(x.size, 1 / x.size)) / x.size) for _ in range(resamples)]
     )

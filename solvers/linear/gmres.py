@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, gmres, splu
 
 from ...errors import ConvergenceError
+from ...randomness import private_generator
 from ..discretization.generator import Generator
 
 RTOL = 1e-11
@@ -54,7 +55,7 @@ def null_vector(q: Generator) -> np.ndarray:
 
 def is_symmetric(q: Generator, masses: np.ndarray, tolerance: float) -> bool:
     """Whether Q diag(masses) is symmetric, that is detailed balance, by random vectors."""
-    rng = np.random.default_rng(0)
+    rng = private_generator("probes of GMRES")
     p = masses.ravel()
     for _ in range(3):
         u, v = rng.standard_normal((2, p.size))

@@ -171,3 +171,39 @@ def test_an_ensemble_of_one_path_and_a_time_not_recorded_are_named():
         fp.compare({"many": many, "one": one})
     with pytest.raises(ValueError, match=r"`times` must be recorded by results\['many'\], such as 2, got 3.0"):
         fp.compare({"many": many}, times=[3])
+
+
+def test_pairs_are_compared_pair_by_pair():
+    """With one seed the starts are shared: the error of the difference is that of the differences, and KL is left out."""
+    rng = np.random.default_rng(5)
+    common = rng.normal(size=2000)
+    one, two = (common + 0.1 * rng.normal(size=2000) for _ in range(2))
+    pair = {n: fp.Ensemble(np.array([1.0]), x[None, :, None], seed=7) for n, x in (("a", one), ("b", two + 0.03))}
+    row = rows(fp.compare(pair, reference="b"))[0]
+    assert row["z_mean"] == pytest.approx(-0.03 / (0.1 * np.sqrt(2 / 2000)), abs=3.0)
+    assert abs(row["z_mean"]) > 5.0
+    assert row["KL"] is None
+    unknown = {n: fp.Ensemble(e.times, e.positions) for n, e in pair.items()}
+    assert rows(fp.compare(unknown, reference="b"))[0]["KL"] is None
+    apart = {n: fp.Ensemble(e.times, rng.permutation(e.positions, axis=1)) for n, e in pair.items()}
+    assert rows(fp.compare(apart, reference="b", distances=()))[0]["z_mean"] == pytest.approx(
+        -0.03 / np.sqrt(2 / 2000), abs=0.4
+    )
+
+
+def test_errors_of_grid_and_step_enter_and_the_largest_is_named():
+    solution = gaussian_solution(0.0, 1.0)
+    object.__setattr__(solution, "error", {"mean": np.array([[0.3]]), "covariance": np.array([[[0.4]]])})
+    rng = np.random.default_rng(6)
+    step = {"mean": np.array([[0.04]]), "deviation": np.array([[0.5]])}
+    paths = fp.Ensemble(np.array([1.0]), rng.normal(size=(1, 4000, 1)), step_error=step)
+    density, mc = rows(fp.compare({"density": solution, "paths": paths}))
+    assert (density["largest_error"], mc["largest_error"]) == ("grid", "step")
+    assert density["se_mean"] == pytest.approx(0.3)
+    assert density["se_deviation"] == pytest.approx(0.2, rel=1e-3)
+    assert mc["se_mean"] == pytest.approx(np.hypot(0.04, 1 / np.sqrt(4000)), rel=0.05)
+    assert mc["se_deviation"] == pytest.approx(0.5, rel=0.01)
+    for word in ("W1", "W2"):
+        assert density[f"se_{word}"] == pytest.approx(np.sqrt(0.3**2 + 0.2**2 + 0.04**2 + 0.5**2), rel=0.01)
+    plain = rows(fp.compare({"density": gaussian_solution(0, 1), "paths": ensemble(rng.normal(size=(1, 400, 1)))}))
+    assert [row["largest_error"] for row in plain] == [None, "sampling"]

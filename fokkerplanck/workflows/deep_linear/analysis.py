@@ -20,6 +20,7 @@ from ...deep_linear import (
     saddle_index,
     train,
 )
+from ...randomness import private_generator
 from ...results.solution import Solution
 from .blocks import Runs
 from .spec import DeepStudy
@@ -56,7 +57,7 @@ def median_difference(
     a, b = one[both], other[both]
     if a.size < 5:
         return Difference(np.nan, np.nan, np.nan, a.size)
-    picks = np.random.default_rng(seed).integers(0, a.size, (resamples, a.size))
+    picks = private_generator("resamples of a median", seed).integers(0, a.size, (resamples, a.size))
     with np.errstate(invalid="ignore"):
         draws = _upper_medians(a[picks]) - _upper_medians(b[picks])
         value = float(_upper_medians(a) - _upper_medians(b))
@@ -235,6 +236,6 @@ def median_interval(values: np.ndarray, resamples: int = 2000, seed: int = 0) ->
     kept = values[~np.isnan(values)]
     if kept.size < 5:
         return (np.nan,) * 3
-    draws = _upper_medians(np.random.default_rng(seed).choice(kept, (resamples, kept.size)))
+    draws = _upper_medians(private_generator("resamples of a median", seed).choice(kept, (resamples, kept.size)))
     low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
     return float(low), float(_upper_medians(kept)), float(high)

@@ -1,0 +1,91 @@
+"""One result at one time, as a comparison sees it: its law, its moments, and the errors of step, grid and sampling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..results.ensemble import Ensemble
+from .dependence import independent_by_seed, paired_by_seed, rows_go_together
+from .distances import along, moments
+from .distribution import Law
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """A result, its law at a time, and the time."""
+
+    result: Any
+    law: Law
+    t: float
+
+    def along(self, axis: int) -> Law:
+        """The law of one coordinate."""
+        return along(self.law, axis)
+
+    def moments(self, axis: int) -> dict[str, Any]:
+        """Mean, deviation (unbiased), skewness and kurtosis of a coordinate, each with its error, and the largest source."""
+        one = self.along(axis)
+        found = {name: float(value[0]) for name, value in moments(one).items()}
+        n = len(one.points)
+        unbiased = 1.0 if one.grid is not None else n / (n - 1.0)
+        deviation = math.sqrt(found["variance"] * unbiased)
+        spread = 0.5 * found["se_variance"] / deviation if deviation > 0.0 else 0.0
+        sampling = (0.0 if one.grid is not None else deviation / math.sqrt(n), spread)
+        errors = {"sampling": sampling} | self.other_errors(axis)
+        source, largest = max(((name, math.hypot(*pair)) for name, pair in errors.items()), key=lambda entry: entry[1])
+        return {
+            "mean": found["mean"],
+            "se_mean": math.hypot(*(pair[0] for pair in errors.values())),
+            "deviation": deviation,
+            "se_deviation": math.hypot(*(pair[1] for pair in errors.values())),
+            "largest_error": source if largest > 0.0 else None,
+        } | {name: found[name] for name in ("skewness", "se_skewness", "kurtosis", "se_kurtosis")}
+
+    def other_errors(self, axis: int) -> dict[str, tuple[float, float]]:
+        """Errors of mean and deviation from the time step of a simulation, or from a grid, as far as they are measured."""
+        if isinstance(self.result, Ensemble):
+            step = self.result.step_error
+            if step is None:
+                return {}
+            index = self.result.index(self.t)
+            return {"step": (float(step["mean"][index, axis]), float(step["deviation"][index, axis]))}
+        error = getattr(self.result, "error", None)
+        if not isinstance(error, Mapping):
+            return {}
+        mean, covariance = self._entry(error.get("mean"), 1), self._entry(error.get("covariance"), 2)
+        deviation = math.sqrt(max(float(moments(self.along(axis))["variance"][0]), 1e-300))
+        return {"grid": (float(mean[axis]), 0.5 * float(covariance[axis, axis]) / deviation)}
+
+    def _entry(self, value: Any, axes: int) -> np.ndarray:
+        """A measured error at this time, over `axes` axes of coordinates; zeros where there is none."""
+        array = np.zeros(()) if value is None else np.abs(np.asarray(value, dtype=float))
+        if array.ndim > axes:
+            array = array[self.result.index(self.t)]
+        return np.broadcast_to(np.nan_to_num(array, nan=0.0), (self.law.dim,) * axes)
+
+    def paired(self, other: Side) -> bool:
+        """Whether the samples of both share random numbers: by their seeds, or else by how their rows go together."""
+        one, two = self.law, other.law
+        if one.grid is not None or two.grid is not None or independent_by_seed(self.result, other.result):
+            return False
+        return paired_by_seed(self.result, other.result) or rows_go_together(one.points, two.points)
+
+    def mean_difference(self, other: Side, axis: int) -> tuple[float, float]:
+        """Difference of the means and its error: of pairs, that of the differences."""
+        one, two = self.moments(axis), other.moments(axis)
+        apart = one["mean"] - two["mean"]
+        if self.law.points.shape == other.law.points.shape and self.paired(other):
+            differences = self.law.points[:, axis] - other.law.points[:, axis]
+            error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+            return apart, math.hypot(error, *(pair[0] for x in (self, other) for pair in x.other_errors(axis).values()))
+        return apart, math.hypot(one["se_mean"], two["se_mean"])
+
+    def beside(self, other: Side, axes: Iterable[int]) -> float:
+        """What steps and grids add to the error of a Wasserstein distance: that between the normal laws they confuse."""
+        pairs = [pair for axis in axes for x in (self, other) for pair in x.other_errors(axis).values()]
+        return math.sqrt(sum(mean**2 + deviation**2 for mean, deviation in pairs))
