@@ -141,6 +141,9 @@ class Ensemble:
         seed = "" if self.seed is None else f", seed {self.seed}"
         lines = [f"Ensemble: {size} ({shown}){seed}"]
         lines += [f"  {key}: {value}" for key, value in self.settings.items()]
+        if self.step_error is not None:
+            largest = [float(self.step_error[name].max()) for name in ("mean", "deviation")]
+            lines.append("  error of the time step: at most {:.2g} in means, {:.2g} in deviations".format(*largest))
         if self.exit_times is not None:
             done = np.isfinite(self.exit_times)
             mean = f", mean exit time of these {self.exit_times[done].mean():.6g}" if done.any() else ""
