@@ -14,6 +14,7 @@ from ..errors import bad_type, bad_value
 from ..model.grid import Grid
 from ..solvers.discretization.generator import Generator
 from ..solvers.evolution.exponential import propagate
+from ..solvers.linear.irreversibility import stationary_current
 from ..solvers.linear.markov_chain import DENSE, advance
 from .requests import check_rtol, output_times
 
@@ -32,7 +33,7 @@ class Process(Protocol):
         """What a saved result says of it."""
 
     def current(self, masses: np.ndarray) -> np.ndarray:
-        """The probability current J at masses (*grid.shape), (dim, *grid.shape), per time or per step."""
+        """The probability current J at stationary masses (*grid.shape), (dim, *grid.shape), per time or per step."""
 
     def survival(self, target: np.ndarray, masses: np.ndarray, times: Any, rtol: float) -> np.ndarray:
         """Probability of not having met a target (*grid.shape) at the times, from masses outside it."""
@@ -55,7 +56,7 @@ class InTime:
 
     def current(self, masses: np.ndarray) -> np.ndarray:
         """The probability current J, (dim, *grid.shape)."""
-        return self.generator.current(masses)
+        return stationary_current(self.generator, masses)
 
     def survival(self, target: np.ndarray, masses: np.ndarray, times: Any, rtol: float) -> np.ndarray:
         """Probability of not having arrived at each of the increasing times."""

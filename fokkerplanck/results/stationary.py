@@ -12,7 +12,7 @@ from ..arguments import flag, number, reals, whole
 from ..errors import bad_value
 from ..model.grid import Grid
 from ..solvers.discretization.generator import Generator
-from ..solvers.linear.stationary import dissipation, entropy_production, is_balanced
+from ..solvers.linear.irreversibility import Irreversibility, dissipation, irreversibility
 from .moments import Moments, gradient, shown_numbers
 from .processes import InTime, Process
 from .solution import at_rest
@@ -69,17 +69,28 @@ class Stationary(Moments):
         return np.divide(self.current, p, out=np.zeros_like(self.current), where=p > 0.0)
 
     @cached_property
+    def irreversibility(self) -> Irreversibility:
+        """Whether this is an equilibrium, the entropy production, and what rounding may add to it and to the current."""
+        found = irreversibility(self.generator, self.masses)
+        if found.is_equilibrium or self.generator.force_on_links:
+            return found
+        widths = np.stack(np.broadcast_arrays(*np.meshgrid(*self.grid.widths, indexing="ij", sparse=True)))
+        production = dissipation(self.current, self.velocity, self._known_diffusion(), widths)
+        return found._replace(entropy_production=production)
+
+    @property
+    def is_equilibrium(self) -> bool:
+        """Whether rates balance around every cycle as far as rounding can tell, so that no current flows."""
+        return self.irreversibility.is_equilibrium
+
+    @property
     def entropy_production(self) -> float:
         """Entropy produced per time: zero in equilibrium, infinite where current flows without noise.
 
         The sum over links of (r_ij P_i - r_ji P_j) ln(r_ij P_i / r_ji P_j), or, where a nearly degenerate tensor lets the drift
         go along the axes, the integral of J . D^-1 J / p (Schnakenberg 1976; Seifert 2012).
         """
-        if self.is_equilibrium:
-            return 0.0
-        if self.generator.force_on_links:
-            return entropy_production(self.generator, self.masses)
-        return dissipation(self.current, self.velocity, self._known_diffusion(), self.grid.volumes)
+        return self.irreversibility.entropy_production
 
     def reversible_drift(self) -> np.ndarray:
         """D grad ln p + div D, the part of the Ito drift that alone would leave the same density without a current.
@@ -145,11 +156,6 @@ class Stationary(Moments):
         d = self._known_diffusion()
         return d.prod(axis=0) if d.ndim == self.grid.dim + 1 else np.linalg.det(np.moveaxis(d, (0, 1), (-2, -1)))
 
-    @cached_property
-    def is_equilibrium(self) -> bool:
-        """Whether every link is balanced to round-off, so that no current flows."""
-        return is_balanced(self.generator, self.masses)
-
     def plot(self, **options: Any) -> Figure:
         """A figure of the density, with the current in 2D."""
         from .figures import plot_stationary
@@ -168,9 +174,16 @@ class Stationary(Moments):
             f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance())))}",
         ]
         if isinstance(self.process, InTime):
-            flows = f"current flows, entropy production {self.entropy_production:.4g}"
-            lines.insert(1, "  equilibrium, no current" if self.is_equilibrium else f"  {flows}")
+            lines.insert(1, f"  {self._flows()}")
         return "\n".join(lines)
+
+    def _flows(self) -> str:
+        """What flows, in words, as far as rounding can tell."""
+        found = self.irreversibility
+        if found.is_equilibrium:
+            return f"equilibrium, no current (to rounding: below {found.current_rounding.max(initial=0.0):.1e})"
+        text = f"current flows, entropy production {found.entropy_production:.4g}"
+        return text if found.rounding < 0.1 * found.entropy_production else f"{text} (rounding: {found.rounding:.1g})"
 
 
 def generator_of(process: Process) -> Generator:

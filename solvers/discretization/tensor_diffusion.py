@@ -23,6 +23,7 @@ from ...model.grid import Grid
 from ..kernels.bernoulli import exponential_fit_all, logarithmic_means
 from ..kernels.selling import decompose
 from .generator import Exit, Generator, Links
+from .tensor_walls import along_wall, missing_diffusion
 
 MAX_OFFSET = 8
 
@@ -76,6 +77,7 @@ def tensor_generator(grid: Grid, drift: np.ndarray, lattice: Lattice, alpha: flo
                 links.append(family)
             else:
                 exits.append(family)
+    links += _wall_links(cells, alpha)
     links += _reconnect(cells, links)
     two_way = all((link.forward > 0.0).all() and (link.backward > 0.0).all() for link in links)
     return Generator(grid, tuple(links), tuple(exits), cells.added, two_way and bool(cells.shared.all()))
@@ -124,17 +126,20 @@ class _Cells:
 
 
 def _widths(grid: Grid) -> np.ndarray:
-    """Cell widths along each axis, (dim, n)."""
-    return np.stack(
-        [np.broadcast_to(w, grid.shape).ravel() for w in np.meshgrid(*grid.widths, indexing="ij", sparse=True)]
-    )
+    """Cell widths along each axis, (dim, n); equal where they differ by the rounding of the edges alone."""
+    lines = []
+    for edges, widths in zip(grid.edges, grid.widths, strict=True):
+        alike = np.ptp(widths) <= 8.0 * np.finfo(float).eps * np.abs(edges).max()
+        lines.append(np.full_like(widths, widths.mean()) if alike else widths)
+    return np.stack([np.broadcast_to(w, grid.shape).ravel() for w in np.meshgrid(*lines, indexing="ij", sparse=True)])
 
 
 def _inverse(tensors: np.ndarray) -> np.ndarray:
     """Inverses (n, d, d) of positive semidefinite tensors, a degenerate one taken as very slightly less so."""
     d = tensors.shape[-1]
     mean = np.trace(tensors, axis1=1, axis2=2) / d
-    floor = np.where(mean > 0.0, 1e-12 * mean, 1.0)
+    lowest = np.linalg.eigvalsh(tensors)[:, 0]
+    floor = np.where(mean > 0.0, np.where(lowest > 1e-9 * mean, 0.0, 1e-12 * mean), 1.0)
     return np.linalg.inv(tensors + floor[:, None, None] * np.eye(d))
 
 
@@ -184,11 +189,8 @@ def _families(cells: _Cells, offset: tuple[int, ...], alpha: float) -> list[Link
     inside = ahead.wall < 0
     chosen = np.flatnonzero(inside & (active | active[np.where(inside, ahead.cell, 0)]))
     low, high = chosen, ahead.cell[chosen]
-    forward, backward = _rates(cells, offset, low, high, rho, drift, alpha)
-    result: list[Links | Exit] = []
-    for stride in np.unique(high - low).tolist():
-        family = high - low == stride
-        result.append(Links(offset, int(stride), low[family], forward[family], backward[family]))
+    rates = _rates(cells, offset, low, high, rho, drift, alpha)
+    result: list[Links | Exit] = [*_by_stride(offset, low, high, *rates)]
     for sign in (1, -1):
         way = _follow(grid, tuple(sign * o for o in offset))
         for axis in range(grid.dim):
@@ -224,6 +226,57 @@ def _follow(grid: Grid, offset: tuple[int, ...]) -> _Way:
             wall, share = np.where(first, axis, wall), np.where(first, fraction, share)
         moved.append(np.clip(place, 0, n - 1))
     return _Way(np.asarray(np.ravel_multi_index(moved, grid.shape)), wall, share)
+
+
+def _wall_links(cells: _Cells, alpha: float) -> list[Links]:
+    """Links along reflecting walls that make up for those through them, see `tensor_walls`."""
+    grid, links = cells.grid, []
+    force = cells.shared * _current_force(cells, alpha)
+    numbers = np.arange(grid.size).reshape(grid.shape)
+    for axis in range(grid.dim):
+        for side in (0, 1):
+            if grid.boundary[axis][side] != "reflecting" or grid.shape[axis] < 2:
+                continue
+            row = np.take(numbers, -side, axis=axis).ravel()
+            missing = missing_diffusion(cells.offsets[row], cells.weights[row], axis)
+            if not missing.any():
+                continue
+            directions, weights = along_wall(missing, MAX_OFFSET)
+            directions = np.insert(directions, axis, 0, axis=2)
+            for offset in np.unique(directions[weights > 0.0], axis=0).tolist():
+                rho = np.zeros(grid.size)
+                rho[row] = np.where((directions == offset).all(axis=2), weights, 0.0).sum(axis=1)
+                ahead = _follow(grid, tuple(offset))
+                low = row[ahead.wall[row] < 0]
+                rates = _rates(cells, tuple(offset), low, ahead.cell[low], rho, rho * (offset @ force), 1.0)
+                links += _by_stride(tuple(offset), low, ahead.cell[low], *rates)
+    return links
+
+
+def _by_stride(
+    offset: tuple[int, ...], low: np.ndarray, high: np.ndarray, forward: np.ndarray, backward: np.ndarray
+) -> list[Links]:
+    """Links low -> high, one family for each step in raveled cells."""
+    families = []
+    for stride in np.unique(high - low).tolist():
+        family = high - low == stride
+        families.append(Links(offset, int(stride), low[family], forward[family], backward[family]))
+    return families
+
+
+def _current_force(cells: _Cells, alpha: float) -> np.ndarray:
+    """The force F with J = D (F p - grad p), times cell width, (dim, n): D^-1 mu, less D^-1 div D in the Ito convention."""
+    grid, dim = cells.grid, cells.grid.dim
+    in_cells = np.einsum("nk,nki,nkj->ijn", cells.weights, cells.offsets, cells.offsets)
+    tensor = (in_cells * cells.widths * cells.widths[:, None]).reshape(dim, dim, *grid.shape)
+    if alpha == 1.0 or np.ptp(tensor.reshape(dim * dim, -1), axis=1).max() == 0.0:
+        return cells.force
+    slope = np.zeros((dim, *grid.shape))
+    for axis in range(dim):
+        if grid.shape[axis] > 1:
+            slope += np.gradient(tensor[:, axis], grid.centers[axis], axis=axis + 1)
+    inverse = _inverse(np.moveaxis(in_cells, -1, 0))
+    return cells.force - np.einsum("nij,jn->in", inverse, slope.reshape(dim, -1) / cells.widths)
 
 
 def _reconnect(cells: _Cells, links: list[Links]) -> list[Links]:

@@ -22,8 +22,8 @@ from ...errors import ConvergenceError
 from ..discretization.generator import Generator
 from ..discretization.rate_structure import advection_rate, chain_rates
 from ..kernels.tridiagonal import solve_shifted
+from ..linear.detailed_balance import has_detailed_balance
 from ..linear.gmres import solve_jumps
-from ..linear.stationary import has_detailed_balance
 
 WINDOW = 10.0  # ratio of the last to the first output time that one contour serves
 MAX_NODES = 3000

@@ -12,7 +12,7 @@ from ...errors import ConvergenceError
 from ..discretization.generator import Generator
 from ..discretization.rate_structure import chain_rates
 from ..kernels.tridiagonal import solve_shifted
-from ..linear.stationary import has_detailed_balance
+from ..linear.detailed_balance import has_detailed_balance
 
 # Partial fractions on common poles (the conjugates are not listed): sum of 2 Re r_k / (z - POLES[k]) is exp(z) for FULL
 # to 4e-14 and exp(z / 2) for HALF to 4e-8, for all real z <= 0.

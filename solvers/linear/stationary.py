@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import breadth_first_order, dijkstra, reverse_cuthill_mckee
+from scipy.sparse.csgraph import dijkstra, reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
+from ...errors import ConvergenceError
 from ..discretization.generator import Generator
 from ..kernels import gth_elimination as reduction
 from .closed_classes import TOO_MUCH, weights_lost
-from .dense import FEW, dense_entropy_production, dense_null_vector
-from .gmres import is_symmetric, null_vector
+from .dense import FEW, dense_null_vector
+from .detailed_balance import log_masses
+from .gmres import null_vector
 from .markov_chain import REDUCTION, bands
+from .ring import ring_masses
 
-# Below this net flow, relative to the traffic in both directions, a link counts as balanced
-BALANCED = 1e-9
 QUICK = 2e7  # multiplications up to which state reduction comes first: it is right whatever the barriers
 ROUNDING = float(np.finfo(float).eps)
 # share of the probability that rounding may take or add before a cell at the bottom is reached, above which the weights
@@ -34,69 +35,17 @@ def class_masses(q: Generator, cells: np.ndarray) -> np.ndarray:
         whole = cells.size == q.grid.size and cells.size > FEW
         masses[cells] = null_vector(q) if whole else dense_null_vector(q.matrix[cells][:, cells].toarray())
         return masses / masses.sum()
-    balanced = _detailed_balance(q, cells)
-    masses[cells] = balanced if balanced is not None else _null_vector(q, cells)
+    potential = log_masses(q, cells)
+    if potential is not None and potential.exact:
+        masses[cells] = potential.masses
+        return masses / masses.sum()
+    try:
+        masses[cells] = _null_vector(q, cells)
+    except ConvergenceError:
+        if potential is None:
+            raise
+        masses[cells] = potential.masses  # what drives a current is too weak to move a weight by more than 1e-9
     return masses / masses.sum()
-
-
-def has_detailed_balance(q: Generator) -> bool:
-    """Whether a density exists that no link carries a current in; the spectrum is then real."""
-    return _detailed_balance(q, np.arange(q.grid.size)) is not None
-
-
-def _detailed_balance(q: Generator, cells: np.ndarray) -> np.ndarray | None:
-    """Masses of a part that carries no current, from ratios of rates along a tree; None where a link disagrees.
-
-    No matrix is solved, so that wells behind barriers of any height get their weights to round-off.
-    """
-    inside = np.zeros(q.grid.size, dtype=bool)
-    inside[cells] = True
-    ends: list[np.ndarray] = []
-    for link in q.links:
-        chosen = inside[link.lower] & inside[link.upper] & ((link.forward > 0.0) | (link.backward > 0.0))
-        if ((link.forward[chosen] == 0.0) | (link.backward[chosen] == 0.0)).any():
-            return None
-        ratio = np.log(link.forward[chosen]) - np.log(link.backward[chosen])
-        ends.append(np.stack([link.lower[chosen], link.upper[chosen], ratio]))
-    if not ends or sum(part.shape[1] for part in ends) == 0:
-        return None
-    if _circulates(q, cells, ends):
-        return None
-    lower, upper, ratio = np.concatenate(ends, axis=1)
-    number = np.cumsum(inside) - 1
-    low, high = number[lower.astype(int)], number[upper.astype(int)]
-    potential = _tree_sums(low, high, ratio, cells.size)
-    if np.abs(potential[high] - potential[low] - ratio).max() > BALANCED:
-        return None
-    return np.exp(potential - potential.max())
-
-
-def _circulates(q: Generator, cells: np.ndarray, ends: list[np.ndarray]) -> bool:
-    """Whether the log-ratios fail to cancel around an elementary square of a whole 2D grid: a cheap first look."""
-    if q.grid.dim != 2 or cells.size != q.grid.size or len(ends) != 2:
-        return False
-    n, m = q.grid.shape
-    if ends[0].shape[1] != (n - 1) * m or ends[1].shape[1] != n * (m - 1):
-        return False
-    x, y = ends[0][2].reshape(n - 1, m), ends[1][2].reshape(n, m - 1)
-    return bool(np.abs(x[:, :-1] + y[1:] - x[:, 1:] - y[:-1]).max(initial=0.0) > 4.0 * BALANCED)
-
-
-def _tree_sums(low: np.ndarray, high: np.ndarray, step: np.ndarray, n: int) -> np.ndarray:
-    """A function on n nodes whose difference high - low along a spanning tree of the edges is `step`."""
-    links = np.arange(1.0, low.size + 1)
-    graph = sp.coo_array((links, (low, high)), shape=(n, n)).tocsr()
-    order, before = breadth_first_order(graph, 0, directed=False)
-    parent = before[order[1:]]
-    child = order[1:]
-    edge = np.asarray(graph[parent, child] + graph[child, parent]).ravel().astype(int) - 1
-    sign = np.where(low[edge] == parent, 1.0, -1.0)
-    values, above = np.zeros(n), np.zeros(n, dtype=np.int64)
-    values[child], above[child] = sign * step[edge], parent
-    while above.any():  # each round doubles how far up the tree a node has looked
-        values += values[above]
-        above = above[above]
-    return values
 
 
 def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
@@ -105,7 +54,7 @@ def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
     On a ring by its formula; by state reduction where that is quick, or where rounding would decide between wells; else
     by one factorisation.
     """
-    masses = _ring(q)
+    masses = ring_masses(q)
     if masses is None:
         masses = _reduced(q, cells, QUICK)
     if masses is not None:
@@ -147,28 +96,6 @@ def _deepest(rates: sp.csr_array, goal: int) -> float:
     np.maximum.at(fastest, of, rate)
     uphill = np.log(fastest[of]) - np.log(rate) + 1e-12  # zeros would be no links
     return float(dijkstra(sp.csr_matrix((uphill, (to, of)), shape=rates.shape), indices=goal).max())
-
-
-def _ring(q: Generator) -> np.ndarray | None:
-    """The null vector on a periodic axis with links both ways, behind barriers of any height; None elsewhere.
-
-    p_i = J / f_i + (b_i / f_i) p_(i+1), carried once around, is a sum of positive terms (Derrida 1983), here of logarithms.
-    """
-    n = q.grid.size
-    if q.grid.dim != 1 or sum(link.lower.size for link in q.links) != n or any(link.offset != (1,) for link in q.links):
-        return None
-    forward, backward = np.zeros((2, n))
-    for link in q.links:
-        forward[link.lower], backward[link.lower] = link.forward, link.backward
-    if not (np.minimum(forward, backward) > 0.0).all():
-        return None
-    slope = np.cumsum(np.log(backward) - np.log(forward))
-    before = np.concatenate([[0.0], slope[:-1]])
-    terms = before - np.log(forward)
-    ahead = np.logaddexp.accumulate(terms[::-1])[::-1]
-    behind = np.concatenate([[-np.inf], np.logaddexp.accumulate(terms)[:-1]]) + slope[-1]
-    logs = np.logaddexp(ahead, behind) - before
-    return np.exp(logs - logs.max())
 
 
 def _factored(q: Generator, cells: np.ndarray) -> tuple[np.ndarray, float]:
@@ -214,53 +141,3 @@ def _downhill(q: Generator, cells: np.ndarray) -> int:
         following = following[following]
     goal = int(np.bincount(following[cells]).argmax())
     return int(np.searchsorted(cells, goal))
-
-
-def is_balanced(q: Generator, masses: np.ndarray) -> bool:
-    """Whether no link carries a net flow beyond round-off."""
-    if q.jumps is not None:
-        return is_symmetric(q, masses, BALANCED)
-    net = sum(float(np.abs(flux).sum()) for flux in q.flux(masses))
-    return net <= BALANCED * _traffic(q, masses)
-
-
-def _traffic(q: Generator, masses: np.ndarray) -> float:
-    p = masses.ravel()
-    return sum(float((link.forward * p[link.lower]).sum() + (link.backward * p[link.upper]).sum()) for link in q.links)
-
-
-def entropy_production(q: Generator, masses: np.ndarray) -> float:
-    """sum over links of (r_ij P_i - r_ji P_j) ln(r_ij P_i / r_ji P_j), per time; infinite where a link is one-way."""
-    if q.jumps is not None:
-        return dense_entropy_production(q, masses)
-    p = masses.ravel()
-    total = 0.0
-    for link in q.links:
-        out, back = link.forward * p[link.lower], link.backward * p[link.upper]
-        busy = (out > 0.0) | (back > 0.0)
-        if ((out[busy] == 0.0) | (back[busy] == 0.0)).any():
-            negligible = 1e-290  # products of tiny masses underflow on one side first
-            if (np.maximum(out, back)[busy & ((out == 0.0) | (back == 0.0))] > negligible).any():
-                return float("inf")
-            busy &= (out > 0.0) & (back > 0.0)
-        out, back = out[busy], back[busy]
-        total += float(((out - back) * (np.log(out) - np.log(back))).sum())
-    return total
-
-
-def dissipation(current: np.ndarray, velocity: np.ndarray, diffusion: np.ndarray, volumes: np.ndarray) -> float:
-    """The integral of J . D^-1 J / p; infinite where a current of any weight leaves the range of D.
-
-    current and velocity = J / p have the shape (dim, *grid.shape), diffusion (dim, *grid.shape) or (dim, dim, *grid.shape).
-    """
-    dim = len(current)
-    if diffusion.ndim == dim + 1:
-        diffusion = np.einsum("i...,ij->ij...", diffusion, np.eye(dim))
-    eigenvalues, axes = np.linalg.eigh(np.moveaxis(diffusion, (0, 1), (-2, -1)))
-    along = [np.einsum("...ik,i...->k...", axes, field) for field in (current, velocity)]
-    power = along[0] * along[1] * volumes
-    values = np.moveaxis(eigenvalues, -1, 0)
-    silent = values <= 1e-12 * np.abs(values).max(axis=0, keepdims=True)
-    if power[silent].sum() > 1e-6 * power.sum():
-        return float("inf")
-    return float((power[~silent] / values[~silent]).sum())

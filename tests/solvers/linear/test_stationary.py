@@ -260,7 +260,7 @@ def test_reduction_and_the_formula_for_a_ring_agree(monkeypatch):
         fp.Grid((0, 2 * np.pi), 300, "periodic"),
     )
     formula = class_masses(q, np.arange(300))
-    monkeypatch.setattr("fokkerplanck.solvers.linear.stationary._ring", lambda q: None)
+    monkeypatch.setattr("fokkerplanck.solvers.linear.stationary.ring_masses", lambda q: None)
     np.testing.assert_allclose(class_masses(q, np.arange(300)), formula, rtol=1e-10)
 
 
