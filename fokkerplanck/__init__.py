@@ -30,7 +30,7 @@ from .basins import basins, lamperti
 from .comparison import distances
 from .comparison.compare import compare
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning
-from .inference import Fit, Paths, Ranking, fit, rank
+from .inference import Fit, MarkovTest, Paths, Ranking, fit, homogeneity_test, markov_test, rank
 from .model.equation import FokkerPlanck, Swarm
 from .model.grid import Grid
 from .model.initial_density import from_samples, gaussian, point, uniform
@@ -62,6 +62,7 @@ __all__ = [
     "Generator",
     "Grid",
     "LevyJumps",
+    "MarkovTest",
     "ModelWarning",
     "Paths",
     "Ranking",
@@ -82,9 +83,11 @@ __all__ = [
     "gaussian",
     "generator",
     "hill",
+    "homogeneity_test",
     "lamperti",
     "landscapes",
     "load",
+    "markov_test",
     "point",
     "rank",
     "simulate",

@@ -1,8 +1,10 @@
 """From trajectories to an equation: likelihoods of transitions, rankings of models, and tests of what they assume."""
 
 from .fit_result import Fit
+from .homogeneity import Homogeneity, homogeneity_test
+from .markov import MarkovTest, markov_test
 from .maximum_likelihood import fit
 from .paths import Paths
 from .ranking import Ranking, rank
 
-__all__ = ["Fit", "Paths", "Ranking", "fit", "rank"]
+__all__ = ["Fit", "Homogeneity", "MarkovTest", "Paths", "Ranking", "fit", "homogeneity_test", "markov_test", "rank"]
