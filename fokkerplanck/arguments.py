@@ -183,9 +183,37 @@ def callable_with(name: str, function: Any, count: int, what: str = "argument(s)
 
 
 def call(name: str, function: Any, coords: Sequence[np.ndarray] | np.ndarray, **named: Any) -> Any:
-    """The answer of a user's function of the coordinates; what goes wrong inside it is the user's own exception."""
+    """The answer of a user's function of the coordinates; what goes wrong inside it is the user's own exception.
+
+    But for one thing: a function that takes single numbers only, by `math.sin`, `max` or `if`, meets our sentence.
+    """
     callable_with(name, function, len(coords), "coordinate(s)", **named)
-    return function(*coords, **named)
+    try:
+        return function(*coords, **named)
+    except (TypeError, ValueError) as error:
+        if not _takes_numbers_only(function, coords, named):
+            raise
+        branches = "ambiguous" in str(error)
+        then = (
+            "Write np.where(x > 0, a, b) for `if`, np.maximum(a, b) for `max`, & and | for `and` and `or`."
+            if branches
+            else "Write np.sin for math.sin, and so on for every function of single numbers."
+        )
+        raise bad_type(name, "a function of whole arrays", f"{_name(function)}, of single numbers", then) from error
+
+
+def _takes_numbers_only(function: Callable, coords: Sequence[np.ndarray] | np.ndarray, named: dict[str, Any]) -> bool:
+    """Whether a function that failed on arrays gives a number at a single point."""
+    if not all(np.size(c) > 1 for c in coords):
+        return False
+    try:
+        return np.size(function(*(float(np.ravel(c)[0]) for c in coords), **named)) <= len(coords) ** 2
+    except Exception:  # whatever it is, the first error says more
+        return False
+
+
+def _name(function: Callable) -> str:
+    return getattr(function, "__qualname__", None) or repr(function)
 
 
 def fields(name: str, value: Any, rule: str) -> np.ndarray:

@@ -20,6 +20,8 @@ SMEARED = 0.1  # of the noise of a step: what the grid of a transfer operator ma
 ROUNDING, MOST_CELLS = 1e-12, 1e6  # of a cell's squared width, which is nothing; and more cells than can be advised
 SHIFTED = 0.1  # of a mean passage time, by what the grid adds to the diffusion
 POINT = 0.1  # of the smearing: noise that draws a density together to less than a third of a cell
+CONFINING = 0.005  # drift times length over diffusion, over a tenth of the box: below, there is no force to speak of
+NOTHING = 1e-9  # of what the grid adds: noise below it is none, by rounding
 CUT = 1e-2  # probability beyond the box from which a cut tail is spoken of
 
 
@@ -27,7 +29,7 @@ def warn_of_resolution(stats: dict[str, Any], over: str = "the density", then: s
     """Where upwinding widens the density by more than a tenth of what the noise does."""
     if stats["order"] == 2:
         return
-    if stats["diffusion"] > 0.0:
+    if stats["diffusion"] > NOTHING * stats["numerical_diffusion"]:
         beside = f"to a diffusion of {stats['diffusion']:.2g}"
         peclet = stats["peclet"]
         size = (
@@ -56,25 +58,33 @@ def passage_resolution(q: Generator, spent: np.ndarray, mean: np.ndarray) -> dic
     return stats
 
 
-def warn_of_walls(q: Generator, start: np.ndarray, masses: np.ndarray) -> None:
+def warn_of_walls(q: Generator, start: np.ndarray | None, masses: np.ndarray) -> None:
     """Where a density that started far from a reflecting wall has come to it although a force acts there.
 
     Such a box cuts the density off (the force points inward) or holds back what would run away (outward), unless the wall
     belongs to the problem, as a floor does: that only the user knows. Where the noise rules, as in a box without force, the
-    walls are what was asked for; where the noise vanishes, they are natural.
+    walls are what was asked for; where the noise vanishes, they are natural. Between two walls from which a force of any
+    strength points inward, the density has a width of its own, and a box narrower than that is rarely meant. Without a
+    start, as for a stationary density, only these speak.
     """
     grid = q.grid
     if q.jumps is not None:  # they reach every wall at once: `warn_of_tail`
         return
     for axis in range(grid.dim):
         others = tuple(a for a in range(grid.dim) if a != axis)
-        before, after = (m.sum(axis=others) / grid.widths[axis] for m in (start, masses))
+        after = masses.sum(axis=others) / grid.widths[axis]
+        before = None if start is None else start.sum(axis=others) / grid.widths[axis]
         for side, cell in ((0, 0), (1, -1)):
             if grid.boundary[axis][side] != "reflecting" or not after[cell] > REACHED * after.max():
                 continue
-            force = _force(q, axis, side) if before[cell] < AWAY * before.max() else 0.0
-            if abs(force) > FORCED:
-                _tell_of_wall(grid, axis, side, float(after[cell] / after.max()), force)
+            began = 0.0 if before is None else float(before[cell] / before.max())
+            if began >= REACHED:
+                continue
+            force = _force(q, axis, side)
+            pressed = before is not None and began < AWAY and abs(force) > FORCED
+            if pressed or (max(force, _force(q, axis, 1 - side)) < -CONFINING):
+                verb = "is" if before is None else "has grown to"
+                _tell_of_wall(grid, axis, side, f"{verb} {after[cell] / after.max():.2g}", force)
 
 
 def warn_of_smearing(grid: Grid, masses: np.ndarray, stats: dict[str, Any], unit: str, effect: str) -> None:
@@ -105,7 +115,7 @@ def warn_of_smearing(grid: Grid, masses: np.ndarray, stats: dict[str, Any], unit
     axis = int(np.argmax(excess / widths**2))
     where = "" if grid.dim == 1 else f" along axis {axis}"
     beside, then = "where SGD has no noise of its own", "Take more cells"
-    if noise[axis] > 0.0:
+    if noise[axis] > NOTHING * smearing[axis]:
         beside = f"to the {noise[axis]:.2g} of SGD"
         cells = grid.shape[axis] * widths[axis] / math.sqrt(4.0 * SMEARED * noise[axis])  # as it adds at most h^2/4
         if grid.shape[axis] < cells < MOST_CELLS:
@@ -114,10 +124,10 @@ def warn_of_smearing(grid: Grid, masses: np.ndarray, stats: dict[str, Any], unit
     warn(text + then + ".", ResolutionWarning)
 
 
-def _tell_of_wall(grid: Grid, axis: int, side: int, share: float, force: float) -> None:
+def _tell_of_wall(grid: Grid, axis: int, side: int, share: str, force: float) -> None:
     place = f"x[{axis}] = {grid.edges[axis][-side]:.4g}"
     why = "the box cuts it off" if force < 0.0 else "the force presses it against the wall"
-    text = f"the density at the reflecting wall {place} has grown to {share:.2g} of its largest value: {why}. "
+    text = f"the density at the reflecting wall {place} {share} of its largest value: {why}. "
     then = "If this wall is only the end of the box and none of the problem, enlarge the box"
     if force > 0.0:
         then += ", or make the wall absorbing"
@@ -151,7 +161,7 @@ def warn_of_tail(q: Generator, masses: np.ndarray, stability: float) -> float:
     Without a force that holds the density together there is no box in which it would fit, and no warning.
     """
     grid = q.grid
-    beyond = tail_mass(grid, masses, stability)
+    beyond = min(tail_mass(grid, masses, stability), 1.0)  # an estimate by the tail alone may say more
     if beyond > CUT and all(_force(q, axis, side) < -FORCED for axis in range(grid.dim) for side in (0, 1)):
         text = (
             f"about {beyond:.2g} of the probability would lie beyond the reflecting walls, where the box cuts the tail of "

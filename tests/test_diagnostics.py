@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.diagnostics import _force
+from fokkerplanck.diagnostics import _force, warn_of_resolution
 from fokkerplanck.sgd import SGD, SampleLoss
 from fokkerplanck.sgd.phase_space import phase_space_limit
 from fokkerplanck.solvers.linear.occupation_times import time_spent
@@ -224,3 +224,43 @@ def test_a_tail_of_jumps_that_the_box_cuts_off_warns_in_time_too():
         fp.solve(eq, fp.Grid((-4, 4), 400), fp.point(0.0), 10.0)
     free = fp.FokkerPlanck(jumps=fp.LevyJumps(1.0, 1.0))
     silent(lambda: fp.solve(free, fp.Grid((-4, 4), 400), fp.point(0.0), 10.0))
+
+
+@pytest.mark.parametrize("half", [0.2, 0.5, 1.0])
+def test_a_box_narrower_than_the_stationary_density_warns(half):
+    """Ornstein-Uhlenbeck of deviation 1 between walls at +-1/2: deviation .28, nearly that of a uniform density."""
+    eq, grid = fp.FokkerPlanck(drift=lambda x: -x, diffusion=1.0), fp.Grid((-half, half), 100)
+    with pytest.warns(
+        fp.ResolutionWarning, match=r"at the reflecting wall x\[0\] = .* of its largest value: the box cuts"
+    ):
+        fp.stationary(eq, grid)
+    with pytest.warns(fp.ResolutionWarning, match=r"has grown to .* of its largest value: the box cuts"):
+        fp.solve(eq, grid, fp.gaussian(0, half / 4), [3.0])
+
+
+@pytest.mark.parametrize(
+    ("drift", "bounds"),
+    [
+        (lambda x: -x, (-5, 5)),  # the walls are far away
+        (lambda x: 0.0 * x, (-1, 1)),  # no force: the walls are the problem
+        (lambda x: 0.0 * x - 2.0, (0, 1)),  # a floor and a ceiling
+    ],
+)
+def test_boxes_that_belong_to_the_problem_are_silent(drift, bounds):
+    fp.stationary(fp.FokkerPlanck(drift=drift, diffusion=1.0), fp.Grid(bounds, 100))  # warnings are errors here
+
+
+def test_noise_that_is_rounding_is_none():
+    """Ratios of 1e298 frighten nobody any more."""
+    stats = {"order": 1, "diffusion": 1e-301, "numerical_diffusion": 2e-3, "peclet": np.inf}
+    with pytest.warns(fp.ResolutionWarning, match=r"a numerical diffusion of 0\.002 where the equation has none"):
+        warn_of_resolution(stats)
+
+
+def test_a_probability_beyond_the_walls_is_at_most_one(monkeypatch):
+    monkeypatch.setattr("fokkerplanck.diagnostics.tail_mass", lambda *_: 1.03)
+    monkeypatch.setattr("fokkerplanck.diagnostics._force", lambda *_: -9.0)
+    eq = fp.FokkerPlanck(drift=lambda x: -x, jumps=fp.LevyJumps(1.5, 0.3))
+    grid = fp.Grid((-3, 3), 40)
+    with pytest.warns(fp.ResolutionWarning, match="about 1 of the probability would lie beyond"):
+        assert fp.stationary(eq, grid).stats["tail_mass"] == 1.0

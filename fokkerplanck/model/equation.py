@@ -6,11 +6,13 @@ dX = mu dt + sqrt(2 D) dW,      dp/dt = -div J,      J_i = mu_i p - sum_j d_j (D
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -58,6 +60,40 @@ class Swarm:
         return -self.strength * (x - mean)
 
 
+T = TypeVar("T")
+OTHER_WORDS = {  # what others call the coefficients, and what is meant
+    "sigma": "noise=sigma, as sqrt(2 D) dW = sigma dW",
+    "D": "diffusion=D",
+    "mu": "drift=mu",
+    "force": "drift=force",
+    "V": "potential=V",
+    "U": "potential=U",
+    "temperature": "diffusion=temperature",
+    "alpha": "convention=alpha, or jumps=fp.LevyJumps(stability=alpha)",
+    "beta": "time_order=beta",
+}
+
+
+def _naming_keywords(cls: type[T]) -> type[T]:
+    """Let an unknown keyword meet a sentence that names the right one."""
+    own = cls.__init__
+
+    @functools.wraps(own)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        known = list(inspect.signature(own).parameters)[1:]
+        for word in kwargs:
+            if word not in known:
+                close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+                meant = OTHER_WORDS.get(word) or (f"{close[0]}=" if close else "")
+                then = f"Did you mean {meant}?" if meant else ""
+                raise bad_type(word, f"one of the keywords {', '.join(known)}", word, then)
+        own(self, *args, **kwargs)
+
+    cls.__init__ = __init__  # type: ignore[assignment]
+    return cls
+
+
+@_naming_keywords
 @dataclass(frozen=True, eq=False)
 class FokkerPlanck:
     """A drift, a diffusion and a convention.

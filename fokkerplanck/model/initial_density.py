@@ -14,6 +14,9 @@ from ..errors import bad_type, bad_value, warn
 from .coefficients import Points
 from .grid import Grid
 
+ROUNDING = 1e-6  # of the largest density: below zero by less is rounding, as the tolerance of a solution allows
+INSIDE = 0.1  # of a law, in the box
+
 
 @runtime_checkable
 class InitialDensity(Protocol):
@@ -105,6 +108,53 @@ class Samples:
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """n independent points, shape (n, dim)."""
         return self.positions[rng.integers(len(self.positions), size=n)]
+
+
+@dataclass(frozen=True, eq=False)
+class CellDensity:
+    """The density of a result, even in each cell of its grid; see `law_of_result`."""
+
+    grid: Grid
+    cell_masses: np.ndarray
+
+    def masses(self, grid: Grid) -> np.ndarray:
+        """The share of each cell, exact for densities that are even in the cells of the result."""
+        _same_dimension(self.grid.dim, grid)
+        masses = self.cell_masses
+        for axis, (old, new) in enumerate(zip(self.grid.edges, grid.edges, strict=True)):
+            if old.size == new.size and (old == new).all():
+                continue
+            below = np.concatenate([[0.0], np.ones(old.size - 1)]).cumsum()  # number of the cell edges
+            place = np.interp(new, old, below)
+            total = np.concatenate(
+                [np.zeros((1, *np.moveaxis(masses, axis, 0).shape[1:])), np.moveaxis(masses, axis, 0)]
+            )
+            total = total.cumsum(axis=0)
+            low = np.minimum(place.astype(int), old.size - 2)
+            share = (place - low).reshape(-1, *[1] * (masses.ndim - 1))
+            masses = np.moveaxis(np.diff((1.0 - share) * total[low] + share * total[low + 1], axis=0), 0, axis)
+        return masses
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """n independent points, shape (n, dim)."""
+        weights = self.cell_masses.ravel() / self.cell_masses.sum()
+        cells = np.unravel_index(rng.choice(weights.size, size=n, p=weights), self.grid.shape)
+        lines = zip(self.grid.edges, self.grid.widths, cells, strict=True)
+        return np.stack([e[i] + w[i] * rng.random(n) for e, w, i in lines], axis=1)
+
+
+def law_of_result(p0: Any) -> Any:
+    """The law that a result ends with: a solution or an ensemble at its last time, a stationary density; others as they are."""
+    if isinstance(p0, (type, InitialDensity)):
+        return p0
+    if hasattr(p0, "positions") and hasattr(p0, "exit_times"):
+        last = np.asarray(p0.positions)[-1]
+        return Samples(last[np.isfinite(last).all(axis=1)])
+    grid, density = getattr(p0, "grid", None), getattr(p0, "density", None)
+    if not isinstance(grid, Grid) or not isinstance(density, np.ndarray):
+        return p0
+    last = density[-1] if density.ndim > grid.dim else density
+    return CellDensity(grid, _without_rounding(last, "p0") * grid.volumes)
 
 
 def gaussian(mean: Any, std_or_cov: Any) -> Gaussian:
@@ -210,10 +260,13 @@ def _between(x: np.ndarray, grid: Grid, axis: int) -> tuple[np.ndarray, np.ndarr
 def initial_masses(p0: Any, grid: Grid, name: str = "p0") -> tuple[np.ndarray, float]:
     """Cell masses (grid.shape) summing to one, and the mass found before they were scaled to that.
 
-    p0 is a law (`gaussian`, `uniform`, `point`, `from_samples`), a function of the coordinates, or a density on the grid.
+    p0 is a law (`gaussian`, `uniform`, `point`, `from_samples`), a result, a function of the coordinates, or a density on
+    the grid.
     """
+    p0 = law_of_result(p0)
     if isinstance(p0, InitialDensity):
         masses = p0.masses(grid)
+        _check_inside(p0, float(masses.sum()), grid, name)
     elif callable(p0):
         masses = _density_masses(call(name, p0, Points.centers(grid).coords), grid, name)
     elif isinstance(p0, (list, np.ndarray)):
@@ -237,10 +290,24 @@ def _density_masses(given: Any, grid: Grid, name: str) -> np.ndarray:
     if values.shape not in ((), grid.shape):
         raise bad_value(name, rule, f"shape {values.shape}")
     values = np.broadcast_to(values, grid.shape)
-    if not np.isfinite(values).all() or (values < 0).any():
+    return _without_rounding(values, name) * grid.volumes
+
+
+def _without_rounding(values: np.ndarray, name: str) -> np.ndarray:
+    """A density without the negative rounding that a solution may have."""
+    if not np.isfinite(values).all() or values.min() < -ROUNDING * values.max():
         worst = values[~np.isfinite(values)][0] if not np.isfinite(values).all() else values.min()
         raise bad_value(name, "finite and nowhere negative", worst)
-    return values * grid.volumes
+    return np.maximum(values, 0.0)
+
+
+def _check_inside(p0: Any, total: float, grid: Grid, name: str) -> None:
+    """Refuse a law that lies outside the box but for its tail: what is left would be scaled up by the inverse of that."""
+    if 0.0 < total < INSIDE:
+        then = "Move the box or the start."
+        raise bad_value(
+            name, f"a density with most of its mass inside the box {grid!r}", f"mass {total:.2g} there", then
+        )
 
 
 def _vector(name: str, value: Any) -> np.ndarray:

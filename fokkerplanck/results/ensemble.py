@@ -60,6 +60,11 @@ class Ensemble:
         return self.positions.shape[2]
 
     @property
+    def label(self) -> str:
+        """What figures call it: "SGD", or "simulation" where the paths are those of an equation."""
+        return "simulation" if str(self.settings.get("process", "")).startswith("FokkerPlanck") else "SGD"
+
+    @property
     def diverged(self) -> float:
         """Share of the paths that are no longer finite at the last time."""
         return float(1.0 - np.isfinite(self.positions[-1]).all(axis=1).mean())

@@ -296,7 +296,7 @@ def simulated_moments(
             "markersize": 4,
             "markerfacecolor": "white",
         }
-        points["label"] = f"SGD, {labels[axis]}" if len(labels) > 1 else "SGD"
+        points["label"] = f"{ensemble.label}, {labels[axis]}" if len(labels) > 1 else ensemble.label
         panels[0].errorbar(ensemble.times, mean[:, axis], 3.0 * error[:, axis], **points)
         panels[1].errorbar(ensemble.times, deviation, 3.0 * spread[:, axis], **points)
     for k, sol in enumerate(solutions.values()):

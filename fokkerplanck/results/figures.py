@@ -141,10 +141,15 @@ def _stationary_maps(
         ax.set_title(f"{title}\n{current_caption(st.density, flow)}")
     if ensemble is not None:
         histogram_map(axes[0][-1], ensemble.positions[-1], grid, box, labels, landscape, top)
-        axes[0][-1].set_title(f"SGD after {ensemble.times[-1]:g} steps\n")
+        axes[0][-1].set_title(f"{_last(ensemble)}\n")
     fig.colorbar(axes[0][0].collections[0], ax=axes[0][-1], label="density")
     map_caption(fig, "", landscape)
     return fig
+
+
+def _last(ensemble: Ensemble) -> str:
+    unit = "SGD after {:g} steps" if ensemble.label == "SGD" else "simulation at t = {:g}"
+    return unit.format(ensemble.times[-1])
 
 
 def _stationary_curves(ax: Axes, several: Mapping[str, Any], axis: int, ensemble: Ensemble | None) -> None:
@@ -157,8 +162,7 @@ def _stationary_curves(ax: Axes, several: Mapping[str, Any], axis: int, ensemble
     if ensemble is not None:
         last = ensemble.positions[-1, :, axis]
         if ((last > low) & (last < high)).mean() > 0.5:
-            label = f"SGD after {ensemble.times[-1]:g} steps"
-            histogram(ax, last, bin_edges(grid.edges[axis], (low, high), 110), label)
+            histogram(ax, last, bin_edges(grid.edges[axis], (low, high), 110), _last(ensemble))
     for k, (name, st) in enumerate(several.items()):
         density = st.marginal(axis)
         few = int((density > 0.01 * density.max()).sum()) <= 3
@@ -258,7 +262,7 @@ def plot_evolution(
         span = stretch(grid, axis, np.concatenate([one.masses[picked] for one in several.values()]))
         bins = bin_edges(grid.edges[axis], span, 110)
         if ensemble is not None:
-            histogram(ax, ensemble.at(first.times[i])[:, axis], bins, "SGD")
+            histogram(ax, ensemble.at(first.times[i])[:, axis], bins, ensemble.label)
         for k, (name, one) in enumerate(several.items()):
             style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5], "label": name}
             coarse_curve(ax, grid, axis, one.marginal(axis)[i], bins, **style)
@@ -315,7 +319,7 @@ def plot_moments(
         panels[0].xaxis.set_minor_locator(NullLocator())
     panels[0].set_ylabel("mean")
     panels[1].set(ylabel="deviation", ylim=(0, None))
-    panels[-1].set_xlabel("time" if ensemble is None else "time (steps)")
+    panels[-1].set_xlabel("time (steps)" if ensemble is not None and ensemble.label == "SGD" else "time")
     panels[0].legend(ncols=2, fontsize=9)
     fig.suptitle(title, fontsize=11)
     return fig
@@ -406,7 +410,7 @@ def _maps(
     landscape: Callable | None,
 ) -> Figure:
     """Rows of density maps with contours and current, to the scale of the first, above the histograms of the paths."""
-    first, rows = next(iter(several.values())), [*several, *(() if ensemble is None else ("SGD",))]
+    first, rows = next(iter(several.values())), [*several, *(() if ensemble is None else (ensemble.label,))]
     fig, axes = new_figure(2.9, 2.7, len(rows), len(picked), sharex=True, sharey=True)
     box = [stretch(first.grid, axis, np.concatenate([s.masses[picked] for s in several.values()])) for axis in (0, 1)]
     for column, i in enumerate(picked):

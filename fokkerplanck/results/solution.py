@@ -121,11 +121,13 @@ class Solution(Moments):
 
     def __repr__(self) -> str:
         s = self.stats
+        space = f"order {s.get('order', '?')} in space"
+        if np.isfinite(s.get("peclet", np.nan)):
+            space += f", cell Peclet number {s['peclet']:.2g}"
         lines = [
             f"Solution on {self.grid!r}",
             f"  times      {self.times.size}: {self.times[0]:g} to {self.times[-1]:g}",
-            f"  method     {self.method}, error in time at most {s.get('error_estimate', np.nan):.1e}"
-            f" (order {s.get('order', '?')} in space, cell Peclet number {s.get('peclet', np.nan):.2g})",
+            f"  method     {self.method}, error in time at most {s.get('error_estimate', np.nan):.1e} ({space})",
             f"  mass       {self.mass[-1]:.12g} at the end, smallest density {s.get('min_density', np.nan):.1e} of the largest",
             f"  mean       {shown_numbers(self.mean()[-1])}",
             f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance()[-1])))}",

@@ -27,8 +27,8 @@ class SampleLoss:
         Loss of one sample in the names `parameters` and the columns of `data` (see `fokkerplanck.formulas.parser`).
     parameters : sequence of str
         The d parameters, in the order of the coordinates.
-    data : mapping from column name to N numbers, array (N, k) with `columns`, or a sampler f(rng, n) of either, which is
-        asked once for 20,000 samples
+    data : mapping from column name to N numbers or data frame, array (N, k) with `columns`, or a sampler f(rng, n)
+        A sampler returns either of these and is asked once for 20,000 samples. Of a data frame, the columns in the formula.
     columns : sequence of str, optional
         Names of the columns of an array.
 
@@ -52,7 +52,7 @@ class SampleLoss:
 
     def __init__(self, formula: str, parameters: Sequence[str], data: Any, columns: Sequence[str] | None = None):
         self._parameters = _parameters(parameters)
-        table, names = read_data(data, columns)
+        table, names = read_data(data, columns, formula)
         if names is None:
             raise bad_value("columns", "one name for each column of the array", None, "Or give data as {name: values}.")
         both = sorted(set(names) & set(self._parameters))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..randomness import private_generator
 STREAM = 20_000  # samples drawn once to stand for an endless stream
 
 
-def read_data(data: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...] | None]:
+def read_data(data: Any, columns: Sequence[str] | None, formula: str = "") -> tuple[np.ndarray, tuple[str, ...] | None]:
     """The data as an array with one row a sample, and the names of its columns if they have any.
 
     A sampler f(rng, n) -> columns or array, for an endless stream, is asked once for `STREAM` samples with a fixed seed:
@@ -24,6 +25,7 @@ def read_data(data: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, tup
     if callable(data):
         callable_with("data", data, 2)
         data = data(private_generator("samples of a stream"), STREAM)
+    data = _frame_columns(data, formula)
     if isinstance(data, Mapping):
         if columns is not None:
             raise bad_value("columns", "None where data names its columns", columns, "Drop it.")
@@ -46,6 +48,19 @@ def read_data(data: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, tup
     if table.ndim != 2 or table.shape[1] != len(names):
         raise bad_value("columns", f"one name for each column of data of shape {table.shape}", list(names))
     return table, names
+
+
+def _frame_columns(data: Any, formula: str) -> Any:
+    """A data frame (pandas, polars and whatever else names its columns) as a mapping of columns; others as they are.
+
+    Beside a formula, of the columns that occur in it: others may hold text.
+    """
+    names = getattr(data, "columns", None)
+    if isinstance(data, (type, Mapping)) or names is None or not hasattr(data, "__getitem__"):
+        return data
+    words = set(re.findall(r"[^\W\d]\w*", formula)) if isinstance(formula, str) else set()
+    used = [name for name in names if name in words] or list(names)
+    return {name: data[name] for name in used}
 
 
 def _numbers(name: str, values: Any) -> np.ndarray:

@@ -20,6 +20,7 @@ from ..errors import bad_type, bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
+from ..model.initial_density import law_of_result
 from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
 from .levy_increments import levy_variates, scaled
@@ -139,6 +140,7 @@ def _step(name: str, value: Any, end: float) -> float:
 def _dimension(eq: FokkerPlanck, p0: Any, grid: Grid | None) -> int:
     if grid is not None:
         return grid.dim
+    p0 = law_of_result(p0)
     if not hasattr(p0, "sample"):
         p0 = reals("p0", p0, "a density to sample from, a point or an array of starts")
     elif not isinstance(p0, type):

@@ -18,6 +18,7 @@ import numpy as np
 from ..arguments import call, fits_memory, mask, whole
 from ..errors import bad_type, bad_value
 from ..formulas.parser import Condition, parse_condition
+from ..model.initial_density import law_of_result
 from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
 
@@ -293,6 +294,7 @@ def _name(target: Any) -> str:
 
 def _phase_starts(p0: Any, n_paths: int, d: int, dim: int, generator: np.random.Generator) -> np.ndarray:
     """As `start_positions`; with momentum (dim = 2 d), starts of d coordinates are at rest."""
+    p0 = law_of_result(p0)
     if dim == d:
         return start_positions(p0, n_paths, d, generator)
     if hasattr(p0, "sample"):
@@ -309,6 +311,7 @@ def _phase_starts(p0: Any, n_paths: int, d: int, dim: int, generator: np.random.
 
 def start_positions(p0: Any, n_paths: int, dim: int, generator: np.random.Generator) -> np.ndarray:
     """Where the paths start, shape (n_paths, dim)."""
+    p0 = law_of_result(p0)
     then = f"Give a density to sample from, a point of {dim} numbers, or one row a path (n_paths={n_paths})."
     if hasattr(p0, "sample") and not isinstance(p0, type):
         starts = np.asarray(p0.sample(generator, n_paths))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..diagnostics import SMEARED
+from ..diagnostics import NOTHING, SMEARED
 from ..model.grid import Grid
 from ..results.solution import Solution
 
@@ -57,7 +57,11 @@ def _by_grid(moment: str, axis: int, stats: dict[str, Any]) -> str:
     if moment != "deviation" or "smearing" not in stats or axis not in _smeared(stats):
         return ""
     smearing, noise = stats["smearing"][axis], stats["noise"][axis]
-    share = f"{smearing / noise:.0%} of SGD's variance" if noise > 0.0 else f"a variance of {smearing:.2g}, SGD by none"
+    share = (
+        f"{smearing / noise:.0%} of SGD's variance"
+        if noise > NOTHING * smearing
+        else f"a variance of {smearing:.2g}, SGD by none"
+    )
     return f", by its grid: the projection adds {share} a step (take more cells)"
 
 

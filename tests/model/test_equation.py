@@ -1,6 +1,10 @@
 """FokkerPlanck: the forms in which coefficients come, and the sentences in which bad ones are refused."""
 
+import dataclasses
 import functools
+import inspect
+import math
+import warnings
 
 import numpy as np
 import pytest
@@ -297,3 +301,64 @@ def test_repr_names_what_was_given():
 def test_a_negative_diffusion_is_refused_at_once():
     with pytest.raises(ValueError, match=r"`diffusion` must be at least 0, got -0.1. It is D in sqrt\(2 D\) dW."):
         fp.FokkerPlanck(diffusion=-0.1)
+
+
+@pytest.mark.parametrize(
+    ("function", "then"),
+    [
+        (lambda x: math.sin(x), "Write np.sin for math.sin"),
+        (lambda x: max(x, 0.0), "Write np.where(x > 0, a, b) for `if`, np.maximum(a, b) for `max`"),
+        (lambda x: 1.0 if x > 0 else -1.0, "Write np.where(x > 0, a, b) for `if`"),
+        (lambda x: float(x > 0 and x < 1), "& and | for `and` and `or`"),
+    ],
+)
+@pytest.mark.parametrize("name", ["drift", "diffusion", "potential"])
+def test_functions_of_single_numbers_are_recognised(function, then, name):
+    eq = fp.FokkerPlanck(**({"diffusion": 0.5} | {name: function}))
+    with pytest.raises(TypeError) as caught:
+        fp.solve(eq, fp.Grid((-2, 2), 20), fp.gaussian(0, 0.5), [0.1])
+    said = str(caught.value)
+    assert said.startswith(f"`{name}` must be a function of whole arrays, got ")
+    assert then in said
+    assert caught.value.__cause__ is not None
+
+
+def test_other_errors_of_a_function_are_its_own():
+    def drift(x):
+        return x + np.zeros(7)
+
+    with pytest.raises(ValueError, match="could not be broadcast"):
+        fp.solve(fp.FokkerPlanck(drift=drift, diffusion=0.5), fp.Grid((-2, 2), 20), fp.gaussian(0, 0.5), [0.1])
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("sigma", "noise=sigma"), ("D", "diffusion=D"), ("V", "potential=V"), ("dfift", "drift=")]
+)
+def test_unknown_keywords_name_the_right_one(word, meant):
+    with pytest.raises(TypeError) as caught:
+        fp.FokkerPlanck(**{word: 0.3})
+    assert str(caught.value).startswith(f"`{word}` must be one of the keywords drift, diffusion, noise, ")
+    assert f"Did you mean {meant}" in str(caught.value)
+
+
+def test_an_equation_is_still_a_dataclass():
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    assert dataclasses.replace(eq, diffusion=0.25).diffusion == 0.25
+    assert list(inspect.signature(fp.FokkerPlanck).parameters)[:3] == ["drift", "diffusion", "noise"]
+
+
+def test_the_error_estimate_covers_the_mass_error():
+    """3.6e-11 of the mass was refused against rtol = 1e-6, since the estimate of the time step alone was smaller."""
+    eq = fp.FokkerPlanck(drift=lambda y: 1 - 1.28 - np.exp(y), diffusion=1.28)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fp.ResolutionWarning)
+        solution = fp.solve(eq, fp.Grid((-80, 3), 4000), fp.gaussian(0, 0.3), [50.0])
+    assert solution.stats["mass_error"] <= solution.stats["error_estimate"] <= 1e-6
+
+
+def test_long_doubles_are_numbers():
+    grid = fp.Grid((-3, 3), 30)
+    start = np.exp(-(np.linspace(-3, 3, 30).astype(np.longdouble) ** 2))
+    start /= (start * grid.volumes).sum()
+    eq = fp.FokkerPlanck(drift=lambda x: -x.astype(np.longdouble), diffusion=np.longdouble(0.5))
+    assert fp.solve(eq, grid, start, [0.1]).density.dtype == np.float64

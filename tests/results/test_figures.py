@@ -238,3 +238,13 @@ def test_nothing_global_is_touched(line):
     line[1].plot()
     assert dict(mpl.rcParams) == before
     assert "matplotlib.pyplot" not in sys.modules or not __import__("matplotlib.pyplot").pyplot.get_fignums()
+
+
+def test_paths_of_an_equation_are_not_called_sgd():
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    solution = fp.solve(eq, fp.Grid((-4, 4), 60), fp.gaussian(0.5, 0.4), [0.2, 0.5])
+    paths = fp.simulate(eq, fp.gaussian(0.5, 0.4), [0.2, 0.5], dt=0.05, n_paths=500, seed=2)
+    legend = solution.plot(paths).axes[0].get_legend()
+    assert {text.get_text() for text in legend.get_texts()} == {"solution", "simulation"}
+    sgd = fp.SGD(fp.SampleLoss("(w - x)**2", ["w"], {"x": [0, 1]}), 0.05)
+    assert sgd.simulate(0.2, [1], n_paths=100).label == "SGD"

@@ -229,3 +229,16 @@ def test_second_derivatives_too_long_to_compile_are_refused_before_the_work():
         ValueError, match="`formula` must be one whose second derivatives take at most 500000 operations"
     ):
         loss.hessian(w, v)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames_are_data(library):
+    """Of their columns those in the formula; others may hold text or have names that no formula can."""
+    frame = pytest.importorskip(library).DataFrame({"name": ["a", "b"], "x": [0.0, 1.0], "petal width": [1, 2]})
+    loss = SampleLoss("(w - x)**2", ["w"], frame)
+    assert loss.n_samples == 2
+    assert loss.value(0.0) == pytest.approx(0.5)
+    gradient = SampleLoss.from_gradient(lambda theta, s: 2 * (theta - s["x"]), frame[["x"]], ["w"])
+    assert gradient.gradient(0.0)[0] == pytest.approx(-1.0)
+    with pytest.raises(ValueError, match="`formula` must be in the names w"):
+        SampleLoss("(w - height)**2", ["w"], frame[["x"]])

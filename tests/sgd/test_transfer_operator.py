@@ -545,3 +545,8 @@ def test_huge_batches_are_counted_before_they_are_listed():
     assert (len(most.draws), most.draws[0][0].times.sum()) == (300, 299)
     t = quadratic(0.1, **data, batch_size=10**6).transfer_operator(fp.Grid((-1, 3), 2000), kind="sampled", n_batches=3)
     assert t.n_maps == 3
+
+
+def test_a_solution_without_a_peclet_number_says_none():
+    sgd = fp.SGD(fp.SampleLoss("(w - x)**2", ["w"], {"x": [0, 1]}), 0.05)
+    assert "Peclet" not in repr(sgd.transfer_operator(fp.Grid((-1, 2), 600)).evolve(fp.gaussian(0.2, 0.1), [3]))
