@@ -89,7 +89,7 @@ def _naming_keywords(cls: type[T]) -> type[T]:
                 raise bad_type(word, f"one of the keywords {', '.join(known)}", word, then)
         own(self, *args, **kwargs)
 
-    cls.__init__ = __init__  # type: ignore[assignment]
+    cls.__init__ = __init__  # type: ignore[method-assign]
     return cls
 
 
