@@ -30,7 +30,7 @@ from .basins import basins, lamperti
 from .comparison import distances
 from .comparison.compare import compare
 from .errors import ConvergenceError, ModelWarning, ResolutionWarning
-from .inference import Fit, MarkovTest, Paths, Ranking, fit, homogeneity_test, markov_test, rank
+from .inference import Fit, MarkovTest, Paths, Ranking, fit, homogeneity_test, markov_test, rank, stays
 from .model.equation import FokkerPlanck, Swarm
 from .model.grid import Grid
 from .model.initial_density import from_samples, gaussian, point, uniform
@@ -96,6 +96,7 @@ __all__ = [
     "spectrum",
     "stable_fit",
     "stationary",
+    "stays",
     "tail_test",
     "time_order_from_growth",
     "two_sample",

@@ -6,5 +6,18 @@ from .markov import MarkovTest, markov_test
 from .maximum_likelihood import fit
 from .paths import Paths
 from .ranking import Ranking, rank
+from .stays import Stays, stays
 
-__all__ = ["Fit", "Homogeneity", "MarkovTest", "Paths", "Ranking", "fit", "homogeneity_test", "markov_test", "rank"]
+__all__ = [
+    "Fit",
+    "Homogeneity",
+    "MarkovTest",
+    "Paths",
+    "Ranking",
+    "Stays",
+    "fit",
+    "homogeneity_test",
+    "markov_test",
+    "rank",
+    "stays",
+]

@@ -1,0 +1,122 @@
+"""Whether a process waits: the time order from how long its paths stay where they are.
+
+A process of time order b < 1 stays put for times with P(longer than w) = E_b(-(w/T)^b), a Mittag-Leffler function, which falls
+as w^-b and has no mean; with b = 1 it is exp(-w/T). Recorded every dt, such a stay shows as m equal rows. It began at an even
+time between two of them, so that P(m or more) = int_0^1 P(longer than (m - 1 + u) dt) du, whose likelihood gives b and T.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..results.ensemble import Ensemble
+from .paths import Paths, as_paths
+from .waiting_law import most_likely
+
+LEAST = 3  # rows from which on a stay counts
+FEWEST = 10  # stays that tell anything
+CHANGED = 3.5  # standard errors
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Stays:
+    """How long paths stay.
+
+    Attributes
+    ----------
+    time_order, error : float
+        The most likely order b, and its standard error; 1 and nan where there are too few stays to tell.
+    scale : float
+        T, in rows; far below 1 where only the power law is seen.
+    n_stays : int
+        Stays of `shortest` rows or more.
+    shortest : int
+        Rows from which on stays follow one law: 3, or more where the shorter ones do not follow that of the longer ones.
+    lengths, ended : ndarray (n,)
+        Rows of all stays of three rows or more but the first of each run, and whether their end was seen.
+    """
+
+    time_order: float
+    error: float
+    scale: float
+    n_stays: int
+    shortest: int
+    lengths: np.ndarray
+    ended: np.ndarray
+
+    def __repr__(self) -> str:
+        if math.isnan(self.error):
+            return f"Stays: {self.n_stays} of {LEAST} rows or more: no evidence of waiting"
+        order = f"{self.time_order:.3g} +- {self.error:.2g}"
+        return f"Stays: time order {order}, from {self.n_stays} of {self.shortest} rows or more"
+
+
+def stays(data: Any) -> Stays:
+    """The time order of a process from the stays of its paths.
+
+    Parameters
+    ----------
+    data : Paths, or anything that makes `fokkerplanck.Paths`
+        Recorded at equal intervals. Rows are equal where all coordinates are, to the last digit. Of an Ensemble with a
+        target or absorbing walls, what comes after the exit does not count.
+
+    Returns
+    -------
+    Stays
+
+    Notes
+    -----
+    The first stay of a run, whose beginning nobody saw, is dropped, and the last is censored. The law is fitted to stays of
+    three rows or more; where those of 6, 12, ... rows or more have another order, as rounded numbers have, to these. Growth of
+    the mean square cannot tell waiting from confinement; stays do.
+    """
+    lengths, ended = _stays(_until_exit(data))
+    n = int(ended.sum())
+    if n < FEWEST:
+        return Stays(1.0, math.nan, math.nan, n, LEAST, lengths, ended)
+    fits: list[tuple[int, float, float, float]] = []
+    shortest = LEAST
+    while (ended & (lengths >= shortest)).sum() >= (FEWEST if not fits else 3 * FEWEST):
+        fits.append((shortest, *most_likely(lengths, ended, shortest)))
+        shortest *= 2
+    at = 0
+    while at < len(fits) - 1 and any(_differ(fits[at], other) for other in fits[at + 1 :]):
+        at += 1
+    shortest, order, error, scale = fits[at]
+    return Stays(order, error, scale, int((lengths >= shortest).sum()), shortest, lengths, ended)
+
+
+def _until_exit(data: Any) -> Paths:
+    if not isinstance(data, Ensemble) or data.exit_times is None:
+        return as_paths(data)
+    positions = data.positions.copy()
+    positions[data.times[:, None] >= data.exit_times] = np.nan
+    return Paths(Ensemble(data.times, positions))
+
+
+def _stays(data: Paths) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of each stay, and whether its end was seen."""
+    lengths, ended = [np.empty(0, dtype=int)], [np.empty(0, dtype=bool)]
+    for run in data.runs:
+        known = np.isfinite(run).all(axis=1)
+        gaps = np.flatnonzero(~known)
+        for part in np.split(run, gaps):
+            part = part[np.isfinite(part).all(axis=1)]
+            starts = np.flatnonzero((np.diff(part, axis=0) != 0.0).any(axis=1)) + 1
+            if starts.size:
+                rows = np.diff(np.append(starts, len(part)))
+                long = rows >= LEAST
+                seen = np.arange(rows.size) < rows.size - 1
+                lengths.append(rows[long])
+                ended.append(seen[long])
+    return np.concatenate(lengths), np.concatenate(ended)
+
+
+def _differ(one: tuple[int, float, float, float], other: tuple[int, float, float, float]) -> bool:
+    """Whether a fit to longer stays, which are among those of the first, has another order."""
+    spread = math.sqrt(max(other[2] ** 2 - one[2] ** 2, 1e-4))
+    return abs(other[1] - one[1]) > CHANGED * spread
