@@ -16,6 +16,7 @@ from .solvers.discretization.levy_jumps import tail_mass
 AWAY, REACHED = 1e-8, 0.02  # density at a wall over the largest: was not there, and is
 FIRST_ORDER = "the density is positive and conservative, but first order"
 FORCED = 1.0  # drift times length over diffusion, over a tenth of the box: below, a wall is what keeps the density
+CLAMPED = 1e-3  # meetings with reflecting walls that a transfer operator may leave unsaid
 SMEARED = 0.1  # of the noise of a step: what the grid of a transfer operator may add to it
 ROUNDING, MOST_CELLS = 1e-12, 1e6  # of a cell's squared width, which is nothing; and more cells than can be advised
 SHIFTED = 0.1  # of a mean passage time, by what the grid adds to the diffusion
@@ -122,6 +123,33 @@ def warn_of_smearing(grid: Grid, masses: np.ndarray, stats: dict[str, Any], unit
             then = f"Take {float(f'{cells:.2g}'):.0f} cells{where}, or more"
     text = f"the grid adds a variance of {smearing[axis]:.2g} {unit}{where} {beside} (averages over the density): {effect}. "
     warn(text + then + ".", ResolutionWarning)
+
+
+def warn_of_clamping(met: float, when: str, growth: float) -> None:
+    """Where a transfer operator holds back at a reflecting wall what SGD would carry beyond it.
+
+    Parameters
+    ----------
+    met : float
+        Expected number of meetings of a path with a reflecting wall.
+    when : str
+        In what time.
+    growth : float
+        <ln of the factor> by which an application moves a point beyond those walls away: positive where SGD diverges.
+    """
+    if met <= CLAMPED:
+        return
+    often = f"a path meets a reflecting wall {met:.2g} times {when} on average"
+    if growth > 0.0:
+        text = (
+            f"{often}, and beyond it SGD diverges (distances grow by a factor of {math.exp(min(growth, 700.0)):.3g}): "
+            "the density is that of SGD projected into the box. Take a smaller learning rate, or make the wall absorbing."
+        )
+    else:
+        text = (
+            f"{often}: the box holds back what SGD carries beyond it. Enlarge the box, unless SGD is projected into it."
+        )
+    warn(text, ResolutionWarning)
 
 
 def _tell_of_wall(grid: Grid, axis: int, side: int, share: str, force: float) -> None:

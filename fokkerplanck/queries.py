@@ -150,6 +150,8 @@ def _judge(eq: FokkerPlanck, q: Generator, result: Solution, start: np.ndarray) 
         raise ConvergenceError(f"the error {error:.1e} exceeds rtol = {rtol:g}; try method={other!r}", result)
     warn_of_resolution(stats)
     warn_of_walls(q, start, masses)
+    if eq.assumption is not None:
+        eq.assumption(masses, q.grid)
     if eq.jumps is not None:
         warn_of_tail(q, masses, eq.jumps.stability)
 
@@ -192,6 +194,8 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
         stats["tail_mass"] = warn_of_tail(q, masses, eq.jumps.stability)
     d = eq.diffusion_at(Points.centers(grid))
     result = Stationary(grid, masses / grid.volumes, InTime(q), stats, d, message=f"{len(classes)} closed class(es)")
+    if eq.assumption is not None:
+        eq.assumption(masses, grid)
     if stats["order"] == 1 and net_flow_share(q, masses) > BALANCED:
         warn_of_resolution(stats)  # without a current the density is exact whatever the Peclet number
     warn_of_walls(q, None, masses)

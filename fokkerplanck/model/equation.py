@@ -122,6 +122,9 @@ class FokkerPlanck:
         Levy noise beside the diffusion, which may then be left out. Ito only.
     interaction : Swarm, optional
         A drift that depends on the density itself.
+    assumption : callable, optional
+        assumption(masses, grid), called with what `solve` and `stationary` find: models of SGD warn there where the density
+        lies where they do not hold.
     settings : dict, optional
         What it was made from, for the record; changes nothing. Models of SGD say here what they chose.
 
@@ -143,6 +146,7 @@ class FokkerPlanck:
     time_order: float = 1.0
     jumps: LevyJumps | None = None
     interaction: Swarm | None = None
+    assumption: Callable[[np.ndarray, Grid], None] | None = field(default=None, repr=False, compare=False)
     settings: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

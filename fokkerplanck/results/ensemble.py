@@ -40,6 +40,8 @@ class Ensemble:
         "mean" and "deviation", each (n_times, dim): what the time step of the simulation changes in them, measured on pairs
         of paths with the same noise and steps of `dt` and `dt / 2`. None where there is no such step, as for SGD, or where
         it was not measured.
+    reach : float
+        Distance from the origin beyond which a path counts as diverged, though it is still finite.
     """
 
     times: np.ndarray
@@ -48,6 +50,7 @@ class Ensemble:
     seed: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     step_error: dict[str, np.ndarray] | None = None
+    reach: float = np.inf
 
     @property
     def n_paths(self) -> int:
@@ -66,8 +69,8 @@ class Ensemble:
 
     @property
     def diverged(self) -> float:
-        """Share of the paths that are no longer finite at the last time."""
-        return float(1.0 - np.isfinite(self.positions[-1]).all(axis=1).mean())
+        """Share of the paths that are beyond `reach`, or no longer finite, at the last time."""
+        return float(1.0 - self._kept(self.positions[-1]).mean())
 
     def mean(self) -> np.ndarray:
         """Mean over the finite paths, shape (n_times, dim)."""
@@ -90,7 +93,7 @@ class Ensemble:
         instance("grid", grid, Grid, "a Grid", "Make one with fp.Grid((low, high), cells).")
         if grid.dim != self.dim:
             raise bad_value("grid", f"of dimension {self.dim}, as the paths are", grid.dim)
-        counts = [np.histogramdd(p[np.isfinite(p).all(axis=1)], bins=list(grid.edges))[0] for p in self.positions]
+        counts = [np.histogramdd(p[self._kept(p)], bins=list(grid.edges))[0] for p in self.positions]
         return np.array(counts) / (self.n_paths * np.asarray(grid.volumes))
 
     def fraction(self, inside: Callable) -> Share:
@@ -106,7 +109,7 @@ class Ensemble:
             raise bad_type("inside", "a function of the coordinates that returns a boolean mask", inside)
         with np.errstate(invalid="ignore", over="ignore"):
             found = mask("inside", call("inside", inside, np.moveaxis(self.positions, -1, 0)), self.positions.shape[:2])
-        share = (found & np.isfinite(self.positions).all(axis=2)).mean(axis=1)
+        share = (found & self._kept(self.positions)).mean(axis=1)
         return Share(share, np.sqrt(share * (1.0 - share) / self.n_paths))
 
     def hill(self, t: float | None = None) -> Any:
@@ -117,7 +120,7 @@ class Ensemble:
         from ..statistics.tail_index import hill
 
         points = self.positions[-1] if t is None else self.at(t)
-        points = points[np.isfinite(points).all(axis=1)]
+        points = points[self._kept(points)]
         return hill(points - points.mean(axis=0))
 
     def at(self, t: float) -> np.ndarray:
@@ -132,11 +135,15 @@ class Ensemble:
             raise bad_value("t", "a recorded time", t, f"The nearest is {self.times[index]}.")
         return index
 
+    def _kept(self, points: np.ndarray) -> np.ndarray:
+        """Which of the points (..., dim) are those of paths that have not diverged."""
+        return (np.abs(points) < self.reach).all(axis=-1)  # false for nan
+
     def _finite(self) -> list[np.ndarray]:
-        masks = np.isfinite(self.positions).all(axis=2)
+        masks = self._kept(self.positions)
         if not masks.all():
             lost = self.n_paths - masks.sum(axis=1).min()
-            text = f"{lost} of {self.n_paths} paths diverged; statistics are those of the finite ones."
+            text = f"{lost} of {self.n_paths} paths diverged; statistics are those of the others."
             warn(text, RuntimeWarning)
         return [p[m] for p, m in zip(self.positions, masks, strict=True)]
 

@@ -5,6 +5,9 @@
 S is the simple top eigenvalue of the Hessian. Below S = 2/eta this is the gradient flow. At the edge the variance sigma^2
 of the oscillation takes the value that keeps S there, 2 <-grad L, grad S> / |grad S|^2, for as long as it is positive: a
 sliding mode, left where grad L no longer pushes S up (Cohen, Damian, Talwalkar, Kolter and Lee, 2025).
+
+Above the edge there is no such balance: the oscillation grows until it throws descent out, often far below the edge. A start
+there is followed by descent itself, until its oscillation is no larger than that of the central flow.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from scipy.integrate import solve_ivp
 
 from ..arguments import increasing, number, reals
 from ..errors import ConvergenceError, bad_value
+
+AT_EDGE = 1e-3  # relative distance of S from 2 / eta within which a point counts as at the edge
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,16 @@ class CentralFlow:
         S, the largest eigenvalue of the Hessian.
     variance : ndarray (n,)
         sigma^2 of the oscillation along the top eigenvector; 0 below the edge.
+    descent_steps : int
+        Steps of descent itself before the flow begins, where the start lies above the edge; their positions are those
+        midway between two steps.
     """
 
     times: np.ndarray
     positions: np.ndarray
     sharpness: np.ndarray
     variance: np.ndarray
+    descent_steps: int = 0
 
 
 def central_flow(sgd: Any, start: Any, steps: Any, rtol: float = 1e-8) -> CentralFlow:
@@ -58,7 +67,18 @@ def central_flow(sgd: Any, start: Any, steps: Any, rtol: float = 1e-8) -> Centra
     if x.shape != (sgd.loss.dim,) or not np.isfinite(x).all():
         raise bad_value("start", f"{sgd.loss.dim} finite numbers", start)
     edge = 2.0 / sgd.learning_rate
-    t, positions, variance = 0.0, np.empty((times.size, x.size)), np.zeros(times.size)
+    positions, variance = np.empty((times.size, x.size)), np.zeros(times.size)
+    middles, squares = _descent_from_above(sgd, x, edge, times[-1])
+    t = float(len(middles))
+    early = times < t
+    if early.any():
+        at = times[early].astype(int)
+        positions[early], variance[early] = np.array(middles)[at], np.array(squares)[at]
+    if middles:
+        x = middles[-1]
+        positions[times == t], variance[times == t] = x, squares[-1]
+        if t >= times[-1]:
+            return CentralFlow(times, positions, _sharpness(sgd.loss, positions), variance, len(middles))
     sliding = _top(sgd.loss, x)[0] >= edge * (1.0 - 1e-9) and _push(sgd.loss, x) > 0.0
     for _ in range(1000):
         piece = _integrate(sgd, x, t, times[-1], sliding, edge, rtol)
@@ -72,7 +92,38 @@ def central_flow(sgd: Any, start: Any, steps: Any, rtol: float = 1e-8) -> Centra
         sliding = not sliding
     if t < times[-1]:
         raise ConvergenceError(f"the central flow stopped at step {t:g}: {piece.message}", positions[times <= t])
-    return CentralFlow(times, positions, np.array([_top(sgd.loss, p)[0] for p in positions]), variance)
+    return CentralFlow(times, positions, _sharpness(sgd.loss, positions), variance, len(middles))
+
+
+def _sharpness(loss: Any, positions: np.ndarray) -> np.ndarray:
+    return np.array([_top(loss, p)[0] for p in positions])
+
+
+def _descent_from_above(sgd: Any, x: np.ndarray, edge: float, end: float) -> tuple[list[np.ndarray], list[float]]:
+    """Descent from a start above the edge: the points midway between its steps and its squared amplitude there.
+
+    It ends below the edge, where the drift v grad S / 2 that the oscillation adds is at most that of the central flow, or
+    a hundredth of the gradient. Empty for a start at or below the edge.
+    """
+    loss, middles = sgd.loss, list[np.ndarray]()
+    squares: list[float] = []
+    if _top(loss, x)[0] <= edge * (1.0 + AT_EDGE):
+        return middles, squares
+    while len(middles) <= end:
+        further = x - sgd.learning_rate * loss.gradient(*x)
+        if not np.isfinite(further).all():
+            text = f"descent from this start above the edge of stability diverges within {len(middles)} steps"
+            raise ConvergenceError(text + "; use a smaller learning rate", np.array(middles))
+        middle, square = 0.5 * (x + further), 0.25 * float(((further - x) ** 2).sum())
+        middles.append(middle)
+        squares.append(square)
+        x = further
+        sharp, ds = _top(loss, middle)
+        allowed = max(_variance(loss, middle), 0.0) if sharp >= edge * (1.0 - AT_EDGE) else 0.0
+        small = 0.02 * float(np.linalg.norm(loss.gradient(*middle))) / max(float(np.linalg.norm(ds)), 1e-300)
+        if sharp <= edge and square <= max(allowed, small):
+            break
+    return middles, squares
 
 
 def _integrate(sgd: Any, x: np.ndarray, t: float, end: float, sliding: bool, edge: float, rtol: float) -> Any:

@@ -41,6 +41,7 @@ VALID_WHEN = {
 }
 CHAINS = {"exact": "", "gaussian-chain": ", model='gaussian-chain'"}  # and what `transfer_operator` is to be told
 EDGE = 1.0  # eta times curvature from which `check` warns: the first-order variance is off by 2/(2 - eta h)
+UNSTABLE = 2.0  # eta times curvature from which descent moves away from a minimum
 CARRIES = 0.99  # the share of the mass that counts as carrying it
 
 
@@ -97,7 +98,8 @@ def model_equation(sgd: Any, model: str, settings: Settings) -> FokkerPlanck:
     build = {"langevin": _langevin, "levy": _levy, "momentum": _momentum}.get(model, _diffusive)
     coefficients = build(sgd, model, settings)
     record = {"model": model, "process": repr(sgd), **coefficients.pop("settings", {})}
-    return FokkerPlanck(**coefficients, convention=settings.convention, settings=record)
+    stable = _Stability(sgd) if sgd.loss.knows_curvature else None
+    return FokkerPlanck(**coefficients, convention=settings.convention, assumption=stable, settings=record)
 
 
 def _diffusive(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
@@ -172,6 +174,34 @@ class _Coefficients:
         """(0, D)."""
         noise = self.sgd.diffusion(theta)
         return [0.0 * (noise + v), noise + 0.0 * v]
+
+
+@dataclass(frozen=True, eq=False)
+class _Stability:
+    """Whether descent is stable where a density lies: no diffusion stands for one that is not."""
+
+    sgd: Any
+
+    def __call__(self, masses: np.ndarray, grid: Grid) -> None:
+        """Warn where more than a per cent of the mass lies where eta times the largest curvature is 2 or more."""
+        d = self.sgd.loss.dim
+        carrying = masses > (1.0 - CARRIES) / masses.size * masses.sum()
+        points = [x[carrying] for x in np.meshgrid(*grid.centers, indexing="ij")[:d]]
+        if not points or not points[0].size:
+            return
+        edge = self.sgd.learning_rate * self.sgd.loss.curvature(*points) / (1.0 + self.sgd.momentum)
+        weights = masses[carrying] / masses.sum()
+        unstable = edge >= UNSTABLE
+        share = float(weights[unstable].sum())
+        if share <= 1.0 - CARRIES:
+            return
+        place = int(np.nanargmax(np.where(unstable, edge * weights, -np.inf)))
+        where = ", ".join(f"{x[place]:.4g}" for x in points)
+        text = (
+            f"{share:.0%} of the density has eta times curvature {edge[place]:.3g}, above 2 (at {where}): "
+            "descent is unstable there, and no diffusion stands for it. Use sgd.transfer_operator(grid) or sgd.simulate."
+        )
+        warn(text, ModelWarning)
 
 
 def _langevin(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:

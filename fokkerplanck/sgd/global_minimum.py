@@ -20,6 +20,8 @@ FAR = 1e4  # a descent that has come so far has no end
 def smallest_loss(loss: SampleLoss, box: Any = None) -> tuple[np.ndarray, float, str]:
     """The minimum of the mean loss: the point (d,), the loss there, and in words what was searched.
 
+    Of a valley of minima, the point next to the origin.
+
     Parameters
     ----------
     loss : SampleLoss
@@ -47,9 +49,35 @@ def smallest_loss(loss: SampleLoss, box: Any = None) -> tuple[np.ndarray, float,
     if not found:
         then = "Pass temperature=, or box=[(low, high), ...] to look for the smallest loss there."
         raise bad_value("temperature", "given where descents from 24 starts find no minimum of the loss", None, then)
-    point, value = min(found, key=lambda end: end[1])
+    point, value = _of_smallest_norm(loss, *min(found, key=lambda end: end[1]))
     searched = f"{STARTS} descents without bounds" if bounds is None else f"the box {_words(bounds)}"
     return point, value, searched
+
+
+def _of_smallest_norm(loss: SampleLoss, point: np.ndarray, value: float) -> tuple[np.ndarray, float]:
+    """The point of a valley of minima that lies next to the origin: the limit of a vanishing weight decay.
+
+    So that what is read at the minimum does not depend on where the search began. An isolated minimum stays where it is.
+    """
+    from scipy.optimize import minimize
+
+    size = max(float(np.abs(loss.gradient(*(point + 0.1)[:, None])).max()), 1e-300)
+    if np.abs(loss.gradient(*point[:, None])).max() > 1e-4 * size:  # on a slope, at the border of the box
+        return point, value
+    low = point
+    with np.errstate(all="ignore"):
+        for weight in size * np.array([1e-2, 1e-4, 1e-6]):
+
+            def decayed(x: np.ndarray, weight: float = weight) -> tuple[float, np.ndarray]:
+                columns = x[:, None]
+                height = float(loss.value(*columns)[0]) + 0.5 * weight * float(x @ x)
+                return height, loss.gradient(*columns)[:, 0] + weight * x
+
+            low = minimize(decayed, low, jac=True, method="BFGS", options={"gtol": 1e-9 * size}).x
+    level = float(loss.value(*low[:, None])[0])
+    moved = np.abs(low - point).max() > 1e-3 * (1.0 + np.abs(point).max())
+    flat = level - value <= 1e-6 * size * (1.0 + np.abs(point).max())
+    return (low, level) if moved and flat and np.isfinite(level) else (point, value)
 
 
 def _bounds(loss: SampleLoss, box: Any) -> np.ndarray | None:

@@ -185,6 +185,11 @@ class SampleLoss:
             return out.reshape(*square, *shape)
         return self._mean("hessian", self._hessian, points, square).reshape(*square, *shape)
 
+    @property
+    def knows_curvature(self) -> bool:
+        """Whether `hessian` and `curvature` can be asked."""
+        return self._formula is not None or self._hessian is not None
+
     def curvature(self, *theta) -> np.ndarray:
         """Largest eigenvalue of the mean Hessian, in the shape of the points; NaN where the Hessian is not finite."""
         hessian = np.moveaxis(self.hessian(*theta), (0, 1), (-2, -1))

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..arguments import LARGEST, number, whole
-from ..diagnostics import warn_of_smearing
+from ..diagnostics import warn_of_clamping, warn_of_smearing
 from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
@@ -33,6 +33,7 @@ from .minibatches import Batches, enumerate_batches, sample_batches
 MODELS = ("exact", "gaussian-chain")
 KINDS = ("auto", "enumerated", "kernel", "sampled")
 MOST_PRODUCTS = 1e14  # of numbers in T with numbers in P
+FARTHER = np.array([2.0, 4.0, 8.0])  # distances from the middle of the box, in units of its half width
 CENTRAL_LIMIT = 30  # batches from which a normal law replaces the enumeration of too many of them
 SIMULATE_INSTEAD = "take a smaller time_order or earlier times, or draw paths with fp.simulate_waiting"
 
@@ -55,7 +56,11 @@ class TransferOperator:
         Probability with which a path from this cell would leave through a reflecting wall. It is put on the wall, as
         projected SGD does.
     noise, smearing : ndarray (dim, *grid.shape)
-        Variance of an application along each axis: of SGD itself, and what the grid adds to it, at most h^2/4.
+        Variance of an application along each axis: of SGD itself, and what the grid adds to it, at most h^2/4
+        (less than nothing beside a wall, which narrows what meets it).
+    growth : float
+        <ln of the factor> by which an application moves a point beyond the reflecting walls away from the middle of the box,
+        largest over these walls: where it is positive, what passes there diverges.
 
     Notes
     -----
@@ -73,6 +78,7 @@ class TransferOperator:
     clamped: np.ndarray
     noise: np.ndarray
     smearing: np.ndarray
+    growth: float = -np.inf
     settings: dict[str, Any] = field(default_factory=dict)
 
     def evolve(self, p0: Any, steps: Any) -> Solution:
@@ -159,16 +165,22 @@ class TransferOperator:
             "mass_error": 0.0 if self.grid.absorbs else float(np.abs(masses.sum(axis=1) - 1.0).max()),
             "min_density": float(densities.min() / densities.max()),
             "clamped": met,
-            **self._blur(last, "the density is too wide"),
+            **self._blur(last, "the density is too wide", met),
             "order": 2,
         }
         record = {**self.settings, "model": self.model, "kind": self.kind}
         text = f"transfer operator, {self.kind}"
         return Solution(self.grid, times, densities, method, stats, message=text, settings=record)
 
-    def _blur(self, masses: np.ndarray, effect: str) -> dict[str, list[float]]:
+    def _blur(self, masses: np.ndarray, effect: str, met: float | None = None) -> dict[str, list[float]]:
         """noise and smearing, averaged over masses (n,) that sum to one, along each axis; a warning where they are bad."""
-        stats = {name: [float(v.ravel() @ masses) for v in getattr(self, name)] for name in ("noise", "smearing")}
+        if met is None:
+            warn_of_clamping(float(self.clamped.ravel() @ masses), "in an application of the operator", self.growth)
+        else:
+            warn_of_clamping(met, "in the run", self.growth)
+        stats = {
+            name: [max(float(v.ravel() @ masses), 0.0) for v in getattr(self, name)] for name in ("noise", "smearing")
+        }
         unit = "a step" if self.steps == 1 else "an epoch"
         warn_of_smearing(self.grid, masses.reshape(self.grid.shape), stats, unit, effect)
         return stats
@@ -249,8 +261,30 @@ def transfer_operator(sgd: Any, grid: Grid, model: str, *, kind: str, n_batches:
     shape = (grid.dim, *grid.shape)
     return TransferOperator(
         grid, result.matrix, kind, model, steps, len(weights), result.clamped.reshape(grid.shape),
-        result.noise.reshape(shape), smearing.reshape(shape), {"process": repr(sgd), "seed": seed},
+        result.noise.reshape(shape), smearing.reshape(shape), _growth(grid, result.clamped, maps, weights),
+        {"process": repr(sgd), "seed": seed},
     )  # fmt: skip
+
+
+def _growth(grid: Grid, clamped: np.ndarray, maps: Callable, weights: np.ndarray) -> float:
+    """See `TransferOperator.growth`: from points two, four and eight times as far out as the reflecting walls."""
+    if not clamped.any():
+        return -np.inf
+    middle = np.array([0.5 * (e[0] + e[-1]) for e in grid.edges])
+    half = np.array([0.5 * (e[-1] - e[0]) for e in grid.edges])
+    growths = [-np.inf]
+    for axis in range(grid.dim):
+        for side, wall in zip((-1.0, 1.0), grid.boundary[axis], strict=True):
+            if wall != "reflecting":
+                continue
+            points = middle[:, None] + side * np.eye(grid.dim)[:, [axis]] * half[axis] * FARTHER
+            with np.errstate(all="ignore"):
+                moved = np.abs(np.asarray(maps(points))[:, axis] - middle[axis]) / np.abs(points[axis] - middle[axis])
+                near, _, far = weights @ np.log(np.maximum(np.nan_to_num(moved, nan=np.inf), 1e-300))
+            growths.append(
+                float(far) if far > 0.5 * near else min(float(far), 0.0)
+            )  # a mere drift: falls as 1 / distance
+    return max(growths)
 
 
 def _check(sgd: Any, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any) -> None:

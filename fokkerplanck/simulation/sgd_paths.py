@@ -24,6 +24,7 @@ from ..results.ensemble import Ensemble
 
 KIND = "SGD"
 BLOCK = 512  # paths that move in lockstep: their state fits the first-level cache
+FAR = 1e6
 MOST_PATHS = 2**40
 MOST_STEPS = 2**50  # of all paths together: a year and more
 STRIDE = 4096  # steps between two looks at whether the user has interrupted
@@ -54,6 +55,7 @@ def simulate(
     check_memory(n_paths, len(times), dim, per_path)
     first, noise = streams(seed, KIND, -(-n_paths // BLOCK))
     starts = _phase_starts(p0, n_paths, sgd.loss.dim, dim, first)
+    farthest = reach(sgd, starts, times[-1])  # before the paths move
     generators = [np.random.default_rng(s) for s in noise]
     blocks: list[_Block]
     if sgd.loss.formula is None:
@@ -65,7 +67,19 @@ def simulate(
     positions = _run(blocks, times, horizon, starts, workers)
     exits = None if condition is None else np.concatenate([b.exits for b in blocks])
     settings = {"process": repr(sgd)} | ({} if target is None else {"target": _name(target), "max_steps": horizon})
-    return Ensemble(np.array(times), positions, exits, seed, settings)
+    return Ensemble(np.array(times), positions, exits, seed, settings, reach=farthest)
+
+
+def reach(sgd: Any, starts: np.ndarray, steps: int) -> float:
+    """The distance beyond which a path has diverged: `FAR` times what its first steps, repeated, would carry it to."""
+    d = sgd.loss.dim
+    few = starts[:: max(1, len(starts) // 64), :d]
+    with np.errstate(all="ignore"):
+        step = sgd.learning_rate * np.abs(sgd.loss.gradient(*few.T)).max(initial=0.0)
+        noise = np.sqrt(sgd.noise_factor * np.abs(sgd.loss.covariance(*few.T)).max(initial=0.0))
+    one = step + sgd.learning_rate * noise
+    size = np.abs(starts).max(initial=0.0) + one * max(steps, 1)
+    return float(FAR * size) if np.isfinite(size) and size > 0.0 else np.inf
 
 
 class _Block:

@@ -168,6 +168,7 @@ def birth_death_passage(p, n):
     return total
 
 
+@pytest.mark.filterwarnings("ignore:a path meets a reflecting wall")
 @pytest.mark.parametrize("n", [5, 60])
 def test_passage_against_a_drift_to_round_off(n):
     """A walk with p = 1/4 for +1, whose steps are whole cells: 3^60 steps, far beyond a factorisation of 1 - T."""
@@ -192,6 +193,7 @@ def test_absorbing_walls_and_survival():
         t.stationary()
 
 
+@pytest.mark.filterwarnings("ignore:a path meets a reflecting wall")
 def test_second_moment_of_a_passage():
     """One cell left with probability 1/2: geometric, mean 2, second moment 6."""
     grid = fp.Grid((-0.5, 0.5), 1, boundary=("reflecting", "absorbing"))
@@ -208,6 +210,7 @@ def test_periodic_axis_carries_around():
     np.testing.assert_allclose(t.stationary().masses, 0.1, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:a path meets a reflecting wall")
 def test_walls_hold_what_would_leave_and_count_it():
     t = walk([1.0, -1.0]).transfer_operator(fp.Grid((-0.5, 4.5), 5))
     np.testing.assert_allclose(t.clamped, [0.5, 0, 0, 0, 0.5])
@@ -282,6 +285,7 @@ def test_waiting_slows_the_mean(order):
     assert solution.stats["clamped"] == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:a path meets a reflecting wall")
 def test_exponential_waits_are_the_exponential():
     """At time_order 1, exp((T - 1) t), for the density and for the meetings with a wall."""
     t = walk([-1.0, 0.5], 0.2).transfer_operator(fp.Grid((0, 1), 40))

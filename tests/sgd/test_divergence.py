@@ -1,0 +1,105 @@
+"""Divergence, walls and boxes of SGD are recognised: by the operator, its diffusion, simulation and the central flow."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+from fokkerplanck.sgd.diffusion_models import noise_temperature
+
+RANDOM_SLOPES = fp.SampleLoss("x*w**2/2 + c*w", ["w"], {"x": [0.2, 3.0], "c": [0.3, -0.3]})
+VALLEY = fp.SampleLoss("(a*b - 1)**2 / 2 + 0*x", ["a", "b"], {"x": [0.0, 1.0]})
+
+
+def descend(loss, rate, start, steps):
+    x = np.array(start, dtype=float)
+    for _ in range(steps):
+        x = x - rate * loss.gradient(*x)
+    return x
+
+
+class TestOperator:
+    def test_walls_met_by_a_diverging_sgd_warn_of_divergence(self):
+        """<ln |1 - 0.8 x|> = (ln 0.84 + ln 1.4) / 2 > 0: the variance after 200 steps is some 1e23."""
+        operator = fp.SGD(RANDOM_SLOPES, 0.8).transfer_operator(fp.Grid((-3, 3), 600))
+        assert operator.growth == pytest.approx(0.5 * np.log(0.84 * 1.4), abs=0.02)
+        with pytest.warns(fp.ResolutionWarning, match="SGD diverges"):
+            operator.evolve(fp.gaussian(0, 0.3), [200])
+        with pytest.warns(fp.ResolutionWarning, match="SGD diverges"):
+            operator.stationary()
+
+    def test_a_box_that_holds_mass_back_warns_of_the_box(self):
+        """39 % of the mass would leave; the mean on a larger box is 1.595."""
+        sgd = fp.SGD(fp.landscapes.two_datapoints().loss, 0.3)
+        with pytest.warns(fp.ResolutionWarning, match="Enlarge the box"):
+            sgd.transfer_operator(fp.Grid((-0.5, 2.5), 600)).evolve(fp.gaussian(0.5, 0.175), [50])
+
+    def test_a_box_that_holds_everything_does_not_warn(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            fp.SGD(RANDOM_SLOPES, 0.1).transfer_operator(fp.Grid((-3, 3), 1200)).evolve(fp.gaussian(0, 0.3), [50])
+
+    @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+    @pytest.mark.parametrize("rate", [0.1, 0.8, 3.0])
+    def test_walls_never_make_the_numerical_diffusion_negative(self, rate):
+        operator = fp.SGD(RANDOM_SLOPES, rate).transfer_operator(fp.Grid((-3, 3), 100))
+        assert operator.stationary().stats["smearing"][0] >= 0.0
+
+
+class TestDiffusion:
+    def test_the_diffusion_of_an_unstable_descent_warns(self):
+        sgd = fp.SGD(fp.SampleLoss("(w - x)**2 / 2", ["w"], {"x": [-1.0, 1.0]}), 3.0)
+        with pytest.warns(fp.ModelWarning, match="descent is unstable"):
+            fp.solve(sgd.equation(), fp.Grid((-20, 20), 400), fp.gaussian(0, 0.3), [2.0])
+
+    def test_momentum_widens_the_stable_rates(self):
+        """Heavy-ball descent on curvature 1 is stable for eta < 2 (1 + m)."""
+        for rate, unstable in ((3.0, False), (4.0, True)):
+            sgd = fp.SGD(fp.SampleLoss("(w - x)**2 / 2", ["w"], {"x": [-1.0, 1.0]}), rate, momentum=0.9)
+            eq, grid = sgd.equation("momentum"), fp.Grid([(-1, 1), (-1, 1)], [4, 4])
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                eq.assumption(np.ones(grid.shape) / grid.size, grid)
+            assert bool(caught) == unstable
+
+
+class TestSimulation:
+    def test_paths_count_as_diverged_long_before_they_overflow(self):
+        paths = fp.SGD(RANDOM_SLOPES, 0.8).simulate(fp.gaussian(0, 0.3), [10, 1000], n_paths=500)
+        assert np.isfinite(paths.positions).all()
+        assert paths.diverged == 1.0
+        with pytest.warns(RuntimeWarning, match="500 of 500 paths diverged"):
+            assert np.isnan(paths.mean()[-1]).all()
+
+    def test_paths_that_only_travel_far_have_not_diverged(self):
+        flat = fp.SGD(fp.SampleLoss("-w + 0*x", ["w"], {"x": [0.0, 1.0]}), 0.5)
+        assert flat.simulate(0.0, [10_000], n_paths=20).diverged == 0.0
+
+
+class TestCentralFlow:
+    @pytest.mark.parametrize(
+        ("rate", "start"), [(0.12, (4.3, 0.02)), (0.12, (4.3, 1 / 4.3 + 0.01)), (0.2, (3.3, 0.3)), (0.12, (4.15, 0.2))]
+    )
+    def test_a_start_above_the_edge_ends_where_descent_ends(self, rate, start):
+        """Descent overshoots the edge; pinned there, the flow would end at a curvature of 2 / eta."""
+        flow = fp.SGD(VALLEY, rate, batch_size=None).central_flow(start, [0, 4000])
+        assert flow.descent_steps > 0
+        assert flow.sharpness[0] > 2.0 / rate > flow.sharpness[-1] + 0.3
+        assert np.abs(flow.positions[-1] - descend(VALLEY, rate, start, 4000)).max() < 1e-3
+
+    def test_descent_that_diverges_is_refused(self):
+        with pytest.raises(fp.ConvergenceError, match="diverges within"):
+            fp.SGD(VALLEY, 0.5, batch_size=None).central_flow((5.0, 0.9), [0, 1000])
+
+    def test_a_start_below_the_edge_needs_no_descent(self):
+        assert fp.SGD(VALLEY, 0.12, batch_size=None).central_flow((3.0, 0.1), [0, 10]).descent_steps == 0
+
+
+def test_the_temperature_on_a_valley_of_minima_does_not_depend_on_the_box():
+    loss = fp.landscapes.scalar_net(1.0, 0.5).loss
+    found = [
+        noise_temperature(fp.SGD(loss, 0.05), box).value
+        for box in ([(-2, 2), (-2, 2)], [(0, 3), (0, 3)], [(0.1, 4), (-2, 2)], None)
+    ]
+    assert found == pytest.approx([0.00625] * 4, rel=1e-4)  # eta tr Sigma / (2 d) at x = y = 1
