@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import warnings
@@ -9,8 +10,6 @@ from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS / "_ext")]
-
-from pictures import WrittenPictures, name_the_script  # noqa: E402 - found by the line above
 
 VERSION = re.search(r'^version = "(.+)"$', (DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"), flags=re.M)
 assert VERSION is not None
@@ -40,9 +39,12 @@ nb_execution_in_temp = True
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+os.environ.pop("MPLBACKEND", None)  # figures appear in the pages
 nb_kernel_rgx_aliases = {".*": "python3"}
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
+
+smartquotes = False  # "auto" is a value
 
 # Reference: numpydoc sections, read as plain text otherwise (see _ext/plain_docstrings.py)
 napoleon_google_docstring = False
@@ -57,8 +59,8 @@ sphinx_gallery_conf = {
     "examples_dirs": ["_gallery"],
     "gallery_dirs": ["auto_examples"],
     "filename_pattern": r"\.py$",
-    "image_scrapers": (WrittenPictures(),),
-    "reset_modules": (name_the_script,),
+    "image_scrapers": ("pictures.written",),
+    "reset_modules": ("pictures.name_the_script",),
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,
@@ -67,6 +69,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 1,
     "remove_config_comments": True,
     "abort_on_example_error": True,
+    "default_thumb_file": str(DOCS / "tutorial_density.png"),
 }
 # Scripts on a coarse grid say so; the page shows their output, not the warnings of the machine it was built on
 warnings.filterwarnings("ignore", module="fokkerplanck")
@@ -76,6 +79,11 @@ html_title = "fokkerplanck"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_show_sourcelink = False
+ALONE = ("index", "tutorial", "gallery", "method", "validation", "benchmarks", "reference_cases", "glossary", "changelog")
+html_sidebars: dict[str, list[str]] = {page: [] for page in ALONE}
+    page: []
+    for page in ("index", "tutorial", "method", "validation", "benchmarks", "reference_cases", "glossary", "changelog")
+}
 html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,

@@ -27,35 +27,28 @@ PAGES_OF_OTHERS = {"index", "gallery", "method", "reference_cases", "validation"
 
 
 def public_names() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Names in `fokkerplanck.__all__` by group, and names in `__all__` of its public modules by module."""
+    """Full names in `fokkerplanck.__all__` by group, and those of its public modules which stand nowhere else."""
     package = importlib.import_module("fokkerplanck")
     groups: dict[str, list[str]] = {title: [] for title in GROUPS}
-    modules: dict[str, list[str]] = {}
+    modules = {"fokkerplanck.sgd": package.sgd}
     known: set[int] = set()
     for name in package.__all__:
         item = getattr(package, name)
         if isinstance(item, ModuleType):
-            modules[item.__name__] = []
+            modules[f"fp.{name}"] = item
             continue
         known.add(id(item))
-        room = item.__module__.split(".")[1] if "." in item.__module__ else ""
+        room = item.__module__.split(".")[1]
         title = next((title for title, rooms in GROUPS.items() if room in rooms), room.replace("_", " ").capitalize())
-        groups.setdefault(title, []).append(name)
-    modules.setdefault("fokkerplanck.sgd", [])
-    for module in modules:
-        modules[module] = [f"{module}.{name}" for name in own_names(importlib.import_module(module), known)]
-    return groups, modules
+        groups.setdefault(title, []).append(f"fokkerplanck.{name}")
+    more = {f"``{title}``": [f"{m.__name__}.{name}" for name in own_names(m, known)] for title, m in modules.items()}
+    return groups, more
 
 
 def own_names(module: ModuleType, known: set[int]) -> list[str]:
-    """Public functions and classes of a module which stand nowhere else."""
-    names = getattr(module, "__all__", None)
-    if names is None:
-        defined = {
-            name: item for name, item in vars(module).items() if getattr(item, "__module__", "") == module.__name__
-        }
-        names = [name for name, item in defined.items() if not name.startswith("_") and callable(item)]
-    items = {name: getattr(module, name) for name in names}
+    """Public functions and classes of a module, without those known from elsewhere."""
+    defined = [name for name, item in vars(module).items() if getattr(item, "__module__", "") == module.__name__]
+    items = {name: getattr(module, name) for name in getattr(module, "__all__", defined) if not name.startswith("_")}
     return [name for name, item in items.items() if callable(item) and inspect.getdoc(item) and id(item) not in known]
 
 
@@ -63,19 +56,19 @@ def write_reference(folder: Path) -> None:
     """`reference/index.rst`: every public name, by group."""
     groups, modules = public_names()
     text = ["Reference", "=========", "", "Names of ``import fokkerplanck as fp``, by what they are for.", ""]
-    for title, names in groups.items():
-        if names:
-            text += [title, "-" * len(title), "", *table(f"fokkerplanck.{name}" for name in names)]
-    for module, names in modules.items():
-        first = plain((inspect.getdoc(importlib.import_module(module)) or "").split("\n\n")[0].splitlines())
-        text += [f"``{module}``", "-" * (len(module) + 4), "", *first, "", *table(names)]
+    for title, names in (groups | modules).items():
+        text += [title, "-" * len(title), "", *table(names)] if names else []
     folder.mkdir(exist_ok=True)
     write_if_changed(folder / "index.rst", "\n".join(text))
+    known = set().union(*groups.values(), *modules.values())
+    for page in folder.glob("api/*.rst"):
+        if page.stem not in known:
+            page.unlink()  # of an earlier build
 
 
-def table(names: Any) -> list[str]:
+def table(names: list[str]) -> list[str]:
     """An autosummary directive for full names."""
-    return [".. autosummary::", "   :toctree: api", "   :nosignatures:", "", *(f"   {name}" for name in names), ""]
+    return [".. autosummary::", "   :toctree: api", "   :nosignatures:", "", *(f"   ~{name}" for name in names), ""]
 
 
 def with_title(source: str) -> str:
@@ -99,7 +92,7 @@ def copy_scripts(examples: Path, folder: Path) -> None:
             (folder / path.name).write_text(with_title(path.read_text(encoding="utf-8")), encoding="utf-8")
         elif path.suffix in (".csv", ".toml"):
             shutil.copy(path, folder)
-    heading = "Scripts\n=======\n\nThe scripts of ``examples/`` with what they print and draw, run while this page was built.\n"
+    heading = "Examples\n========\n\nThe scripts of ``examples/``, with what they print and draw.\n"
     (folder / "GALLERY_HEADER.rst").write_text(heading, encoding="utf-8")
 
 

@@ -67,14 +67,25 @@ def plain(lines: list[str]) -> list[str]:
         elif run and not in_fields and any(map(indented, run)) and not run[0].startswith(("- ", "..", "1.")):
             result += ["::", "", *("    " + line for line in run), ""]  # an aligned table
         else:
-            result += [*escape(run), ""]
+            result += [*(map(with_type, escape(run)) if in_fields else escape(run)), ""]
         literal = False
     return result
+
+
+def with_type(line: str) -> str:
+    """A line "name : what it is" with the latter in italics, so that its words are not taken for names of objects."""
+    name, colon, kind = line.partition(" : ")
+    return f"{name} : *{kind}*" if colon and kind and not indented(line) and "`" not in kind else line
 
 
 def process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Handle autodoc's docstrings before napoleon does."""
     lines[:] = plain(lines)
+    if what in ("attribute", "property"):
+        lines[:0] = [
+            "..",
+            "",
+        ]  # an empty comment: napoleon takes what stands before a colon in the first line for a type
 
 
 def setup(app: Any) -> dict[str, bool]:

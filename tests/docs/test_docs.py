@@ -70,5 +70,5 @@ def test_pages_link_to_files_that_are_there():
     for page in texts():
         if page.suffix == ".md" and page.parent.is_relative_to(ROOT / "docs"):
             for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-                made = "reference/" in target  # from the docstrings
+                made = "reference/" in target or "auto_examples/" in target  # from docstrings and scripts
                 assert made or (page.parent / target).exists(), (page.name, target)
