@@ -79,11 +79,18 @@ html_title = "fokkerplanck"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_show_sourcelink = False
-ALONE = ("index", "tutorial", "gallery", "method", "validation", "benchmarks", "reference_cases", "glossary", "changelog")
+ALONE = (
+    "index",
+    "tutorial",
+    "gallery",
+    "method",
+    "validation",
+    "benchmarks",
+    "reference_cases",
+    "glossary",
+    "changelog",
+)
 html_sidebars: dict[str, list[str]] = {page: [] for page in ALONE}
-    page: []
-    for page in ("index", "tutorial", "method", "validation", "benchmarks", "reference_cases", "glossary", "changelog")
-}
 html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,

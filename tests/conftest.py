@@ -2,10 +2,54 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 import fokkerplanck as fp
+
+# Left out by `pytest -m "not slow"`: whole examples, studies, commands and pages, and single tests of a second and more
+SLOW = (
+    "tests/docs/",
+    "tests/examples/",
+    "tests/validation/",
+    "tests/test_cli.py",
+    "tests/test_fuzz.py",
+    "tests/test_interruptions.py",
+    "tests/workflows/test_deep_linear_study.py",
+    "tests/workflows/test_sweep.py",
+    "tests/comparison/test_compare.py::test_joint_laws_in_two_dimensions",
+    "tests/comparison/test_distances.py::test_error_bars_of_divergence_and_moments_cover",
+    "tests/deep_linear/test_network.py::TestNoise::test_covariance_of_the_batch_gradient",
+    "tests/deep_linear/test_network.py::TestNoise::test_elliptic_stable_noise",
+    "tests/deep_linear/test_network.py::TestNoise::test_langevin_has_the_same_trace_in_every_direction",
+    "tests/sgd/test_loss.py::test_second_process_finds_the_compiled_code",
+    "tests/sgd/test_transfer_operator.py::test_current_of_a_turning_chain",
+    "tests/sgd/test_transfer_operator.py::test_waiting_density_equals_simulation",
+    "tests/sgd/test_two_datapoints.py::",
+    "tests/simulation/test_levy_paths.py::test_planar_jumps",
+    "tests/simulation/test_levy_paths.py::test_waiting_paths",
+    "tests/simulation/test_levy_paths.py::test_waiting_sgd_obeys_the_fractional_step_equation",
+    "tests/solvers/discretization/test_levy_rates.py::test_characteristic_function",
+    "tests/solvers/discretization/test_tensor_diffusion.py::test_positive_accurate_and_second_order_at_high_condition",
+    "tests/solvers/evolution/test_time_dependent.py::test_the_error_estimate_covers_the_error",
+    "tests/statistics/test_two_sample.py::test_level_in_long",
+    "tests/test_invariants.py::",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of SLOW."""
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker("slow")
+
+
+def pytest_xdist_auto_num_workers(config):
+    """The whole suite runs on two to four cores; tests that are named run in this process, which starts sooner."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return min(os.cpu_count() or 1, 4) if whole and not config.option.collectonly else 0
 
 
 def _check_invariants(solution: fp.Solution, rtol: float = 1e-6) -> fp.Solution:
