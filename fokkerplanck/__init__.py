@@ -38,6 +38,7 @@ from .model.levy import LevyJumps
 from .queries import committor, first_passage, solve, spectrum, stationary
 from .queries import public_generator as generator
 from .results.first_passage import FirstPassage
+from .results.first_passage_in_time import FirstPassageInTime
 from .results.loading import load
 from .results.solution import Solution
 from .results.spectrum import Spectrum
@@ -57,6 +58,7 @@ __all__ = [
     "ConvergenceError",
     "Ensemble",
     "FirstPassage",
+    "FirstPassageInTime",
     "Fit",
     "FokkerPlanck",
     "Generator",

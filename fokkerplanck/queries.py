@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import call, callable_with, fields, fits_memory, flag, instance, number, reals, whole
+from .arguments import call, callable_with, fields, fits_memory, flag, instance, number, takes_time, whole
 from .diagnostics import passage_resolution, warn_of_resolution, warn_of_tail, warn_of_walls
 from .errors import ConvergenceError, bad_type, bad_value
 from .model.coefficients import Points
@@ -17,6 +17,7 @@ from .model.grid import Grid
 from .model.initial_density import initial_masses
 from .model.region import read_region
 from .results.first_passage import FirstPassage
+from .results.first_passage_in_time import FirstPassageInTime, committor_from_time_zero, passage_in_time
 from .results.processes import InTime
 from .results.requests import check_rtol, output_times
 from .results.solution import Solution
@@ -29,7 +30,7 @@ from .solvers.evolution.exponential import METHODS, propagate
 from .solvers.evolution.fractional_contour import propagate_memory
 from .solvers.evolution.fractional_stepping import propagate_stepping
 from .solvers.evolution.time_dependent import GeneratorAt, propagate_driven
-from .solvers.evolution.time_scan import Timetable, timetable
+from .solvers.evolution.time_scan import Timetable, named_features, timetable
 from .solvers.linear.closed_classes import ending_classes
 from .solvers.linear.first_passage import absorb, solve_backward
 from .solvers.linear.irreversibility import net_flow_share
@@ -100,7 +101,7 @@ def solve(
     moments = output_times(times)
     _check(eq, grid)
     _check_request(eq, method, rtol, progress, observe)
-    known, longest = _time_features(eq, breaks, max_step)
+    known, longest = named_features(eq, breaks, max_step)
     _check_memory(grid, moments.size)
     start, initial_mass = initial_masses(p0, grid)
     watched = {name: _on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
@@ -202,7 +203,7 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
     return result
 
 
-def first_passage(eq: FokkerPlanck, grid: Grid, target: Any = None) -> FirstPassage:
+def first_passage(eq: FokkerPlanck, grid: Grid, target: Any = None) -> FirstPassage | FirstPassageInTime:
     """Times at which a target is first reached.
 
     Parameters
@@ -211,12 +212,16 @@ def first_passage(eq: FokkerPlanck, grid: Grid, target: Any = None) -> FirstPass
     grid : Grid
     target : boolean array on the grid, callable or None
         f(x, y) -> mask, vectorised: its edge is found between the cell centers. An array: its edge is at the cell faces.
-        None: the absorbing walls. Absorbing walls end a passage in any case.
+        None: the absorbing walls. Absorbing walls end a passage in any case. In 1D f(x, t) -> mask is a target that moves, such
+        as a wall at b(t): `lambda x, t: x > b(t)`.
 
     Returns
     -------
-    FirstPassage
+    FirstPassage, or FirstPassageInTime where a coefficient or the target depends on time
     """
+    _check(eq, grid)
+    if eq.time_dependent or (callable(target) and takes_time(target)):
+        return passage_in_time(eq, grid, target)
     _autonomous(eq, grid)
     if eq.time_order < 1.0:
         then = "Waiting makes it infinite: ask fp.solve for the survival, its `mass` with absorbing walls."
@@ -247,8 +252,12 @@ def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> np.ndar
     Returns
     -------
     ndarray (*grid.shape)
-        Zero on the source, one on the target. `grid.interpolate(q, x)` reads it anywhere.
+        Zero on the source, one on the target. `grid.interpolate(q, x)` reads it anywhere. In 1D coefficients, source and target
+        may depend on time, f(x, t) -> mask; the paths then start at time 0.
     """
+    _check(eq, grid)
+    if eq.time_dependent or any(callable(region) and takes_time(region) for region in (source, target)):
+        return committor_from_time_zero(eq, grid, source, target)
     _autonomous(eq, grid)
     goal, in_goal = read_region("target", target, grid)
     start, in_start = read_region("source", source, grid)
@@ -322,22 +331,6 @@ def _check_request(eq: FokkerPlanck, method: Any, rtol: Any, progress: Any, obse
         flag("progress", progress)
     if observe is not None and not isinstance(observe, Mapping):
         raise bad_type("observe", "a dictionary of functions", observe, 'Such as {"energy": lambda x: x**2}.')
-
-
-def _time_features(eq: FokkerPlanck, breaks: Any, max_step: Any) -> tuple[np.ndarray, float | None]:
-    """The times of jumps that the caller knows, and the longest step allowed."""
-    then = "Give a coefficient the parameter `t`, or leave it out."
-    if (breaks is not None or max_step is not None) and not eq.time_dependent:
-        name, got = ("breaks", breaks) if breaks is not None else ("max_step", max_step)
-        raise bad_value(name, "None where no coefficient depends on time", got, then)
-    if max_step is not None:
-        max_step = number("max_step", max_step, "a positive number", lambda v: 0.0 < v < np.inf)
-    if breaks is None:
-        return np.empty(0), max_step
-    array = np.atleast_1d(reals("breaks", breaks, "a sequence of times"))
-    if array.ndim != 1 or not np.isfinite(array).all():
-        raise bad_value("breaks", "a sequence of finite times", breaks)
-    return array, max_step
 
 
 def _propagation(

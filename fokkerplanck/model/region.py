@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import call
+from ..arguments import call, callable_with, takes_time
 from ..arguments import mask as region_mask
 from ..errors import bad_type, bad_value
 from .coefficients import Points
@@ -33,3 +33,40 @@ def read_region(name: str, region: Any, grid: Grid, optional: bool = False) -> t
         got = "all cells" if inside.all() else "no cell center"
         raise bad_value(name, "a region that holds some cell centers but not all", got, "Refine or move the grid.")
     return inside, function
+
+
+def region_in_time(
+    name: str, region: Any, grid: Grid, optional: bool = False
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """A region of a 1D grid that may change with time, as a function (x, t) -> mask of arrays that broadcast.
+
+    region : as for `read_region`, or f(x, t) -> mask.
+    """
+    if not (callable(region) and takes_time(region)):
+        mask, function = read_region(name, region, grid, optional)
+        edges, last = grid.edges[0][1:-1], grid.size - 1
+
+        def still(x: np.ndarray, t: np.ndarray) -> np.ndarray:
+            found = mask[np.minimum(np.searchsorted(edges, x, side="right"), last)] if function is None else function(x)
+            return np.broadcast_to(found, np.broadcast_shapes(np.shape(x), np.shape(t)))
+
+        return still
+    callable_with(name, region, 1, "coordinate(s)", t=0.0)
+    x, times = grid.centers[0], np.array([[0.0], [0.731]])
+    slow = np.stack([region_mask(name, region(x, t=float(t)), x.shape) for t in times[:, 0]])
+    try:
+        at_once = bool((np.broadcast_to(region(np.broadcast_to(x, slow.shape), t=times), slow.shape) == slow).all())
+    except Exception:
+        at_once = False
+
+    def moving(x: np.ndarray, t: np.ndarray) -> np.ndarray:
+        shape = np.broadcast_shapes(np.shape(x), np.shape(t))
+        x = np.broadcast_to(x, shape)
+        if at_once:
+            return np.broadcast_to(np.asarray(region(x, t=t), dtype=bool), shape)
+        rows = zip(x, np.broadcast_to(t, shape).reshape(shape[0], -1)[:, 0], strict=True)
+        return np.stack(
+            [np.asarray(region(np.atleast_1d(row), t=float(now)), dtype=bool) for row, now in rows]
+        ).reshape(shape)
+
+    return moving

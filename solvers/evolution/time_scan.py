@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...arguments import number, reals
+from ...errors import bad_value
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ..kernels.block_thomas import NODES
@@ -89,6 +91,22 @@ class Step(NamedTuple):
     wanted: float
 
 
+def named_features(eq: FokkerPlanck, breaks: Any, max_step: Any) -> tuple[np.ndarray, float | None]:
+    """The times of jumps that the caller knows, and the longest step allowed."""
+    then = "Give a coefficient the parameter `t`, or leave it out."
+    if (breaks is not None or max_step is not None) and not eq.time_dependent:
+        name, got = ("breaks", breaks) if breaks is not None else ("max_step", max_step)
+        raise bad_value(name, "None where no coefficient depends on time", got, then)
+    if max_step is not None:
+        max_step = number("max_step", max_step, "a positive number", lambda v: 0.0 < v < np.inf)
+    if breaks is None:
+        return np.empty(0), max_step
+    array = np.atleast_1d(reals("breaks", breaks, "a sequence of times"))
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise bad_value("breaks", "a sequence of finite times", breaks)
+    return array, max_step
+
+
 def timetable(
     eq: FokkerPlanck, grid: Grid, horizon: float, rtol: float, breaks: np.ndarray, max_step: float | None
 ) -> Timetable:
@@ -114,7 +132,7 @@ def timetable(
     times, values = probe.watched()
     if values.shape[1] == 0:  # nothing changes where it was looked at
         return _assemble(known, [np.empty(0)] * (len(known) + 1), horizon, max_step)
-    jumps = _jumps(probe, times, values, horizon)
+    jumps = jumps_of(probe.sample, times, values, NARROW * horizon)
     new = [pair for pair in jumps if not ((pair[0] <= known[:, 1]) & (pair[1] >= known[:, 0])).any()]
     sides = np.array(sorted([*known.tolist(), *new])).reshape(-1, 2)
     return _assemble(sides, _pieces(probe, times, values, sides, horizon, rtol), horizon, max_step)
@@ -237,10 +255,13 @@ def _independent(values: np.ndarray) -> np.ndarray:
     return order[np.unique(np.sort(angle), return_index=True)[1]]
 
 
-def _jumps(probe: Probe, times: np.ndarray, values: np.ndarray, horizon: float) -> list[list[float]]:
+def jumps_of(
+    sample: Callable[[np.ndarray], np.ndarray], times: np.ndarray, values: np.ndarray, width: float
+) -> list[list[float]]:
     """Both sides of every jump that two neighbouring samples show, each found by cutting their interval in 16 again and again.
 
-    A smooth change spreads evenly over the parts, a jump sits in one.
+    A smooth change spreads evenly over the parts, a jump sits in one. times (2 n + 1,) with values (2 n + 1, m) of `sample`,
+    each of which changes; the sides are not further than `width` apart.
     """
     span = values.max(axis=0) - values.min(axis=0)
     scaled = values / span
@@ -250,9 +271,9 @@ def _jumps(probe: Probe, times: np.ndarray, values: np.ndarray, horizon: float) 
     rough = ((off > JUMP) & (off > 0.1 * (steps[::2] + steps[1::2]))).any(axis=1)
     pairs = np.flatnonzero(np.repeat(rough, 2) & (steps.max(axis=1) > JUMP))
     low, high = times[pairs], times[pairs + 1]
-    while low.size and (high - low).max() > NARROW * horizon:
+    while low.size and (high - low).max() > width:
         cuts = low[:, None] + (high - low)[:, None] * np.arange(17) / 16
-        at_cuts = (probe.sample(cuts.ravel()) / span).reshape(*cuts.shape, -1)
+        at_cuts = (sample(cuts.ravel()) / span).reshape(*cuts.shape, -1)
         changes = np.abs(np.diff(at_cuts, axis=1)).max(axis=2)
         kept = (changes > JUMP) & (changes > 8.0 * np.median(changes, axis=1)[:, None])
         low, high = cuts[:, :-1][kept], cuts[:, 1:][kept]

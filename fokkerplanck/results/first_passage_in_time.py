@@ -1,0 +1,128 @@
+"""First passage where coefficients, or the target itself, change with time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arguments import takes_time
+from ..errors import ConvergenceError, bad_value
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from ..model.initial_density import initial_masses, point
+from ..model.region import read_region, region_in_time
+from ..solvers.evolution.passage_in_time import KilledPassage, Passage, committor_in_time, window_weights, windows
+from .requests import check_rtol, output_times
+
+COMMITTOR = 1e-8  # of the paths: followed until less is left
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FirstPassageInTime:
+    """When a target is first reached by paths that start at time 0, as coefficients or the target change.
+
+    Attributes
+    ----------
+    grid : Grid
+    eq : FokkerPlanck
+    inside : callable or None
+        In 1D between walls (x, t) -> mask of the target: the gaps outside it are mapped onto a fixed interval, so that its
+        edges move smoothly through the cells. Elsewhere the function of the coordinates that the target was given by.
+    mask : ndarray of bool (*grid.shape), or None
+        The cells of a target that stays where it is, in two or more dimensions or on a ring.
+    """
+
+    grid: Grid
+    eq: FokkerPlanck
+    inside: Callable[..., np.ndarray] | None
+    mask: np.ndarray | None = None
+
+    def survival(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
+        """Probability of not having arrived at each of the increasing times, from the initial density p0."""
+        array = output_times(times)
+        return np.array([left for left, _ in self._from(p0, rtol).totals(array, rtol)])
+
+    def density(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
+        """Probability per time of arriving at each of the increasing times, from the initial density p0.
+
+        Without what a target covers at one moment, as when its edge jumps: that is a step of the survival.
+        """
+        array = output_times(times)
+        return np.array([rate for _, rate in self._from(p0, rtol).totals(array, rtol)])
+
+    def mean(self, p0: Any, rtol: float = 1e-6) -> float:
+        """The mean time of arrival, the integral of the survival, of paths that start from the density p0 at time 0.
+
+        Raises
+        ------
+        ConvergenceError
+            If paths keep staying away, so that the mean is infinite or much longer than the time that was followed.
+        """
+        passage = self._from(p0, rtol)
+        total, start, before, last = 0.0, 0.0, 1.0, 1.0
+        for window in windows(self.eq, self.grid):
+            left = np.array([share for share, _ in passage.totals(window, rtol)])
+            length = float(window[-1]) - start
+            total += float(window_weights(length)[1] @ left[:-1])
+            start, last = float(window[-1]), float(left[-1])
+            # what is left goes on to decay as it did over the last window, which is half of all the time so far
+            tail = last * length / max(np.log(before / last), 1e-300) if last > 0.0 else 0.0
+            if tail < rtol * total:
+                return total + tail
+            before = last
+        text = f"{last:.2g} of the paths has not arrived by t = {start:.3g}: the mean may be infinite"
+        raise ConvergenceError(text, total)
+
+    def at(self, x: Any) -> float:
+        """The mean time of arrival from a point at time 0."""
+        return self.mean(point(x))
+
+    def _from(self, p0: Any, rtol: float) -> Passage | KilledPassage:
+        """The paths from a density, to be followed."""
+        check_rtol(rtol)
+        masses = initial_masses(p0, self.grid)[0]
+        if self.mask is not None:
+            return KilledPassage(self.eq, self.grid, self.mask, self.inside, masses)
+        assert self.inside is not None
+        return Passage(self.eq, self.grid, self.inside, masses.reshape(1, -1))
+
+    def __repr__(self) -> str:
+        return f"First passage in time on {self.grid!r}\n  ask for survival(times, p0), density(times, p0) or mean(p0)"
+
+
+def passage_in_time(eq: FokkerPlanck, grid: Grid, target: Any) -> FirstPassageInTime:
+    """First passage where coefficients or the target change, see `queries.first_passage`."""
+    _plain_process(eq)
+    if grid.dim == 1 and not grid.periodic(0) and eq.jumps is None:
+        return FirstPassageInTime(grid, eq, region_in_time("target", target, grid, optional=grid.absorbs))
+    if callable(target) and takes_time(target):
+        where = "with jumps" if eq.jumps is not None else "on a ring" if grid.dim == 1 else f"in {grid.dim} dimensions"
+        raise bad_value("target", f"without a parameter `t` {where}", target, "It may move in 1D between walls.")
+    mask, inside = read_region("target", target, grid, optional=grid.absorbs)
+    return FirstPassageInTime(grid, eq, inside, mask)
+
+
+def committor_from_time_zero(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> np.ndarray:
+    """Committor (*grid.shape) of paths that start at time 0, where coefficients or the regions change."""
+    _plain_process(eq)
+    if grid.dim > 1 or grid.periodic(0) or eq.jumps is not None:
+        then = "Leave `t` out of the coefficients and of both regions."
+        raise bad_value(
+            "grid", "one-dimensional, between walls and without jumps, for what changes in time", grid, then
+        )
+    goal, start = region_in_time("target", target, grid), region_in_time("source", source, grid)
+    if (both := goal(grid.centers[0], np.zeros(1)) & start(grid.centers[0], np.zeros(1))).any():
+        raise bad_value("source", "disjoint from `target`", f"{int(both.sum())} cells in both at time 0")
+    return committor_in_time(eq, grid, start, goal, COMMITTOR)
+
+
+def _plain_process(eq: FokkerPlanck) -> None:
+    """Paths without memory that do not see one another."""
+    if eq.interaction is not None:
+        raise bad_value("eq", "independent of the density here", "an interaction", "Follow it in time with fp.solve.")
+    if eq.time_order < 1.0:
+        then = "Waiting makes passages infinite: ask fp.solve for the survival, its `mass` with absorbing walls."
+        raise bad_value("time_order", "1 for a passage", eq.time_order, then)

@@ -1,0 +1,140 @@
+"""First passage with coefficients and targets that change: closed forms, and what does not change in fact."""
+
+import numpy as np
+import pytest
+from scipy.special import ndtr
+
+import fokkerplanck as fp
+from fokkerplanck.solvers.evolution import passage_in_time
+
+BOX = fp.Grid((-1.2, 1.2), 120)
+CONSTANT = fp.FokkerPlanck(drift=lambda x, t: 0.5 + 0 * x, diffusion=0.5)  # by its signature it depends on time
+SAME = fp.FokkerPlanck(drift=lambda x: 0.5 + 0 * x, diffusion=0.5)
+TIMES = np.array([0.3, 1.0, 2.0])
+
+
+def arrived(t, bound, speed):
+    """Of W from 0 at a bound that approaches at a speed: the inverse Gaussian law (unit variance per time)."""
+    far, near = (-speed * t - bound) / np.sqrt(t), (speed * t - bound) / np.sqrt(t)
+    return ndtr(near) + np.exp(2 * speed * bound) * ndtr(far)
+
+
+def arrival_density(t, bound, speed):
+    return bound / np.sqrt(2 * np.pi * t**3) * np.exp(-((bound - speed * t) ** 2) / (2 * t))
+
+
+def test_a_linear_bound_at_order_two():
+    """x = 1 - t / 2 met by W is a drift of 1 / 2 towards x = 1."""
+    eq = fp.FokkerPlanck(diffusion=0.5)
+    errors = []
+    for n in (190, 380):
+        found = fp.first_passage(eq, fp.Grid((-8, 1.5), n), lambda x, t: x > 1 - 0.5 * t)
+        errors.append(found.survival(TIMES, fp.gaussian(0, 1e-9)) - 1 + arrived(TIMES, 1, 0.5))
+        density = found.density(TIMES, fp.gaussian(0, 1e-9))
+        np.testing.assert_allclose(density, arrival_density(TIMES, 1, 0.5), atol=70.0 / n**2)
+    assert np.abs(errors[1]).max() < 1e-4
+    assert np.log2(np.abs(errors[0]).max() / np.abs(errors[1]).max()) > 1.6
+
+
+def test_the_mean_at_a_bound_that_approaches():
+    """Mean 1 / (1 / 2) = 2."""
+    found = fp.first_passage(fp.FokkerPlanck(diffusion=0.5), fp.Grid((-12, 1.5), 300), lambda x, t: x > 1 - 0.5 * t)
+    assert found.mean(fp.point(0.0)) == pytest.approx(2.0, abs=0.01)
+
+
+def test_bounds_that_collapse():
+    """Two bounds at +-(1 - t / 2), drift 1 / 2, start .1: 10^5 simulated paths with bridges, one standard error below .0015."""
+    moving = fp.first_passage(SAME, BOX, lambda x, t: abs(x) > 1 - t / 2)
+    survival = moving.survival([0.3, 0.6, 1.0, 1.5, 2.5], fp.point(0.1))
+    np.testing.assert_allclose(survival[:4], [0.7319, 0.3369, 0.0644, 0.0004], atol=0.004)
+    assert survival[4] == 0.0
+    assert moving.mean(fp.point(0.1)) == pytest.approx(0.5115, abs=0.003)
+    q = fp.committor(SAME, BOX, lambda x, t: x < t / 2 - 1, lambda x, t: x > 1 - t / 2)
+    assert BOX.interpolate(q, 0.1) == pytest.approx(0.7276, abs=0.005)
+
+
+def test_a_moving_wall_and_a_moving_frame_agree():
+    """A wall that swings in a still box, against the same seen from the wall: a drift against a wall that stands."""
+    swing = fp.first_passage(
+        fp.FokkerPlanck(diffusion=0.3), fp.Grid((-5, 1.5), 260), lambda x, t: x > 1 + 0.3 * np.sin(4 * t)
+    )
+    frame = fp.FokkerPlanck(drift=lambda x, t: -1.2 * np.cos(4 * t) + 0 * x, diffusion=0.3)
+    still = fp.first_passage(frame, fp.Grid((-5, 1), 240, [("reflecting", "absorbing")]))
+    for ask in ("survival", "density"):
+        got, want = (getattr(found, ask)(TIMES, fp.gaussian(0, 0.2)) for found in (swing, still))
+        np.testing.assert_allclose(got, want, atol=2e-4)
+
+
+@pytest.mark.parametrize("target", [lambda x: abs(x) > 0.9, abs(BOX.centers[0]) > 0.9, lambda x: abs(x + 0.3) < 0.2])
+def test_what_only_might_change(target):
+    """A signature with `t` takes another way than one without; the answers are those of the same cells."""
+    changing, plain = fp.first_passage(CONSTANT, BOX, target), fp.first_passage(SAME, BOX, target)
+    start = fp.point(0.1)
+    for ask in ("survival", "density"):
+        got, want = (getattr(found, ask)([0.0, 0.3, 1.0], start) for found in (changing, plain))
+        np.testing.assert_allclose(got, want, atol=2e-4)
+    assert changing.at(0.1) == pytest.approx(plain.at(0.1), rel=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("grid", "target", "start"),
+    [
+        (fp.Grid((-1, 1), 60, "absorbing"), None, 0.1),
+        (fp.Grid((0, 2 * np.pi), 40, "periodic"), lambda x: x < 1, 3.0),
+        (fp.Grid([(-1.2, 1.2)] * 2, [20, 20]), lambda x, y: x * x + y * y > 1, [0.0, 0.0]),
+    ],
+    ids=["walls", "ring", "disc"],
+)
+def test_other_boxes(grid, target, start):
+    still, moving = (0.5, 0.0)[: grid.dim], {1: lambda x, t: 0.5 + 0 * x, 2: lambda x, y, t: (0.5 + 0 * x, 0 * y)}
+    plain = fp.FokkerPlanck(drift=list(still), diffusion=0.5)
+    changing = fp.FokkerPlanck(drift=moving[grid.dim], diffusion=0.5)
+    got, want = (
+        fp.first_passage(eq, grid, target).survival([0.2, 0.6], fp.point(start), rtol=1e-4) for eq in (changing, plain)
+    )
+    np.testing.assert_allclose(got, want, atol=2e-4)
+
+
+def test_an_edge_that_jumps_sweeps_at_once():
+    found = fp.first_passage(SAME, BOX, lambda x, t: abs(x) > np.where(t < 0.5, 1.0, 0.3))
+    before, after = found.survival([0.4999999, 0.5000001], fp.point(0.1))
+    fixed = fp.solve(SAME, fp.Grid((-1, 1), 100, "absorbing"), fp.point(0.1), 0.5)
+    middle = fixed.masses[0][abs(fixed.grid.centers[0]) < 0.3].sum()
+    assert before == pytest.approx(fixed.mass[0], abs=1e-3)
+    assert after == pytest.approx(middle, abs=5e-3)
+
+
+def test_functions_of_one_time():
+    asked = fp.first_passage(SAME, BOX, lambda x, t: abs(x) > (1.0 if t < 0.4 else 0.5))
+    array = fp.first_passage(SAME, BOX, lambda x, t: abs(x) > np.where(t < 0.4, 1.0, 0.5))
+    np.testing.assert_allclose(*(f.survival([0.3, 0.6], fp.point(0.1), rtol=1e-4) for f in (asked, array)), atol=1e-4)
+
+
+def test_a_drive_that_does_nothing_leaves_the_committor():
+    regions = lambda x: x < -0.8, lambda x: x > 0.9
+    np.testing.assert_allclose(fp.committor(CONSTANT, BOX, *regions), fp.committor(SAME, BOX, *regions), atol=5e-4)
+
+
+def test_paths_that_stay_away_have_no_mean(monkeypatch):
+    monkeypatch.setattr(passage_in_time, "DOUBLINGS", 6)
+    eq = fp.FokkerPlanck(drift=lambda x, t: -x, diffusion=0.05)
+    with pytest.raises(fp.ConvergenceError, match="the mean may be infinite"):
+        fp.first_passage(eq, fp.Grid((-1, 4), 50), lambda x, t: x > 1 + t).mean(fp.point(0.0), rtol=1e-3)
+
+
+def test_refusals():
+    swarm = fp.FokkerPlanck(drift=lambda x, t: -x, diffusion=0.5, interaction=fp.Swarm(1.0))
+    waiting = fp.FokkerPlanck(drift=lambda x, t: -x, diffusion=0.5, time_order=0.5)
+    ring, square = fp.Grid((0, 1), 10, "periodic"), fp.Grid([(-1, 1)] * 2, [5, 5])
+    with pytest.raises(ValueError, match="`eq` must be independent of the density"):
+        fp.first_passage(swarm, BOX, lambda x: x > 1)
+    with pytest.raises(ValueError, match="`time_order` must be 1 for a passage"):
+        fp.first_passage(waiting, BOX, lambda x: x > 1)
+    with pytest.raises(ValueError, match="`target` must be without a parameter `t` on a ring"):
+        fp.first_passage(CONSTANT, ring, lambda x, t: x > t)
+    with pytest.raises(ValueError, match="`target` must be without a parameter `t` in 2 dimensions"):
+        fp.first_passage(fp.FokkerPlanck(diffusion=1.0), square, lambda x, y, t: x > t)
+    with pytest.raises(ValueError, match="`grid` must be one-dimensional"):
+        fp.committor(fp.FokkerPlanck(diffusion=1.0), square, lambda x, y: x < 0, lambda x, y, t: x > t)
+    with pytest.raises(ValueError, match="`source` must be disjoint from `target`"):
+        fp.committor(CONSTANT, BOX, lambda x: x < 0.5, lambda x: x > 0)
