@@ -46,7 +46,8 @@ from .results.stationary import Stationary
 from .sgd import SGD, SampleLoss, landscapes
 from .simulation import Ensemble, simulate, simulate_waiting
 from .solvers.discretization.generator import Generator
-from .statistics.tail_index import hill, stable_fit, time_order_from_growth
+from .statistics.growth import time_order_from_growth
+from .statistics.tail_index import hill, stable_fit
 from .statistics.tail_test import tail_test
 from .statistics.two_sample import two_sample
 from .storage.tables import Comparison

@@ -16,6 +16,7 @@ from ..arguments import instance, number, whole
 from ..errors import bad_value
 from ..randomness import private_generator
 from ..results.ensemble import Ensemble
+from ..statistics.tail_index import hill_index
 from .dependence import independent_by_seed, paired_by_seed, rows_go_together
 from .distribution import Law, along, choose, few, law, same_dimension, squares, standard_error, thin
 from .wasserstein import optimal, root_error, sliced, transport_package
@@ -187,12 +188,9 @@ def tail_index(samples: Any, share: float = 0.02) -> Distance:
         )
     number("share", share, "above 0 and at most 0.25", lambda v: 0.0 < v <= 0.25)
     r = np.sort(np.abs(values.points[:, 0] - np.median(values.points)))[::-1]
-
-    def hill(k: int) -> float:
-        return 1.0 / float(np.log(r[:k] / r[k]).mean())
-
     k = max(int(share * r.size), 2)
-    return Distance(hill(k), hill(k) / np.sqrt(k), hill(min(2 * k, r.size - 1)))
+    index, other = hill_index(np.log(np.maximum(r, 1e-300)), np.array([k, min(2 * k, r.size - 1)]))
+    return Distance(float(index), float(index / np.sqrt(k)), float(other))
 
 
 Measure = Callable[[Law, Law], float]

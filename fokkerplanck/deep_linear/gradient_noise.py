@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..randomness import private_generator
-from ..statistics.tail_index import HillEstimate, hill
+from ..statistics.tail_index import HillEstimate, hill_plot
 from .batch_noise import layer_metric, moment_covariance, sample_moments
 from .hessian import extreme_eigenpairs, frobenius_norm
 from .network import DeepLinear, Weights
@@ -109,11 +109,12 @@ def noise_sizes(net: DeepLinear, weights: Weights, n: int = 20_000, seed: int = 
 def noise_tail(net: DeepLinear, weights: Weights, *, n: int = 20_000, resamples: int = 200, seed: int = 0) -> NoiseTail:
     """Tail index of the size of the batch gradient's noise, from n batches; see `fokkerplanck.hill` for the plateau."""
     sizes = noise_sizes(net, weights, n, seed)
-    estimate = hill(sizes)
+    estimate = hill_plot(sizes)
     rng = private_generator("resamples of the noise", seed)
     jitter = 1e-9  # repeated values of a resample must stay distinct for the logarithms between them
     draws = [
-        hill(rng.choice(sizes, sizes.size) * (1.0 + jitter * rng.random(sizes.size))).value for _ in range(resamples)
+        hill_plot(rng.choice(sizes, sizes.size) * (1.0 + jitter * rng.random(sizes.size))).value
+        for _ in range(resamples)
     ]
     low, high = np.quantile(draws, [0.025, 0.975])
     return NoiseTail(estimate, (float(low), float(high)))

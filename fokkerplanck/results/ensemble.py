@@ -115,13 +115,14 @@ class Ensemble:
     def hill(self, t: float | None = None) -> Any:
         """Hill's estimate of the tail index of the deviations from the mean, at a recorded time (default: the last).
 
-        See `fokkerplanck.hill`; all coordinates are taken together.
+        See `fokkerplanck.hill`; all coordinates are taken together, each in units of its quartile distance.
         """
         from ..statistics.tail_index import hill
 
         points = self.positions[-1] if t is None else self.at(t)
         points = points[self._kept(points)]
-        return hill(points - points.mean(axis=0))
+        low, high = np.quantile(points, [0.25, 0.75], axis=0)
+        return hill((points - points.mean(axis=0)) / np.where(high > low, high - low, 1.0))
 
     def at(self, t: float) -> np.ndarray:
         """Positions at a recorded time, shape (n_paths, dim)."""

@@ -1,4 +1,4 @@
-"""Heavy tails in samples: the tail index, a stable law fitted to gradient noise, and the order of subdiffusion."""
+"""Heavy tails in samples: the tail index by Hill, and a stable law fitted to gradient noise."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import reals, whole
-from ..errors import bad_value
+from ..errors import ModelWarning, bad_value, warn
 from ..randomness import private_generator
+from .tail_test import tail_test
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+CHANGED = 4.0  # standard errors
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,12 +32,15 @@ class HillEstimate:
         index / sqrt(counts).
     plateau : slice
         The stretch over which the estimate changes least.
+    trend : float
+        How the index changes up to the end of the plateau, in standard errors: within 4 for a power law.
     """
 
     counts: np.ndarray
     index: np.ndarray
     standard_error: np.ndarray
     plateau: slice
+    trend: float = 0.0
 
     @property
     def value(self) -> float:
@@ -87,17 +93,45 @@ def hill(samples: Any) -> HillEstimate:
     spreads least compared with its standard error at its upper end. For a stable law of index near 2 the tail
     sets in so late that the plateau overestimates it; fit `stable_fit` there.
     """
+    estimate = hill_plot(samples)
+    if abs(estimate.trend) > CHANGED:
+        text = (
+            f"These samples have no power-law tail where Hill's index is flattest: it changes over the plateau, by "
+            f"{abs(estimate.trend):.0f} standard errors. {estimate.value:.3g} is no tail index; see fp.tail_test for "
+            "the stability of increments."
+        )
+        warn(text, ModelWarning)
+    return estimate
+
+
+def hill_plot(samples: Any) -> HillEstimate:
+    """As `hill`, without a word about tails that follow no power: see `HillEstimate.trend`."""
     values = np.abs(reals("samples", samples).ravel())
-    values = np.sort(values[np.isfinite(values) & (values > 0.0)])[::-1]
+    values = values[np.isfinite(values) & (values > 0.0)]
     if values.size < 500:
         raise bad_value("samples", "at least 500 finite values that are not zero", values.size)
-    logs = np.log(values)
     counts = np.unique(np.geomspace(10, values.size // 2, 200).astype(int))
-    mean = np.cumsum(logs)[counts - 1] / counts - logs[counts]
-    if (mean <= 0.0).any():
+    logs = np.sort(np.log(values))[::-1]
+    index = hill_index(logs, counts)
+    if not np.isfinite(index).all():
         raise bad_value("samples", "with distinct largest values", "many equal ones", "Add more samples.")
-    index = 1.0 / mean
-    return HillEstimate(counts, index, index / np.sqrt(counts), _plateau(counts, index))
+    plateau = _plateau(counts, index)
+    return HillEstimate(counts, index, index / np.sqrt(counts), plateau, _trend(logs, int(counts[plateau][-1])))
+
+
+def hill_index(logs: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Hill's index from the `counts` largest of falling logarithms of sizes (n,); infinite where these are all alike."""
+    mean = np.cumsum(logs)[counts - 1] / counts - logs[counts]
+    return np.divide(1.0, mean, out=np.full(mean.shape, np.inf), where=mean > 0.0)
+
+
+def _trend(logs: np.ndarray, count: int) -> float:
+    """z of the correlation of i (ln X_(i) - ln X_(i+1)) with ln i, i up to count: independent and of one exponential law if
+    the tail is a power (Renyi)."""
+    rank = np.arange(1, count + 1)
+    spacings = rank * -np.diff(logs[: count + 1])
+    ln = np.log(rank) - np.log(rank).mean()
+    return float(ln @ spacings / (spacings.mean() * np.sqrt(ln @ ln)))
 
 
 def _plateau(counts: np.ndarray, index: np.ndarray) -> slice:
@@ -145,6 +179,12 @@ def stable_fit(samples: Any, resamples: int = 100, seed: int = 0) -> StableFit:
     -----
     Koutrouvelis (1980): ln(-ln |phi(k)|^2) = ln(2 s^a) + a ln k is a straight line in ln k. With the data centred on their
     median and divided by half their quartile distance, the empirical phi is read at k = 0.2, 0.3, ... 1.0.
+
+    Warns
+    -----
+    ModelWarning
+        Where sums of samples have another index than the samples: then they are of no stable law. Gaussian samples with
+        unequal deviations, thrown together, fit a stability of .67. `tail_test` keeps coordinates apart.
     """
     x = reals("samples", samples).ravel()
     whole("resamples", resamples, 2, 1_000_000)
@@ -157,6 +197,7 @@ def stable_fit(samples: Any, resamples: int = 100, seed: int = 0) -> StableFit:
     unit = 0.5 * float(high - low)
     waves = np.exp(1j * np.outer(np.linspace(0.2, 1.0, 9), (x - location) / unit))
     stability, scale = _line(waves.mean(axis=1))
+    _warn_if_not_stable(x, stability)
     rng = private_generator("resamples of a stable fit", seed)
     draws = np.array(
         [_line(waves @ rng.multinomial(x.size, np.full(x.size, 1 / x.size)) / x.size) for _ in range(resamples)]
@@ -167,43 +208,20 @@ def stable_fit(samples: Any, resamples: int = 100, seed: int = 0) -> StableFit:
     return StableFit(stability, unit * scale, float(location), float(errors[0]), unit * float(errors[1]), interval)
 
 
+def _warn_if_not_stable(x: np.ndarray, stability: float) -> None:
+    found = tail_test(x)
+    if found.verdict == "mixed":
+        indices = ", ".join(f"{a:.3g} (n = {n})" for n, a in zip(found.sums, found.index, strict=True))
+        text = (
+            f"These samples are of no stable law: the index of sums of n of them is {indices}. The stability {stability:.3g} "
+            "describes single ones alone; fp.tail_test tells heavy tails from unequal variances."
+        )
+        warn(text, ModelWarning)
+
+
 def _line(phi: np.ndarray) -> tuple[float, float]:
     k = np.linspace(0.2, 1.0, phi.size)
     square = np.clip(np.abs(phi) ** 2, 1e-12, 1.0 - 1e-12)
     slope, offset = np.polyfit(np.log(k), np.log(-np.log(square)), 1)
     stability = min(float(slope), 2.0)
     return stability, float((0.5 * math.exp(offset)) ** (1.0 / stability))
-
-
-def time_order_from_growth(times: Any, mean_square: Any, standard_error: Any = None) -> tuple[float, float]:
-    """The time order b, and its standard error, from <x^2> = 2 D t^b / Gamma(1 + b) of free spreading.
-
-    Parameters
-    ----------
-    times : array (n,), positive
-    mean_square : array (n,)
-        Mean square displacement from the start, before walls or forces are felt.
-    standard_error : array (n,), optional
-        Of the mean squares; weights the straight line through ln <x^2> against ln t.
-
-    Notes
-    -----
-    Mean squares of one ensemble at several times share their paths, so that the error is too small by up to a factor of
-    the order of sqrt(n); repeat with independent ensembles where it matters.
-    """
-    t, y = reals("times", times), reals("mean_square", mean_square)
-    if t.ndim != 1 or t.size < 2 or not np.isfinite(t).all() or not (np.diff(t) > 0).all() or t[0] <= 0.0:
-        raise bad_value("times", "positive and increasing, at least two", times)
-    sigma = np.ones(t.size) if standard_error is None else reals("standard_error", standard_error)
-    for name, values in (("mean_square", y), ("standard_error", sigma)):
-        if values.shape != t.shape or not np.isfinite(values).all() or not (values > 0).all():
-            raise bad_value(name, "positive, one a time", values)
-    sigma = sigma if standard_error is None else sigma / y
-    design = np.stack([np.log(t), np.ones(t.size)], axis=1) / sigma[:, None]
-    target = np.log(y) / sigma
-    solution, *_ = np.linalg.lstsq(design, target, rcond=None)
-    variance = np.linalg.inv(design.T @ design)[0, 0]
-    if standard_error is None:
-        residual = target - design @ solution
-        variance *= float(residual @ residual) / max(t.size - 2, 1)
-    return float(solution[0]), float(math.sqrt(variance))
