@@ -49,6 +49,7 @@ smartquotes = False  # "auto" is a value
 # Reference: numpydoc sections, read as plain text otherwise (see _ext/plain_docstrings.py)
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autosummary_generate = True

@@ -36,7 +36,8 @@ class Solution(Moments):
         The propagation method that ran.
     stats : dict
         error_estimate (1-norm, of the propagation in time), mass_error, min_density (relative to the largest), products,
-        solves, initial_mass; peclet, diffusion and numerical_diffusion (see `solvers.generator.resolution`), order.
+        solves, initial_mass; peclet, diffusion, numerical_diffusion and order (see
+        `fokkerplanck.solvers.discretization.generator.resolution`).
     success : bool
     message : str
     observed : dict of ndarray (n_times,)

@@ -1,6 +1,8 @@
 """What the README and the docs show runs as it stands."""
 
+import importlib
 import re
+from functools import reduce
 
 import matplotlib as mpl
 import pytest
@@ -72,3 +74,21 @@ def test_pages_link_to_files_that_are_there():
             for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
                 made = "reference/" in target or "auto_examples/" in target  # from docstrings and scripts
                 assert made or (page.parent / target).exists(), (page.name, target)
+
+
+def test_names_of_the_package_in_texts_exist():
+    named = {}
+    for path in texts():
+        if not path.is_relative_to(ROOT / "tests") and path.name != "CHANGELOG.md":
+            found = re.findall(r"`(?:fokkerplanck|fp)((?:\.[A-Za-z_]\w*)+)", path.read_text(encoding="utf-8"))
+            named |= dict.fromkeys(found, path)
+    assert len(named) > 30
+
+    def inside(item, name):
+        return getattr(item, name) if hasattr(item, name) else importlib.import_module(f"{item.__name__}.{name}")
+
+    for name, path in named.items():
+        try:
+            reduce(inside, name.split(".")[1:], importlib.import_module("fokkerplanck"))
+        except (AttributeError, ImportError):
+            pytest.fail(f"{path} names fokkerplanck{name}, which is not there")
