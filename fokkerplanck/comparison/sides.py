@@ -47,19 +47,22 @@ class Side:
         } | {name: found[name] for name in ("skewness", "se_skewness", "kurtosis", "se_kurtosis")}
 
     def other_errors(self, axis: int) -> dict[str, tuple[float, float]]:
-        """Errors of mean and deviation from the time step of a simulation, or from a grid, as far as they are measured."""
+        """Errors of mean and deviation from the time step of a simulation, a grid or sampled batches, where measured."""
         if isinstance(self.result, Ensemble):
             step = self.result.step_error
             if step is None:
                 return {}
             index = self.result.index(self.t)
             return {"step": (float(step["mean"][index, axis]), float(step["deviation"][index, axis]))}
-        error = getattr(self.result, "error", None)
-        if not isinstance(error, Mapping):
-            return {}
+        sources = {"grid": getattr(self.result, "error", None)}
+        sources["batches"] = (getattr(self.result, "stats", None) or {}).get("sampling_error")
+        return {name: self._of_moments(error, axis) for name, error in sources.items() if isinstance(error, Mapping)}
+
+    def _of_moments(self, error: Mapping[str, Any], axis: int) -> tuple[float, float]:
+        """Errors of mean and deviation of a coordinate from those of mean and covariance."""
         mean, covariance = self._entry(error.get("mean"), 1), self._entry(error.get("covariance"), 2)
         deviation = math.sqrt(max(float(moments(self.along(axis))["variance"][0]), 1e-300))
-        return {"grid": (float(mean[axis]), 0.5 * float(covariance[axis, axis]) / deviation)}
+        return float(mean[axis]), 0.5 * float(covariance[axis, axis]) / deviation
 
     def _entry(self, value: Any, axes: int) -> np.ndarray:
         """A measured error at this time, over `axes` axes of coordinates; zeros where there is none."""

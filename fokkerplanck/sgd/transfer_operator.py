@@ -24,10 +24,11 @@ from ..results.spectrum import Spectrum, spectrum_of
 from ..results.stationary import Stationary
 from ..solvers.evolution.fractional_contour import propagate_waiting
 from ..solvers.linear import markov_chain as _transfer
-from ..solvers.linear.closed_classes import ending_classes
+from ..solvers.linear.closed_classes import closed_classes, ending_classes
 from ..solvers.linear.occupation_times import time_spent
 from ..solvers.linear.rates import Rates
 from ..solvers.linear.spectrum import transfer_modes
+from .batch_sampling import groups, sampling_error
 from .minibatches import Batches, enumerate_batches, sample_batches
 
 MODELS = ("exact", "gaussian-chain")
@@ -62,6 +63,10 @@ class TransferOperator:
         <ln of the factor> by which an application moves a point beyond the reflecting walls away from the middle of the box,
         largest over these walls: where it is positive, what passes there diverges.
 
+    parts : tuple of csc_array
+        Of a sampled operator: those of groups of its batches, whose mean it is. How they differ gives the sampling error that
+        results hold in `stats["sampling_error"]`.
+
     Notes
     -----
     Sharing a point linearly between two cell centers keeps its mean and adds the variance s (h - s). This is the least
@@ -80,6 +85,7 @@ class TransferOperator:
     smearing: np.ndarray
     growth: float = -np.inf
     settings: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[sp.csc_array, ...] = ()
 
     def evolve(self, p0: Any, steps: Any) -> Solution:
         """The density after the given numbers of steps.
@@ -102,7 +108,23 @@ class TransferOperator:
         states = np.array(list(_transfer.advance(matrix, padded, counts)))
         work = {"error_estimate": 1e-16 * float(counts[-1]), "products": int(counts[-1])}
         times = counts.astype(float) * self.steps
-        return self._solution(times, states, f"transfer ({self.kind})", {**work, "initial_mass": initial_mass})
+        stats: dict[str, Any] = {
+            **work,
+            "initial_mass": initial_mass,
+            **self._sampling_error_of_moments(start.ravel(), counts),
+        }
+        return self._solution(times, states, f"transfer ({self.kind})", stats)
+
+    def _sampling_error_of_moments(self, start: np.ndarray, counts: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+        """Standard errors of mean (n_times, dim) and covariance (n_times, dim, dim) by the choice of batches, if any."""
+        if not self.parts:
+            return {}
+
+        def moments(matrix: sp.csc_array) -> np.ndarray:
+            masses = np.array(list(_transfer.advance(matrix, start, counts))).reshape(-1, *self.grid.shape)
+            return _flat_moments(masses, self.grid)
+
+        return {"sampling_error": _named(sampling_error(self.parts, moments), self.grid.dim)}
 
     def evolve_waiting(
         self, p0: Any, times: Any, time_order: float, *, scale: float = 1.0, rtol: float = 1e-6
@@ -199,7 +221,20 @@ class TransferOperator:
         residual = float(np.abs(self.matrix @ masses - masses).max() / masses.max())
         density = masses.reshape(self.grid.shape) / self.grid.volumes
         stats = {"parts": len(classes), "residual": residual, **self._blur(masses, "the density is too wide")}
+        if self.parts and len(classes) == 1:
+
+            def moments(matrix: sp.csc_array) -> np.ndarray:
+                own = self._stationary_of_part(matrix)
+                return _flat_moments(own.reshape(1, *self.grid.shape), self.grid)
+
+            error = _named(sampling_error(self.parts, moments), self.grid.dim)
+            stats["sampling_error"] = {name: value[0] for name, value in error.items()}
         return Stationary(self.grid, density, self.process, stats)
+
+    def _stationary_of_part(self, matrix: sp.csc_array) -> np.ndarray:
+        """Masses of the stationary density of a group of batches, which may reach fewer cells; nan if it has several."""
+        own = closed_classes(Rates.of_steps(matrix))
+        return _transfer.stationary_masses(matrix, own[0]) if len(own) == 1 else np.full(self.grid.size, np.nan)
 
     def first_passage(self, target: Any = None) -> FirstPassage:
         """Numbers of steps until a target is first reached.
@@ -218,7 +253,13 @@ class TransferOperator:
         second[np.isinf(mean)] = np.inf
         shape = self.grid.shape
         spent = time_spent(Rates.of_steps(self.matrix), outside & np.isfinite(mean))
-        stats = self._blur(spent, "passages take the wrong time, where barriers stand in the way by factors")
+        stats: dict[str, Any] = self._blur(
+            spent, "passages take the wrong time, where barriers stand in the way by factors"
+        )
+        if self.parts:
+            ones = np.ones(self.grid.size)
+            error = sampling_error(self.parts, lambda matrix: _transfer.Passage(matrix, outside).solve(ones))
+            stats["sampling_error"] = {"mean": self.steps * error.reshape(shape)}
         moments = self.steps * mean.reshape(shape), self.steps**2 * second.reshape(shape)
         return FirstPassage(self.grid, *moments, mask, self.process, stats)
 
@@ -251,19 +292,43 @@ def transfer_operator(sgd: Any, grid: Grid, model: str, *, kind: str, n_batches:
     _check(sgd, grid, model, kind, n_batches, seed)
     batches, kind = _choose(sgd, model, kind, n_batches, seed)
     maps: Callable
+    parts: list[_transfer.Transfer] = []
     if batches is None:
-        maps, weights, steps, covariance = _mean_map(sgd), np.ones(1), 1, _noise(sgd)
+        maps, weights, steps = _mean_map(sgd), np.ones(1), 1
+        result = _transfer.transfer(grid, maps, weights, _noise(sgd))
     else:
-        maps, weights, steps, covariance = _batch_maps(sgd, batches), batches.weights, batches.steps, None
-    result = _transfer.transfer(grid, maps, weights, covariance)
+        maps, weights, steps = _batch_maps(sgd, batches), batches.weights, batches.steps
+        parts, shares = _transfers(sgd, grid, batches)
+        result = _transfer.mixture(parts, shares) if len(parts) > 1 else parts[0]
     centers = np.stack([x.ravel() for x in np.meshgrid(*grid.centers, indexing="ij")])
     smearing = np.stack([_spread(result.matrix, x) for x in centers]) - result.noise - result.stretch
     shape = (grid.dim, *grid.shape)
     return TransferOperator(
         grid, result.matrix, kind, model, steps, len(weights), result.clamped.reshape(grid.shape),
         result.noise.reshape(shape), smearing.reshape(shape), _growth(grid, result.clamped, maps, weights),
-        {"process": repr(sgd), "seed": seed},
+        {"process": repr(sgd), "seed": seed}, tuple(part.matrix for part in parts) if len(parts) > 1 else (),
     )  # fmt: skip
+
+
+def _transfers(sgd: Any, grid: Grid, batches: Batches) -> tuple[list[_transfer.Transfer], np.ndarray]:
+    """The transfers of groups of sampled batches, or of all where there are no groups, and their shares."""
+    rows = groups(len(batches.draws)) if batches.kind == "sampled" else []
+    if not rows:
+        return [_transfer.transfer(grid, _batch_maps(sgd, batches), batches.weights)], np.ones(1)
+    some = [Batches([batches.draws[i] for i in r], np.full(r.size, 1.0 / r.size), batches.kind) for r in rows]
+    shares = np.array([r.size for r in rows]) / len(batches.draws)
+    return [_transfer.transfer(grid, _batch_maps(sgd, group), group.weights) for group in some], shares
+
+
+def _flat_moments(masses: np.ndarray, grid: Grid) -> np.ndarray:
+    """Mean and covariance of masses (n_times, *grid.shape) side by side, (n_times, dim + dim^2)."""
+    covariance = _density.covariance(masses, grid).reshape(len(masses), -1)
+    return np.concatenate([_density.mean(masses, grid), covariance], axis=1)
+
+
+def _named(error: np.ndarray, dim: int) -> dict[str, np.ndarray]:
+    """The reverse of `_flat_moments`."""
+    return {"mean": error[:, :dim], "covariance": error[:, dim:].reshape(len(error), dim, dim)}
 
 
 def _growth(grid: Grid, clamped: np.ndarray, maps: Callable, weights: np.ndarray) -> float:

@@ -6,8 +6,8 @@ generator plays in continuous time: T - 1 stands for Q.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -35,12 +35,13 @@ Maps = Callable[[np.ndarray], np.ndarray]  # points (d, n) -> images (K, d, n)
 class Transfer(NamedTuple):
     """A transfer matrix and what is known about its making; per-cell fields are raveled.
 
-    matrix : csc (n, n); clamped : probability that met a reflecting wall (n,); noise : variance of the images over the
-    batches along each axis (d, n); stretch : variance of the image of the cell's own width beyond that width (d, n).
+    matrix : csc (n, n); clamped : probability that met a reflecting wall (n,); mean : of the images over the batches (d, n);
+    noise : their variance along each axis (d, n); stretch : variance of the image of the cell's own width beyond it (d, n).
     """
 
     matrix: sp.csc_array
     clamped: np.ndarray
+    mean: np.ndarray
     noise: np.ndarray
     stretch: np.ndarray
 
@@ -84,9 +85,21 @@ def transfer(grid: Grid, maps: Maps, weights: np.ndarray, covariance: Callable |
         if extra is not None:
             real = np.einsum("aan->an", extra)
             noise, stretch = noise + real, np.einsum("k,nkab->an", weights, _axes(image, h, None) ** 2)
-        fields.append((clamped, noise, stretch))
-    clamped, noise, stretch = (np.concatenate(f, axis=-1) for f in zip(*fields, strict=True))
-    return Transfer(sp.hstack(parts, format="csc"), clamped, noise, stretch)
+        fields.append((clamped, center.T, noise, stretch))
+    return Transfer(sp.hstack(parts, format="csc"), *(np.concatenate(f, axis=-1) for f in zip(*fields, strict=True)))
+
+
+def mixture(parts: Sequence[Transfer], shares: np.ndarray) -> Transfer:
+    """The transfer of all maps from those of groups of them, with the share of each group in the probability."""
+
+    def mean(fields: Iterable[Any]) -> Any:
+        return sum(share * field for share, field in zip(shares, fields, strict=True))
+
+    center = mean(part.mean for part in parts)
+    between = mean((part.mean - center) ** 2 for part in parts)
+    matrix = sp.csc_array(mean(part.matrix for part in parts))
+    noise = mean(part.noise for part in parts) + between
+    return Transfer(matrix, mean(p.clamped for p in parts), center, noise, mean(p.stretch for p in parts))
 
 
 def _images(maps: Maps, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
