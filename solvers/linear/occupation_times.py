@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -22,15 +24,34 @@ def time_spent(rates: Rates, cells: np.ndarray, start: np.ndarray | None = None)
     chosen = np.flatnonzero(cells)
     if chosen.size == 0:
         return start
-    shift = float(rates.outflow.max()) / LONGEST
-    if rates.resolvent is not None:
-        result = np.where(cells, rates.resolvent(shift, start), 0.0)
-    elif rates.matrix is not None and rates.size > FACTOR and rates.matrix.nnz > FULL * rates.size:
+    if (
+        rates.resolvent is None
+        and rates.size > FACTOR
+        and rates.matrix is not None
+        and rates.matrix.nnz > FULL * rates.size
+    ):
         result = _by_products(rates, cells, start)
     else:
-        result = np.zeros(cells.size)
-        result[chosen] = np.maximum(rates.factor(chosen, shift).solve(start[chosen]), 0.0)
+        result = occupation(rates, chosen)(start)
     return result / result.sum()
+
+
+def occupation(rates: Rates, cells: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """From masses (n,) at the start to the mean time spent in each of some cells before they are left, (n,), 0 elsewhere."""
+    shift = float(rates.outflow.max()) / LONGEST
+    inside = np.zeros(rates.size, dtype=bool)
+    inside[cells] = True
+    if rates.resolvent is not None:
+        resolvent = rates.resolvent
+        return lambda start: np.where(inside, resolvent(shift, start), 0.0)
+    factor = rates.factor(cells, shift)
+
+    def spent(start: np.ndarray) -> np.ndarray:
+        result = np.zeros(rates.size)
+        result[cells] = np.maximum(factor.solve(start[cells]), 0.0)
+        return result
+
+    return spent
 
 
 def _by_products(rates: Rates, cells: np.ndarray, start: np.ndarray) -> np.ndarray:

@@ -12,16 +12,18 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import eig, eigh_tridiagonal
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs, splu
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, SuperLU, eigs, eigsh, splu
 
 from ...errors import ConvergenceError
 from ..discretization.generator import Generator
 from .closed_classes import closed_classes
+from .detailed_balance import Potential, log_masses
 from .rates import Rates
 from .spectrum_certificate import MOST_SHIFTS, Disc, next_shift, spectral_parabola
 
 DENSE = 400  # cells up to which all eigenpairs of a generator are found at once; 1000 for a transfer operator
 UNRESOLVED = 16.0 * float(np.finfo(float).eps)  # of the fastest rate: eigenvalues below are rounding, but on a chain
+ROUGH = 1e-6  # accuracy of eigenvalues that only say where none is missed
 SAME = 1e-8  # distance, relative to that from the shift, at which two eigenvalues found from different shifts are one
 EQUAL = 1e-6  # relative distance of eigenvalues that count as equal where vectors are paired
 POWERS = 4e9  # multiplications spent on powers of T
@@ -76,12 +78,14 @@ def generator_modes(q: Generator, k: int) -> Modes:
     """
     rates = Rates.of_generator(q)
     if _is_chain(q):
-        return _slowest(_chain_modes(q, k), rates, k, _decay)
+        return _slowest(_chain_modes(q, k), "", rates, k, _decay)
     if q.grid.size <= max(DENSE, k + 2):
-        return _slowest(_dense_modes(q.matrix.toarray()), rates, k, _decay)
+        return _slowest(_dense_modes(q.matrix.toarray()), "", rates, k, _decay)
+    potential = log_masses(q, np.arange(q.grid.size)) if q.jumps is None else None
+    if potential is not None:
+        return _slowest(*_counted(q, potential, k), rates=rates, k=k, decay=_decay)
     found = _nearest(q.matrix, 1e-9 * float(q.outflow.max()), k + 6)
-    found, missed = _searched(rates, q.matrix, found, k)
-    return _slowest(found, rates, k, _decay, missed)
+    return _slowest(*_searched(rates, q.matrix, found, k), rates=rates, k=k, decay=_decay)
 
 
 def transfer_modes(t: sp.csc_array, k: int) -> Modes:
@@ -89,10 +93,9 @@ def transfer_modes(t: sp.csc_array, k: int) -> Modes:
     rates, n = Rates.of_steps(t), t.shape[0]
     less_one = sp.csc_array(t - sp.eye_array(n))
     if n <= max(1000, k + 2):
-        return _slowest(_dense_modes(less_one.toarray()), rates, k, _decay_in_steps, steps=True)
+        return _slowest(_dense_modes(less_one.toarray()), "", rates, k, _decay_in_steps, steps=True)
     found = _nearest(less_one, 1e-9, k + 6)
-    found, missed = _powers(t, found, k)
-    return _slowest(found, rates, k, _decay_in_steps, missed, steps=True)
+    return _slowest(*_powers(t, found, k), rates=rates, k=k, decay=_decay_in_steps, steps=True)
 
 
 def _searched(rates: Rates, q: sp.sparray, found: _Found, k: int) -> tuple[_Found, str]:
@@ -110,10 +113,38 @@ def _searched(rates: Rates, q: sp.sparray, found: _Found, k: int) -> tuple[_Foun
                 found,
                 f"oscillating modes between the frequencies {shift.imag:.3g} and {parabola[0] * slowest**0.5:.3g}",
             )
-        near = _nearest(q, shift, k // 2 + 6)
-        radius = float(np.abs(near.values - shift).max()) * (1.0 - SAME)
+        near, _ = _arnoldi(_factor_at(q, shift), shift, k // 2 + 6, "N", ROUGH)
+        radius = float(np.abs(near - shift).max()) * (1.0 - 10.0 * ROUGH)
         discs.append(Disc(shift, radius))
-        found = found.joined(near, SAME * (radius + abs(shift)))
+        tolerance = 10.0 * ROUGH * (radius + abs(shift))
+        slow = near[_decay(near) <= slowest]
+        if (np.abs(found.values[:, None] - slow).min(axis=0, initial=np.inf) > tolerance).any():
+            found = found.joined(_nearest(q, shift, k // 2 + 6), tolerance)
+
+
+def _counted(q: Generator, potential: Potential, k: int) -> tuple[_Found, str]:
+    """The slowest modes under detailed balance, all of them real, with Sylvester's count of how many there are.
+
+    A diagonal scaling makes Q symmetric, S = P^-1/2 Q P^1/2. As many pivots of S - s are positive as there are eigenvalues
+    above s.
+    """
+    rates = sp.csr_array(q.matrix)
+    symmetric = (
+        rates.multiply(rates.T).sqrt() - sp.diags_array(2.0 * q.outflow)
+    ).tocsc()  # the root made the diagonal positive
+    scale = np.exp(np.clip(0.5 * (potential.logs - potential.logs.max()), -300.0, 0.0))[:, None]
+    shift, many = 1e-9 * float(q.outflow.max()), k + 4
+    for _ in range(3):
+        values, vectors = _symmetric_nearest(symmetric, shift, many)
+        decay = np.sort(-values)
+        last = k + int(np.argmax(np.diff(decay[k - 1 :]))) if decay.size > k else k
+        level = 0.5 * (decay[last - 1] + decay[last]) if decay.size > last else decay[-1] * (1.0 + EQUAL)
+        factor = _factor_at(symmetric, -level, symmetric=True)
+        count = int((factor.U.diagonal() > 0.0).sum())
+        if count == last and (factor.perm_r == factor.perm_c).all():
+            return _Found(values, vectors * scale, vectors / scale), ""
+        many = max(count, many) + 4
+    return _Found(values, vectors * scale, vectors / scale), f"modes that decay more slowly than {level:.3g}"
 
 
 def _powers(t: sp.csc_array, found: _Found, k: int) -> tuple[_Found, str]:
@@ -174,10 +205,10 @@ def _decay_in_steps(z: np.ndarray) -> np.ndarray:
 
 def _slowest(
     found: _Found,
+    missed: str,
     rates: Rates,
     k: int,
     decay: Callable[[np.ndarray], np.ndarray],
-    missed: str = "",
     steps: bool = False,
 ) -> Modes:
     """The k slowest of the modes found, with the conjugate of the last."""
@@ -201,12 +232,16 @@ def _biorthogonal(values: np.ndarray, right: np.ndarray, left: np.ndarray, k: in
 
     Equal eigenvalues share their vectors: their left vectors are combined, before any of them is cut off.
     """
+    equal = np.abs(values[:, None] - values) <= EQUAL * (np.abs(values)[:, None] + np.abs(values))
+    together = equal[:k].any(axis=0)
+    right, left = right[:, together], left[:, together]
     right = right / np.abs(right).sum(axis=0)
     sums = right.sum(axis=0)
     right = right / np.where(np.abs(sums) > 1e-9, sums / np.maximum(np.abs(sums), 1e-300), 1.0)
-    left = left / np.abs(left).max(axis=0)
-    equal = np.abs(values[:, None] - values) <= EQUAL * (np.abs(values)[:, None] + np.abs(values))
-    return right[:, :k], np.linalg.solve(np.where(equal, left.T @ right, 0.0), left.T).T[:, :k]
+    own = np.einsum("ni,ni->i", left, right)
+    left = left / np.where(own == 0.0, np.abs(left).max(axis=0), own)
+    product = np.where(equal[np.ix_(together, together)], left.T @ right, 0.0)
+    return right[:, :k], (np.linalg.pinv(product) @ left.T).T[:, :k]
 
 
 def _dense_modes(q: np.ndarray) -> _Found:
@@ -215,22 +250,41 @@ def _dense_modes(q: np.ndarray) -> _Found:
     return _Found(values, right, left.conj())
 
 
+def _factor_at(q: sp.sparray, shift: complex, symmetric: bool = False) -> SuperLU:
+    """Factors of Q - shift; where `symmetric`, with pivots from the diagonal."""
+    matrix = (q - shift * sp.eye_array(q.shape[0])).tocsc()
+    if not symmetric:
+        return splu(matrix, permc_spec="MMD_AT_PLUS_A")
+    return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+
+
 def _nearest(q: sp.sparray, shift: complex, count: int) -> _Found:
-    """The `count` modes nearest to a shift, by Arnoldi iteration on the inverse; conjugates are added to the last."""
+    """The `count` modes nearest to a shift, by Arnoldi iteration on the inverse."""
+    factor = _factor_at(q, shift)
+    return _paired(*(_arnoldi(factor, shift, count, mode, 1e-12) for mode in ("N", "T")))
+
+
+def _symmetric_nearest(q: sp.csc_array, shift: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues of a symmetric matrix nearest to a shift, and vectors, by Lanczos iteration on the inverse."""
     n = q.shape[0]
+    factor = _factor_at(q, shift, symmetric=True)
+    inverse = LinearOperator((n, n), matvec=lambda x: factor.solve(np.ascontiguousarray(x.ravel())), dtype=float)
+    start = np.random.default_rng(np.random.SeedSequence([n, count])).standard_normal(n)
+    return eigsh(q, k=min(count, n - 1), sigma=shift, OPinv=inverse, v0=start, tol=1e-13)
+
+
+def _arnoldi(factor: SuperLU, shift: complex, count: int, mode: str, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues nearest to a shift and vectors, right ("N") or left ("T"), from factors of Q - shift."""
+    n = factor.shape[0]
     kind = complex if np.iscomplexobj(shift) else float
-    factor = splu((q - shift * sp.eye_array(n)).tocsc(), permc_spec="MMD_AT_PLUS_A")
     start = np.random.default_rng(np.random.SeedSequence([n, count])).standard_normal(n).astype(kind)
-    pairs = []
-    for mode in ("N", "T"):
 
-        def solve(x: np.ndarray, mode: str = mode) -> np.ndarray:
-            return factor.solve(np.ascontiguousarray(x.ravel(), dtype=kind), mode)
+    def solve(x: np.ndarray) -> np.ndarray:
+        return factor.solve(np.ascontiguousarray(x.ravel(), dtype=kind), mode)
 
-        inverse = LinearOperator((n, n), matvec=solve, dtype=kind)
-        values, vectors = eigs(inverse, k=min(count, n - 2), v0=start, tol=1e-12)
-        pairs.append((shift + 1.0 / values, vectors))
-    return _paired(*pairs)
+    inverse = LinearOperator((n, n), matvec=solve, dtype=kind)
+    values, vectors = eigs(inverse, k=min(count, n - 2), v0=start, tol=tolerance)
+    return shift + 1.0 / values, vectors
 
 
 def _paired(right: tuple[np.ndarray, np.ndarray], left: tuple[np.ndarray, np.ndarray]) -> _Found:

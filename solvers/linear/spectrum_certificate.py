@@ -18,11 +18,12 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from .occupation_times import time_spent
+from .occupation_times import occupation
 from .rates import Rates
 
 MOST_SHIFTS = 24
 HEIGHTS = 2000  # at which a cover is looked at
+ROUNDS = 4
 
 
 class Disc(NamedTuple):
@@ -34,8 +35,7 @@ class Disc(NamedTuple):
 
 def spectral_parabola(rates: Rates) -> tuple[float, float]:
     """(B, m) with |Im z| <= B (m - Re z)^1/2 for every eigenvalue z of the generator."""
-    masses = time_spent(rates, np.ones(rates.size, dtype=bool))
-    g = np.sqrt(np.maximum(masses / masses.max(), 1e-290))
+    g = np.sqrt(_excessive_masses(rates))
     to, of, rate = rates.links()
     scaled = rate * g[of] / g[to]
     shape = (rates.size, rates.size)
@@ -47,6 +47,19 @@ def spectral_parabola(rates: Rates) -> tuple[float, float]:
     heavy, light = np.where(g[i] >= g[j], (i, j), (j, i))
     share = np.divide(skew**2, both, out=np.zeros_like(skew), where=both > 0.0) * g[light] / g[heavy]
     return 2.0 * float(np.sqrt(np.bincount(heavy, share, rates.size).max(initial=0.0))), max(slack, 0.0)
+
+
+def _excessive_masses(rates: Rates) -> np.ndarray:
+    """Masses p > 0 with Q p <= 0, close to those that decay most slowly, (n,), the largest 1.
+
+    Each is where paths started from the one before spend their time; the first ones are spread evenly.
+    """
+    spent = occupation(rates, np.arange(rates.size))
+    masses = np.ones(rates.size)
+    for _ in range(ROUNDS):
+        masses = spent(masses)
+        masses /= masses.max()
+    return np.maximum(masses, 1e-290)
 
 
 def next_shift(discs: list[Disc], slowest: float, parabola: tuple[float, float]) -> complex | None:

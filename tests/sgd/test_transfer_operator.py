@@ -554,3 +554,15 @@ def test_huge_batches_are_counted_before_they_are_listed():
 def test_a_solution_without_a_peclet_number_says_none():
     sgd = fp.SGD(fp.SampleLoss("(w - x)**2", ["w"], {"x": [0, 1]}), 0.05)
     assert "Peclet" not in repr(sgd.transfer_operator(fp.Grid((-1, 2), 600)).evolve(fp.gaussian(0.2, 0.1), [3]))
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+@pytest.mark.parametrize("cells", [600, 1400])  # dense and by iteration
+def test_an_oscillation_across_the_minimum_is_among_the_slowest_modes(cells):
+    """A quadratic with rate times curvature 1.9: eigenvalues (-.9)^n. Those nearest to 1 are 1, .81, .66."""
+    sgd = quadratic(1.9, np.ones(2), np.array([-0.5, 0.5]))
+    spectrum = sgd.transfer_operator(fp.Grid((-12, 12), cells)).spectrum(4)
+    np.testing.assert_allclose(spectrum.eigenvalues, [1.0, -0.9, 0.81, -0.729], atol=2e-3)
+    np.testing.assert_allclose(spectrum.rates[1:], -np.log([0.9, 0.81, 0.729]), atol=3e-3)
+    assert spectrum.is_complete
+    assert spectrum.time_scales[0] == np.inf

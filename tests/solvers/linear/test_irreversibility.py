@@ -8,6 +8,8 @@ import fokkerplanck as fp
 from fokkerplanck.solvers.linear.irreversibility import dissipation
 from fokkerplanck.solvers.linear.ring import ring_state
 
+pytestmark = pytest.mark.filterwarnings("ignore:the density at the reflecting wall")  # boxes are small
+
 CIRCLE = fp.Grid((0, 2 * np.pi), 400, "periodic")
 SQUARE = fp.Grid([(-4, 4)] * 2, 60)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
+from fokkerplanck.solvers.linear import spectrum as spectrum_module
 from fokkerplanck.solvers.linear.rates import Rates
 from fokkerplanck.solvers.linear.spectrum_certificate import spectral_parabola
 
@@ -187,3 +188,37 @@ def test_what_may_have_been_missed_is_said(monkeypatch):
         spectrum = fp.spectrum(TURNING, fp.Grid([(-3, 3)] * 2, 60), 3)
     assert not spectrum.is_complete
     assert "not certain" in repr(spectrum)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_equal_eigenvalues_are_all_found_and_counted():
+    """A round well: -m with m + 1 modes each; the count of pivots knows how many there are."""
+    grid = fp.Grid([(-3.2, 3.2)] * 2, 24)
+    eq = fp.FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=0.4)
+    want = np.sort(np.linalg.eigvals(fp.generator(eq, grid).matrix.toarray()).real)[::-1]
+    for k in (2, 5, 8):
+        spectrum = fp.spectrum(eq, grid, k)
+        assert spectrum.is_complete
+        np.testing.assert_allclose(spectrum.eigenvalues, want[:k], atol=1e-8)
+        product = np.einsum("ixy,jxy,xy->ij", *spectrum.modes[::-1], grid.volumes)
+        np.testing.assert_allclose(product, np.eye(k), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_the_count_finds_modes_that_the_iteration_missed(monkeypatch):
+    complete = spectrum_module._symmetric_nearest
+    asked = []
+
+    def forgetful(q, shift, count):
+        asked.append(count)
+        values, vectors = complete(q, shift, count)
+        keep = np.argsort(-values)
+        keep = np.delete(keep, 1) if len(asked) == 1 else keep
+        return values[keep], vectors[:, keep]
+
+    monkeypatch.setattr(spectrum_module, "_symmetric_nearest", forgetful)
+    eq = fp.FokkerPlanck(drift=lambda x, y: (-x, -2.3 * y), diffusion=0.4)
+    spectrum = fp.spectrum(eq, fp.Grid([(-3.2, 3.2)] * 2, 30), 3)
+    assert len(asked) == 2
+    np.testing.assert_allclose(spectrum.eigenvalues, [0, -1, -2], atol=0.05)
+    assert spectrum.is_complete
