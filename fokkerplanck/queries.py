@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, overload
 
 import numpy as np
 
@@ -25,12 +26,12 @@ from .results.spectrum import Spectrum, spectrum_of
 from .results.stationary import Stationary
 from .sgd import SGD
 from .solvers.discretization.generator import Generator, resolution
-from .solvers.discretization.scharfetter_gummel import Sampled, generator
-from .solvers.evolution.exponential import METHODS, propagate
-from .solvers.evolution.fractional_contour import propagate_memory
-from .solvers.evolution.fractional_stepping import propagate_stepping
-from .solvers.evolution.time_dependent import GeneratorAt, propagate_driven
-from .solvers.evolution.time_scan import Timetable, named_features, timetable
+from .solvers.discretization.scharfetter_gummel import generator
+from .solvers.evolution.evolve import evolve, generators_of
+from .solvers.evolution.exponential import METHODS
+from .solvers.evolution.periodic import check_period, periodic_state
+from .solvers.evolution.time_dependent import GeneratorAt
+from .solvers.evolution.time_scan import named_features, timetable
 from .solvers.linear.closed_classes import ending_classes
 from .solvers.linear.first_passage import absorb, solve_backward
 from .solvers.linear.irreversibility import net_flow_share
@@ -40,6 +41,7 @@ from .solvers.linear.spectrum import check_resolved, generator_modes
 from .solvers.linear.stationary import class_masses
 
 ROUNDING = 1e-11  # of the mass, by thousands of products
+PERIODIC, PHASES = 1e-7, 33  # the rtol of a periodic state, and the times of a period at which it is given
 MEMORY_METHODS = ("contour", "stepping")
 BALANCED = (
     1e-9  # net flow through the links, of the traffic both ways, below which a density is as exact as without any
@@ -105,9 +107,9 @@ def solve(
     _check_memory(grid, moments.size)
     start, initial_mass = initial_masses(p0, grid)
     watched = {name: _on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
-    at = _generators(eq, grid)
+    at = generators_of(eq, grid)
     table = timetable(eq, grid, float(moments[-1]), rtol, known, longest)
-    run = _propagation(eq, grid, at, start.ravel(), moments, method, rtol, table)
+    run = evolve(eq, grid, at, start.ravel(), moments, method, rtol, table)
 
     masses = np.empty((moments.size, *grid.shape))
     report = _progress(progress)
@@ -157,8 +159,14 @@ def _judge(eq: FokkerPlanck, q: Generator, result: Solution, start: np.ndarray) 
         warn_of_tail(q, masses, eq.jumps.stability)
 
 
-def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
-    """The stationary density.
+@overload
+def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: None = None) -> Stationary: ...
+@overload
+def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: float) -> Solution: ...
+
+
+def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: float | None = None) -> Stationary | Solution:
+    """The stationary density, or with coefficients that repeat the density that repeats with them.
 
     Parameters
     ----------
@@ -167,10 +175,12 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
     p0 : initial density, optional
         Where several parts of the box are closed, each has a stationary density of its own; p0 then says how much
         probability ends up in each.
+    period : number, optional
+        Of coefficients with a parameter `t`.
 
     Returns
     -------
-    Stationary
+    Stationary; with `period` a Solution, whose times are the phases of one period
 
     Raises
     ------
@@ -180,6 +190,8 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
         If leaving a well takes so many jumps between cells that rounding would decide the weights of the wells, a current
         flows, and the grid is too large for an elimination without subtraction (some 400^2 cells).
     """
+    if period is not None:
+        return _periodic(eq, grid, p0, period)
     _autonomous(eq, grid)
     start = None if p0 is None else initial_masses(p0, grid)[0]
     q = generator(eq, grid)
@@ -201,6 +213,32 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None) -> Stationary:
         warn_of_resolution(stats)  # without a current the density is exact whatever the Peclet number
     warn_of_walls(q, None, masses)
     return result
+
+
+def _periodic(eq: FokkerPlanck, grid: Grid, p0: Any, period: float) -> Solution:
+    """The density that repeats with the coefficients, at the phases of a period."""
+    _check(eq, grid)
+    period = number("period", period, "a positive number", lambda v: 0.0 < v < np.inf)
+    if not eq.time_dependent or eq.interaction is not None or eq.time_order < 1.0:
+        then = "Leave `period` out, or follow the density with fp.solve."
+        rule = "with a coefficient that depends on `t`, without interaction and memory, for a periodic state"
+        raise bad_value("eq", rule, eq, then)
+    if p0 is not None:
+        raise bad_value(
+            "p0", "None for a periodic state", p0, "It is found only where it does not depend on the start."
+        )
+    if grid.absorbs:
+        then = "Make the walls reflecting; with absorbing walls ask for the survival by fp.solve."
+        raise bad_value("grid", "closed for a periodic state", "absorbing walls", then)
+    check_period(eq, grid, period)
+    state = periodic_state(eq, grid, generators_of(eq, grid), period, PERIODIC)
+    density = state.masses.reshape(grid.shape) / grid.volumes
+    result = solve(eq, grid, density, np.linspace(0.0, period, PHASES), rtol=PERIODIC)
+    error = state.error + result.stats["error_estimate"]
+    stats = {**result.stats, "error_estimate": error, "memory": state.memory}
+    return replace(
+        result, method="periodic", stats=stats, message=f"repeats after {period:g}, error at most {error:.1e}"
+    )
 
 
 def first_passage(eq: FokkerPlanck, grid: Grid, target: Any = None) -> FirstPassage | FirstPassageInTime:
@@ -333,34 +371,6 @@ def _check_request(eq: FokkerPlanck, method: Any, rtol: Any, progress: Any, obse
         raise bad_type("observe", "a dictionary of functions", observe, 'Such as {"energy": lambda x: x**2}.')
 
 
-def _propagation(
-    eq: FokkerPlanck,
-    grid: Grid,
-    at: GeneratorAt,
-    start: np.ndarray,
-    times: np.ndarray,
-    method: str,
-    rtol: float,
-    table: Timetable,
-) -> Iterator[tuple[np.ndarray, float, Any]]:
-    """Masses at each time with the error so far and the method, by whatever kind of evolution the equation has."""
-    nonlinear = eq.interaction is not None
-    driven = eq.time_dependent or nonlinear
-    if eq.time_order < 1.0:
-        if driven and method == "contour":
-            then = "method='stepping' follows them."
-            raise bad_value("method", "'stepping' where coefficients depend on time or on the density", method, then)
-        if driven or method == "stepping":
-            return propagate_stepping(at, start, times, eq.time_order, rtol, table, nonlinear)
-        return propagate_memory(at(0.0, start), start, times, eq.time_order, rtol)
-    if not driven:
-        return propagate(at(0.0, start), start, times, method, rtol)
-    if method != "auto":
-        then = "These use adaptive steps of their own."
-        raise bad_value("method", "'auto' where coefficients depend on time or on the density", method, then)
-    return propagate_driven(eq, grid, at, start, times, rtol, table)
-
-
 def public_generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
     """The generator of an equation on a grid at time t: the rate matrix Q on cell masses, dP/dt = Q P.
 
@@ -382,22 +392,6 @@ def public_generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
         then = "With memory the density obeys no rate matrix: use fp.solve."
         raise bad_value("time_order", "1 for a generator", eq.time_order, then)
     return generator(eq, grid, number("t", t))
-
-
-def _generators(eq: FokkerPlanck, grid: Grid) -> GeneratorAt:
-    """The generator at a time, for the density with given masses; what does not change is read once."""
-    if eq.interaction is None and not eq.time_dependent:
-        q = generator(eq, grid)
-        return lambda t, masses: q
-    coords = np.stack([x.ravel() for x in Points.centers(grid).coords])
-
-    def mean(masses: np.ndarray) -> np.ndarray:
-        return (coords * masses.ravel()).sum(axis=1) / masses.sum()
-
-    if eq.time_dependent:
-        return lambda t, masses: generator(eq, grid, t, mean(masses))
-    fixed = Sampled(eq, grid)
-    return lambda t, masses: fixed.generator(mean(masses))
 
 
 def _check(eq: Any, grid: Any) -> None:

@@ -100,7 +100,7 @@ class Radau:
         share = float(np.abs(whole - twice).sum(axis=1).max()) + self._unseen(p, rates, h)
         even = 0.5 * self.rtol * h / self.horizon
         allowed = max(even + 0.1 * self.reserve, ROUNDING)
-        low = max(-float(twice.min()), 0.0)
+        low = max(min(float(p.min()), 0.0) - float(twice.min()), 0.0)
         ratio = max(share / allowed, (low / max(NEGATIVE * allowed, 1e-15)) ** 2)
         if not ratio <= 1.0:  # so that nan is rejected
             if h < 1e-13 * self.horizon:

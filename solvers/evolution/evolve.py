@@ -1,0 +1,63 @@
+"""The density in time, by whatever kind of evolution an equation has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...errors import bad_value
+from ...model.coefficients import Points
+from ...model.equation import FokkerPlanck
+from ...model.grid import Grid
+from ..discretization.scharfetter_gummel import Sampled, generator
+from .exponential import propagate
+from .fractional_contour import propagate_memory
+from .fractional_stepping import propagate_stepping
+from .time_dependent import GeneratorAt, propagate_driven
+from .time_scan import Timetable
+
+
+def evolve(
+    eq: FokkerPlanck,
+    grid: Grid,
+    at: GeneratorAt,
+    start: np.ndarray,
+    times: np.ndarray,
+    method: str,
+    rtol: float,
+    table: Timetable,
+) -> Iterator[tuple[np.ndarray, float, Any]]:
+    """Masses at each time with the error so far and the method, by whatever kind of evolution the equation has."""
+    nonlinear = eq.interaction is not None
+    driven = eq.time_dependent or nonlinear
+    if eq.time_order < 1.0:
+        if driven and method == "contour":
+            then = "method='stepping' follows them."
+            raise bad_value("method", "'stepping' where coefficients depend on time or on the density", method, then)
+        if driven or method == "stepping":
+            return propagate_stepping(at, start, times, eq.time_order, rtol, table, nonlinear)
+        return propagate_memory(at(0.0, start), start, times, eq.time_order, rtol)
+    if not driven:
+        return propagate(at(0.0, start), start, times, method, rtol)
+    if method != "auto":
+        then = "These use adaptive steps of their own."
+        raise bad_value("method", "'auto' where coefficients depend on time or on the density", method, then)
+    return propagate_driven(eq, grid, at, start, times, rtol, table)
+
+
+def generators_of(eq: FokkerPlanck, grid: Grid) -> GeneratorAt:
+    """The generator at a time, for the density with given masses; what does not change is read once."""
+    if eq.interaction is None and not eq.time_dependent:
+        q = generator(eq, grid)
+        return lambda t, masses: q
+    coords = np.stack([x.ravel() for x in Points.centers(grid).coords])
+
+    def mean(masses: np.ndarray) -> np.ndarray:
+        return (coords * masses.ravel()).sum(axis=1) / masses.sum()
+
+    if eq.time_dependent:
+        return lambda t, masses: generator(eq, grid, t, mean(masses))
+    fixed = Sampled(eq, grid)
+    return lambda t, masses: fixed.generator(mean(masses))

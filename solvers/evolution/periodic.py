@@ -1,0 +1,132 @@
+"""Coefficients that repeat: the density that repeats with them.
+
+With U the propagator over one period, the periodic state at phase 0 is the null vector of U - 1. In one dimension U is
+computed as a whole, by following the densities from all cells together, and its null vector by elimination without
+subtraction; otherwise the leading eigenvectors of U are found from products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
+
+from ...errors import ConvergenceError, bad_value
+from ...model.equation import FokkerPlanck
+from ...model.grid import Grid
+from ..discretization.rates_in_time import RatesInTime
+from ..kernels import gth_elimination
+from .radau import Radau
+from .time_dependent import Driven, GeneratorAt
+from .time_scan import Probe, Timetable, timetable
+
+WHOLE = 1200  # cells up to which U is computed as a whole
+DOUBLINGS = 40  # of the number of periods in which the densities from all cells become one
+SAME = 1e-7  # of a coefficient's size, by which it may miss itself a period later
+
+Method = Radau | Driven
+
+
+class PeriodicState(NamedTuple):
+    """Masses (n,) at phase 0, a bound on their error in the 1-norm, and the periods after which the start is forgotten."""
+
+    masses: np.ndarray
+    error: float
+    memory: float
+
+
+def check_period(eq: FokkerPlanck, grid: Grid, period: float) -> None:
+    """Refuse a time after which the coefficients do not repeat."""
+    probe = Probe(eq, grid, period)
+    times = period * ((np.arange(200) * 0.6180339887498949) % 1.0)
+    values, later = probe.sample(times), probe.sample(times + period)
+    size = np.abs(values).max(axis=0, initial=0.0)
+    off = np.abs(later - values) > SAME * np.maximum(size, 1e-300)
+    # beside a jump rounding may decide; that does not happen at many times
+    if (off.sum(axis=0) > 2).any():
+        t = float(times[int(np.argmax(off.any(axis=1)))])
+        raise bad_value("period", "a time after which all coefficients repeat", period, f"They differ at t = {t:.4g}.")
+
+
+def periodic_state(
+    eq: FokkerPlanck, grid: Grid, generator_at: GeneratorAt, period: float, rtol: float
+) -> PeriodicState:
+    """The periodic state at phase 0; nothing may leave the box.
+
+    Raises
+    ------
+    ConvergenceError
+        If the start is remembered for so many periods that the error would exceed 1000 rtol, or forever.
+    """
+    table = timetable(eq, grid, period, rtol, np.empty(0), None)
+    method = _method(eq, grid, generator_at, period, rtol, table)
+    if isinstance(method, Radau) and grid.size <= WHOLE:
+        state = _from_all_cells(method, grid.size, period)
+    else:
+        state = _from_products(lambda: _method(eq, grid, generator_at, period, rtol, table), grid, period, rtol)
+    if not state.error <= 1e3 * rtol:
+        raise ConvergenceError(
+            f"the start is remembered for some {state.memory:.1e} periods, so that the error may be {state.error:.1e}: there "
+            "may be several periodic states; follow one with fp.solve",
+            state.masses,
+        )
+    return state
+
+
+def _method(
+    eq: FokkerPlanck, grid: Grid, generator_at: GeneratorAt, period: float, rtol: float, table: Timetable
+) -> Method:
+    if grid.dim == 1 and eq.jumps is None:
+        return Radau(RatesInTime(eq, grid, period), grid.periodic(0), rtol, period, table)
+    return Driven(generator_at, rtol, period, False, table)
+
+
+def _from_all_cells(method: Radau, n: int, period: float) -> PeriodicState:
+    """From the densities after a period, one row a start."""
+    rows, error = method.advance(np.eye(n), 0.0, period)
+    rows = np.maximum(rows, 0.0)
+    rows /= rows.sum(axis=1)[:, None]
+    power, periods = rows, 1.0
+    for _ in range(DOUBLINGS):
+        if np.abs(power - power.mean(axis=0)).sum(axis=1).max() < 0.5:
+            break
+        power, periods = power @ power, 2.0 * periods
+        power /= power.sum(axis=1)[:, None]
+    else:
+        return PeriodicState(power[0], np.inf, periods)
+    bands = np.zeros((n, 2 * n - 1))
+    for i in range(n):
+        bands[i, n - 1 - i : 2 * n - 1 - i] = rows[i]
+    masses = np.empty(n)
+    gth_elimination.reduce(bands, n - 1, np.zeros(n), np.empty(n))
+    gth_elimination.stationary(bands, n - 1, masses)
+    # a change E of U moves the null vector by at most E times the periods in which differences die out
+    return PeriodicState(masses / masses.sum(), 4.0 * periods * error, periods)
+
+
+def _from_products(make: Callable[[], Method], grid: Grid, period: float, rtol: float) -> PeriodicState:
+    """From the two leading eigenvectors of U."""
+    errors = [0.0]
+
+    def product(v: np.ndarray) -> np.ndarray:
+        size = float(np.abs(v).sum())
+        if size == 0.0:
+            return v
+        after, error = make().advance(np.real(v).ravel() / size, 0.0, period)
+        errors.append(error)
+        return size * after
+
+    operator = LinearOperator((grid.size, grid.size), matvec=product, dtype=float)
+    try:
+        values, vectors = eigs(operator, k=2, v0=grid.volumes.ravel() / grid.volumes.sum(), tol=0.1 * rtol)
+    except ArpackNoConvergence as failure:
+        raise ConvergenceError("the periodic state does not converge; follow it with fp.solve", None) from failure
+    first = int(np.argmin(np.abs(values - 1.0)))
+    masses = np.real(vectors[:, first] / vectors[:, first].sum())
+    gap = 1.0 - float(np.abs(values[1 - first]))
+    memory = 1.0 / gap if gap > 0.0 else np.inf
+    negative = float(-np.minimum(masses, 0.0).sum())
+    masses = np.maximum(masses, 0.0)
+    return PeriodicState(masses / masses.sum(), memory * (max(errors) + rtol) + 2.0 * negative, memory)
