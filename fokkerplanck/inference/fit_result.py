@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
@@ -18,6 +18,9 @@ from .coefficients import diffusion, ito_drift
 from .optimize import ascend
 from .paths import Paths
 from .score_tests import ScoreTest, drift_in_time, runs_differ
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Propagated(NamedTuple):
@@ -140,13 +143,36 @@ class Fit:
 
     @cached_property
     def runs_differ(self) -> ScoreTest:
-        """A score test of the parameters being the same in every run."""
+        """A score test of the parameters being the same in every run; for splines see `fp.homogeneity_test`."""
+        self._check_family()
         return runs_differ(self.likelihood, self.theta, self.names)
 
     @cached_property
     def drift_in_time(self) -> ScoreTest:
-        """A score test of the parameters being constant in time."""
+        """A score test of the parameters being constant in time; for splines see `fp.homogeneity_test`."""
+        self._check_family()
         return drift_in_time(self.likelihood, self.theta, self.names)
+
+    def plot(self, level: float = 0.9) -> Figure:
+        """Drift and diffusion with their intervals over the places of the data (1D)."""
+        from .fit_figure import plot_fit
+
+        return plot_fit(self, level)
+
+    def report(self) -> str:
+        """In sentences: what was found, how well it is known, and what speaks against it.
+
+        Says whether the fit converged, which parameters are hardly told apart, what the grid did, and whether runs differ,
+        the law changes in time, or the data are not Markov at this lag.
+        """
+        from .fit_report import report
+
+        return report(self)
+
+    def _check_family(self) -> None:
+        if "effective degrees of freedom" in self.settings:
+            then = "Use fp.homogeneity_test."
+            raise bad_value("model", "a family of parameters for a test by scores", "splines", then)
 
     @property
     def _known_covariance(self) -> np.ndarray:
@@ -221,8 +247,12 @@ class Fit:
         return float(self.theta[index] + sign * brentq(lack, 0.0, far, xtol=1e-4 * error))
 
     def __repr__(self) -> str:
-        lines = [f"Fit of {len(self.names)} parameters to {self.likelihood.data.size} transitions at lag {self.lag}"]
-        for name, value in self.parameters.items():
+        freedom = self.settings.get("effective degrees of freedom")
+        what = f"{len(self.names)} parameters" if freedom is None else "splines"
+        lines = [f"Fit of {what} to {self.likelihood.data.size} transitions at lag {self.lag}"]
+        if freedom is not None:
+            lines.append(f"  effective degrees of freedom: drift {freedom[0]:.1f}, ln D {freedom[1]:.1f}")
+        for name, value in self.parameters.items() if freedom is None else ():
             lines.append(f"  {name} = {value:.6g} +- {self.standard_errors[name]:.2g}")
         state = "converged" if self.converged else f"NOT converged ({self.message})"
         lines.append(f"  ln L = {self.log_likelihood:.3f}, {state}")

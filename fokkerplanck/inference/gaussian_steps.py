@@ -14,12 +14,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..errors import bad_value
 from ..model.equation import FokkerPlanck
+from ..solvers.kernels.interpolation import cubic_weights
 from .coefficients import curvature, difference, diffusion, ito_drift
 from .likelihood import Evaluation
 from .paths import Transitions
+
+NODES = 600  # places at which the moments of many steps along a line are computed
 
 
 class GaussianLikelihood:
@@ -35,6 +39,7 @@ class GaussianLikelihood:
     def __init__(self, model: Callable[[np.ndarray], FokkerPlanck], data: Transitions):
         self.model, self.data = model, data
         self.scale = np.maximum(data.starts.std(axis=0), 1e-300)
+        self.nodes, self.read = _line_nodes(data.starts[:, 0]) if _long_line(data) else (data.starts.T, None)
 
     def value(self, theta: np.ndarray) -> float:
         """ln L alone."""
@@ -43,8 +48,11 @@ class GaussianLikelihood:
     def evaluate(self, theta: np.ndarray) -> Evaluation:
         """ln L, its gradient and its expected information."""
         mean, cov = self._moments(theta)
-        scores, information = self._derivatives(theta, mean, cov)
-        return Evaluation(float(self._logs(mean, cov).sum()), scores.sum(axis=0), information.sum(axis=0))
+        scores, moved, changed = self._derivatives(theta, mean, cov)
+        flat, square = moved.reshape(theta.size, -1), changed.reshape(theta.size, -1)
+        turned = changed.swapaxes(-1, -2).reshape(theta.size, -1)
+        information = flat @ flat.T + 0.5 * square @ turned.T
+        return Evaluation(float(self._logs(mean, cov).sum()), scores.sum(axis=0), information)
 
     def scores(self, theta: np.ndarray) -> np.ndarray:
         """d ln p / d theta of each transition, (n_transitions, m)."""
@@ -52,7 +60,9 @@ class GaussianLikelihood:
 
     def information_of_starts(self, theta: np.ndarray) -> np.ndarray:
         """Expected information of each transition given its start, (n_transitions, m, m)."""
-        return self._derivatives(theta, *self._moments(theta))[1]
+        _, moved, changed = self._derivatives(theta, *self._moments(theta))
+        information = np.einsum("ati,bti->tab", moved, moved, optimize=True)
+        return information + 0.5 * np.einsum("atij,btji->tab", changed, changed, optimize=True)
 
     def residuals(self, theta: np.ndarray) -> np.ndarray:
         """Steps less their mean, in standard deviations, (n_transitions, dim)."""
@@ -60,16 +70,30 @@ class GaussianLikelihood:
         root = np.linalg.cholesky(cov)
         return np.linalg.solve(root, (self.data.ends - mean)[..., None])[..., 0]
 
+    def longest(self, theta: np.ndarray) -> float:
+        """The largest |d mu / dx| tau where the data are: steps in units of relaxation times."""
+        eq = self.model(theta)
+        slopes = [difference(lambda y: ito_drift(eq, y, self.scale), self.data.starts.T, axis, self.scale)
+                  for axis in range(self.data.starts.shape[1])]  # fmt: skip
+        return self.data.tau * float(np.quantile(np.abs(slopes).max(axis=(0, 1)), 0.99))
+
     def _logs(self, mean: np.ndarray, cov: np.ndarray) -> np.ndarray:
         away = self.data.ends - mean
-        square = np.einsum("ti,ti->t", away, np.linalg.solve(cov, away[..., None])[..., 0])
-        return -0.5 * (square + np.linalg.slogdet(2.0 * np.pi * cov)[1])
+        square = np.einsum("ti,tij,tj->t", away, _inverse(cov), away)
+        size = np.log(cov[:, 0, 0]) if mean.shape[1] == 1 else np.linalg.slogdet(cov)[1]
+        return -0.5 * (square + size + mean.shape[1] * np.log(2.0 * np.pi))
 
-    def _derivatives(self, theta: np.ndarray, mean: np.ndarray, cov: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scores (n, m) and information (n, m, m): I_ab = dm S^-1 dm + tr(S^-1 dS S^-1 dS) / 2."""
-        inverse = np.linalg.inv(cov)
-        root = np.linalg.cholesky(inverse).transpose(0, 2, 1)
-        away = np.einsum("tij,tj->ti", inverse, self.data.ends - mean)
+    def _derivatives(
+        self, theta: np.ndarray, mean: np.ndarray, cov: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Scores (n, m), and of each parameter R dm (m, n, dim) and S^-1 dS (m, n, dim, dim) with R^T R = S^-1.
+
+        The information is I_ab = (R dm_a).(R dm_b) + tr(S^-1 dS_a S^-1 dS_b) / 2.
+        """
+        inverse = _inverse(cov)
+        root = np.sqrt(inverse) if mean.shape[1] == 1 else np.linalg.cholesky(inverse).transpose(0, 2, 1)
+        rest = self.data.ends - mean
+        away = np.einsum("tij,tj->ti", inverse, rest)
         scores, moved, changed = [], [], []
         for a in range(theta.size):
             step = np.zeros_like(theta)
@@ -77,20 +101,15 @@ class GaussianLikelihood:
             (m1, c1), (m0, c0) = self._moments(theta + step), self._moments(theta - step)
             dm, dc = (m1 - m0) / (2.0 * step[a]), (c1 - c0) / (2.0 * step[a])
             weighed = inverse @ dc
-            scores.append(
-                np.einsum("ti,ti->t", away, dm)
-                + 0.5 * (np.einsum("ti,tij,tj->t", away, dc, away) - np.einsum("tii->t", weighed))
-            )
+            spread = np.einsum("ti,tij,tj->t", rest, weighed, away) - np.einsum("tii->t", weighed)
+            scores.append((away * dm).sum(axis=1) + 0.5 * spread)
             moved.append((root @ dm[..., None])[..., 0])
             changed.append(weighed)
-        along, turned = np.array(moved), np.array(changed)
-        information = np.einsum("ati,bti->tab", along, along, optimize=True)
-        information += 0.5 * np.einsum("atij,btji->tab", turned, turned, optimize=True)
-        return np.stack(scores, axis=1), information
+        return np.stack(scores, axis=1), np.array(moved), np.array(changed)
 
     def _moments(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Means (n, dim) and covariances (n, dim, dim) of the ends."""
-        eq, x, tau = self.model(theta), self.data.starts.T, self.data.tau
+        eq, x, tau = self.model(theta), self.nodes, self.data.tau
         if eq.jumps is not None:
             raise bad_value("model", "without jumps for short steps", eq.jumps, "Take a longer lag.")
 
@@ -105,8 +124,10 @@ class GaussianLikelihood:
             then = "Take a longer lag."
             raise bad_value("diffusion", "positive where the data are, for short steps", float(d.min()), then)
         if len(x) == 1:
-            mean, variance = self._line_moments(drift, tensor, x, mu[0], d[0, 0], tau)
-            return mean[:, None], variance[:, None, None]
+            step, variance = self._line_moments(drift, tensor, x, mu[0], d[0, 0], tau)
+            if self.read is not None:
+                step, variance = self.read @ step, np.exp(self.read @ np.log(variance))
+            return self.data.starts + step[:, None], variance[:, None, None]
         jacobian = np.stack([difference(drift, x, axis, self.scale) for axis in range(len(x))], axis=1)
         mean, cov = _linear_moments(np.moveaxis(jacobian, -1, 0), mu.T, np.moveaxis(d, -1, 0), tau)
         carried = sum(mu[axis] * difference(tensor, x, axis, self.scale) for axis in range(len(x)))
@@ -120,12 +141,38 @@ class GaussianLikelihood:
         bend = curvature(drift, x, 0, self.scale)[0]
         d_slope, d_bend = difference(tensor, x, 0, self.scale)[0, 0], curvature(tensor, x, 0, self.scale)[0, 0]
         grown = np.where(np.abs(slope * tau) > 1e-8, np.expm1(slope * tau) / np.where(slope == 0.0, 1.0, slope), tau)
-        mean = x[0] + mu * grown + 0.5 * tau**2 * d * bend
+        step = mu * grown + 0.5 * tau**2 * d * bend
         twice = np.where(
             np.abs(slope * tau) > 1e-8, np.expm1(2.0 * slope * tau) / np.where(slope == 0.0, 1.0, slope), 2 * tau
         )
         rate = 0.5 * mu * d_slope / d + 0.5 * d_bend
-        return mean, d * twice * np.exp(np.clip(tau * rate, -3.0, 3.0))
+        return step, d * twice * np.exp(np.clip(tau * rate, -3.0, 3.0))
+
+
+def _inverse(cov: np.ndarray) -> np.ndarray:
+    """Inverses of covariances (n, dim, dim), which have to be positive."""
+    if cov.shape[1] == 1:
+        return 1.0 / cov
+    if not (np.linalg.eigvalsh(cov)[:, 0] > 0.0).all():
+        raise bad_value("lag", "short enough for a Gaussian density", "a covariance that is not positive")
+    return np.linalg.inv(cov)
+
+
+def _long_line(data: Transitions) -> bool:
+    return data.starts.shape[1] == 1 and data.size > 4 * NODES
+
+
+def _line_nodes(x: np.ndarray) -> tuple[np.ndarray, sp.csr_array]:
+    """Places (1, NODES) at which moments are computed where data are many, and the cubic interpolation to the data."""
+    low, middle, high = np.quantile(x, [0.25, 0.5, 0.75])
+    width = max(float(high - low), 1e-9 * float(np.ptp(x)))
+    u = np.arcsinh((x - middle) / width)
+    nodes = np.linspace(u.min(), u.max(), NODES)
+    index, weights = np.empty((x.size, 4), dtype=np.int64), np.empty((x.size, 4))
+    cubic_weights((u - nodes[0]) / (nodes[1] - nodes[0]), NODES, index, weights)
+    rows = np.arange(0, 4 * x.size + 1, 4)
+    read = sp.csr_array((weights.ravel(), index.ravel(), rows), shape=(x.size, NODES))
+    return (middle + width * np.sinh(nodes))[None], read
 
 
 def _linear_moments(jacobian: np.ndarray, mu: np.ndarray, d: np.ndarray, tau: float) -> tuple[np.ndarray, np.ndarray]:

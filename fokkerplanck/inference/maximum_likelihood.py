@@ -17,12 +17,15 @@ from .fit_result import Fit
 from .gaussian_steps import GaussianLikelihood
 from .likelihood import GridLikelihood, equation_model
 from .optimize import Ascent, ascend, inverse
-from .paths import Transitions, as_paths
+from .paths import Paths, Transitions, as_paths
+from .spline import FEWEST as SPLINE_FEWEST
+from .spline import SplineFamily, smooth
 from .starts import given_start, parameter_names, search_start
 
 METHODS = ("auto", "grid", "gaussian")
 SHORT = 2.9  # cells in a step below which its density is not resolved
 COARSER = 1.5  # ratio of cell widths from which the error of the grid is told
+SPLINE_FINENESS = 0.55  # of the cells: splines are known less well than parameters, and cost more
 SHIFTED = 0.3  # standard errors by which the error of the grid may move a parameter before cells are refined
 
 
@@ -41,9 +44,8 @@ def fit(
     Parameters
     ----------
     data : Paths, or whatever `Paths` takes
-    model : callable
-        A function of named parameters that returns the equation: `lambda k, D: fp.FokkerPlanck(drift=lambda x: -k * x,
-        diffusion=D)`. The equation may use any convention, a potential, or jumps (1D), but not time or memory.
+    model : callable or "spline"
+        "spline" (1D): drift and ln D as cubic splines whose smoothness the data choose. Otherwise a function of named parameters that returns the equation: `lambda k, D: fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=D)`. The equation may use any convention, a potential, or jumps (1D), but not time or memory.
     start : dict or sequence, optional
         Where to start. Default: the defaults of the function, else the best of a search that compares drift and
         diffusion with the moments of the steps.
@@ -88,8 +90,11 @@ def fit(
     transitions = paths.transitions(whole("lag", lag, 1))
     if not isinstance(method, str) or method not in METHODS:
         raise bad_value("method", "'auto', 'grid' or 'gaussian'", method)
+    if isinstance(model, str):
+        return _fit_spline(paths, transitions, model, start, lag, walls, cells, method)
     if not callable(model):
-        raise bad_type("model", "a function of named parameters that returns a FokkerPlanck equation", model)
+        then = 'Or model="spline".'
+        raise bad_type("model", "a function of named parameters that returns a FokkerPlanck equation", model, then)
     names = parameter_names(model)
     equation = equation_model(model, names)
     theta = given_start(model, names, start)
@@ -98,18 +103,55 @@ def fit(
     _check_model(equation(theta), transitions)
     likelihood = choose_likelihood(equation, transitions, walls, cells, method)
     ascent = ascend(likelihood, theta)
+    return _finish(paths, lag, names, likelihood, ascent, None, cells is None)
+
+
+def _fit_spline(
+    paths: Paths, data: Transitions, word: str, start: Any, lag: int, walls: Any, cells: Any, method: str
+) -> Fit:
+    """The fit of drift and ln D as penalised splines."""
+    if word != "spline":
+        raise bad_value("model", "a function of parameters or 'spline'", word)
+    if start is not None:
+        raise bad_value("start", "left out for splines", start)
+    if paths.dim != 1:
+        then = "Pass a family of equations."
+        raise bad_value("data", "of one coordinate for splines", f"{paths.dim}", then)
+    if data.size < SPLINE_FEWEST:
+        rule = f"at least {SPLINE_FEWEST} transitions for splines"
+        raise bad_value("data", rule, f"{data.size}", "Pass a family of equations.")
+    family = SplineFamily.of(data)
+    likelihood = choose_likelihood(family, data, walls, cells, method, SPLINE_FINENESS)
+    found = smooth(likelihood, family, family.start(data))
+    settings = {"effective degrees of freedom": found.freedom}
+    return _finish(paths, lag, family.names, likelihood, found.ascent, found.penalty, cells is None, settings)
+
+
+def _finish(
+    paths: Paths,
+    lag: int,
+    names: tuple[str, ...],
+    likelihood: Any,
+    ascent: Ascent,
+    penalty: np.ndarray | None,
+    adapt: bool,
+    settings: dict[str, Any] | None = None,
+) -> Fit:
+    """The result of an ascent, its error of the grid taken off."""
     if isinstance(likelihood, GridLikelihood) and ascent.converged:
-        likelihood, ascent, corrected = _without_grid_error(likelihood, ascent, adapt=cells is None)
+        likelihood, ascent, corrected = _without_grid_error(likelihood, ascent, penalty, adapt)
     else:
         corrected = _Corrected(ascent.theta, ascent.value, None)
     if not ascent.converged:
         warn(f"the fit has not converged: {ascent.message}. Pass another `start`, or fewer parameters.", RuntimeWarning)
+    theta = corrected.theta
+    rough = 0.0 if penalty is None else 0.5 * float(theta @ penalty @ theta)
     return Fit(
-        family=equation,
+        family=likelihood.model,
         names=names,
-        theta=corrected.theta,
+        theta=theta,
         covariance=inverse(ascent.information),
-        log_likelihood=corrected.value,
+        log_likelihood=corrected.value + rough,
         converged=ascent.converged,
         decrement=ascent.decrement,
         message=ascent.message,
@@ -118,16 +160,22 @@ def fit(
         data=paths,
         lag=lag,
         steps=ascent.steps,
+        settings=settings or {},
     )
 
 
 def choose_likelihood(
-    model: Callable[[np.ndarray], FokkerPlanck], data: Transitions, walls: Any, cells: Any, method: str
+    model: Callable[[np.ndarray], FokkerPlanck],
+    data: Transitions,
+    walls: Any,
+    cells: Any,
+    method: str,
+    fineness: float = 1.0,
 ) -> GridLikelihood | GaussianLikelihood:
     """The likelihood by the grid, or by Gaussian steps where these are too short for it."""
     if method == "gaussian":
         return GaussianLikelihood(model, data)
-    grid = choose_grid(data, walls, cells)
+    grid = choose_grid(data, walls, cells, fineness if cells is None else 1.0)
     if method == "auto" and cells is None and _cells_of_steps(grid, data) < SHORT:
         return GaussianLikelihood(model, data)
     return GridLikelihood(model, data, grid)
@@ -156,14 +204,16 @@ class _Corrected(NamedTuple):
     shift: np.ndarray | None
 
 
-def _without_grid_error(fine: GridLikelihood, ascent: Ascent, adapt: bool) -> tuple[GridLikelihood, Ascent, _Corrected]:
+def _without_grid_error(
+    fine: GridLikelihood, ascent: Ascent, penalty: np.ndarray | None, adapt: bool
+) -> tuple[GridLikelihood, Ascent, _Corrected]:
     """The fit on the finest grid that was needed, and its parameters and ln L less the error of that grid.
 
     (fine - coarse) / (r^2 - 1) is added to the fine ones, r the ratio of cell widths. Where that is more than SHIFTED
     standard errors the cells are refined, as far as their number allows.
     """
     coarse = GridLikelihood(fine.model, fine.data, resized(fine.grid, 1.0 / COARSER))
-    other = ascend(coarse, ascent.theta)
+    other = ascend(coarse, ascent.theta, penalty)
     most = MOST_CELLS if fine.grid.dim == 1 else MOST_PLANE
     while True:
         gain = (fine.grid.size / coarse.grid.size) ** (2.0 / fine.grid.dim) - 1.0
@@ -174,7 +224,7 @@ def _without_grid_error(fine: GridLikelihood, ascent: Ascent, adapt: bool) -> tu
             break
         coarse, other = fine, ascent
         fine = GridLikelihood(fine.model, fine.data, resized(fine.grid, COARSER))
-        ascent = ascend(fine, ascent.theta + move if other.converged else ascent.theta)
+        ascent = ascend(fine, ascent.theta + move if other.converged else ascent.theta, penalty)
     if far:
         then = "Take more cells: cells=" + str([2 * n for n in fine.grid.shape]).strip("[]") + "."
         found = f"the error of the grid is {np.abs(shift).max():.2g} standard errors of a parameter; it was taken off"

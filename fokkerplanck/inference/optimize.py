@@ -35,7 +35,11 @@ class Ascent:
 
 
 def ascend(
-    likelihood: Any, theta: np.ndarray, penalty: np.ndarray | None = None, free: np.ndarray | None = None
+    likelihood: Any,
+    theta: np.ndarray,
+    penalty: np.ndarray | None = None,
+    free: np.ndarray | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Ascent:
     """The maximum of ln L(theta) - theta^T penalty theta / 2 over the free parameters.
 
@@ -47,6 +51,8 @@ def ascend(
     penalty : ndarray (m, m), optional
     free : ndarray of bool (m,), optional
         The others stay.
+    tolerance : float
+        Decrement at which the ascent ends.
 
     Notes
     -----
@@ -61,7 +67,7 @@ def ascend(
     for step in range(MOST_STEPS):
         value, gradient, information = state
         decrement = _decrement(gradient[free], information[np.ix_(free, free)])
-        if decrement <= TOLERANCE:
+        if decrement <= tolerance:
             return Ascent(theta, *state, decrement, step, "converged")
         better = None
         while better is None and damping < MOST_DAMPING:
