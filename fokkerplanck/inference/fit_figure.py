@@ -27,7 +27,8 @@ def plot_fit(fit: Any, level: float = 0.9) -> Figure:
         raise bad_value("fit", "of one coordinate for a figure", fit.data.dim, "Plot fit.drift(x, y) yourself.")
     pairs = fit.likelihood.data
     x, step = pairs.starts[:, 0], pairs.ends[:, 0] - pairs.starts[:, 0]
-    line = np.linspace(*np.quantile(x, [0.002, 0.998]), POINTS)
+    low, high = np.quantile(x, [0.002, 0.998]).tolist()
+    line = np.linspace(low, high, POINTS)
     bands = fit.interval(line, level=level)
     places, lengths = step_lengths(x, step)
     order = np.array_split(np.argsort(x, kind="stable"), places.size)

@@ -69,12 +69,10 @@ def _grid(fit: Any) -> list[str]:
                 "drift is linear and D constant. Take a shorter lag, or method='grid'."
             ]
         return [f"{line} (the drift changes by {turn:.2g} of its relaxation within a lag)."]
-    shift = (
-        ""
-        if fit.grid_shift is None
-        else f", whose error of {np.abs(fit.grid_shift).max():.2g} standard errors at most was taken off"
-    )
-    return [f"Transition densities were computed on {likelihood.grid!r}{shift}."]
+    if fit.grid_shift is None:
+        return [f"Transition densities were computed on {likelihood.grid!r}."]
+    shift = f"{np.abs(fit.grid_shift).max():.2g} standard errors at most"
+    return [f"Transition densities were computed on {likelihood.grid!r}; its error, {shift}, was taken off."]
 
 
 def _laws(fit: Any) -> list[str]:
@@ -86,20 +84,15 @@ def _laws(fit: Any) -> list[str]:
         runs, time = fit.runs_differ, fit.drift_in_time
         tests = ((runs.p_value, runs.parameter), (time.p_value, time.parameter))
     (p_runs, what_runs), (p_time, what_time) = tests
-    lines = []
-    if fit.data.n_runs > 1:
-        verdict = (
-            f"RUNS DIFFER (p = {p_runs:.2g}), most in {what_runs}"
-            if p_runs < LEVEL
-            else f"Runs look alike (p = {p_runs:.2g})"
-        )
-        lines.append(verdict + ".")
-    verdict = (
-        f"THE LAW CHANGES IN TIME (p = {p_time:.2g}), most in {what_time}"
-        if p_time < LEVEL
-        else f"No change in time is seen (p = {p_time:.2g})"
+    alike, still = f"Runs look alike (p = {p_runs:.2g}).", f"No change in time is seen (p = {p_time:.2g})."
+    differ, change = (
+        f"RUNS DIFFER (p = {p_runs:.2g}), most in {what_runs}.",
+        f"THE LAW CHANGES IN TIME (p = {p_time:.2g})",
     )
-    return [*lines, verdict + "."]
+    return [
+        "" if fit.data.n_runs == 1 else differ if p_runs < LEVEL else alike,
+        f"{change}, most in {what_time}." if p_time < LEVEL else still,
+    ]
 
 
 def _memory(fit: Any) -> str:

@@ -39,7 +39,10 @@ class GaussianLikelihood:
     def __init__(self, model: Callable[[np.ndarray], FokkerPlanck], data: Transitions):
         self.model, self.data = model, data
         self.scale = np.maximum(data.starts.std(axis=0), 1e-300)
-        self.nodes, self.read = _line_nodes(data.starts[:, 0]) if _long_line(data) else (data.starts.T, None)
+        self.nodes: np.ndarray = data.starts.T
+        self.read: sp.csr_array | None = None  # from the nodes to the starts, where these are many
+        if data.starts.shape[1] == 1 and data.size > 4 * NODES:
+            self.nodes, self.read = _line_nodes(data.starts[:, 0])
 
     def value(self, theta: np.ndarray) -> float:
         """ln L alone."""
@@ -156,10 +159,6 @@ def _inverse(cov: np.ndarray) -> np.ndarray:
     if not (np.linalg.eigvalsh(cov)[:, 0] > 0.0).all():
         raise bad_value("lag", "short enough for a Gaussian density", "a covariance that is not positive")
     return np.linalg.inv(cov)
-
-
-def _long_line(data: Transitions) -> bool:
-    return data.starts.shape[1] == 1 and data.size > 4 * NODES
 
 
 def _line_nodes(x: np.ndarray) -> tuple[np.ndarray, sp.csr_array]:

@@ -45,7 +45,9 @@ def fit(
     ----------
     data : Paths, or whatever `Paths` takes
     model : callable or "spline"
-        "spline" (1D): drift and ln D as cubic splines whose smoothness the data choose. Otherwise a function of named parameters that returns the equation: `lambda k, D: fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=D)`. The equation may use any convention, a potential, or jumps (1D), but not time or memory.
+        "spline" (1D): drift and ln D as cubic splines whose smoothness the data choose. Otherwise a function of named
+        parameters that returns the equation: `lambda k, D: fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=D)`. The
+        equation may use any convention, a potential, or jumps (1D), but not time or memory.
     start : dict or sequence, optional
         Where to start. Default: the defaults of the function, else the best of a search that compares drift and
         diffusion with the moments of the steps.

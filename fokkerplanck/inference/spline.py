@@ -103,7 +103,7 @@ class SplineFamily:
 
 @dataclass(frozen=True)
 class Smoothed:
-    """A penalised fit: where the ascent ended, the penalty (m, m) of it, and the effective degrees of freedom of each spline."""
+    """A penalised fit: where the ascent ended, its penalty (m, m), and the effective degrees of freedom."""
 
     ascent: Ascent
     penalty: np.ndarray
