@@ -14,7 +14,9 @@ Ask      `solve` (the density at times), `stationary`, `first_passage` (how long
 Box      `Grid`; to start from `gaussian`, `point`, `uniform`, `from_samples`
 """
 
+from importlib import import_module as _import_module
 from pathlib import Path as _Path
+from typing import TYPE_CHECKING
 
 # Where a checkout has no symbolic links, `solvers` is the folder beside this one.
 __path__ = [
@@ -23,35 +25,85 @@ __path__ = [
 ]
 
 from .formulas import numba_cache as _numba_cache  # noqa: F401 - first: it finds a place for compiled code
-
-# isort: split
-from . import deep_linear
-from .basins import basins, lamperti
-from .comparison import distances
-from .comparison.compare import compare
-from .errors import ConvergenceError, ModelWarning, ResolutionWarning
-from .inference import Fit, MarkovTest, Paths, Ranking, fit, homogeneity_test, markov_test, rank, stays
-from .model.equation import FokkerPlanck, Swarm
-from .model.grid import Grid
-from .model.initial_density import from_samples, gaussian, point, uniform
-from .model.levy import LevyJumps
-from .queries import committor, first_passage, solve, spectrum, stationary
-from .queries import public_generator as generator
-from .results.first_passage import FirstPassage
-from .results.first_passage_in_time import FirstPassageInTime
-from .results.loading import load
-from .results.solution import Solution
-from .results.spectrum import Spectrum
-from .results.stationary import Stationary
-from .sgd import SGD, SampleLoss, landscapes
-from .simulation import Ensemble, simulate, simulate_waiting
-from .solvers.discretization.generator import Generator
-from .statistics.growth import time_order_from_growth
-from .statistics.tail_index import hill, stable_fit
-from .statistics.tail_test import tail_test
-from .statistics.two_sample import two_sample
-from .storage.tables import Comparison
 from .version import __version__  # noqa: F401
+
+if TYPE_CHECKING:
+    from . import deep_linear
+    from .comparison import distances
+    from .comparison.compare import compare
+    from .energy_basins import basins, lamperti
+    from .errors import ConvergenceError, ModelWarning, ResolutionWarning
+    from .inference import Fit, MarkovTest, Paths, Ranking, fit, homogeneity_test, markov_test, rank, stays
+    from .model.equation import FokkerPlanck, Swarm
+    from .model.grid import Grid
+    from .model.initial_density import from_samples, gaussian, point, uniform
+    from .model.levy import LevyJumps
+    from .queries import committor, first_passage, solve, spectrum, stationary
+    from .queries import public_generator as generator
+    from .results.first_passage import FirstPassage
+    from .results.first_passage_in_time import FirstPassageInTime
+    from .results.loading import load
+    from .results.solution import Solution
+    from .results.spectrum import Spectrum
+    from .results.stationary import Stationary
+    from .sgd import SGD, SampleLoss, landscapes
+    from .simulation import Ensemble, simulate, simulate_waiting
+    from .solvers.discretization.generator import Generator
+    from .statistics.growth import time_order_from_growth
+    from .statistics.tail_index import hill, stable_fit
+    from .statistics.tail_test import tail_test
+    from .statistics.two_sample import two_sample
+    from .storage.tables import Comparison
+
+_PLACES = {  # module: what it gives, read when it is first asked for
+    "": "deep_linear",
+    "comparison": "distances",
+    "comparison.compare": "compare",
+    "energy_basins": "basins, lamperti",
+    "errors": "ConvergenceError, ModelWarning, ResolutionWarning",
+    "inference": "Fit, MarkovTest, Paths, Ranking, fit, homogeneity_test, markov_test, rank, stays",
+    "model.equation": "FokkerPlanck, Swarm",
+    "model.grid": "Grid",
+    "model.initial_density": "from_samples, gaussian, point, uniform",
+    "model.levy": "LevyJumps",
+    "queries": "committor, first_passage, solve, spectrum, stationary, public_generator as generator",
+    "results.first_passage": "FirstPassage",
+    "results.first_passage_in_time": "FirstPassageInTime",
+    "results.loading": "load",
+    "results.solution": "Solution",
+    "results.spectrum": "Spectrum",
+    "results.stationary": "Stationary",
+    "sgd": "SGD, SampleLoss, landscapes",
+    "simulation": "Ensemble, simulate, simulate_waiting",
+    "solvers.discretization.generator": "Generator",
+    "statistics.growth": "time_order_from_growth",
+    "statistics.tail_index": "hill, stable_fit",
+    "statistics.tail_test": "tail_test",
+    "statistics.two_sample": "two_sample",
+    "storage.tables": "Comparison",
+}
+
+_MODULES = ("deep_linear", "distances", "landscapes")  # names that are modules themselves
+
+
+def __getattr__(name: str) -> object:
+    """A public name, from its module; the command line would otherwise wait for all of them to say `--help`."""
+    for place, names in _PLACES.items():
+        for entry in names.split(", "):
+            own, _, public = entry.partition(" as ")
+            if name == (public or own):
+                whole = f".{place}.{own}" if place else f".{own}"
+                if name in _MODULES:
+                    globals()[name] = _import_module(whole, __name__)
+                else:
+                    globals()[name] = getattr(_import_module(f".{place}", __name__), own)
+                return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
+
 
 __all__ = [
     "SGD",

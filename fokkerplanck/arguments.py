@@ -122,7 +122,7 @@ def file_name(name: str, value: Any) -> str:
 
 def free_memory() -> float:
     """Bytes that a computation may still take; infinite where the system does not tell."""
-    free = [_available()]
+    free = [_available(), _addresses()]
     try:  # a container's own limit
         most = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
         if most != "max":
@@ -130,6 +130,18 @@ def free_memory() -> float:
     except (OSError, ValueError):
         free.append(math.inf)
     return min(free)
+
+
+def _addresses() -> float:
+    """Bytes of address space that `ulimit -v` leaves."""
+    try:
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except (ImportError, OSError, ValueError):
+        return math.inf
+    return math.inf if most == resource.RLIM_INFINITY else max(most - pages * resource.getpagesize(), 0.0)
 
 
 def _available() -> float:

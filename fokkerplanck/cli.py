@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from .workflows.process import (
+    FAILED,
+    INTERRUPTED,
+    check_address_space,
+    end_at_once,
+    flush,
+    heed_signals,
+    open_streams,
+    say_and_end,
+)
 
 if TYPE_CHECKING:
     from .workflows.outcome import Outcome, Problem
@@ -26,7 +36,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-INTERRUPTED = 130  # exit status
 GRACE = 3.0  # seconds that compiled code has to come back after a signal
 
 LEGEND = "±: standard error. z: (mean - SGD's) in standard errors. W1: distance to SGD's density in units of the parameter.\n"
@@ -85,7 +94,7 @@ seed = 1
 @app.command()
 def run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The run file, or a result of it.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="Folder for the results. Default: results/NAME.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for the results. Default: results/NAME.")] = None,
 ) -> None:
     """Solve what a run file asks for; write densities, a table and figures.
 
@@ -97,9 +106,9 @@ def run(
         from .workflows.run import build, compute, room, table, write
         from .workflows.runfile import read_run_file
 
+        _ready()
         run_file = read_run_file(file)
-        folder = Path("results") / file.stem if out is None else out
-        _check_folder(folder)
+        folder = _folder(out, file.stem)
         with _progress() as report:
             problem = build(run_file)
             _check_folder(folder, room(problem))
@@ -108,13 +117,13 @@ def run(
             paths = write(problem, outcomes, tab, folder, lambda text, share: report(text, 0.8 + 0.2 * share))
         _print_results(problem, outcomes)
         _say_version(run_file)
-        typer.echo(f"\n{len(paths)} files in {folder}: " + ", ".join(path.name for path in paths))
+        _echo(f"\n{len(paths)} files in {folder}: " + ", ".join(path.name for path in paths))
 
 
 @app.command()
 def study(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The run file.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="Folder for the results. Default: results/NAME-study.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for the results. Default: results/NAME-study.")] = None,
 ) -> None:
     """Hold models against SGD itself over learning rates and batch sizes; go on where an earlier run stopped.
 
@@ -126,17 +135,17 @@ def study(
         from .workflows.runfile import read_run_file
         from .workflows.sweep import run_study
 
+        _ready()
         deep = is_deep_study(file)
         asked: Any = read_deep_study(file) if deep else read_run_file(file)
         work: Any = run_deep_study if deep else run_study
-        folder = Path("results") / f"{file.stem}-study" if out is None else out
-        _check_folder(folder)
+        folder = _folder(out, f"{file.stem}-study")
         with _progress() as report:
             result = work(asked, folder, report)
-        typer.echo(result.report())
-        typer.echo(f"\n{len(result.files)} files in {folder}: " + ", ".join(path.name for path in result.files))
+        _echo(result.report())
+        _echo(f"\n{len(result.files)} files in {folder}: " + ", ".join(path.name for path in result.files))
         if (folder / "points").is_dir():
-            typer.echo("In its folder points/: the finished settings, from which a study goes on.")
+            _echo("In its folder points/: the finished settings, from which a study goes on.")
 
 
 @app.command()
@@ -148,8 +157,8 @@ def validate() -> None:
     for claim in check():
         failed += not claim.holds
         verdict = "ok" if claim.holds else "OFF"
-        typer.echo(f"{claim.name:42s} {claim.computed:12.7g}  known {claim.expected:12.7g}  {verdict}")
-    typer.echo("all as known" if not failed else f"{failed} off: please report this with `fokkerplanck info`")
+        _echo(f"{claim.name:42s} {claim.computed:12.7g}  known {claim.expected:12.7g}  {verdict}")
+    _echo("all as known" if not failed else f"{failed} off: please report this with `fokkerplanck info`")
     raise typer.Exit(1 if failed else 0)
 
 
@@ -167,7 +176,7 @@ def init(
         if file.exists():
             raise bad_value("FILE", "the name of a new file", str(file), "It exists; choose another name.")
         write_text(file, TEMPLATE)
-        typer.echo(f"{file} written. Try: fokkerplanck run {file}")
+        _echo(f"{file} written. Try: fokkerplanck run {file}")
 
 
 @app.command()
@@ -179,50 +188,54 @@ def info() -> None:
     from .formulas.numba_cache import writable
     from .version import __version__
 
-    typer.echo(f"fokkerplanck  {__version__}  {Path(__file__).parent}")
-    typer.echo(f"Python        {platform.python_version()}  {platform.system()} {platform.machine()}")
+    _echo(f"fokkerplanck  {__version__}  {Path(__file__).parent}")
+    _echo(f"Python        {platform.python_version()}  {platform.system()} {platform.machine()}")
     for name in ("numpy", "scipy", "numba", "sympy", "matplotlib", "xarray", "h5netcdf", "pydantic", "typer", "rich"):
-        typer.echo(f"{name:<13} {version(name)}")
-    typer.echo(f"threads       {_available_cores()} of {os.cpu_count()} cores may be used by a simulation")
+        _echo(f"{name:<13} {version(name)}")
+    _echo(f"threads       {_available_cores()} of {os.cpu_count()} cores may be used by a simulation")
     for label, folder in _cache_folders().items():
         state = "writable" if writable(folder) else "not writable: kernels compile in every process"
-        typer.echo(f"{label:<13} {folder}  ({state})")
+        _echo(f"{label:<13} {folder}  ({state})")
 
 
 def main() -> None:
     """Entry point of the command `fokkerplanck`; whoever ends it by a signal finds whole files and no temporary ones."""
-    _heed_signals(GRACE)
+    open_streams()
+    for kind in (signal.SIGINT, signal.SIGTERM):  # until the libraries are read
+        signal.signal(kind, end_at_once)
+    check_address_space()
     try:
         app()
     except SystemExit as end:
-        if end.code == INTERRUPTED:  # do not wait for threads at work
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(INTERRUPTED)
+        code = end.code if isinstance(end.code, int) else 1
+        code = code if flush() else FAILED
+        if code in (INTERRUPTED, FAILED):  # do not wait for threads at work
+            os._exit(code)
         raise
+    except MemoryError:
+        say_and_end(
+            "out of memory; files are whole. Take fewer cells, paths or times, or raise the limit of `ulimit -v`."
+        )
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EPIPE, errno.EIO):
+            raise
+        say_and_end(f"cannot print the results: {error.strerror}. Files are whole.")
 
 
-def _heed_signals(grace: float) -> None:
-    """Let SIGTERM interrupt as SIGINT does; so many seconds after either, end the process out of compiled code too.
+def _ready() -> None:
+    """The libraries are read: from now on signals interrupt the work, where this is a process of the command."""
+    if signal.getsignal(signal.SIGTERM) is end_at_once:
+        import matplotlib.backends.backend_agg
+        import matplotlib.figure  # noqa: F401 - an import that is interrupted leaves a traceback
 
-    There Python hears no signal. Files are replaced in one step: at worst a hidden temporary one is left, as after SIGKILL.
-    """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    ends = {signal.SIGINT, signal.SIGTERM}
+        heed_signals(GRACE)
 
-    def wait() -> None:
-        if hasattr(signal, "pthread_sigmask"):  # they are for the main thread, which may be holding them back
-            signal.pthread_sigmask(signal.SIG_BLOCK, ends)
-        while os.read(reading, 1)[0] not in ends:
-            pass
-        time.sleep(grace)
-        os.write(2, b"fokkerplanck: interrupted in the middle of a computation; files are whole.\n")
-        os._exit(INTERRUPTED)
 
-    threading.Thread(target=wait, daemon=True).start()
+def _echo(text: str, err: bool = False) -> None:
+    """Print, without control characters: titles, names and values come from files."""
+    from .errors import printable
+
+    typer.echo(printable(text), err=err)
 
 
 @contextmanager
@@ -235,10 +248,10 @@ def _refusals(later: str = "") -> Iterator[None]:
     except (ValueError, TypeError, ConvergenceError, OSError) as error:
         if isinstance(error, (TypeError, OSError)) and not str(error).startswith("`") and not _is_file_error(error):
             raise
-        typer.echo(f"fokkerplanck: {_one_line(error)}", err=True)
+        _echo(f"fokkerplanck: {_one_line(error)}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        typer.echo(f"fokkerplanck: interrupted; files are whole{later}.", err=True)
+        _echo(f"fokkerplanck: interrupted; files are whole{later}.", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -252,7 +265,16 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _check_folder(folder: Path, need: float = 1e6) -> None:
+def _folder(out: str | None, default: str) -> Path:
+    """Where results go; what cannot be written to is refused."""
+    if out is not None:
+        _check_folder(out)
+    folder = Path("results") / default if out is None else Path(out)
+    _check_folder(folder)
+    return folder
+
+
+def _check_folder(folder: Path | str, need: float = 1e6) -> None:
     """Refuse before the work what would fail after it."""
     from .storage.files import check_room
 
@@ -279,20 +301,21 @@ def _say_version(run_file: RunFile) -> None:
 
     if run_file.version not in ("", __version__):
         written = f"Note: {run_file.path.name} was written by version {run_file.version}"
-        typer.echo(f"{written}, this is {__version__}: numbers may differ in the last digits.")
+        _echo(f"{written}, this is {__version__}: numbers may differ in the last digits.")
 
 
 def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
     """Title, and for each learning rate its table, verdicts and notes; 80 columns wide where stdout is no terminal."""
     from rich.console import Console
 
+    from .errors import printable
     from .workflows.run_report import verdicts
 
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 80
     if problem.spec.title:
-        console.print(problem.spec.title, style="bold", markup=False)
+        console.print(printable(problem.spec.title), style="bold", markup=False)
     for outcome in outcomes:
         if outcome.case.label:
             console.print(f"\n{outcome.case.label.capitalize()}", style="bold", markup=False)
@@ -304,7 +327,7 @@ def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
             sentences.append(_false_alarms(len(sentences), problem.grid.dim))
         about = f" on {outcome.case.label}" if len(outcomes) > 1 else ""
         for sentence in [*sentences, *(f"Note{about}: {note}" for note in outcome.notes)]:
-            console.print(sentence, markup=False)
+            console.print(printable(sentence), markup=False)
 
 
 def _rich_table(problem: Problem, tab: Any) -> Any:
@@ -355,9 +378,13 @@ def _available_cores() -> int:
 
 def _cache_folders() -> dict[str, Path]:
     """Where compiled kernels are kept."""
+    from importlib.util import find_spec
+
     from platformdirs import user_cache_dir
 
-    beside = Path(__file__).resolve().parent.parent / "solvers" / "kernels" / "__pycache__"
+    found = find_spec("fokkerplanck.solvers.kernels")
+    assert found is not None
+    beside = Path(str(found.origin)).resolve().parent / "__pycache__"
     formulas = os.environ.get("FOKKERPLANCK_CACHE") or user_cache_dir("fokkerplanck", appauthor=False)
     return {"kernels": Path(os.environ.get("NUMBA_CACHE_DIR") or beside), "formulas": Path(formulas)}
 

@@ -26,7 +26,7 @@ ROOMS = [
     "results",
     "simulation",
     "comparison",
-    "basins",
+    "energy_basins",
     "diagnostics",
     "sgd",
     "queries",

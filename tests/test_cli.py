@@ -54,6 +54,22 @@ times = [0.1, 0.5]
 """
 
 
+FAST = """
+[equation]
+variables = ["x"]
+drift = "-x"
+diffusion = 0.5
+[grid]
+bounds = [-4, 4]
+cells = [40]
+[start]
+mean = 1.0
+deviation = 0.3
+[output]
+times = [0.5, 1]
+"""
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -236,12 +252,80 @@ def test_running_again_replaces_the_files(here):
 def test_a_failure_leaves_nothing_behind(here, monkeypatch):
     (here / "q.toml").write_text(ONE)
 
-    def fail(fig, path):
+    def fail(tab, folder):
         raise ValueError("`disk` must be larger, got full.")
 
-    monkeypatch.setattr(plotting, "save_figure", fail)
+    monkeypatch.setattr("fokkerplanck.workflows.run.save_table", fail)
     assert refused("run", "q.toml", "--out", "out") == "fokkerplanck: `disk` must be larger, got full."
     assert os.listdir(here) == ["q.toml"]
+
+
+def test_a_figure_that_cannot_be_drawn_does_not_take_the_numbers_with_it(here, monkeypatch):
+    (here / "q.toml").write_text(ONE)
+    (here / "out").mkdir()
+    (here / "out" / "moments.png").write_text("of an earlier run")
+
+    def fail(*arguments, **options):
+        raise ValueError("nothing to draw")
+
+    monkeypatch.setattr(plotting, "plot_moments", fail)
+    result = invoke("run", "q.toml", "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert "moments.png could not be drawn: ValueError: nothing to draw" in " ".join(result.stdout.split())
+    names = set(os.listdir(here / "out"))
+    assert {"table.csv", "density_0.05.nc", "evolution.png"} < names
+    assert "moments.png" not in names
+
+
+@pytest.mark.parametrize("title", ["costs $5_{ and $6", "$x^$", r"\\frac{", "\u6f22 \u5b57"])
+def test_a_title_is_text_and_no_formula(here, title):
+    (here / "e.toml").write_text(f'title = "{title}"\n' + FAST)
+    result = invoke("run", "e.toml", "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert "could not be drawn" not in result.stdout
+    assert (here / "out" / "evolution.png").exists()
+
+
+def test_escapes_of_a_terminal_do_not_reach_it(here):
+    (here / "e.toml").write_text('title = "a\\u001b[2Jb"\n' + FAST)
+    result = invoke("run", "e.toml", "--out", "out")
+    assert result.exit_code == 0
+    assert "\x1b" not in result.output
+    assert "a\\x1b[2Jb" in result.stdout
+    (here / "bad.toml").write_text('"k\\u001b[2J" = "v\\u001b[2J two words"\n' + FAST)
+    assert "\x1b" not in refused("run", "bad.toml")
+
+
+def test_rates_that_agree_to_six_digits_have_files_of_their_own(here):
+    (here / "q.toml").write_text(ONE.replace("0.05", "[0.1, 0.10000001]"))
+    assert invoke("run", "q.toml", "--out", "out").exit_code == 0
+    names = set(os.listdir(here / "out"))
+    assert {"density_0.1.nc", "density_0.10000001.nc", "moments_0.1.png", "moments_0.10000001.png"} < names
+    assert load(here / "out" / "density_0.10000001.nc").settings["learning_rate"] == 0.10000001
+    assert "| 0.10000001 |" in (here / "out" / "table.md").read_text()
+
+
+def test_an_empty_name_is_no_folder(here):
+    (here / "e.toml").write_text(FAST)
+    line = "fokkerplanck: `--out` must be the name of a folder, got ''. A dot is the current one."
+    assert refused("run", "e.toml", "--out", "") == line
+
+
+def test_what_is_no_file_is_not_opened(here):
+    os.mkfifo(here / "pipe.toml")
+    for command in ("run", "study"):
+        for name in ("pipe.toml", "/dev/zero"):
+            assert refused(command, name).startswith("fokkerplanck: `FILE` must be an existing run file, got")
+
+
+def test_help_is_quick():
+    """By what is read for it: numerical libraries take a second and more."""
+    code = (
+        "import sys; from fokkerplanck.cli import app; app(['--help'], standalone_mode=False);"
+        "print([m for m in ('numpy', 'scipy', 'numba') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
 
 
 def test_bad_input_is_one_sentence_and_status_2(here):

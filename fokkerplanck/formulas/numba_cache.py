@@ -9,8 +9,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from numba.core import config
-
 
 def writable(folder: str | os.PathLike) -> bool:
     """Whether a folder, or the nearest one above it that exists, can be written to."""
@@ -21,7 +19,7 @@ def writable(folder: str | os.PathLike) -> bool:
 
 
 def _has_place() -> bool:
-    given = config.CACHE_DIR  # type: ignore[attr-defined]
+    given = os.environ.get("NUMBA_CACHE_DIR")
     own = Path(__file__).parent.parent
     folders = [own / "simulation", own / "deep_linear", own / "solvers" / "kernels"]
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~")
@@ -30,4 +28,6 @@ def _has_place() -> bool:
 
 if not _has_place():
     _folder = tempfile.TemporaryDirectory(prefix="fokkerplanck-")
+    from numba.core import config
+
     config.CACHE_DIR = _folder.name  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from pathlib import Path
 from ..arguments import file_name
 from ..errors import bad_value
 
+UNFINISHED: set[str] = set()  # temporary files and folders of this process
 RESULTS = (".csv", ".md", ".nc", ".png", ".json", ".npz")  # what is written into a folder of results
 
 
@@ -57,6 +58,7 @@ def write_atomically(path: str | os.PathLike, write: Callable[[str], None]) -> N
     temporary = name
     try:
         handle, temporary = tempfile.mkstemp(suffix=extension, prefix=f".{stem}-", dir=folder)
+        UNFINISHED.add(temporary)
         os.close(handle)
         write(temporary)
         mask = os.umask(0)
@@ -67,8 +69,32 @@ def write_atomically(path: str | os.PathLike, write: Callable[[str], None]) -> N
     except OSError as error:  # say which file: a full disk does not
         raise OSError(error.errno or errno.EIO, error.strerror or str(error), name) from error
     finally:
+        UNFINISHED.discard(temporary)
         if temporary != name and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+@contextmanager
+def staging_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside `folder`, where files are finished before they go there; it is removed whatever happens."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
+    UNFINISHED.add(staging)
+    try:
+        yield Path(staging)
+    finally:
+        with uninterrupted():
+            shutil.rmtree(staging, ignore_errors=True)
+            UNFINISHED.discard(staging)
+
+
+def remove_unfinished() -> None:
+    """Remove what is hidden and half written, where a process ends out of compiled code."""
+    for name in list(UNFINISHED):
+        if os.path.isdir(name):
+            shutil.rmtree(name, ignore_errors=True)
+        elif os.path.exists(name):
+            os.unlink(name)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -46,7 +46,13 @@ class Comparison:
     def to_markdown(self) -> str:
         """The table in Markdown, with its note."""
         lines = ["| " + " | ".join(self.columns) + " |", "|" + " --- |" * len(self.columns)]
-        lines += ["| " + " | ".join(format_entry(entry) for entry in row) + " |" for row in self.rows]
+        texts = [
+            (_key_texts if name in self.keys else lambda column: [format_entry(entry) for entry in column])(
+                self.column(name)
+            )
+            for name in self.columns
+        ]
+        lines += ["| " + " | ".join(row) + " |" for row in zip(*texts, strict=True)]
         return "\n".join(lines) + f"\n\n{self.note}\n"
 
     def to_csv(self) -> str:
@@ -82,6 +88,8 @@ class Comparison:
         A tail index that hangs on the share of paths it is taken from is none.
         """
         values = self.column(name)
+        if name in self.keys:
+            return [name, *_key_texts(values)]
         errors = self.column(f"se_{name}") if f"se_{name}" in self.columns else [None] * len(values)
         chance = self.column(f"{name}_sampling") if f"{name}_sampling" in self.columns else [None] * len(values)
         texts = [name]
@@ -139,6 +147,20 @@ def with_error(value: Any, error: Any) -> str:
     if abs(value) >= 1e5 or not 0 <= digits <= 6:
         return f"{value:.4g} ± {error:.1e}"
     return f"{value:.{max(digits, 0)}f} ± {error:.{max(digits, 0)}f}"
+
+
+def exact(value: float) -> str:
+    """A number in a name: short where that is all of it, else with every digit, so that no two numbers share a name."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
+
+
+def _key_texts(values: Sequence[Any]) -> list[str]:
+    """Entries of a column that says what a row is about: at the usual precision, unless that makes two of them one."""
+    texts = [format_entry(value) for value in values]
+    if len(set(texts)) < len(set(values)):
+        texts = [exact(value) if isinstance(value, float) else text for value, text in zip(values, texts, strict=True)]
+    return texts
 
 
 def format_entry(entry: Any) -> str:

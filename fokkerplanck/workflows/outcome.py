@@ -10,7 +10,7 @@ from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..results.solution import Solution
 from ..results.stationary import Stationary
-from ..storage.tables import Comparison
+from ..storage.tables import Comparison, exact
 from .schema import RunSpec
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Case:
     @property
     def label(self) -> str:
         """What tables and figures call it."""
-        return "" if self.rate is None else f"learning rate {self.rate:g}"
+        return "" if self.rate is None else f"learning rate {exact(self.rate)}"
 
     @property
     def noise(self) -> FokkerPlanck:

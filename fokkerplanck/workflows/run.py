@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..comparison.compare import compare
-from ..errors import ConvergenceError, bad_value
+from ..errors import ConvergenceError, bad_value, printable
 from ..formulas.parser import Formula, parse
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import gaussian, point, uniform
 from ..queries import solve, stationary
 from ..results.solution import Solution
-from ..storage.files import uninterrupted, write_text
+from ..storage.files import staging_folder, uninterrupted, write_text
 from ..storage.netcdf import save_solution
-from ..storage.tables import Comparison
+from ..storage.tables import Comparison, exact
 from .outcome import Case, Outcome, Problem, Report
 from .run_report import chain_notes
 from .runfile import RunFile, naming
@@ -303,34 +301,55 @@ def table(outcomes: list[Outcome]) -> Comparison:
 
 
 def write(problem: Problem, outcomes: list[Outcome], tab: Comparison, folder: Path, report: Report) -> list[Path]:
-    """Densities, table and figures in a folder: all of them, or none where something fails."""
-    from ..results import figures as plotting
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    """Densities, table and figures in a folder; a figure that cannot be drawn is left out with a note, the rest stays."""
+    with staging_folder(folder) as staging:
         report("writing", 0.0)
         save_table(tab, staging)
-        several = len(outcomes) > 1
-        drawings: dict[str, Callable[[], Any]] = {}
         for outcome in outcomes:
-            suffix = f"_{outcome.case.rate:g}" if several else ""
-            results = dict(outcome.solutions)
-            if outcome.ensemble is not None:
-                results["SGD"] = _histogram(outcome.ensemble, problem.grid)
-            for model, sol in results.items():
-                record = {"run_file": problem.record, "learning_rate": outcome.case.rate, "model": model}
-                kept = dataclasses.replace(sol, settings={**sol.settings, **record})
-                save_solution(kept, staging / _density_name(outcome, model))
-            drawings |= _drawings(problem, outcome, suffix)
-        if problem.grid.dim < 3:
-            drawings = {"landscape.png": lambda: _landscape(problem, outcomes)} | drawings
+            _save_densities(problem, outcome, staging)
+        drawings = _all_drawings(problem, outcomes)
         for i, (name, draw) in enumerate(drawings.items()):
             report(f"drawing {name}", i / len(drawings))
-            plotting.save_figure(draw(), staging / name)
-        return _move(staging, folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+            reason = _draw(draw, staging / name)
+            if reason:
+                outcomes[0].notes.append(f"{name} could not be drawn: {reason}")
+        left_out = {name for name in drawings if not (staging / name).exists()}
+        return _move(staging, folder, left_out)
+
+
+def _save_densities(problem: Problem, outcome: Outcome, folder: Path) -> None:
+    results = dict(outcome.solutions)
+    if outcome.ensemble is not None:
+        results["SGD"] = _histogram(outcome.ensemble, problem.grid)
+    for model, sol in results.items():
+        record = {"run_file": problem.record, "learning_rate": outcome.case.rate, "model": model}
+        kept = dataclasses.replace(sol, settings={**sol.settings, **record})
+        save_solution(kept, folder / _density_name(outcome, model))
+
+
+def _all_drawings(problem: Problem, outcomes: list[Outcome]) -> dict[str, Callable[[], Any]]:
+    drawings: dict[str, Callable[[], Any]] = {}
+    if problem.grid.dim < 3:
+        drawings["landscape.png"] = lambda: _landscape(problem, outcomes)
+    for outcome in outcomes:
+        suffix = f"_{exact(outcome.case.rate)}" if len(outcomes) > 1 and outcome.case.rate is not None else ""
+        drawings |= _drawings(problem, outcome, suffix)
+    return drawings
+
+
+def _draw(draw: Callable[[], Any], path: Path) -> str:
+    """Save a figure, or say why not: what its libraries raise on odd data is no reason to lose the numbers."""
+    from ..results import figures
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a title in letters that the font lacks
+        try:
+            figures.save_figure(draw(), path)
+        except OSError:  # a full disk
+            raise
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def room(problem: Problem) -> float:
@@ -347,7 +366,7 @@ def save_table(tab: Comparison, folder: Path) -> None:
 
 
 def _density_name(outcome: Outcome, model: str) -> str:
-    parts = ["density"] if outcome.case.rate is None else ["density", f"{outcome.case.rate:g}"]
+    parts = ["density"] if outcome.case.rate is None else ["density", exact(outcome.case.rate)]
     named = len(outcome.case.models) > 1 or model == "SGD"
     return "_".join(parts + ([model] if named else [])) + ".nc"
 
@@ -366,6 +385,7 @@ def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Call
 
     names, value = problem.names, problem.value
     title = ", ".join(part for part in (problem.spec.title, outcome.case.label) if part)
+    title = printable(title).replace("$", r"\$")  # text, no formula of matplotlib
     shown, paths = outcome.solutions, outcome.ensemble
     drawings = {
         f"evolution{suffix}.png": lambda: plotting.plot_evolution(
@@ -392,11 +412,13 @@ def _landscape(problem: Problem, outcomes: list[Outcome]) -> Any:
     return plotting.plot_landscape(problem.value, equations, problem.grid, names=problem.names, box=box, unit=unit)
 
 
-def _move(staging: Path, folder: Path) -> list[Path]:
+def _move(staging: Path, folder: Path, left_out: set[str]) -> list[Path]:
     """Put the finished files in place; into a folder that exists, each replaces the file of its name."""
     names = sorted(os.listdir(staging))
     folder.mkdir(exist_ok=True)
     with uninterrupted():
         for name in names:
             os.replace(staging / name, folder / name)
+        for name in left_out:  # an old figure would stand beside new numbers
+            (folder / name).unlink(missing_ok=True)
     return [folder / name for name in names]

@@ -50,6 +50,12 @@ def _batch(value: Any) -> int | None:
     return None if value in ("full", None) else whole(value)
 
 
+def _batches(value: Any) -> tuple[int, ...]:
+    sizes = tuple(whole(b) for b in (value if isinstance(value, list) else [value]))
+    require(0 < len(sizes) == len(set(sizes)))
+    return sizes
+
+
 def numbers(value: Any) -> tuple[float, ...]:
     """A list of finite numbers."""
     require(not isinstance(value, list) or bool(value))
@@ -206,7 +212,7 @@ class Study(_Models):
     models: Names = ("first-order", "second-order", "gaussian-chain")
     batch_size: Annotated[
         tuple[int, ...] | None,
-        rule("a list of whole numbers", lambda v: tuple(whole(b) for b in (v if isinstance(v, list) else [v]))),
+        rule("a list of different whole numbers above 0", _batches),
     ] = None
     target: Annotated[str | None, rule("a condition, in quotes", _text, 'Such as "w > 1.3".')] = None
 

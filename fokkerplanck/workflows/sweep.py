@@ -28,7 +28,7 @@ from ..formulas.parser import parse_condition
 from ..model.initial_density import initial_masses
 from ..queries import first_passage, solve
 from ..storage.files import write_text
-from ..storage.tables import Comparison
+from ..storage.tables import Comparison, exact
 from ..version import __version__
 from .run import build, model_of, model_settings, settings_keys
 from .runfile import RunFile, naming
@@ -74,13 +74,13 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
     points = folder / "points"
     points.mkdir(parents=True, exist_ok=True)
     known = [__version__, COLUMNS, TRUE, spec.model_dump_json(warnings=False), _plain(run.data())]
-    mark = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
     done = 0
 
     def work(setting: Any) -> list[dict[str, Any]]:
         nonlocal done
         case, batch = setting
-        path = points / f"{case.rate:g}-{batch}.json"
+        path = points / f"{exact(case.rate)}-{batch}.json"
+        mark = hashlib.sha256(json.dumps([*known, case.rate, batch]).encode()).hexdigest()[:16]
         rows = _kept(path, mark)
         if rows is None:
             rows = _setting(problem, spec, case.rate, batch)
@@ -125,6 +125,8 @@ def _descent(problem: Any, spec: Any, rate: float, batch: int | None) -> Any:
 
 def _kept(path: Path, mark: str) -> list[dict[str, Any]] | None:
     """The rows of a finished setting, if they belong to this very study."""
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return content["rows"] if content["mark"] == mark else None

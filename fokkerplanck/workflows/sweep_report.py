@@ -14,7 +14,7 @@ import numpy as np
 
 from ..results.figure_elements import COLORS, LINES, styled
 from ..storage.files import write_atomically, write_text
-from ..storage.tables import WIDTH, Comparison, with_error
+from ..storage.tables import WIDTH, Comparison, exact, with_error
 
 RESULTS = ("mean", "deviation", "W1", "se_W1", "W1_sampling", "escape", "se_escape", "escape_ratio")
 KEYS = ("learning_rate", "batch_size", "model", "t")
@@ -35,7 +35,7 @@ TRUE = ("exact", "SGD")  # the transfer operator, and the simulation
 def setting_name(row: dict[str, Any]) -> str:
     """Learning rate and batch size in words."""
     batch = "full batch" if row["batch_size"] is None else f"batch {row['batch_size']}"
-    return f"learning rate {row['learning_rate']:g}, {batch}"
+    return f"learning rate {exact(row['learning_rate'])}, {batch}"
 
 
 def verdicts(rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:

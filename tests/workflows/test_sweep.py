@@ -177,3 +177,22 @@ def test_a_model_that_cannot_be_solved_is_a_sentence(tmp_path, monkeypatch):
     result = study.run_study(run_file(tmp_path, **changes), tmp_path / "out")
     assert "learning rate 0.02, batch 1, first-order: not solved, as the error is too large." in result.verdicts
     assert sum("agrees" in v or "is off" in v for v in result.verdicts) == 1
+
+
+def test_rates_that_agree_to_six_digits_are_settings_of_their_own(tmp_path):
+    changes = {"rates": ("[0.005, 0.02]", "[0.1, 0.1000004]"), "no target": ('target = "w > 1.3"\n', ""),
+               "no simulation": ("[simulation]\npaths = 1000\nseed = 0\n", "")}  # fmt: skip
+    result = study.run_study(run_file(tmp_path, **changes), tmp_path / "out")
+    first, second = ([r for r in result.table.rows if r[0] == rate] for rate in (0.1, 0.1000004))
+    assert len(first) == len(second) > 0
+    assert {p.name for p in (tmp_path / "out" / "points").iterdir()} == {"0.1-1.json", "0.1000004-1.json"}
+    assert any(v.startswith("learning rate 0.1000004, ") for v in result.verdicts)
+    one = (tmp_path / "out" / "points" / "0.1-1.json").read_text()
+    (tmp_path / "out" / "points" / "0.1000004-1.json").write_text(one)  # the mark of one setting is not that of another
+    again = study.run_study(run_file(tmp_path, **changes), tmp_path / "out")
+    assert again.table.rows == result.table.rows
+
+
+def test_batch_sizes_are_different_ones(tmp_path):
+    with pytest.raises(ValueError, match=r"`study\.batch_size` must be a list of different whole numbers above 0"):
+        run_file(tmp_path, change=("batch_size = [1]", "batch_size = [1, 1]"))

@@ -102,6 +102,8 @@ def _mark(study: DeepStudy, generator: Generator, first: int, n_runs: int) -> st
 
 def _kept(path: Path, mark: str) -> Arrays | None:
     """The block of an earlier study, if it belongs to this very one."""
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
         with open(path, "rb") as file, np.load(file) as arrays:
             return dict(arrays) if str(arrays["mark"]) == mark else None

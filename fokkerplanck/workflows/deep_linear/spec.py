@@ -16,6 +16,7 @@ from ...deep_linear import AlignedStart, DeepLinear, large_start, small_start, t
 from ...errors import bad_value
 from ...storage.csv_columns import read_csv
 from ...storage.files import file_below
+from ...storage.tables import exact
 from ..runfile import is_result, read_toml, sentence
 from ..schema import Section, Text, number, numbers, require, rule, whole
 
@@ -73,7 +74,9 @@ def _start(value: Any) -> dict[str, Any]:
 
 def _generators(value: Any) -> tuple[Generator, ...]:
     require(isinstance(value, list) and "sgd" in value)
-    return tuple(_generator(v) for v in value)
+    generators = tuple(_generator(v) for v in value)
+    require(len(set(generators)) == len(generators))
+    return generators
 
 
 def _generator(value: Any) -> Generator:
@@ -81,7 +84,7 @@ def _generator(value: Any) -> Generator:
         require(set(value) == {"stability"})
         stability = number(value["stability"])
         require(1.0 < stability < 2.0)
-        return Generator(f"refined {stability:g}", "refined", stability)
+        return Generator(f"refined {exact(stability)}", "refined", stability)
     require(value in PLAIN)
     return Generator(value, value, None)
 
@@ -113,7 +116,7 @@ class Study(Section):
     generators: Annotated[
         tuple[Generator, ...],
         rule(
-            'a list with "sgd"',
+            'a list of different ones with "sgd"',
             _generators,
             'It may hold "langevin", "refined", "flow" and { stability = 1.5 } too, 1 < stability < 2.',
         ),

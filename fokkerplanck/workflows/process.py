@@ -1,0 +1,100 @@
+"""The process of the command line: its streams, its signals and its limits.
+
+Nothing here imports a numerical library: it is what acts while they are read.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+INTERRUPTED, FAILED = 130, 1  # exit status
+LEAST_ADDRESSES, MANY_ADDRESSES = (
+    1.0e9,
+    8e9,
+)  # bytes of address space: with less the libraries do not start, or not in threads
+
+
+def open_streams() -> None:
+    """Streams that were closed lead nowhere, and none refuses a letter that it does not know."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 - as long as the process
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def end_at_once(number: int, frame: Any) -> None:
+    """Before the work nothing is half done."""
+    os.write(2, b"fokkerplanck: interrupted before the work began.\n")
+    os._exit(INTERRUPTED)
+
+
+def check_address_space() -> None:
+    """Under a small `ulimit -v` the numerical libraries neither start nor stop: say so, or keep them to one thread."""
+    try:
+        import resource
+    except ImportError:  # no such limit on this system
+        return
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if most == resource.RLIM_INFINITY:
+        return
+    if most < LEAST_ADDRESSES:
+        need = f"at least {LEAST_ADDRESSES / 1e9:.1f} GB of addresses, got {most / 1e9:.2g} GB"
+        os.write(2, f"fokkerplanck: `ulimit -v` must leave {need}. Raise it: ulimit -v unlimited.\n".encode())
+        os._exit(2)
+    if most < MANY_ADDRESSES:
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+
+
+def flush() -> bool:
+    """Whether all that was printed has arrived."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.write(2, f"fokkerplanck: cannot print the results: {error.strerror}. Files are whole.\n".encode())
+        return False
+    return True
+
+
+def say_and_end(text: str) -> None:
+    """The last sentence of a process that cannot go on."""
+    os.write(2, f"fokkerplanck: {text}\n".encode())
+    os._exit(FAILED)
+
+
+def heed_signals(grace: float) -> None:
+    """Let SIGTERM interrupt as SIGINT does; so many seconds after either, end the process out of compiled code too.
+
+    There Python hears no signal. Files are replaced in one step, and those that are half written are removed.
+    """
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, signal.default_int_handler)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    from ..storage.files import remove_unfinished
+
+    ends = {signal.SIGINT, signal.SIGTERM}
+
+    def wait() -> None:
+        if hasattr(signal, "pthread_sigmask"):  # they are for the main thread, which may be holding them back
+            signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+        while os.read(reading, 1)[0] not in ends:
+            pass
+        time.sleep(grace)
+        remove_unfinished()
+        os.write(2, b"fokkerplanck: interrupted in the middle of a computation; files are whole.\n")
+        os._exit(INTERRUPTED)
+
+    threading.Thread(target=wait, daemon=True).start()
