@@ -19,12 +19,13 @@ from ..discretization.generator import Generator
 from .closed_classes import closed_classes
 from .detailed_balance import Potential, log_masses
 from .rates import Rates
-from .spectrum_certificate import MOST_SHIFTS, Disc, next_shift, spectral_parabola
+from .spectrum_certificate import MOST_SHIFTS, Disc, excessive_masses, next_shift, spectral_parabola
 
 DENSE = 400  # cells up to which all eigenpairs of a generator are found at once; 1000 for a transfer operator
 UNRESOLVED = 16.0 * float(np.finfo(float).eps)  # of the fastest rate: eigenvalues below are rounding, but on a chain
 ROUGH = 1e-6  # accuracy of eigenvalues that only say where none is missed
 SAME = 1e-8  # distance, relative to that from the shift, at which two eigenvalues found from different shifts are one
+FLATTEST = 1e-6  # least scale of a cell, of the largest
 EQUAL = 1e-6  # relative distance of eigenvalues that count as equal where vectors are paired
 POWERS = 4e9  # multiplications spent on powers of T
 
@@ -74,18 +75,25 @@ class _Found(NamedTuple):
 def generator_modes(q: Generator, k: int) -> Modes:
     """The k slowest modes of a rate matrix, one more where a conjugate pair would be cut apart.
 
-    On a chain in 1D each eigenvalue is right to its own digits; on a few cells all are computed.
+    On a chain in 1D each eigenvalue is right to its own digits; on a few cells all are computed. Without detailed balance Q
+    is scaled by the root of the masses of slow states: so it is nearly normal, and eigenvalues keep their digits.
     """
     rates = Rates.of_generator(q)
+    if not q.outflow.any():  # nothing moves
+        still = np.eye(q.grid.size, min(k, q.grid.size))
+        return Modes(np.zeros(still.shape[1]), np.zeros(still.shape[1]), still, still, "")
     if _is_chain(q):
         return _slowest(_chain_modes(q, k), "", rates, k, _decay)
-    if q.grid.size <= max(DENSE, k + 2):
-        return _slowest(_dense_modes(q.matrix.toarray()), "", rates, k, _decay)
     potential = log_masses(q, np.arange(q.grid.size)) if q.jumps is None else None
-    if potential is not None:
+    if potential is not None and q.grid.size > max(DENSE, k + 8):
         return _slowest(*_counted(q, potential, k), rates=rates, k=k, decay=_decay)
-    found = _nearest(q.matrix, 1e-9 * float(q.outflow.max()), k + 6)
-    return _slowest(*_searched(rates, q.matrix, found, k), rates=rates, k=k, decay=_decay)
+    masses = excessive_masses(rates)
+    scale = np.maximum(np.sqrt(masses), FLATTEST)  # left vectors are divided by it, and keep some ten digits
+    scaled = sp.csc_array(sp.diags_array(1.0 / scale) @ q.matrix @ sp.diags_array(scale))
+    few = q.grid.size <= max(DENSE, k + 2)
+    found, missed = (_dense_modes(scaled.toarray()), "") if few else _searched(rates, scaled, masses, k)
+    found = found._replace(right=found.right * scale[:, None], left=found.left / scale[:, None])
+    return _slowest(found, missed, rates, k, _decay)
 
 
 def transfer_modes(t: sp.csc_array, k: int) -> Modes:
@@ -98,21 +106,17 @@ def transfer_modes(t: sp.csc_array, k: int) -> Modes:
     return _slowest(*_powers(t, found, k), rates=rates, k=k, decay=_decay_in_steps, steps=True)
 
 
-def _searched(rates: Rates, q: sp.sparray, found: _Found, k: int) -> tuple[_Found, str]:
-    """Modes found, with those that shifts along the parabola of the spectrum add until nothing can be missed."""
+def _searched(rates: Rates, q: sp.csc_array, masses: np.ndarray, k: int) -> tuple[_Found, str]:
+    """The slowest modes near 0, with those that shifts along the parabola of the spectrum add until none can be missed."""
+    parabola = spectral_parabola(rates, masses)
+    found = _nearest(q, 1e-9 * float(rates.outflow.max()), k + 6)
     found = found.joined(found, 0.0)  # the last conjugate
     discs = [Disc(0.0, float(np.abs(found.values).max()) * (1.0 - SAME))]
-    parabola = spectral_parabola(rates)
     while True:
         slowest = float(np.sort(_decay(found.values))[k - 1]) * (1.0 + SAME)
         shift = next_shift(discs, slowest, parabola)
-        if shift is None:
-            return found, ""
-        if len(discs) > MOST_SHIFTS:
-            return (
-                found,
-                f"oscillating modes between the frequencies {shift.imag:.3g} and {parabola[0] * slowest**0.5:.3g}",
-            )
+        if shift is None or len(discs) > MOST_SHIFTS:
+            break
         near, _ = _arnoldi(_factor_at(q, shift), shift, k // 2 + 6, "N", ROUGH)
         radius = float(np.abs(near - shift).max()) * (1.0 - 10.0 * ROUGH)
         discs.append(Disc(shift, radius))
@@ -120,6 +124,9 @@ def _searched(rates: Rates, q: sp.sparray, found: _Found, k: int) -> tuple[_Foun
         slow = near[_decay(near) <= slowest]
         if (np.abs(found.values[:, None] - slow).min(axis=0, initial=np.inf) > tolerance).any():
             found = found.joined(_nearest(q, shift, k // 2 + 6), tolerance)
+    if shift is None:
+        return found, ""
+    return found, f"oscillating modes between the frequencies {shift.imag:.3g} and {parabola[0] * slowest**0.5:.3g}"
 
 
 def _counted(q: Generator, potential: Potential, k: int) -> tuple[_Found, str]:
@@ -129,9 +136,8 @@ def _counted(q: Generator, potential: Potential, k: int) -> tuple[_Found, str]:
     above s.
     """
     rates = sp.csr_array(q.matrix)
-    symmetric = (
-        rates.multiply(rates.T).sqrt() - sp.diags_array(2.0 * q.outflow)
-    ).tocsc()  # the root made the diagonal positive
+    root = rates.multiply(rates.T).sqrt()  # which leaves the diagonal positive
+    symmetric = (root - sp.diags_array(2.0 * q.outflow)).tocsc()
     scale = np.exp(np.clip(0.5 * (potential.logs - potential.logs.max()), -300.0, 0.0))[:, None]
     shift, many = 1e-9 * float(q.outflow.max()), k + 4
     for _ in range(3):
@@ -140,11 +146,14 @@ def _counted(q: Generator, potential: Potential, k: int) -> tuple[_Found, str]:
         last = k + int(np.argmax(np.diff(decay[k - 1 :]))) if decay.size > k else k
         level = 0.5 * (decay[last - 1] + decay[last]) if decay.size > last else decay[-1] * (1.0 + EQUAL)
         factor = _factor_at(symmetric, -level, symmetric=True)
-        count = int((factor.U.diagonal() > 0.0).sum())
-        if count == last and (factor.perm_r == factor.perm_c).all():
-            return _Found(values, vectors * scale, vectors / scale), ""
+        count = int((factor.U.diagonal() > 0.0).sum()) if (factor.perm_r == factor.perm_c).all() else -1
+        missed = "" if count == last else f"modes that decay more slowly than {level:.3g}"
+        if not missed:
+            break
         many = max(count, many) + 4
-    return _Found(values, vectors * scale, vectors / scale), f"modes that decay more slowly than {level:.3g}"
+    # functions of the start are found unscaled: in the tails a scaled vector has no digits left
+    left = _arnoldi(_factor_at(rates, shift), shift, many, "T", 1e-12)
+    return _paired((values, vectors * scale), left), missed
 
 
 def _powers(t: sp.csc_array, found: _Found, k: int) -> tuple[_Found, str]:

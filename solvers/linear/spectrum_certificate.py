@@ -33,9 +33,9 @@ class Disc(NamedTuple):
     radius: float
 
 
-def spectral_parabola(rates: Rates) -> tuple[float, float]:
-    """(B, m) with |Im z| <= B (m - Re z)^1/2 for every eigenvalue z of the generator."""
-    g = np.sqrt(_excessive_masses(rates))
+def spectral_parabola(rates: Rates, masses: np.ndarray) -> tuple[float, float]:
+    """(B, m) with |Im z| <= B (m - Re z)^1/2 for every eigenvalue z of the generator, from `excessive_masses`."""
+    g = np.sqrt(masses)
     to, of, rate = rates.links()
     scaled = rate * g[of] / g[to]
     shape = (rates.size, rates.size)
@@ -49,7 +49,7 @@ def spectral_parabola(rates: Rates) -> tuple[float, float]:
     return 2.0 * float(np.sqrt(np.bincount(heavy, share, rates.size).max(initial=0.0))), max(slack, 0.0)
 
 
-def _excessive_masses(rates: Rates) -> np.ndarray:
+def excessive_masses(rates: Rates) -> np.ndarray:
     """Masses p > 0 with Q p <= 0, close to those that decay most slowly, (n,), the largest 1.
 
     Each is where paths started from the one before spend their time; the first ones are spread evenly.

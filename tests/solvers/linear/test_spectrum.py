@@ -6,7 +6,7 @@ import pytest
 import fokkerplanck as fp
 from fokkerplanck.solvers.linear import spectrum as spectrum_module
 from fokkerplanck.solvers.linear.rates import Rates
-from fokkerplanck.solvers.linear.spectrum_certificate import spectral_parabola
+from fokkerplanck.solvers.linear.spectrum_certificate import excessive_masses, spectral_parabola
 
 
 def test_ornstein_uhlenbeck_eigenvalues_are_integers():
@@ -175,7 +175,8 @@ def test_no_mode_is_missed(drift, diffusion, boundary):
 def test_eigenvalues_lie_in_the_parabola():
     for eq in (TURNING, fp.FokkerPlanck(drift=lambda x, v: (v, -v - x), diffusion=[0.0, 0.4])):
         q = fp.generator(eq, fp.Grid([(-3, 3)] * 2, 16))
-        width, slack = spectral_parabola(Rates.of_generator(q))
+        rates = Rates.of_generator(q)
+        width, slack = spectral_parabola(rates, excessive_masses(rates))
         z = np.linalg.eigvals(q.matrix.toarray())
         assert (np.abs(z.imag) <= width * np.sqrt(slack + np.maximum(-z.real, 0.0)) + 1e-9).all()
         assert width < 200
@@ -222,3 +223,23 @@ def test_the_count_finds_modes_that_the_iteration_missed(monkeypatch):
     assert len(asked) == 2
     np.testing.assert_allclose(spectrum.eigenvalues, [0, -1, -2], atol=0.05)
     assert spectrum.is_complete
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_a_strong_flow_to_an_absorbing_wall_leaves_eigenvalues_their_digits():
+    """mu = (v, -y), D: -v^2/4D - D q^2 - m, with tan(q L) = -2 D q / v between a reflecting and an absorbing wall."""
+    v, d, length = 3.0, 0.2, 4.0
+    grid = fp.Grid([(0, length), (-2.5, 2.5)], [60, 40], [("reflecting", "absorbing"), "reflecting"])
+    eq = fp.FokkerPlanck(drift=lambda x, y: (v + 1e-6 * y, -y + 0 * x), diffusion=d)
+    spectrum = fp.spectrum(eq, grid, 3)
+    line = fp.spectrum(fp.FokkerPlanck(drift=v, diffusion=d), fp.Grid((0, length), 60, ("reflecting", "absorbing")), 3)
+    across = fp.spectrum(fp.FokkerPlanck(drift=lambda y: -y, diffusion=d), fp.Grid((-2.5, 2.5), 40), 3)
+    want = np.sort((line.eigenvalues[:, None] + across.eigenvalues).ravel())[::-1][:3]
+    np.testing.assert_allclose(spectrum.eigenvalues.real, want, rtol=2e-4)
+    assert spectrum.is_complete
+
+
+def test_nothing_moves():
+    spectrum = fp.spectrum(fp.FokkerPlanck(diffusion=0.0), fp.Grid([(0, 1)] * 2, 25), 3)
+    assert spectrum.eigenvalues.tolist() == [0.0, 0.0, 0.0]
+    assert np.isinf(spectrum.time_scales).all()
