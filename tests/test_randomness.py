@@ -1,10 +1,12 @@
 """Different calls are independent, the same call gives the same numbers, an equal seed pairs. Fixed seeds: the limits are
 4.5 / sqrt(n) on correlations, passed by chance in 7e-6 of them."""
 
+import ast
 import functools
 
 import numpy as np
 import pytest
+from paths import ROOT
 
 import fokkerplanck as fp
 from fokkerplanck.comparison import distances
@@ -145,3 +147,14 @@ def test_directions_do_not_meet_the_seeds_of_users():
     for seed in (0, 1):
         own, user = private_generator("directions", seed), np.random.default_rng(seed)
         assert abs(np.corrcoef(own.normal(size=N), user.normal(size=N))[0, 1]) < 4.5 / np.sqrt(N)
+
+
+def test_nothing_draws_from_a_generator_that_users_may_have():
+    """default_rng(0), or default_rng(seed) with the seed of an argument: only sequences that are spawned or keyed."""
+    for folder in ("fokkerplanck", "solvers"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("default_rng"):
+                    given = ast.unparse(node.args[0]) if node.args else ""
+                    assert not isinstance(node.args[0] if node.args else None, ast.Constant), f"{path}: {given}"
+                    assert "seed" not in given or "SeedSequence" in given or "streams(" in given, f"{path}: {given}"

@@ -12,6 +12,7 @@ from ..arguments import increasing, instance
 from ..errors import bad_type, bad_value
 from ..results.ensemble import Ensemble
 from ..results.moments import Moments
+from ..statistics.two_sample import two_sample
 from ..storage.tables import Comparison
 from . import distances as _laws
 from .distribution import Law
@@ -19,7 +20,8 @@ from .sides import Side
 from .wasserstein import has_transport_package, sliced
 
 MOMENTS = ("mean", "deviation", "skewness", "kurtosis")
-DISTANCES = ("W2", "MMD", "KL", "tail")
+USUAL = ("W2", "MMD", "KL", "tail")
+DISTANCES = (*USUAL, "p")
 SLICED = ("sliced W1", "sliced W2")  # the joint rows without POT
 TAIL_PATHS = 500  # from which 2 % are ten
 COLUMNS = (
@@ -37,6 +39,7 @@ NOTE = (
     "sliced W1, sliced W2: averages over directions, another distance, where the package POT is missing. Of ensembles of one "
     "seed, z_mean is that of paired differences, and KL, which holds for independent samples only, is left out. "
     "Densities are even inside a cell: distances below a cell mean nothing. "
+    "p: probability of an energy distance as large between samples of one law, by permutations. "
     "tail: Hill's index from the outermost 2 % of paths, tail_sampling that from 4 %: the tail has no one power where they "
     "differ."
 )
@@ -46,7 +49,7 @@ def compare(
     results: Mapping[str, Moments | Ensemble],
     reference: str | None = None,
     times: Sequence[float] | None = None,
-    distances: Sequence[str] = DISTANCES,
+    distances: Sequence[str] = USUAL,
 ) -> Comparison:
     """Moments of several results, and their distances to one of them.
 
@@ -58,10 +61,11 @@ def compare(
         Name of the result that the others are compared with. Default: the only ensemble, else the last result.
     times : sequence, optional
         Default: the times that all results have. Stationary results go with any time, among themselves with infinity.
-    distances : sequence of {"W2", "MMD", "KL", "tail"}
+    distances : sequence of {"W2", "MMD", "KL", "tail", "p"}
         What is wanted beside the moments and W1 (KL: of the reference from the model; tail: of paths), each with columns
-        for its standard error and for what sampling alone would give; see `fokkerplanck.comparison.distances`.
-        Default: all, which takes about half a second a row of 20,000 paths.
+        for its standard error and for what sampling alone would give; see `fokkerplanck.distances`. "p": of two ensembles,
+        the p-value of `fokkerplanck.two_sample`, in pairs where they have one seed. Default: all but "p", which takes about
+        half a second a row of 20,000 paths; "p" as much again.
 
     Returns
     -------
@@ -164,7 +168,10 @@ def _shapes(side: Side, base: Side, one: Law, other: Law, words: Sequence[str]) 
     found: dict[str, Any] = {}
     if "MMD" in words:
         found |= _named("MMD", _laws.mmd(one, other))
-    if "KL" in words and not side.paired(base):
+    sampled, paired = one.grid is None and other.grid is None, side.paired(base)
+    if "p" in words and sampled and (not paired or one.points.shape == other.points.shape):
+        found["p"] = two_sample(one.points, other.points, paired=paired).p_value
+    if "KL" in words and not paired:
         found |= _named("KL", _laws.kullback_leibler(other, one))
     return found
 
@@ -173,8 +180,8 @@ def _named(word: str, distance: Sequence[float]) -> dict[str, float]:
     return dict(zip(_names(word), distance, strict=True))
 
 
-def _names(word: str) -> tuple[str, str, str]:
-    return word, f"se_{word}", f"{word}_sampling"
+def _names(word: str) -> tuple[str, ...]:
+    return ("p",) if word == "p" else (word, f"se_{word}", f"{word}_sampling")
 
 
 def _with(distance: _laws.Distance, beside: float) -> _laws.Distance:

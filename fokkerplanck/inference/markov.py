@@ -17,6 +17,7 @@ import numpy as np
 
 from ..arguments import whole
 from ..errors import bad_type, bad_value
+from ..randomness import private_generator
 from .paths import Paths, as_paths
 from .residuals import design, left_over, local_scale, step_features
 
@@ -98,7 +99,7 @@ def markov_test(data: Any, lags: Sequence[int] | int = (1, 3, 10), *, seed: int 
     wished = [whole("lags", lag, 1) for lag in ([lags] if isinstance(lags, (int, np.integer)) else lags)]
     if not wished or sorted(set(wished)) != wished:
         raise bad_value("lags", "increasing whole numbers", lags)
-    rng = np.random.default_rng(whole("seed", seed, 0))
+    rng = private_generator("multipliers of the Markov test", whole("seed", seed, 0))
     tests = [_test(paths, lag, rng) for lag in wished]
     p_values = np.array([test.p_value for test in tests])
     passed = [lag for i, lag in enumerate(wished) if (p_values[i:] > LEVEL).all()]

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from ..arguments import number
 from ..errors import bad_type, bad_value
 from ..model.equation import FokkerPlanck
+from ..randomness import private_generator
 from .cells import step_lengths
 from .coefficients import diffusion, ito_drift
 from .paths import Transitions
@@ -74,7 +75,7 @@ def search_start(model: Callable[[np.ndarray], FokkerPlanck], count: int, data: 
             return np.inf  # outside the domain of the equation
         return total if np.isfinite(total) else np.inf
 
-    rng = np.random.default_rng(2024)
+    rng = private_generator("trial parameters")
     speed = 10.0 ** rng.uniform(-2.0, 2.0, (TRIALS, count)) * rng.choice([1.0, 1.0, -1.0], (TRIALS, count))
     trials = np.concatenate([np.ones((1, count)), speed])
     costs = np.array([cost(theta) for theta in trials])

@@ -207,3 +207,20 @@ def test_errors_of_grid_and_step_enter_and_the_largest_is_named():
         assert density[f"se_{word}"] == pytest.approx(np.sqrt(0.3**2 + 0.2**2 + 0.04**2 + 0.5**2), rel=0.01)
     plain = rows(fp.compare({"density": gaussian_solution(0, 1), "paths": ensemble(rng.normal(size=(1, 400, 1)))}))
     assert [row["largest_error"] for row in plain] == [None, "sampling"]
+
+
+def test_p_values_know_pairs():
+    """Pairs of correlation .99 that differ by .03: seen in pairs, not by laws of spread 1; densities have no p-value."""
+    rng = np.random.default_rng(8)
+    common = rng.normal(size=800)
+    one, two = (common + 0.1 * rng.normal(size=800) for _ in range(2))
+    times = np.array([1.0])
+    for seed, seen in ((3, True), (None, True)):
+        pair = {n: fp.Ensemble(times, x[None, :, None], seed=seed) for n, x in (("a", one), ("b", two + 0.03))}
+        assert (rows(fp.compare(pair, reference="b", distances=["p"]))[0]["p"] < 1e-4) is seen
+    apart = {
+        n: fp.Ensemble(times, x[None, :, None], seed=k) for k, (n, x) in enumerate((("a", one), ("b", two + 0.03)))
+    }
+    assert rows(fp.compare(apart, reference="b", distances=["p"]))[0]["p"] > 0.01
+    mixed = fp.compare({"density": gaussian_solution(0, 1), "a": apart["a"]}, distances=["p"])
+    assert mixed.column("p") == [None, None]
