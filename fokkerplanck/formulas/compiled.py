@@ -26,8 +26,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import ConvergenceError, bad_value
+from ..errors import ConvergenceError, bad_value, warn
 from . import symbolic as _symbolic
+from .numba_cache import heal_caches, writable_by_others
 from .templates import ARRIVE, HEADER, KERNELS, SIMULATE
 
 _LOADED: dict[str, ModuleType] = {}
@@ -255,6 +256,7 @@ def _load(source: str) -> ModuleType:
             module = importlib.util.module_from_spec(spec)
             sys.modules[spec.name] = module  # numba looks its functions' module up by name
             spec.loader.exec_module(module)
+            heal_caches(module)
             _LOADED[key] = module
     return _LOADED[key]
 
@@ -265,9 +267,25 @@ def _cache_file(name: str, source: str) -> Path:
 
     folder = Path(os.environ.get("FOKKERPLANCK_CACHE") or user_cache_dir("fokkerplanck", appauthor=False))
     try:
-        return _write_once(folder, name, source)
-    except OSError:
-        return _write_once(Path(_own_folder().name), name, source)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        others = writable_by_others(folder)
+        if not others and folder.stat().st_mode & 0o011:  # others can reach what is inside
+            others = writable_by_others(folder / "__pycache__")
+        if not others:
+            return _write_once(folder, name, source)
+        _warn_of_others(others)
+    except OSError:  # nowhere to write to
+        pass
+    return _write_once(Path(_own_folder().name), name, source)
+
+
+@functools.cache
+def _warn_of_others(folder: str) -> None:
+    text = (
+        f"the cache of compiled formulas {folder} is not used, as others own it or may write to it, and what lies there is "
+        "run: formulas are compiled in every process. Make it yours alone (chmod 700), or set FOKKERPLANCK_CACHE."
+    )
+    warn(text)
 
 
 @functools.cache
