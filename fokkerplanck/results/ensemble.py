@@ -72,6 +72,10 @@ class Ensemble:
         """Share of the paths that are beyond `reach`, or no longer finite, at the last time."""
         return float(1.0 - self._kept(self.positions[-1]).mean())
 
+    def diverged_at(self, t: float) -> float:
+        """Share of the paths that had diverged by a recorded time."""
+        return float(1.0 - self._kept(self.at(t)).mean())
+
     def mean(self) -> np.ndarray:
         """Mean over the finite paths, shape (n_times, dim)."""
         return np.array([p.mean(axis=0) if len(p) else np.full(self.dim, np.nan) for p in self._finite()])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,48 +15,87 @@ if TYPE_CHECKING:
     from .outcome import Outcome
 
 RESOLVED = 0.02  # of a cell: differences below it lie within what the grid leaves open
+CLAMPED = 1e-3  # meetings of a path with a reflecting wall from which a box is named as the reason
+
+
+class Gap(NamedTuple):
+    """How far a model is from simulated SGD in one moment along one axis: in units of the error of SGD, and of both."""
+
+    of_sampling: float
+    of_all: float
+    moment: str
+    axis: int
+    source: str
 
 
 def verdicts(outcome: Outcome, grid: Grid, limit: float = 3.0) -> list[str]:
-    """One plain sentence for each time and model: whether it agrees with SGD, and by how much it does not."""
+    """One plain sentence for each time and model: whether it agrees with SGD, by how much it does not, and why."""
     tab = outcome.comparison
     if outcome.ensemble is None or tab is None:
         return []
     rows = [dict(zip(tab.columns, row, strict=True)) for row in tab.rows]
     sentences = []
     for t in dict.fromkeys(row["t"] for row in rows):
+        lost = outcome.ensemble.diverged_at(t)
+        if lost > 0.0:
+            rest = "There is nothing to compare with." if lost == 1.0 else "The others are compared."
+            sentences.append(f"t = {t:g}: {lost:.2%} of the runs of SGD have diverged. {rest}")
+        if lost == 1.0:
+            continue
         here = [row for row in rows if row["t"] == t]
         truth = {row["axis"]: row for row in here if row["model"] == "SGD"}
         for model in outcome.solutions:
             gaps = [g for row in here if row["model"] == model for g in _gaps(row, truth[row["axis"]], grid)]
-            sentences.append(f"t = {t:g}: {model} {_verdict(max(gaps), limit, outcome.solutions[model].stats)}")
+            sentences.append(f"t = {t:g}: {model} {_verdict(gaps, limit, outcome.solutions[model].stats)}")
     return sentences
 
 
-def _gaps(row: dict[str, Any], truth: dict[str, Any], grid: Grid) -> list[tuple[float, str, int]]:
-    """Distance in standard errors of mean and deviation; 0 where the grid cannot tell two values apart."""
+def _gaps(row: dict[str, Any], truth: dict[str, Any], grid: Grid) -> list[Gap]:
+    """Those of mean and deviation; 0 where the grid cannot tell two values apart."""
     cell = float(grid.widths[row["axis"]].min())
     gaps = []
     for moment in ("mean", "deviation"):
-        apart, error = abs(row[moment] - truth[moment]), truth[f"se_{moment}"] or 0.0
-        size = apart / error if error > 0.0 else math.inf
-        gaps.append((size if apart > RESOLVED * cell else 0.0, moment, row["axis"]))
+        apart = abs(row[moment] - truth[moment])
+        apart = apart if apart > RESOLVED * cell else 0.0
+        sampling, own = truth[f"se_{moment}"] or 0.0, row[f"se_{moment}"] or 0.0
+        of_sampling, of_all = _ratio(apart, sampling), _ratio(apart, math.hypot(sampling, own))
+        gaps.append(Gap(of_sampling, of_all, moment, row["axis"], row["largest_error"] or "sampling"))
     return gaps
 
 
-def _verdict(gap: tuple[float, str, int], limit: float, stats: dict[str, Any]) -> str:
-    size, moment, axis = gap
-    if size <= limit:
-        return f"agrees with SGD within {limit:g} standard errors."
-    shown = f"{size:.1f}" if size < 10.0 else f"{size:.0f}" if size < 1000.0 else "more than 1000"
-    return f"is off by {shown} standard errors in the {moment}{_by_grid(moment, axis, stats)}."
+def _ratio(apart: float, error: float) -> float:
+    return 0.0 if apart == 0.0 else apart / error if error > 0.0 else math.inf
 
 
-def _by_grid(moment: str, axis: int, stats: dict[str, Any]) -> str:
-    """Where a transfer operator is off in the deviation and its grid smears enough to be the reason."""
-    if moment != "deviation" or "smearing" not in stats or axis not in _smeared(stats):
+def _verdict(gaps: list[Gap], limit: float, stats: dict[str, Any]) -> str:
+    """Agreement; or a difference that the model's own error explains; or one that it does not, with its reason."""
+    worst, beside = max(gaps, key=lambda gap: gap.of_all), max(gaps)
+    if worst.of_all > limit:
+        return f"is off by {_shown(worst.of_all)} standard errors in the {worst.moment}{_reason(worst, stats)}."
+    if beside.of_sampling > limit:
+        source = {
+            "grid": "its grid: take more cells",
+            "batches": "its sampled batches: take more",
+            "step": "its time step",
+        }
+        return (
+            f"cannot be told from SGD: its {beside.moment} is off by {_shown(beside.of_sampling)} standard errors of the "
+            f"simulation, within the error of {source.get(beside.source, beside.source)}."
+        )
+    return f"agrees with SGD within {limit:g} standard errors."
+
+
+def _shown(size: float) -> str:
+    return f"{size:.1f}" if size < 10.0 else f"{size:.0f}" if size < 1000.0 else "more than 1000"
+
+
+def _reason(gap: Gap, stats: dict[str, Any]) -> str:
+    """What makes a density differ from SGD other than its model: its box, or the projection on its grid."""
+    if stats.get("clamped", 0.0) > CLAMPED:
+        return f", by its box: a path meets a reflecting wall {stats['clamped']:.2g} times (take wider bounds)"
+    if gap.moment != "deviation" or "smearing" not in stats or gap.axis not in _smeared(stats):
         return ""
-    smearing, noise = stats["smearing"][axis], stats["noise"][axis]
+    smearing, noise = stats["smearing"][gap.axis], stats["noise"][gap.axis]
     share = (
         f"{smearing / noise:.0%} of SGD's variance"
         if noise > NOTHING * smearing
@@ -68,7 +107,7 @@ def _by_grid(moment: str, axis: int, stats: dict[str, Any]) -> str:
 def chain_notes(sol: Solution) -> list[str]:
     """What to know about the box of a transfer operator, where it matters."""
     notes = []
-    if sol.stats["clamped"] > 1e-3:
+    if sol.stats["clamped"] > CLAMPED:
         met = sol.stats["clamped"]
         notes.append(f"a path met a reflecting wall {met:.2g} times on average. Take wider bounds.")
     return notes

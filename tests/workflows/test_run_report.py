@@ -1,0 +1,51 @@
+"""Verdicts tell apart: the model, its grid, its sampled batches, its box, and divergence of SGD itself."""
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+from fokkerplanck.workflows.outcome import Case, Outcome
+from fokkerplanck.workflows.run_report import Gap, _verdict, verdicts
+
+PARABOLA = fp.SampleLoss("(w - x)**2 / 2", ["w"], {"x": [-1.0, 1.0]})
+
+
+def outcome(sgd, solutions, ensemble):
+    table = fp.compare({**solutions, "SGD": ensemble}, reference="SGD", distances=())
+    return Outcome(Case(sgd.learning_rate, dict.fromkeys(solutions), sgd), solutions, {}, ensemble, comparison=table)
+
+
+def said(gaps, stats=None):
+    return _verdict(gaps, 3.0, stats or {})
+
+
+def test_a_model_that_is_off_has_no_other_reason():
+    assert said([Gap(31.0, 30.0, "deviation", 0, "sampling")]) == "is off by 30 standard errors in the deviation."
+
+
+def test_differences_within_its_own_error_are_those_of_the_grid_or_the_batches():
+    for source, word in (("grid", "its grid"), ("batches", "its sampled batches")):
+        text = said([Gap(31.0, 2.0, "deviation", 0, source), Gap(1.0, 0.5, "mean", 0, source)])
+        assert text.startswith("cannot be told from SGD: its deviation is off by 31 standard errors of the simulation")
+        assert word in text
+
+
+def test_a_box_that_paths_meet_is_the_reason():
+    assert "by its box" in said([Gap(31.0, 31.0, "mean", 0, "sampling")], {"clamped": 0.4})
+
+
+def test_agreement():
+    assert said([Gap(1.0, 1.0, "mean", 0, "sampling")]) == "agrees with SGD within 3 standard errors."
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning", "ignore:.*paths diverged:RuntimeWarning")
+def test_diverged_runs_are_said_and_not_compared():
+    sgd = fp.SGD(PARABOLA, 2.5)
+    grid, start, steps = fp.Grid((-5, 5), 200), fp.gaussian(0, 0.3), [1, 200]
+    exact = sgd.transfer_operator(grid).evolve(start, steps)
+    paths = sgd.simulate(start, steps, n_paths=500)
+    assert np.isfinite(paths.positions).all()
+    assert paths.diverged_at(1.0) == 0.0
+    sentences = verdicts(outcome(sgd, {"exact": exact}, paths), grid)
+    assert sentences[-1] == "t = 200: 100.00% of the runs of SGD have diverged. There is nothing to compare with."
+    assert sentences[0].startswith("t = 1: exact")
