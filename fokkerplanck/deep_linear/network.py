@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import LARGEST_WHOLE, number, reals, whole
+from ..arguments import LARGEST_WHOLE, fits_memory, number, reals, whole
 from ..errors import bad_value
 
 Weights = Sequence[np.ndarray]
@@ -74,6 +74,9 @@ class DeepLinear:
         whole("batch_size", self.batch_size, 1, LARGEST_WHOLE)
         number("label_noise", self.label_noise, "a number not below 0", lambda v: 0.0 <= v < math.inf)
         object.__setattr__(self, "widths", tuple(int(n) for n in widths))
+        ends = float(self.widths[0]) * self.widths[-1] + 2.0 * float(self.widths[0]) ** 2
+        need = 8.0 * (self.n_parameters + 2.0 * ends)  # one copy of the weights, the teacher, moments of the inputs
+        fits_memory("widths", need, "Take narrower layers.")
         object.__setattr__(self, "target", _target(self.teacher, self.widths[-1], self.widths[0]))
         data, freedom = _inputs(self.inputs, self.widths[0])
         second = np.eye(self.widths[0]) if data is None else data.T @ data / len(data)

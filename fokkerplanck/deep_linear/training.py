@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import LARGEST_WHOLE, number, reals, whole
+from ..arguments import LARGEST_WHOLE, fits_memory, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..randomness import digest, own_seed, private_generator
 from ..simulation.stable_variates import positive_stable
@@ -147,6 +147,9 @@ def train(
     threads = whole("workers", os.cpu_count() or 1 if workers is None else workers, 1)
     keep = min(whole("keep", keep, 0), n_runs)
     scale = 1.0 if stability is None else quartile_scale(net, stability)
+    kept_numbers = n_runs * (net.n_parameters + 2.0 * moments.size * net.target.size)
+    need = 8.0 * (kept_numbers + 2.0 * keep * moments.size * net.n_parameters + 4.0 * threads * net.n_parameters)
+    fits_memory("n_runs", need, "Take fewer runs or record fewer steps.")
     shape = (moments.size, n_runs)
     theta = np.empty((n_runs, net.n_parameters))
     end_to_end = np.full((*shape, *net.target.shape), np.nan)

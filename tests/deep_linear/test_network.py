@@ -324,3 +324,15 @@ def test_bad_values_are_refused_by_name(ask, name):
     net = dl.DeepLinear((3, 3, 3), [1], 0.1, 1)
     with pytest.raises((ValueError, TypeError), match=f"^`{name}` must be "):
         ask(net)
+
+
+def test_networks_and_trainings_beyond_memory_are_refused_before_the_work(monkeypatch):
+    from fokkerplanck import arguments
+
+    monkeypatch.setattr(arguments, "free_memory", lambda: 1e9)
+    sentence = r"must be small enough for the 1\.0 GB of free memory, got about .* GB needed"
+    with pytest.raises(ValueError, match="`widths` " + sentence):
+        dl.DeepLinear((100_000, 100_000), [1.0], 0.01, 1)
+    net = dl.DeepLinear((4, 5, 4), [1.0], 0.01, 1)
+    with pytest.raises(ValueError, match="`n_runs` " + sentence):
+        dl.train(net, dl.small_start(), [0, 10], n_runs=10**7)
