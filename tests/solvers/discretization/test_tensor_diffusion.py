@@ -164,6 +164,7 @@ def test_a_reflecting_box_with_a_constant_tensor_rests_uniformly(convention, sma
     np.testing.assert_allclose(st.density, 1.0, rtol=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore:the density at the reflecting wall")  # which belongs to the problem
 @pytest.mark.parametrize("convention", ["ito", "klimontovich"])
 def test_equilibrium_between_walls_with_a_tensor_is_exact(convention, l1):
     # mu = -D x: exp(-x^2 / 2) cut off at one standard deviation. Links that leave the box are dropped both ways
