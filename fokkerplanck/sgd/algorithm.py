@@ -79,6 +79,11 @@ class SGD:
         object.__setattr__(self, "learning_rate", rate)
 
     @property
+    def samples_a_step(self) -> int:
+        """B, or all N samples where the batch is full."""
+        return self.loss.n_samples if self.batch_size is None else self.batch_size
+
+    @property
     def noise_factor(self) -> float:
         """f / B: the covariance of a batch gradient is this times Sigma; 0 where the batch is all there is."""
         n_samples = self.loss.n_samples

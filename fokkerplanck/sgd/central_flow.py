@@ -13,13 +13,17 @@ there is followed by descent itself, until its oscillation is no larger than tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.integrate import solve_ivp
 
 from ..arguments import increasing, number, reals
 from ..errors import ConvergenceError, bad_value
+
+if TYPE_CHECKING:
+    from .algorithm import SGD
+    from .loss import SampleLoss
 
 AT_EDGE = 1e-3  # relative distance of S from 2 / eta within which a point counts as at the edge
 
@@ -49,7 +53,7 @@ class CentralFlow:
     descent_steps: int = 0
 
 
-def central_flow(sgd: Any, start: Any, steps: Any, rtol: float = 1e-8) -> CentralFlow:
+def central_flow(sgd: SGD, start: Any, steps: Any, rtol: float = 1e-8) -> CentralFlow:
     """The central flow of full-batch descent with the learning rate of `sgd`.
 
     Parameters
@@ -95,11 +99,11 @@ def central_flow(sgd: Any, start: Any, steps: Any, rtol: float = 1e-8) -> Centra
     return CentralFlow(times, positions, _sharpness(sgd.loss, positions), variance, len(middles))
 
 
-def _sharpness(loss: Any, positions: np.ndarray) -> np.ndarray:
+def _sharpness(loss: SampleLoss, positions: np.ndarray) -> np.ndarray:
     return np.array([_top(loss, p)[0] for p in positions])
 
 
-def _descent_from_above(sgd: Any, x: np.ndarray, edge: float, end: float) -> tuple[list[np.ndarray], list[float]]:
+def _descent_from_above(sgd: SGD, x: np.ndarray, edge: float, end: float) -> tuple[list[np.ndarray], list[float]]:
     """Descent from a start above the edge: the points midway between its steps and its squared amplitude there.
 
     It ends below the edge, where the drift v grad S / 2 that the oscillation adds is at most that of the central flow, or
@@ -126,7 +130,7 @@ def _descent_from_above(sgd: Any, x: np.ndarray, edge: float, end: float) -> tup
     return middles, squares
 
 
-def _integrate(sgd: Any, x: np.ndarray, t: float, end: float, sliding: bool, edge: float, rtol: float) -> Any:
+def _integrate(sgd: SGD, x: np.ndarray, t: float, end: float, sliding: bool, edge: float, rtol: float) -> Any:
     """One piece, free or sliding, up to the end or to where it changes to the other."""
     loss, eta = sgd.loss, sgd.learning_rate
 
@@ -150,7 +154,7 @@ def _integrate(sgd: Any, x: np.ndarray, t: float, end: float, sliding: bool, edg
     return solve_ivp(velocity, (t, end), x, rtol=rtol, atol=1e-12, events=event, dense_output=True, method="LSODA")
 
 
-def _top(loss: Any, p: np.ndarray) -> tuple[float, np.ndarray]:
+def _top(loss: SampleLoss, p: np.ndarray) -> tuple[float, np.ndarray]:
     """The largest eigenvalue of the Hessian and its gradient, u . (dH) u by central differences of the Hessian."""
     values, vectors = np.linalg.eigh(loss.hessian(*p))
     u, d = vectors[:, -1], p.size
@@ -160,11 +164,11 @@ def _top(loss: Any, p: np.ndarray) -> tuple[float, np.ndarray]:
     return float(values[-1]), (bent[:d] - bent[d:]) / (2.0 * h)
 
 
-def _push(loss: Any, p: np.ndarray) -> float:
+def _push(loss: SampleLoss, p: np.ndarray) -> float:
     """<-grad L, grad S>."""
     return float(-loss.gradient(*p) @ _top(loss, p)[1])
 
 
-def _variance(loss: Any, p: np.ndarray) -> float:
+def _variance(loss: SampleLoss, p: np.ndarray) -> float:
     ds = _top(loss, p)[1]
     return 2.0 * float(-loss.gradient(*p) @ ds) / max(float(ds @ ds), 1e-300)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..model.equation import FokkerPlanck, Swarm
 from ..model.grid import Grid
 from .global_minimum import smallest_loss
+
+if TYPE_CHECKING:
+    from .algorithm import SGD
 
 VALID_WHEN = {
     "first-order": "eta times the largest curvature is much below 2",
@@ -82,7 +85,7 @@ class Temperature(NamedTuple):
     where: str
 
 
-def model_equation(sgd: Any, model: str, settings: Settings) -> FokkerPlanck:
+def model_equation(sgd: SGD, model: str, settings: Settings) -> FokkerPlanck:
     """The equation of one model; see `fokkerplanck.sgd.SGD.equation`."""
     if isinstance(model, str) and model == "central-flow":
         then = "It is a trajectory without a density of its own: use sgd.central_flow(start, steps)."
@@ -102,7 +105,7 @@ def model_equation(sgd: Any, model: str, settings: Settings) -> FokkerPlanck:
     return FokkerPlanck(**coefficients, convention=settings.convention, assumption=stable, settings=record)
 
 
-def _diffusive(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
+def _diffusive(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
     drift = _Coefficients(sgd).second_order_drift if model == "second-order" else sgd.drift
     more: dict[str, Any] = {}
     if model == "subdiffusive":
@@ -112,7 +115,7 @@ def _diffusive(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
     return {"drift": drift, "diffusion": sgd.diffusion, **more}
 
 
-def _check_settings(sgd: Any, model: str, settings: Settings) -> None:
+def _check_settings(sgd: SGD, model: str, settings: Settings) -> None:
     plain = Settings()
     uses = USES.get(model, set())
     for name in ("temperature", "stability", "scale", "time_order", "strength", "box"):
@@ -139,7 +142,7 @@ def _check_settings(sgd: Any, model: str, settings: Settings) -> None:
 class _Coefficients:
     """What the models need beside `SGD.drift` and `SGD.diffusion`: methods, which other processes can read too."""
 
-    sgd: Any
+    sgd: SGD
     stability: float = 2.0
     scale: Any = None
 
@@ -156,7 +159,7 @@ class _Coefficients:
 
     def levy_scale(self, *theta: np.ndarray) -> np.ndarray:
         """eta c_1 B^(1/a - 1), c_1 as given or what gives the first-order diffusion at stability 2."""
-        sgd, batch = self.sgd, self.sgd.batch_size
+        sgd, batch = self.sgd, self.sgd.samples_a_step
         if self.scale is None:
             trace = np.einsum("ii...->...", sgd.loss.covariance(*theta))
             one = np.sqrt(0.5 * sgd.noise_factor * batch * trace / sgd.loss.dim)
@@ -180,7 +183,7 @@ class _Coefficients:
 class _Stability:
     """Whether descent is stable where a density lies: no diffusion stands for one that is not."""
 
-    sgd: Any
+    sgd: SGD
 
     def __call__(self, masses: np.ndarray, grid: Grid) -> None:
         """Warn where more than a per cent of the mass lies where eta times the largest curvature is 2 or more."""
@@ -204,7 +207,7 @@ class _Stability:
         warn(text, ModelWarning)
 
 
-def _langevin(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
+def _langevin(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
     temperature, record = settings.temperature, {}
     if temperature is None:
         found = noise_temperature(sgd, settings.box)
@@ -217,7 +220,7 @@ def _langevin(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
     return {"drift": sgd.drift, **constant}
 
 
-def noise_temperature(sgd: Any, box: Any = None) -> Temperature:
+def noise_temperature(sgd: SGD, box: Any = None) -> Temperature:
     """eta f tr Sigma / (2 B d) at the point of smallest loss; see `fokkerplanck.sgd.SGD.temperature`."""
     point, loss, where = smallest_loss(sgd.loss, box)
     covariance = sgd.loss.covariance(*(x[None] for x in point))
@@ -226,7 +229,7 @@ def noise_temperature(sgd: Any, box: Any = None) -> Temperature:
     return Temperature(value, tuple(point.tolist()), loss, where)
 
 
-def _levy(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
+def _levy(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
     from ..model.levy import LevyJumps
 
     a = LevyJumps(settings.stability).stability  # type: ignore[arg-type]
@@ -239,12 +242,12 @@ def _levy(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
     return {"drift": sgd.drift, "diffusion": 0.0, "jumps": jumps}
 
 
-def _momentum(sgd: Any, model: str, settings: Settings) -> dict[str, Any]:
+def _momentum(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
     own = _Coefficients(sgd)
     return {"drift": own.momentum_drift, "diffusion": own.momentum_diffusion}
 
 
-def check(sgd: Any, result: Any, model: str = "first-order") -> float:
+def check(sgd: SGD, result: Any, model: str = "first-order") -> float:
     """See `fokkerplanck.sgd.SGD.check`."""
     instance("model", model, str, "the name of a model")
     points, weights = _carriers(result)

@@ -6,11 +6,14 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..randomness import private_generator
+
+if TYPE_CHECKING:
+    from .algorithm import SGD
 
 MOST = 10_000  # distinct batches up to which all of them are listed
 
@@ -54,14 +57,14 @@ def distinct_samples(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return first[order], counts[order]
 
 
-def enumerate_batches(sgd: Any) -> Batches | None:
+def enumerate_batches(sgd: SGD) -> Batches | None:
     """All distinct batches (epochs, with shuffling), or None if there are more than `MOST`."""
     first, counts = distinct_samples(sgd.loss.table)
     n_samples = sgd.loss.n_samples
     if sgd.batch_size is None or (not sgd.replacement and sgd.batch_size == n_samples):
         return Batches([[Draw(first, counts)]], np.ones(1), "enumerated")
-    caps = np.full(counts.size, sgd.batch_size) if sgd.replacement else counts
-    if (sgd.shuffle and n_samples > 200 * sgd.batch_size) or _number(sgd.batch_size, caps) > MOST:
+    caps = np.full(counts.size, sgd.samples_a_step) if sgd.replacement else counts
+    if (sgd.shuffle and n_samples > 200 * sgd.samples_a_step) or _number(sgd.samples_a_step, caps) > MOST:
         return None
     chosen = list(itertools.islice(_tree(sgd, counts), MOST + 1))
     if len(chosen) > MOST:  # of epochs
@@ -71,19 +74,19 @@ def enumerate_batches(sgd: Any) -> Batches | None:
     return Batches(draws, weights / weights.sum(), "enumerated")
 
 
-def _tree(sgd: Any, counts: np.ndarray) -> Iterator[tuple[float, list[Part]]]:
+def _tree(sgd: SGD, counts: np.ndarray) -> Iterator[tuple[float, list[Part]]]:
     """(probability, distinct samples and their numbers in each step) of every distinct choice."""
     if sgd.shuffle:
-        yield from _epochs(counts, sgd.batch_size)
+        yield from _epochs(counts, sgd.samples_a_step)
     elif sgd.replacement:
         total = counts.sum()
-        for kinds, times in _compositions(sgd.batch_size, np.full(counts.size, sgd.batch_size)):
-            log = math.lgamma(sgd.batch_size + 1.0) + sum(
+        for kinds, times in _compositions(sgd.samples_a_step, np.full(counts.size, sgd.samples_a_step)):
+            log = math.lgamma(sgd.samples_a_step + 1.0) + sum(
                 c * math.log(counts[u] / total) - math.lgamma(c + 1.0) for u, c in zip(kinds, times, strict=True)
             )
             yield math.exp(log), [(kinds, times)]
     else:
-        for part in _compositions(sgd.batch_size, counts):
+        for part in _compositions(sgd.samples_a_step, counts):
             yield _hypergeometric(part, counts), [part]
 
 
@@ -152,10 +155,10 @@ def _compositions(size: int, caps: np.ndarray) -> Iterator[Part]:
         yield chosen[:, 0], chosen[:, 1]
 
 
-def sample_batches(sgd: Any, n_batches: int, seed: int) -> Batches:
+def sample_batches(sgd: SGD, n_batches: int, seed: int) -> Batches:
     """A seeded choice of batches (epochs, with shuffling), all of one weight."""
     rng = private_generator("batches of a sampled operator", seed)
-    n, batch = sgd.loss.n_samples, sgd.batch_size
+    n, batch = sgd.loss.n_samples, sgd.samples_a_step
     single = np.ones(min(n, batch), dtype=np.int64)
     if sgd.shuffle:
         cuts = np.arange(batch, n, batch)

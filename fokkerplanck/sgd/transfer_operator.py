@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,6 +30,9 @@ from ..solvers.linear.rates import Rates
 from ..solvers.linear.spectrum import transfer_modes
 from .batch_sampling import groups, sampling_error
 from .minibatches import Batches, enumerate_batches, sample_batches
+
+if TYPE_CHECKING:
+    from .algorithm import SGD
 
 MODELS = ("exact", "gaussian-chain")
 KINDS = ("auto", "enumerated", "kernel", "sampled")
@@ -287,7 +290,7 @@ class TransferOperator:
         )
 
 
-def transfer_operator(sgd: Any, grid: Grid, model: str, *, kind: str, n_batches: int, seed: int) -> TransferOperator:
+def transfer_operator(sgd: SGD, grid: Grid, model: str, *, kind: str, n_batches: int, seed: int) -> TransferOperator:
     """See `fokkerplanck.sgd.SGD.transfer_operator`."""
     _check(sgd, grid, model, kind, n_batches, seed)
     batches, kind = _choose(sgd, model, kind, n_batches, seed)
@@ -310,7 +313,7 @@ def transfer_operator(sgd: Any, grid: Grid, model: str, *, kind: str, n_batches:
     )  # fmt: skip
 
 
-def _transfers(sgd: Any, grid: Grid, batches: Batches) -> tuple[list[_transfer.Transfer], np.ndarray]:
+def _transfers(sgd: SGD, grid: Grid, batches: Batches) -> tuple[list[_transfer.Transfer], np.ndarray]:
     """The transfers of groups of sampled batches, or of all where there are no groups, and their shares."""
     rows = groups(len(batches.draws)) if batches.kind == "sampled" else []
     if not rows:
@@ -352,7 +355,7 @@ def _growth(grid: Grid, clamped: np.ndarray, maps: Callable, weights: np.ndarray
     return max(growths)
 
 
-def _check(sgd: Any, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any) -> None:
+def _check(sgd: SGD, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any) -> None:
     if not isinstance(grid, Grid):
         raise bad_type("grid", "a Grid", grid, "Make one with fp.Grid((low, high), cells).")
     dim = sgd.loss.dim * (2 if sgd.momentum else 1)
@@ -379,7 +382,7 @@ def _check_waiting(time_order: Any, scale: Any, rtol: Any) -> None:
     check_rtol(rtol)
 
 
-def _choose(sgd: Any, model: str, kind: str, n_batches: int, seed: int) -> tuple[Batches | None, str]:
+def _choose(sgd: SGD, model: str, kind: str, n_batches: int, seed: int) -> tuple[Batches | None, str]:
     """The batches to push and the word for it; None for a normal law."""
     if model == "gaussian-chain" or kind == "kernel":
         return None, "kernel"
@@ -391,12 +394,12 @@ def _choose(sgd: Any, model: str, kind: str, n_batches: int, seed: int) -> tuple
             raise bad_value(
                 "kind", "'auto', 'kernel' or 'sampled' here", kind, "There are more than 10000 distinct batches."
             )
-        if not sgd.shuffle and sgd.batch_size >= CENTRAL_LIMIT:
+        if not sgd.shuffle and sgd.samples_a_step >= CENTRAL_LIMIT:
             return None, "kernel"
     return sample_batches(sgd, n_batches, seed), "sampled"
 
 
-def _step(sgd: Any, state: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+def _step(sgd: SGD, state: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     """One step for states (d, n), or (2 d, n) with velocities."""
     if not sgd.momentum:
         return state - sgd.learning_rate * gradient
@@ -405,7 +408,7 @@ def _step(sgd: Any, state: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     return np.concatenate([state[:d] + velocity, velocity])
 
 
-def _batch_maps(sgd: Any, batches: Batches) -> Callable[[np.ndarray], np.ndarray]:
+def _batch_maps(sgd: SGD, batches: Batches) -> Callable[[np.ndarray], np.ndarray]:
     d = sgd.loss.dim
 
     def maps(points: np.ndarray) -> np.ndarray:
@@ -420,12 +423,12 @@ def _batch_maps(sgd: Any, batches: Batches) -> Callable[[np.ndarray], np.ndarray
     return maps
 
 
-def _mean_map(sgd: Any) -> Callable[[np.ndarray], np.ndarray]:
+def _mean_map(sgd: SGD) -> Callable[[np.ndarray], np.ndarray]:
     d = sgd.loss.dim
     return lambda points: _step(sgd, points, sgd.loss.gradient(*points[:d]))[None]
 
 
-def _noise(sgd: Any) -> Callable[[np.ndarray], np.ndarray]:
+def _noise(sgd: SGD) -> Callable[[np.ndarray], np.ndarray]:
     """eta^2 f Sigma / B, the same for positions and velocities."""
     d = sgd.loss.dim
 

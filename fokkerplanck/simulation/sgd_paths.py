@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from ..formulas.parser import Condition, parse_condition
 from ..model.initial_density import law_of_result
 from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from ..sgd.algorithm import SGD
 
 KIND = "SGD"
 BLOCK = 512  # paths that move in lockstep: their state fits the first-level cache
@@ -32,7 +35,7 @@ _EVERY, _REPEATED, _DISTINCT, _EPOCH = 0, 1, 2, 3  # modes of the kernel `advanc
 
 
 def simulate(
-    sgd: Any,
+    sgd: SGD,
     p0: Any,
     steps: Sequence[int] | None,
     n_paths: int = 20_000,
@@ -51,7 +54,7 @@ def simulate(
         raise bad_value("steps", f"at most {MOST_STEPS:.1e} over all paths", f"{n_paths} paths of {horizon} steps")
     condition = _target(target, sgd.loss.parameters)
     dim = sgd.loss.dim * (2 if sgd.momentum else 1)
-    per_path = 0 if _mode(sgd) == _EVERY else sgd.batch_size + (sgd.loss.n_samples if sgd.shuffle else 0)
+    per_path = 0 if _mode(sgd) == _EVERY else sgd.samples_a_step + (sgd.loss.n_samples if sgd.shuffle else 0)
     check_memory(n_paths, len(times), dim, per_path)
     first, noise = streams(seed, KIND, -(-n_paths // BLOCK))
     starts = _phase_starts(p0, n_paths, sgd.loss.dim, dim, first)
@@ -70,7 +73,7 @@ def simulate(
     return Ensemble(np.array(times), positions, exits, seed, settings, reach=farthest)
 
 
-def reach(sgd: Any, starts: np.ndarray, steps: int) -> float:
+def reach(sgd: SGD, starts: np.ndarray, steps: int) -> float:
     """The distance beyond which a path has diverged: `FAR` times what its first steps, repeated, would carry it to."""
     d = sgd.loss.dim
     few = starts[:: max(1, len(starts) // 64), :d]
@@ -85,7 +88,7 @@ def reach(sgd: Any, starts: np.ndarray, steps: int) -> float:
 class _Block:
     """Paths that move together. Columns of `theta` up to `active` still move; `ids` says which path a column is."""
 
-    def __init__(self, sgd: Any, starts: np.ndarray, condition: Callable | None):
+    def __init__(self, sgd: SGD, starts: np.ndarray, condition: Callable | None):
         self.sgd, self.condition = sgd, condition
         self.theta = np.ascontiguousarray(starts.T)
         self.active = len(starts)
@@ -125,7 +128,7 @@ class CompiledBlock(_Block):
 
     def __init__(
         self,
-        sgd: Any,
+        sgd: SGD,
         starts: np.ndarray,
         generator: np.random.Generator,
         condition: Callable | None,
@@ -140,7 +143,7 @@ class CompiledBlock(_Block):
         n_samples = sgd.loss.n_samples
         rows = {_DISTINCT: 1, _EPOCH: self.active}.get(self.mode, 0)
         self.order = np.tile(np.arange(n_samples, dtype=np.int32), (rows, 1))
-        batch = 0 if self.mode == _EVERY else sgd.batch_size
+        batch = 0 if self.mode == _EVERY else sgd.samples_a_step
         self.index = np.empty((self.active, batch), dtype=np.int32)
         picks = 1
         while picks < 32 and n_samples ** (picks + 1) <= 2**32:
@@ -167,7 +170,7 @@ class CompiledBlock(_Block):
 class PythonBlock(_Block):
     """All paths at once, moved by a gradient given as a Python function: few calls with long arrays."""
 
-    def __init__(self, sgd: Any, starts: np.ndarray, generators: list, condition: Callable | None):
+    def __init__(self, sgd: SGD, starts: np.ndarray, generators: list, condition: Callable | None):
         super().__init__(sgd, starts, condition)
         self.generators, self.mode = generators, _mode(sgd)
         self.epoch = np.empty((0, 0), dtype=int)  # the order of each path's samples in the present epoch
@@ -194,7 +197,7 @@ class PythonBlock(_Block):
         n_samples, n = self.sgd.loss.n_samples, len(self.ids)
         if self.mode == _EVERY:
             return np.broadcast_to(np.arange(n_samples), (n, n_samples))
-        batch = self.sgd.batch_size
+        batch = self.sgd.samples_a_step
         sizes = [min(BLOCK, n - k * BLOCK) for k in range(len(self.generators))]
         if self.mode == _EPOCH:
             done = self.step % -(-n_samples // batch) * batch
@@ -221,7 +224,7 @@ def _distinct(generator: np.random.Generator, n: int, batch: int, n_samples: int
     return order[:, :batch]
 
 
-def _mode(sgd: Any) -> int:
+def _mode(sgd: SGD) -> int:
     n_samples = sgd.loss.n_samples
     if sgd.batch_size is None or (not sgd.replacement and sgd.batch_size == n_samples):
         return _EVERY

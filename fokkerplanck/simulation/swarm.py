@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,11 +12,14 @@ from ..randomness import own_seed, streams
 from ..results.ensemble import Ensemble
 from .sgd_paths import BLOCK, MOST_PATHS, CompiledBlock, PythonBlock, check_memory, schedule, start_positions
 
+if TYPE_CHECKING:
+    from ..sgd.algorithm import SGD
+
 KIND = "swarm of SGD"
 
 
 def simulate_swarm(
-    sgd: Any,
+    sgd: SGD,
     p0: Any,
     steps: Any,
     strength: float,
@@ -43,7 +46,7 @@ def simulate_swarm(
     return Ensemble(np.array(times), positions, None, seed, settings)
 
 
-def _block(sgd: Any, starts: np.ndarray, stream: np.random.SeedSequence) -> Any:
+def _block(sgd: SGD, starts: np.ndarray, stream: np.random.SeedSequence) -> Any:
     """The workers of one swarm, with their random numbers."""
     if sgd.loss.formula is not None:
         return CompiledBlock(sgd, starts, np.random.default_rng(stream), None, sgd.loss.path_kernels(None))

@@ -8,7 +8,7 @@ rarely and at very uneven intervals, or where a plateau holds the parameters for
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ..results.ensemble import Ensemble
 from .euler_maruyama import MAX_STEPS
 from .sgd_paths import BLOCK, MOST_PATHS, CompiledBlock, PythonBlock, start_positions
 from .stable_variates import waiting_times
+
+if TYPE_CHECKING:
+    from ..sgd.algorithm import SGD
 
 KIND = "waiting SGD"
 
@@ -38,7 +41,7 @@ def step_counts(
 
 
 def simulate_waiting(
-    sgd: Any,
+    sgd: SGD,
     p0: Any,
     times: Any,
     time_order: float,

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from ..errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_valu
 from ..formulas.parser import parse_condition
 from ..model.initial_density import initial_masses
 from ..queries import first_passage, solve
+from ..results.ensemble import Ensemble
+from ..results.solution import Solution
+from ..sgd.algorithm import SGD
 from ..storage.files import write_text
 from ..storage.tables import Comparison, exact
 from ..version import __version__
@@ -34,6 +37,9 @@ from .run import build, model_of, model_settings, settings_keys
 from .run_report import RESOLVED
 from .runfile import RunFile, naming
 from .sweep_report import COLUMNS, KEYS, NOTE, RESULTS, TRUE, setting_name, summary, verdicts, write
+
+if TYPE_CHECKING:
+    from .outcome import Problem
 
 Report = Callable[[str, float], None]
 SIGNIFICANT = 5.0  # standard errors: one comparison in two million by chance
@@ -109,7 +115,7 @@ def _batches(spec: Any) -> list[int | None]:
     return [spec.sgd.batch_size] if spec.study.batch_size is None else list(spec.study.batch_size)
 
 
-def _check_models(problem: Any, spec: Any) -> None:
+def _check_models(problem: Problem, spec: Any) -> None:
     """Refuse an unknown model, target or batch before the work."""
     for batch in _batches(spec):
         sgd = _descent(problem, spec, problem.cases[0].rate, batch)
@@ -120,9 +126,11 @@ def _check_models(problem: Any, spec: Any) -> None:
         parse_condition(spec.study.target, problem.names, name="study.target")
 
 
-def _descent(problem: Any, spec: Any, rate: float, batch: int | None) -> Any:
+def _descent(problem: Problem, spec: Any, rate: float | None, batch: int | None) -> SGD:
     base = problem.cases[0].sgd
-    return type(base)(base.loss, rate, batch, spec.sgd.replacement)
+    assert base is not None
+    assert rate is not None  # a study has a landscape, see `run_study`
+    return SGD(base.loss, rate, batch, spec.sgd.replacement)
 
 
 def _kept(path: Path, mark: str) -> list[dict[str, Any]] | None:
@@ -136,7 +144,7 @@ def _kept(path: Path, mark: str) -> list[dict[str, Any]] | None:
         return None
 
 
-def _setting(problem: Any, spec: Any, rate: float, batch: int | None) -> list[dict[str, Any]]:
+def _setting(problem: Problem, spec: Any, rate: float, batch: int | None) -> list[dict[str, Any]]:
     """The rows of one learning rate and batch size: exact (the operator), SGD (simulated), and the models."""
     sgd, grid, times = _descent(problem, spec, rate, batch), problem.grid, np.array(spec.output.times)
     condition = None if spec.study.target is None else parse_condition(spec.study.target, problem.names, name="target")
@@ -148,10 +156,13 @@ def _setting(problem: Any, spec: Any, rate: float, batch: int | None) -> list[di
     last = np.sqrt(np.trace(exact.covariance()[-1]))
     cell = float(min(w.min() for w in grid.widths))
     same = {"learning_rate": rate, "batch_size": batch, "edge": edge, "spread": float(max(last, cell)), "cell": cell}
-    truth, reference = exact, "operator"
+    truth: Solution | Ensemble = exact
+    reference = "operator"
     rows = _rows("exact", exact, exact, escape, escape, same)
     if spec.simulation is not None:
-        mc = sgd.simulate(problem.p0, times.astype(int), spec.simulation.paths, seed=spec.simulation.seed, threads=1)
+        mc = sgd.simulate(
+            problem.p0, times.astype(int).tolist(), spec.simulation.paths, seed=spec.simulation.seed, threads=1
+        )
         took = _simulated_escape(problem, spec, sgd, escape)
         rows += _rows("SGD", mc, exact, took, escape, same)
         if _is_off(exact, mc, rows[times.size :]):
@@ -194,7 +205,7 @@ def _is_off(exact: Any, mc: Any, rows: list[dict[str, Any]]) -> bool:
 
 
 def _model(
-    problem: Any, spec: Any, sgd: Any, model: str, condition: Any, start: np.ndarray
+    problem: Problem, spec: Any, sgd: SGD, model: str, condition: Any, start: np.ndarray
 ) -> tuple[Any, float | None]:
     """Densities of a model at the output times, and its mean escape time."""
     grid, times = problem.grid, np.array(spec.output.times)
@@ -220,7 +231,7 @@ def _mean(question: Callable[[Any], Any], condition: Any, start: np.ndarray) -> 
     return float((start[used] * passage.mean[used]).sum() / start[used].sum())
 
 
-def _simulated_escape(problem: Any, spec: Any, sgd: Any, escape: float | None) -> tuple[float, float] | None:
+def _simulated_escape(problem: Problem, spec: Any, sgd: SGD, escape: float | None) -> tuple[float, float] | None:
     """Mean escape time of simulated paths and its error, where that is not too long and all of them escape."""
     paths, seed = spec.simulation.paths, spec.simulation.seed
     if escape is None or not escape * paths < STEPS:
@@ -229,7 +240,9 @@ def _simulated_escape(problem: Any, spec: Any, sgd: Any, escape: float | None) -
     exits = sgd.simulate(
         problem.p0, None, paths, seed=seed, target=spec.study.target, max_steps=most, threads=1
     ).exit_times
-    return (float(exits.mean()), float(exits.std() / math.sqrt(paths))) if np.isfinite(exits).all() else None
+    if exits is None or not np.isfinite(exits).all():
+        return None
+    return float(exits.mean()), float(exits.std() / math.sqrt(paths))
 
 
 def _rows(
