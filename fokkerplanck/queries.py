@@ -150,7 +150,8 @@ def _judge(eq: FokkerPlanck, q: Generator, result: Solution, start: np.ndarray) 
     error = stats["error_estimate"]
     if error > max(rtol, ROUNDING):
         other = "uniformization" if eq.time_order == 1.0 else "stepping"
-        raise ConvergenceError(f"the error {error:.1e} exceeds rtol = {rtol:g}; try method={other!r}", result)
+        then = "raise rtol" if result.generator_at is not None else f"try method={other!r}"
+        raise ConvergenceError(f"the error {error:.1e} exceeds rtol = {rtol:g}; {then}", result)
     warn_of_resolution(stats)
     warn_of_walls(q, start, masses)
     if eq.assumption is not None:

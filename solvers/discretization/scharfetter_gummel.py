@@ -10,9 +10,10 @@ where D vanishes. A full tensor is first split into such one-dimensional links, 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -75,9 +76,8 @@ class Sampled:
         self.full = depends_on_sigma or d_cells.ndim == grid.dim + 2
         self.lines: list[_Line] = []
         if self.full:
-            self.drift = _drift_at_centers(eq, grid, t)
-            if depends_on_sigma:
-                self.drift = self.drift + eq.stratonovich_drift(grid, t)
+            self.induced = eq.stratonovich_drift(grid, t) if depends_on_sigma else 0.0
+            self.drift = _drift_at_centers(eq, grid, t) + self.induced
             self.alpha = 0.0 if depends_on_sigma else eq.alpha
             self.lattice = Lattice.of(grid, d_cells)
             return
@@ -85,6 +85,16 @@ class Sampled:
             span = AxisLinks.of(grid, axis)
             if span.length.size:  # none for one cell between reflecting walls
                 self.lines.append(_Line.of(eq, span, d_cells[axis], t))
+
+    def at(self, t: float) -> Sampled:
+        """The equation at another time; where D does not change, what follows from D alone is taken over."""
+        if any(name not in ("drift", "potential") for name, _ in self.eq.time_leaves):
+            return Sampled(self.eq, self.grid, t)
+        other = copy.copy(self)
+        if self.full:
+            other.drift = _drift_at_centers(self.eq, self.grid, t) + self.induced
+        other.lines = [line.at(self.eq, t) for line in self.lines]
+        return other
 
     def generator(self, mean: np.ndarray | None = None) -> Generator:
         """The rate matrix, with <x> = mean for an interaction."""
@@ -104,7 +114,7 @@ class Sampled:
         exits: list[Exit] = []
         for line in self.lines:
             pull = None if interaction is None else partial(interaction.along, mean=float(mean[line.span.axis]))
-            forward, backward = line.rates(pull)
+            forward, backward = line.own_rates if pull is None else line.rates(pull)
             links += line.span.links(forward, backward, line.integrated)
             exits += line.span.exits(forward, backward)
         return Generator(grid, tuple(links), tuple(exits))
@@ -160,6 +170,20 @@ class _Line:
         jumps = JumpLines.find(reader, span, chosen) if chosen.size else None
         silent = _silent_walls(eq, span.grid, d_cells, t) if span.grid.dim == 1 else ()
         return cls(span, eq.alpha, points, drift, diffusion, ends, d_cells, reader, jumps, silent)
+
+    def at(self, eq: FokkerPlanck, t: float) -> _Line:
+        """The line at another time, of an equation whose D does not change; itself where the drift on it does not either."""
+        if self.jumps is not None or self.silent:
+            return _Line.of(eq, self.span, self.d_cells, t)
+        drift = eq.drift_at(self.points, t)[self.span.axis]
+        if eq.potential is not None:
+            drift = drift + potential_drift(eq, self.span, gauss(_count(self.span.grid))[0], t)
+        return self if np.array_equal(drift, self.drift) else replace(self, drift=drift)
+
+    @cached_property
+    def own_rates(self) -> tuple[np.ndarray, np.ndarray]:
+        """`rates` without a pull."""
+        return self.rates(None)
 
     @property
     def integrated(self) -> np.ndarray | None:

@@ -11,6 +11,7 @@ from ...errors import bad_value
 from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
+from ..discretization.generator import Generator
 from ..discretization.scharfetter_gummel import Sampled, generator
 from .exponential import propagate
 from .fractional_contour import propagate_memory
@@ -57,7 +58,13 @@ def generators_of(eq: FokkerPlanck, grid: Grid) -> GeneratorAt:
     def mean(masses: np.ndarray) -> np.ndarray:
         return (coords * masses.ravel()).sum(axis=1) / masses.sum()
 
-    if eq.time_dependent:
-        return lambda t, masses: generator(eq, grid, t, mean(masses))
-    fixed = Sampled(eq, grid)
-    return lambda t, masses: fixed.generator(mean(masses))
+    if not eq.time_dependent:
+        fixed = Sampled(eq, grid)
+        return lambda t, masses: fixed.generator(mean(masses))
+    read: list[Sampled] = []
+
+    def at(t: float, masses: np.ndarray) -> Generator:
+        read[:] = [read[0].at(t) if read else Sampled(eq, grid, t)]
+        return read[0].generator(mean(masses))
+
+    return at

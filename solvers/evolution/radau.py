@@ -21,7 +21,7 @@ from .time_scan import Timetable
 READS = np.concatenate([NODES, 0.5 * NODES, 0.5 + 0.5 * NODES, [0.0]])
 MAX_STEPS = 1_000_000
 AHEAD = 3  # steps, while their length is settled, for which rates are read at once
-ROUNDING = 1e-13  # of a step: no difference is asked to be smaller
+ROUNDING = 1e-14  # of a step: no difference is asked to be smaller
 NEGATIVE = 1e-3  # of the error allowed in a step: how far below zero a mass may lie
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from validation.benchmarks import kernels, landscape, propagation, report, targets, volume
+from validation.benchmarks import driven, kernels, landscape, propagation, report, targets, volume
 from validation.benchmarks.cases import CASES, DOUBLE_WELL, OU, well_modes
 from validation.benchmarks.figures import work_precision
 from validation.benchmarks.measure import job, medians
@@ -109,3 +109,8 @@ def test_tables_figures_and_verdicts(tmp_path):
     assert (tmp_path / "curve.png").stat().st_size > 10_000
     report.write_csv(tmp_path / "t.csv", table)
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 5
+
+
+def test_scipy_follows_a_drive_to_the_same_density():
+    mine, theirs = driven.ours("switch-on of D", 1e-4), driven.scipy_radau("switch-on of D", 1e-6)
+    assert np.abs(mine - theirs).sum() < 1e-5

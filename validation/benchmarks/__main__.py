@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import figures, kernels, landscape, propagation, report, stationary, volume
+from . import driven, figures, kernels, landscape, propagation, report, stationary, volume
 from .measure import job
 from .report import Row
 from .targets import other_targets, propagation_targets
@@ -19,6 +19,8 @@ NOTES = {
     "FiPy's steps are of order 1.",
     "kernels": "Bytes: five coefficients, x and y, 56 a cell; rates in bytes/s. Triad: 24 bytes an element, as many threads.",
     "memory": "Largest resident memory beyond that at the start, over 8 bytes a cell.",
+    "driven": "Each at the loosest rtol whose error stays below 1e-6; SciPy's Radau with the exact sparse Jacobian and, where "
+    "it would step over a pulse, max_step. The two take turns.",
     "sgd": "Rate: path steps a second of processor time.",
 }
 
@@ -59,6 +61,7 @@ PARTS = {
     "kernels": ("One application of the generator", kernel_rows),
     "memory": ("Memory", memory_rows),
     "sgd": ("Two-datapoint landscape", sgd_rows),
+    "driven": ("Coefficients that change in time", driven.rows),
 }
 
 

@@ -18,6 +18,7 @@ from exact import (
 from scipy.special import gammainc
 
 import fokkerplanck as fp
+from fokkerplanck.solvers.discretization.scharfetter_gummel import Sampled, generator
 
 SPRING = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
 
@@ -353,3 +354,36 @@ def test_two_cells_around_a_periodic_axis_are_refused_with_a_tensor_too():
     eq = fp.FokkerPlanck(diffusion=[[1.0, 0.5], [0.5, 1.0]])
     with pytest.raises(ValueError, match="`cells` must be at least 3 along a periodic axis, got 2"):
         fp.generator(eq, fp.Grid([(0, 1), (0, 1)], [2, 10], boundary="periodic"))
+
+
+LINE, PLANE = fp.Grid((-2, 3), 30), fp.Grid([(-2, 3), (-1, 2)], [8, 9])
+
+
+@pytest.mark.parametrize(
+    ("grid", "coefficients"),
+    [
+        (LINE, {"drift": lambda x, t: -x * t, "diffusion": lambda x: 0.1 + x**2}),
+        (LINE, {"potential": lambda x, t: x**2 * (1 + t), "diffusion": 0.3, "convention": "klimontovich"}),
+        (LINE, {"drift": lambda x, t: -x * t, "diffusion": lambda x: np.where(x < 0.3, 0.1, 1.0)}),
+        (LINE, {"drift": lambda x, t: -x * t, "diffusion": 0.3, "jumps": fp.LevyJumps(1.5, 0.2)}),
+        (fp.Grid((0, 3), 30), {"drift": lambda x, t: 0.3 + t - x, "diffusion": lambda x: x}),
+        (PLANE, {"drift": lambda x, y, t: (-x * t, -y), "diffusion": [0.1, 0.2]}),
+        (PLANE, {"drift": lambda x, y, t: (-x * t, -y), "diffusion": [[1, 0.3], [0.3, 0.5]]}),
+        (
+            PLANE,
+            {
+                "drift": lambda x, y, t: (t, 0.0),
+                "noise": [[1.0, lambda x, y: x], [0.2, 1.0]],
+                "convention": "stratonovich",
+            },
+        ),
+        (PLANE, {"drift": lambda x, y: (-x, -y), "diffusion": lambda x, y, t: 1 + t + 0 * x}),
+    ],
+)
+def test_another_time_is_what_it_would_be_from_scratch(grid, coefficients):
+    eq, masses = fp.FokkerPlanck(**coefficients), np.random.default_rng(3).random(grid.shape)
+    read = Sampled(eq, grid, 0.2)
+    read.generator()
+    for t in (0.7, 0.7, 0.1):
+        read = read.at(t)
+        np.testing.assert_array_equal(read.generator().apply(masses), generator(eq, grid, t).apply(masses))
