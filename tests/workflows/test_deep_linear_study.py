@@ -267,7 +267,7 @@ def test_inputs_without_an_equation(tmp_path):
         (('kind = "small"', 'kind = "tiny"'), "`network.start` must be { kind ="),
         (("scale = 2.5", "scale = 0.5"), "`gamma` must be above 1"),
         (("label_noise", "inputs = 3\nlabel_noise"), "`network.inputs` must be"),
-        (("label_noise", 'inputs = "no.csv"\nlabel_noise'), "`network.inputs` must be a file below"),
+        (("label_noise", 'inputs = "no.csv"\nlabel_noise'), "`network.inputs` must be a file in"),
         (("label_noise", "inputs = { student = 3 }\nlabel_noise"), "`inputs` must be with fourth moments"),
         (('["sgd", ', '["langevin", '), '`study.generators` must be a list with "sgd"'),
         (("stability = 1.7", "stability = 2.5"), "`study.generators` must be"),

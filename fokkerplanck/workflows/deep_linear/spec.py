@@ -116,7 +116,7 @@ class Study(Section):
     generators: Annotated[
         tuple[Generator, ...],
         rule(
-            'a list of different ones with "sgd"',
+            'a list with "sgd", each once',
             _generators,
             'It may hold "langevin", "refined", "flow" and { stability = 1.5 } too, 1 < stability < 2.',
         ),
