@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...arguments import number, reals
 from ...errors import bad_value
+from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ..kernels.block_thomas import NODES
@@ -135,7 +136,8 @@ def timetable(
     jumps = jumps_of(probe.sample, times, values, NARROW * horizon)
     new = [pair for pair in jumps if not ((pair[0] <= known[:, 1]) & (pair[1] >= known[:, 0])).any()]
     sides = np.array(sorted([*known.tolist(), *new])).reshape(-1, 2)
-    return _assemble(sides, _pieces(probe, times, values, sides, horizon, rtol), horizon, max_step)
+    table = _assemble(sides, _pieces(probe, times, values, sides, horizon, rtol), horizon, max_step)
+    return replace(table, first=np.append(max(table.first[0], probe.start), table.first[1:]))
 
 
 class Probe:
@@ -146,14 +148,22 @@ class Probe:
     """
 
     def __init__(self, eq: FokkerPlanck, grid: Grid, horizon: float):
-        self.horizon = horizon
+        self.horizon, self.start = horizon, 0.0
         self.leaves = [(function, name) for name, function in eq.time_leaves]
         self.low = np.array([e[0] for e in grid.edges])
         self.width = np.array([e[-1] - e[0] for e in grid.edges])
         self.points = self._spread(PROBES, 0.5)
         self.chosen: np.ndarray | None = None
+        self._check(eq)
         self.at_once = [self._takes_arrays(function) for function, _ in self.leaves]
         self.pairs = PAIRS if all(self.at_once) else PAIRS_ONE_BY_ONE
+
+    def _check(self, eq: FokkerPlanck) -> None:
+        """Let the equation itself complain of what its functions answer."""
+        points = Points(tuple(self.points), lambda values: np.zeros(self.points.shape[1]))
+        readers = {"drift": eq.drift_at, "potential": eq.potential_at}
+        for _, name in self.leaves:
+            readers.get(name, eq.diffusion_at)(points, 0.137 * self.horizon)
 
     def _spread(self, count: int, shift: float) -> np.ndarray:
         """Points (dim, count) spread evenly over the box, on no lattice (Kronecker's sequence)."""
@@ -198,10 +208,12 @@ class Probe:
     def watched(self) -> tuple[np.ndarray, np.ndarray]:
         """Sampling times (2 pairs + 1,), and values of coefficients that do not merely repeat each other, (n_times, m)."""
         self._find_points()
+        with np.errstate(all="ignore"):  # singular at the start, as t^-1/2
+            self.start = 0.0 if np.isfinite(self.sample(np.zeros(1))).all() else NARROW * self.horizon
         n = 2 * self.pairs + 1
         shaken = np.arange(n) + 0.7 * ((np.arange(n) * 0.6180339887498949) % 1.0 - 0.5)
         times = self.horizon * np.clip(shaken / (n - 1), 0.0, 1.0)
-        times[0], times[-1] = 0.0, self.horizon
+        times[0], times[-1] = self.start, self.horizon
         values = self.sample(times)
         columns = _independent(values)
         self._keep(columns)
@@ -284,7 +296,7 @@ def _pieces(
     probe: Probe, times: np.ndarray, values: np.ndarray, sides: np.ndarray, horizon: float, rtol: float
 ) -> list[np.ndarray]:
     """The ends of the pieces inside each stretch between jumps."""
-    starts, stops = np.append(0.0, sides[:, 1]), np.append(sides[:, 0], horizon)
+    starts, stops = np.append(probe.start, sides[:, 1]), np.append(sides[:, 0], horizon)
     borders = probe.sample(np.concatenate([starts, stops]))
     result = []
     for k, (start, stop) in enumerate(zip(starts, stops, strict=True)):

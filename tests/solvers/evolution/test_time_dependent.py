@@ -255,3 +255,19 @@ def test_features_are_named_only_where_coefficients_change():
     for options in ({"breaks": [np.nan]}, {"max_step": 0.0}, {"breaks": "now"}):
         with pytest.raises((ValueError, TypeError), match=f"`{next(iter(options))}` must be"):
             fp.solve(driven, grid, p0, 1.0, **options)
+
+
+def test_coefficients_that_are_singular_at_the_start():
+    """Drift t^-1/2 to t = 1 moves by 2, D = t^-1/2 / 10 adds 0.4 to the variance."""
+    eq = fp.FokkerPlanck(drift=lambda x, t: t**-0.5 + 0 * x, diffusion=lambda x, t: 0.1 * t**-0.5 + 0 * x)
+    solution = fp.solve(eq, fp.Grid((-4, 6), 200), fp.gaussian(0, 0.5), [1.0], rtol=1e-4)
+    first = fp.solve(fp.FokkerPlanck(diffusion=0.0), fp.Grid((-4, 6), 200), fp.gaussian(0, 0.5), [0.0])
+    assert solution.mean()[0, 0] == pytest.approx(2.0, abs=1e-3)
+    assert solution.covariance()[0, 0, 0] - first.covariance()[0, 0, 0] == pytest.approx(0.4, abs=0.01)
+
+
+@pytest.mark.parametrize("answer", ["a", np.zeros(3), 1j])
+def test_what_a_function_of_time_may_not_answer(answer):
+    eq = fp.FokkerPlanck(drift=lambda x, t: answer, diffusion=0.1)
+    with pytest.raises((TypeError, ValueError), match=r"`drift` must be (a field|real)"):
+        fp.solve(eq, fp.Grid((-1, 1), 20), fp.gaussian(0, 0.2), 1.0)
