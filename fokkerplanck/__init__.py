@@ -33,7 +33,19 @@ if TYPE_CHECKING:
     from .comparison.compare import compare
     from .energy_basins import basins, lamperti
     from .errors import ConvergenceError, ModelWarning, ResolutionWarning
-    from .inference import Fit, MarkovTest, Paths, Ranking, fit, homogeneity_test, markov_test, rank, stays
+    from .inference import (
+        Fit,
+        MarkovTest,
+        PassageModel,
+        PassageTimes,
+        Paths,
+        Ranking,
+        fit,
+        homogeneity_test,
+        markov_test,
+        rank,
+        stays,
+    )
     from .model.equation import FokkerPlanck, Swarm
     from .model.grid import Grid
     from .model.initial_density import from_samples, gaussian, point, uniform
@@ -61,7 +73,7 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "comparison.compare": "compare",
     "energy_basins": "basins, lamperti",
     "errors": "ConvergenceError, ModelWarning, ResolutionWarning",
-    "inference": "Fit, MarkovTest, Paths, Ranking, fit, homogeneity_test, markov_test, rank, stays",
+    "inference": "Fit, MarkovTest, PassageModel, PassageTimes, Paths, Ranking, fit, homogeneity_test, markov_test, rank, stays",
     "model.equation": "FokkerPlanck, Swarm",
     "model.grid": "Grid",
     "model.initial_density": "from_samples, gaussian, point, uniform",
@@ -119,6 +131,8 @@ __all__ = [
     "LevyJumps",
     "MarkovTest",
     "ModelWarning",
+    "PassageModel",
+    "PassageTimes",
     "Paths",
     "Ranking",
     "ResolutionWarning",

@@ -4,6 +4,8 @@ from .fit_result import Fit
 from .homogeneity import Homogeneity, homogeneity_test
 from .markov import MarkovTest, markov_test
 from .maximum_likelihood import fit
+from .passage_fit import PassageFit
+from .passage_times import PassageModel, PassageTimes
 from .paths import Paths
 from .ranking import Ranking, rank
 from .stays import Stays, stays
@@ -12,6 +14,9 @@ __all__ = [
     "Fit",
     "Homogeneity",
     "MarkovTest",
+    "PassageFit",
+    "PassageModel",
+    "PassageTimes",
     "Paths",
     "Ranking",
     "Stays",

@@ -46,3 +46,21 @@ def plot_fit(fit: Any, level: float = 0.9) -> Figure:
     axes[0, 1].set_ylim(bottom=0.0)
     axes[0, 0].legend()
     return fig
+
+
+@styled
+def plot_passages(fit: Any) -> Figure:
+    """Histograms of times of arrival at the lower and upper bound, with the fitted densities."""
+    data, likelihood = fit.data, fit.likelihood
+    curves, _ = likelihood.curves(fit.theta)
+    fig, axes = new_figure(3.6, 2.8, 1, 2, sharey=True)
+    edges = np.linspace(0.0, data.until, 41)
+    for side, (ax, name) in enumerate(zip(axes[0], ("lower bound", "upper bound"), strict=True)):
+        own = data.times[data.arrived & (data.upper == bool(side))]
+        counts, _ = np.histogram(own, edges)
+        ax.stairs(counts / (data.size * np.diff(edges)), edges, color=COLORS[1], label="data")
+        ax.plot(likelihood.times, curves[:, side], color=COLORS[0], label="fit")
+        ax.set(xlabel="time", title=name)
+    axes[0, 0].set_ylabel("probability per time")
+    axes[0, 1].legend()
+    return fig

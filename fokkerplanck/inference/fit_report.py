@@ -17,7 +17,7 @@ LONG = 0.5  # of a relaxation time: steps beyond which a Gaussian density is dou
 
 def report(fit: Any) -> str:
     """See `Fit.report`."""
-    sentences = [_data(fit), _ascent(fit), *_values(fit), *_grid(fit), *_laws(fit), _memory(fit)]
+    sentences = [_data(fit), ascent_sentence(fit), *value_sentences(fit), *_grid(fit), *_laws(fit), _memory(fit)]
     return "\n".join(sentence for sentence in sentences if sentence)
 
 
@@ -27,13 +27,15 @@ def _data(fit: Any) -> str:
     return f"{pairs.size} transitions of {runs} over a lag of {pairs.tau:g} (every {fit.lag} row(s)) were fitted."
 
 
-def _ascent(fit: Any) -> str:
+def ascent_sentence(fit: Any) -> str:
+    """Whether the fit converged."""
     if fit.converged:
         return f"The fit converged: a further step would gain {fit.decrement:.1g} in ln L = {fit.log_likelihood:.2f}."
     return f"THE FIT DID NOT CONVERGE: {fit.message}. Its numbers are no estimates."
 
 
-def _values(fit: Any) -> list[str]:
+def value_sentences(fit: Any) -> list[str]:
+    """The parameters and how well they are known."""
     freedom = fit.settings.get("effective degrees of freedom")
     if freedom is not None:
         return [

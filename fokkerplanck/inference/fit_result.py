@@ -16,7 +16,6 @@ from ..errors import bad_value
 from ..model.equation import FokkerPlanck
 from .coefficients import diffusion, ito_drift
 from .optimize import ascend
-from .paths import Paths
 from .score_tests import ScoreTest, drift_in_time, runs_differ
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Fit:
     lag : int
     """
 
-    family: Callable[[np.ndarray], FokkerPlanck]
+    family: Callable[[np.ndarray], Any]
     names: tuple[str, ...]
     theta: np.ndarray
     covariance: np.ndarray
@@ -62,7 +61,7 @@ class Fit:
     message: str
     grid_shift: np.ndarray | None
     likelihood: Any
-    data: Paths
+    data: Any
     lag: int
     steps: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
@@ -86,7 +85,7 @@ class Fit:
     @cached_property
     def equation(self) -> FokkerPlanck:
         """The fitted equation, an ordinary one."""
-        return self.family(self.theta)
+        return self._equation_of(self.theta)
 
     def drift(self, x: Any, y: Any = None) -> np.ndarray:
         """The Ito drift at x (...), or at x and y: (...) in 1D, else (dim, ...)."""
@@ -169,6 +168,9 @@ class Fit:
 
         return report(self)
 
+    def _equation_of(self, theta: np.ndarray) -> FokkerPlanck:
+        return self.family(theta)
+
     def _check_family(self) -> None:
         if "effective degrees of freedom" in self.settings:
             then = "Use fp.homogeneity_test."
@@ -189,7 +191,7 @@ class Fit:
         coords = np.broadcast_arrays(*given)
         shape = coords[0].shape
         places = np.stack([c.ravel() for c in coords])
-        eq, scale = self.family(theta), np.maximum(self.data.values().std(axis=0), 1e-300)
+        eq, scale = self._equation_of(theta), np.maximum(self.data.values().std(axis=0), 1e-300)
         mu, d = ito_drift(eq, places, scale), diffusion(eq, places)
         if len(given) == 1:
             return mu[0].reshape(shape), d.reshape(shape)

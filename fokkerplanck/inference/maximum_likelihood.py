@@ -17,6 +17,8 @@ from .fit_result import Fit
 from .gaussian_steps import GaussianLikelihood
 from .likelihood import GridLikelihood, equation_model
 from .optimize import Ascent, ascend, inverse
+from .passage_fit import fit_passages
+from .passage_times import PassageTimes
 from .paths import Paths, Transitions, as_paths
 from .spline import FEWEST as SPLINE_FEWEST
 from .spline import SplineFamily, smooth
@@ -43,7 +45,7 @@ def fit(
 
     Parameters
     ----------
-    data : Paths, or whatever `Paths` takes
+    data : Paths, or whatever `Paths` takes; or PassageTimes, whose `model` returns a PassageModel
     model : callable or "spline"
         "spline" (1D): drift and ln D as cubic splines whose smoothness the data choose. Otherwise a function of named
         parameters that returns the equation: `lambda k, D: fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=D)`. The
@@ -88,6 +90,8 @@ def fit(
     >>> abs(found.parameters["k"] - 1.0) < 0.1
     True
     """
+    if isinstance(data, PassageTimes):
+        return fit_passages(data, model, start)
     paths = as_paths(data)
     transitions = paths.transitions(whole("lag", lag, 1))
     if not isinstance(method, str) or method not in METHODS:
@@ -215,7 +219,7 @@ def _without_grid_error(
     standard errors the cells are refined, as far as their number allows.
     """
     coarse = GridLikelihood(fine.model, fine.data, resized(fine.grid, 1.0 / COARSER))
-    other = ascend(coarse, ascent.theta, penalty)
+    other = ascend(coarse, ascent.theta, penalty, tolerance=ascent.tolerance)
     most = MOST_CELLS if fine.grid.dim == 1 else MOST_PLANE
     while True:
         gain = (fine.grid.size / coarse.grid.size) ** (2.0 / fine.grid.dim) - 1.0
@@ -226,7 +230,9 @@ def _without_grid_error(
             break
         coarse, other = fine, ascent
         fine = GridLikelihood(fine.model, fine.data, resized(fine.grid, COARSER))
-        ascent = ascend(fine, ascent.theta + move if other.converged else ascent.theta, penalty)
+        ascent = ascend(
+            fine, ascent.theta + move if other.converged else ascent.theta, penalty, tolerance=ascent.tolerance
+        )
     if far:
         then = "Take more cells: cells=" + str([2 * n for n in fine.grid.shape]).strip("[]") + "."
         found = f"the error of the grid is {np.abs(shift).max():.2g} standard errors of a parameter; it was taken off"

@@ -27,11 +27,12 @@ class Ascent:
     decrement: float
     steps: int
     message: str
+    tolerance: float = TOLERANCE
 
     @property
     def converged(self) -> bool:
-        """Whether the decrement is within TOLERANCE."""
-        return self.decrement <= TOLERANCE
+        """Whether the decrement is within the tolerance."""
+        return self.decrement <= self.tolerance
 
 
 def ascend(
@@ -68,7 +69,7 @@ def ascend(
         value, gradient, information = state
         decrement = _decrement(gradient[free], information[np.ix_(free, free)])
         if decrement <= tolerance:
-            return Ascent(theta, *state, decrement, step, "converged")
+            return Ascent(theta, *state, decrement, step, "converged", tolerance)
         better = None
         while better is None and damping < MOST_DAMPING:
             trial = theta.copy()
@@ -84,7 +85,8 @@ def ascend(
         theta, state = better, _evaluate(likelihood, better, penalty)
     why = f"; the last refusal: {refused}" if refused else ""
     message = f"stopped {decrement:.2g} of ln L below a maximum{why}"
-    return Ascent(theta, *state, _decrement(state[1][free], state[2][np.ix_(free, free)]), step, message)
+    last = _decrement(state[1][free], state[2][np.ix_(free, free)])
+    return Ascent(theta, *state, last, step, message, tolerance)
 
 
 def _try(f: Callable[[np.ndarray], float], trial: np.ndarray, refused: str) -> tuple[float | None, str]:

@@ -24,6 +24,7 @@ FUNCTIONS = 12  # of each of the two splines
 FEWEST = 50  # transitions
 ROUNDS = 30
 ROUGHLY = 0.02  # of ln L: how near its maximum a fit is while the penalties still move
+NEARLY = 1e-3  # of ln L, a twentieth of a standard error: in the last fit
 STILL = 0.05  # relative change of the effective degrees of freedom at which the penalties stay
 UNDER = 0.1  # of the penalty in the last fit, whose intervals then cover
 SPAN = (1e-6, 1e10)  # of the penalties
@@ -128,7 +129,7 @@ def smooth(likelihood: Any, family: SplineFamily, theta: np.ndarray) -> Smoothed
         if np.abs(freedom - before).max() < STILL:
             break
     penalty = UNDER * _weighted(factors, parts)
-    ascent = ascend(likelihood, theta, penalty)
+    ascent = ascend(likelihood, theta, penalty, tolerance=NEARLY)
     freedom = _freedom(inverse(ascent.information), ascent.information - penalty)
     return Smoothed(ascent, penalty, (float(freedom[0]), float(freedom[1])))
 

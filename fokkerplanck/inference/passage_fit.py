@@ -1,0 +1,149 @@
+"""Fits to times of arrival: ln L = sum of ln f_c(t), f_c the passage density at the bound that was reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from ..arguments import instance
+from ..errors import bad_type, warn
+from ..model.equation import FokkerPlanck
+from .fit_result import Fit
+from .likelihood import Evaluation, equation_model
+from .optimize import ascend, inverse
+from .passage_times import PassageModel, PassageTimes
+from .starts import given_start, parameter_names
+
+TIMES = 160  # at which passage densities are computed
+STEP = 1e-3  # of a parameter: step of the derivatives
+NEARLY = 1e-3  # of ln L: the densities are known to some 1e-6
+FLOOR = 1e-12  # of a flat density, which keeps logarithms finite
+TRIALS = 40
+
+
+class PassageLikelihood:
+    """Likelihood of times of arrival under a model of named parameters."""
+
+    def __init__(self, model: Callable[[np.ndarray], PassageModel], data: PassageTimes):
+        self.model, self.data = model, data
+        self.times = np.linspace(0.0, data.until, TIMES + 1)[1:]
+        self.flat = 0.5 / data.until
+
+    def value(self, theta: np.ndarray) -> float:
+        """ln L alone."""
+        return float(np.log(self._of_trials(*self.curves(theta))).sum())
+
+    def evaluate(self, theta: np.ndarray) -> Evaluation:
+        """ln L, its gradient and its expected information n sum_c int df_c df_c / f_c dt."""
+        curves, left = self.curves(theta)
+        trials = self._of_trials(curves, left)
+        scores, changes, losses = [], [], []
+        for a in range(theta.size):
+            step = np.zeros_like(theta)
+            step[a] = STEP * max(abs(theta[a]), 0.05)
+            up, down = self.curves(theta + step), self.curves(theta - step)
+            slope, lost = ((u - d) / (2.0 * step[a]) for u, d in zip(up, down, strict=True))
+            scores.append(float(((self._of_trials(*up) - self._of_trials(*down)) / (2.0 * step[a]) / trials).sum()))
+            changes.append(slope)
+            losses.append(float(lost[-1]))
+        weight = self.times[0] / np.maximum(curves, FLOOR * self.flat)
+        information = np.einsum("atc,btc,tc->ab", np.array(changes), np.array(changes), weight)
+        lost_all = np.array(losses)
+        information += np.outer(lost_all, lost_all) / max(float(left[-1]), 1e-6)
+        return Evaluation(float(np.log(trials).sum()), np.array(scores), self.data.size * information)
+
+    def curves(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Densities (TIMES, 2) and what is left (TIMES,), with lapses."""
+        model = self.model(theta)
+        rates, left = model.densities(self.times)
+        late = 1.0 - self.times / self.data.until
+        return (1.0 - model.lapse) * rates + model.lapse * self.flat, (1.0 - model.lapse) * left + model.lapse * late
+
+    def _of_trials(self, curves: np.ndarray, left: np.ndarray) -> np.ndarray:
+        """The density of each trial at its time and bound, (n,); of those that did not arrive the probability of that."""
+        nodes = np.concatenate([[0.0], self.times])
+        density = CubicSpline(nodes, np.concatenate([[[0.0, 0.0]], curves]))
+        result = np.full(self.data.size, max(float(left[-1]), 0.0))
+        done = self.data.arrived
+        both = density(self.data.times[done])
+        result[done] = np.where(self.data.upper[done], both[:, 1], both[:, 0])
+        return np.maximum(result, 0.0) + FLOOR * self.flat
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PassageFit(Fit):
+    """A Fit to times of arrival; `model` is the fitted PassageModel, and `propagate` takes functions of such."""
+
+    @property
+    def model(self) -> PassageModel:
+        """The fitted model."""
+        return self.family(self.theta)
+
+    def plot(self, level: float = 0.9) -> Any:
+        """Histograms of the times at both bounds, with the fitted densities; `level` has no part in it."""
+        from .fit_figure import plot_passages
+
+        return plot_passages(self)
+
+    def report(self) -> str:
+        """In sentences: what was found and how well it is known."""
+        from .fit_report import ascent_sentence, value_sentences
+
+        times = f"{self.data.size} times of arrival were fitted."
+        return "\n".join([times, ascent_sentence(self), *value_sentences(self)])
+
+    def _equation_of(self, theta: np.ndarray) -> FokkerPlanck:
+        return self.family(theta).equation
+
+    def _check_family(self) -> None:
+        raise bad_type("data", "paths for tests of runs", self.data)
+
+
+def fit_passages(data: PassageTimes, model: Any, start: Any) -> PassageFit:
+    """See `fit`: the model returns a PassageModel."""
+    if not callable(model):
+        raise bad_type("model", "a function of named parameters that returns a PassageModel", model)
+    names = parameter_names(model)
+    family = equation_model(model, names)
+    likelihood = PassageLikelihood(family, data)
+    theta = given_start(model, names, start)
+    if theta is None:
+        theta = _search(likelihood, len(names))
+    instance("model", family(theta), PassageModel, "a function that returns a PassageModel")
+    ascent = ascend(likelihood, theta, tolerance=NEARLY)
+    if not ascent.converged:
+        warn(f"the fit has not converged: {ascent.message}. Pass another `start`, or fewer parameters.", RuntimeWarning)
+    return PassageFit(
+        family=family,
+        names=names,
+        theta=ascent.theta,
+        covariance=inverse(ascent.information),
+        log_likelihood=ascent.value,
+        converged=ascent.converged,
+        decrement=ascent.decrement,
+        message=ascent.message,
+        grid_shift=None,
+        likelihood=likelihood,
+        data=data,
+        lag=1,
+        steps=ascent.steps,
+    )
+
+
+def _search(likelihood: PassageLikelihood, count: int) -> np.ndarray:
+    """The best of some guesses between 0.05 and 3."""
+    rng = np.random.default_rng(2024)
+    trials = [np.ones(count), *(0.05 * 60.0 ** rng.random((TRIALS, count)))]
+    values = []
+    for theta in trials:
+        try:
+            values.append(likelihood.value(theta))
+        except ValueError:  # outside the domain of the model
+            values.append(-np.inf)
+    if not np.isfinite(values).any():
+        likelihood.value(trials[0])  # its own refusal says why
+    return trials[int(np.argmax(values))]
