@@ -50,8 +50,9 @@ if TYPE_CHECKING:
     from .model.grid import Grid
     from .model.initial_density import from_samples, gaussian, point, uniform
     from .model.levy import LevyJumps
-    from .queries import committor, first_passage, solve, spectrum, stationary
+    from .passages import committor, first_passage
     from .queries import public_generator as generator
+    from .queries import solve, spectrum, stationary
     from .results.first_passage import FirstPassage
     from .results.first_passage_in_time import FirstPassageInTime
     from .results.loading import load
@@ -78,7 +79,8 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "model.grid": "Grid",
     "model.initial_density": "from_samples, gaussian, point, uniform",
     "model.levy": "LevyJumps",
-    "queries": "committor, first_passage, solve, spectrum, stationary, public_generator as generator",
+    "passages": "committor, first_passage",
+    "queries": "solve, spectrum, stationary, public_generator as generator",
     "results.first_passage": "FirstPassage",
     "results.first_passage_in_time": "FirstPassageInTime",
     "results.loading": "load",

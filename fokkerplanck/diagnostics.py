@@ -10,7 +10,7 @@ import numpy as np
 from .errors import ResolutionWarning, warn
 from .model.grid import Grid
 from .model.initial_density import covariance
-from .solvers.discretization.generator import Generator, resolution, upwind_gain
+from .solvers.discretization.generator import Generator, upwind_gain
 from .solvers.discretization.levy_jumps import tail_mass
 
 AWAY, REACHED = 1e-8, 0.02  # density at a wall over the largest: was not there, and is
@@ -45,18 +45,17 @@ def warn_of_resolution(stats: dict[str, Any], over: str = "the density", then: s
     warn(text, ResolutionWarning)
 
 
-def passage_resolution(q: Generator, spent: np.ndarray, mean: np.ndarray) -> dict[str, Any]:
-    """`resolution` where the paths of a passage spend their time (n,), with a warning where it shifts their mean times (n,).
+def warn_of_passage(q: Generator, stats: dict[str, Any], spent: np.ndarray, mean: np.ndarray) -> None:
+    """Where what the grid adds to the diffusion shifts mean times, for the share of time spent in each cell (*grid.shape).
 
     To first order the mean time changes by the sum over links of the flux that upwinding adds, times the difference of the
     mean times at their ends. In 1D, where links weigh the sides of a barrier exactly, this is too large: there upwinding has
     to rule on average too.
     """
-    stats = resolution(q, (spent,))
+    spent, mean = spent.ravel(), mean.ravel()
     shift = abs(upwind_gain(q, spent, np.where(np.isfinite(mean), mean, 0.0)))
     stats["order"] = 1 if shift > SHIFTED and (q.grid.dim > 1 or stats["order"] == 1) else 2
     warn_of_resolution(stats, "where paths spend their time", "passage times are first order")
-    return stats
 
 
 def warn_of_walls(q: Generator, start: np.ndarray | None, masses: np.ndarray) -> None:

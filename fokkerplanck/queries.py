@@ -1,41 +1,46 @@
-"""One function a question: solve, stationary, first_passage, committor, spectrum."""
+"""One function a question: solve, stationary, spectrum; passages are asked for in `passages`."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
 
-from .arguments import call, callable_with, fields, fits_memory, flag, instance, number, takes_time, whole
-from .diagnostics import passage_resolution, warn_of_resolution, warn_of_tail, warn_of_walls
+from .arguments import call, callable_with, fields, flag, instance, number, whole
+from .diagnostics import warn_of_resolution, warn_of_tail, warn_of_walls
 from .errors import ConvergenceError, bad_type, bad_value
 from .model.coefficients import Points
 from .model.equation import FokkerPlanck
 from .model.grid import Grid
-from .model.initial_density import initial_masses
-from .model.region import read_region
-from .results.first_passage import FirstPassage
-from .results.first_passage_in_time import FirstPassageInTime, committor_from_time_zero, passage_in_time
+from .model.initial_density import found_masses, initial_masses
+from .results.measured import (
+    measured,
+    solution_errors,
+    spectrum_errors,
+    stationary_errors,
+    warn_of_density,
+    warn_of_rates,
+    warn_of_rest,
+)
 from .results.processes import InTime
-from .results.requests import check_rtol, output_times
+from .results.requests import check_factors, check_memory, check_rtol, output_times, progress_reporter
 from .results.solution import Solution
 from .results.spectrum import Spectrum, spectrum_of
 from .results.stationary import Stationary
 from .sgd import SGD
+from .solvers.accuracy.coarsening import coarsened_start
 from .solvers.discretization.generator import Generator, resolution
 from .solvers.discretization.scharfetter_gummel import generator
 from .solvers.evolution.evolve import evolve, generators_of
 from .solvers.evolution.exponential import METHODS
 from .solvers.evolution.periodic import check_period, periodic_state
-from .solvers.evolution.time_dependent import GeneratorAt
 from .solvers.evolution.time_scan import named_features, timetable
 from .solvers.linear.closed_classes import ending_classes
-from .solvers.linear.first_passage import absorb, solve_backward
 from .solvers.linear.irreversibility import net_flow_share
-from .solvers.linear.occupation_times import time_spent
 from .solvers.linear.rates import Rates
 from .solvers.linear.spectrum import check_resolved, generator_modes
 from .solvers.linear.stationary import class_masses
@@ -43,6 +48,7 @@ from .solvers.linear.stationary import class_masses
 ROUNDING = 1e-11  # of the mass, by thousands of products
 PERIODIC, PHASES = 1e-7, 33  # the rtol of a periodic state, and the times of a period at which it is given
 MEMORY_METHODS = ("contour", "stepping")
+MORE = 2  # modes found on coarser grids, where their order may differ
 BALANCED = (
     1e-9  # net flow through the links, of the traffic both ways, below which a density is as exact as without any
 )
@@ -60,6 +66,7 @@ def solve(
     observe: Mapping[str, Callable[..., np.ndarray]] | None = None,
     breaks: Any = None,
     max_step: float | None = None,
+    error: bool = True,
 ) -> Solution:
     """The density at the given times.
 
@@ -88,6 +95,9 @@ def solve(
         for t) and are seen over a tenth of the box, or 1/100 of the run where they are seen over 1/250 of it only.
     max_step : number, optional
         The longest step in time, for coefficients with features that are shorter still.
+    error : bool
+        Whether to measure the error, by the same question on cells twice and four times as wide (`solution.error`); a warning
+        says where it is large.
 
     Returns
     -------
@@ -101,58 +111,89 @@ def solve(
         If the error estimate exceeds rtol; the partial solution is attached.
     """
     moments = output_times(times)
-    _check(eq, grid)
+    check_question(eq, grid)
     _check_request(eq, method, rtol, progress, observe)
+    flag("error", error)
     known, longest = named_features(eq, breaks, max_step)
-    _check_memory(grid, moments.size)
+    check_memory(grid, moments.size)
     start, initial_mass = initial_masses(p0, grid)
+    how = partial(_density, times=moments, method=method, rtol=rtol, observe=observe, known=known, longest=longest)
+    result = how(eq, grid, start, progress_reporter(progress))
+    result.stats.update(initial_mass=initial_mass, **_worst_resolution(result, eq, start))
+    _refuse(eq, result)
+    if error:
+
+        def ask(other: FokkerPlanck, coarse: Grid) -> Solution:
+            there = found_masses(coarsened_start(p0, grid, coarse), coarse)
+            return how(other, coarse, there / there.sum(), lambda share: None)
+
+        result = measured(result, ask, eq, solution_errors, float(moments[-1]))
+    _judge(eq, result, start)
+    return result
+
+
+def _density(
+    eq: FokkerPlanck,
+    grid: Grid,
+    start: np.ndarray,
+    report: Callable[[float], None],
+    *,
+    times: np.ndarray,
+    method: str,
+    rtol: float,
+    observe: Mapping[str, Callable[..., np.ndarray]] | None,
+    known: np.ndarray,
+    longest: float | None,
+) -> Solution:
+    """The density on one grid, from initial masses (*grid.shape) there."""
     watched = {name: _on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
     at = generators_of(eq, grid)
-    table = timetable(eq, grid, float(moments[-1]), rtol, known, longest)
-    run = evolve(eq, grid, at, start.ravel(), moments, method, rtol, table)
-
-    masses = np.empty((moments.size, *grid.shape))
-    report = _progress(progress)
+    table = timetable(eq, grid, float(times[-1]), rtol, known, longest)
+    run = evolve(eq, grid, at, start.ravel(), times, method, rtol, table)
+    masses = np.empty((times.size, *grid.shape))
     for i, (p, error, chosen) in enumerate(run):  # noqa: B007 - the last ones stay
         masses[i] = p.reshape(grid.shape)
-        report((i + 1) / moments.size)
-    q = at(float(moments[-1]), masses[-1])
-    driven = eq.time_dependent or eq.interaction is not None
+        report((i + 1) / times.size)
+    q, density = at(float(times[-1]), masses[-1]), masses / grid.volumes
     mass_error = _mass_error(q, masses)
     error = max(error, mass_error)  # no estimate of an error in the 1-norm is below the part of it that is seen
     stats = {
         "error_estimate": error,
         "mass_error": mass_error,
-        "min_density": float((masses / grid.volumes).min() / max((masses / grid.volumes).max(), 1e-300)),
-        "initial_mass": initial_mass,
+        "min_density": float(density.min() / max(density.max(), 1e-300)),
         **chosen.work,
-        **_worst_resolution(at, driven, start, moments, masses),
     }
-    result = Solution(
+    return Solution(
         grid=grid,
-        times=moments,
-        density=masses / grid.volumes,
+        times=times,
+        density=density,
         method=chosen.name,
         stats=stats,
         message=f"error in time at most {error:.1e}",
-        observed={name: (masses * values).reshape(moments.size, -1).sum(axis=1) for name, values in watched.items()},
+        observed={name: (masses * values).reshape(times.size, -1).sum(axis=1) for name, values in watched.items()},
         generator=q,
-        generator_at=at if driven else None,
+        generator_at=at if eq.time_dependent or eq.interaction is not None else None,
         settings={**eq.settings, "convention": eq.convention, "method": method, "rtol": rtol},
     )
-    _judge(eq, q, result, start)
-    return result
 
 
-def _judge(eq: FokkerPlanck, q: Generator, result: Solution, start: np.ndarray) -> None:
-    """Refuse a solution whose error is beyond what was asked for, and warn of what its grid and its box do to it."""
-    stats, rtol, masses = result.stats, result.settings["rtol"], result.masses[-1]
-    error = stats["error_estimate"]
+def _refuse(eq: FokkerPlanck, result: Solution) -> None:
+    """Refuse a solution whose error in time is beyond what was asked for."""
+    error, rtol = result.stats["error_estimate"], result.settings["rtol"]
     if error > max(rtol, ROUNDING):
         other = "uniformization" if eq.time_order == 1.0 else "stepping"
         then = "raise rtol" if result.generator_at is not None else f"try method={other!r}"
         raise ConvergenceError(f"the error {error:.1e} exceeds rtol = {rtol:g}; {then}", result)
-    warn_of_resolution(stats)
+
+
+def _judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
+    """Warn of what its grid and its box do to a solution."""
+    q, masses = result.generator, result.masses[-1]
+    assert q is not None
+    if result.error:
+        warn_of_density(result, eq, float(result.times[-1]))
+    else:
+        warn_of_resolution(result.stats)
     warn_of_walls(q, start, masses)
     if eq.assumption is not None:
         eq.assumption(masses, q.grid)
@@ -161,12 +202,16 @@ def _judge(eq: FokkerPlanck, q: Generator, result: Solution, start: np.ndarray) 
 
 
 @overload
-def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: None = None) -> Stationary: ...
+def stationary(
+    eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: None = None, error: bool = True
+) -> Stationary: ...
 @overload
-def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: float) -> Solution: ...
+def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: float, error: bool = True) -> Solution: ...
 
 
-def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: float | None = None) -> Stationary | Solution:
+def stationary(
+    eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: float | None = None, error: bool = True
+) -> Stationary | Solution:
     """The stationary density, or with coefficients that repeat the density that repeats with them.
 
     Parameters
@@ -178,6 +223,8 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: float | 
         probability ends up in each.
     period : number, optional
         Of coefficients with a parameter `t`.
+    error : bool
+        Whether to measure the error on two coarser grids, see `solve`.
 
     Returns
     -------
@@ -191,34 +238,37 @@ def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: float | 
         If leaving a well takes so many jumps between cells that rounding would decide the weights of the wells, a current
         flows, and the grid is too large for an elimination without subtraction (some 400^2 cells).
     """
+    flag("error", error)
     if period is not None:
-        return _periodic(eq, grid, p0, period)
-    _autonomous(eq, grid)
+        return _periodic(eq, grid, p0, period, error)
+    autonomous(eq, grid)
     start = None if p0 is None else initial_masses(p0, grid)[0]
-    q = generator(eq, grid)
-    classes, weights = ending_classes(Rates.of_generator(q), grid, "eq", None if start is None else start.ravel())
-    masses = sum(w * class_masses(q, cells) for w, cells in zip(weights, classes, strict=True))
-    masses = np.asarray(masses).reshape(grid.shape)
-    stats = {
-        "parts": len(classes),
-        "residual": float(np.abs(q.apply(masses)).max() / max(q.outflow.max(initial=0.0), 1e-300)),
-        **resolution(q, (masses,)),
-    }
+    result = _at_rest(eq, grid, start)
+    q, masses = result.generator, result.masses
+    result.stats.update(resolution(q, (masses,)))
     if eq.jumps is not None:
-        stats["tail_mass"] = warn_of_tail(q, masses, eq.jumps.stability)
-    d = eq.diffusion_at(Points.centers(grid))
-    result = Stationary(grid, masses / grid.volumes, InTime(q), stats, d, message=f"{len(classes)} closed class(es)")
+        result.stats["tail_mass"] = warn_of_tail(q, masses, eq.jumps.stability)
+    if error:
+
+        def ask(other: FokkerPlanck, coarse: Grid) -> Stationary:
+            there = None if p0 is None else found_masses(coarsened_start(p0, grid, coarse), coarse)
+            return _at_rest(other, coarse, there if there is None else there / there.sum())
+
+        result = measured(result, ask, eq, stationary_errors)
+    flows = net_flow_share(q, masses) > BALANCED
+    if result.error:
+        warn_of_rest(result, eq, flows)
+    elif flows and result.stats["order"] == 1:
+        warn_of_resolution(result.stats)  # without a current the density is exact whatever the Peclet number
     if eq.assumption is not None:
         eq.assumption(masses, grid)
-    if stats["order"] == 1 and net_flow_share(q, masses) > BALANCED:
-        warn_of_resolution(stats)  # without a current the density is exact whatever the Peclet number
     warn_of_walls(q, None, masses)
     return result
 
 
-def _periodic(eq: FokkerPlanck, grid: Grid, p0: Any, period: float) -> Solution:
+def _periodic(eq: FokkerPlanck, grid: Grid, p0: Any, period: float, measure: bool) -> Solution:
     """The density that repeats with the coefficients, at the phases of a period."""
-    _check(eq, grid)
+    check_question(eq, grid)
     period = number("period", period, "a positive number", lambda v: 0.0 < v < np.inf)
     if not eq.time_dependent or eq.interaction is not None or eq.time_order < 1.0:
         then = "Leave `period` out, or follow the density with fp.solve."
@@ -232,9 +282,19 @@ def _periodic(eq: FokkerPlanck, grid: Grid, p0: Any, period: float) -> Solution:
         then = "Make the walls reflecting; with absorbing walls ask for the survival by fp.solve."
         raise bad_value("grid", "closed for a periodic state", "absorbing walls", then)
     check_period(eq, grid, period)
+    result = _repeating(eq, grid, period)
+    if measure:
+        result = measured(result, partial(_repeating, period=period), eq, solution_errors, period)
+    if result.error:
+        warn_of_density(result, eq, period)
+    return result
+
+
+def _repeating(eq: FokkerPlanck, grid: Grid, period: float) -> Solution:
+    """The periodic state on one grid."""
     state = periodic_state(eq, grid, generators_of(eq, grid), period, PERIODIC)
     density = state.masses.reshape(grid.shape) / grid.volumes
-    result = solve(eq, grid, density, np.linspace(0.0, period, PHASES), rtol=PERIODIC)
+    result = solve(eq, grid, density, np.linspace(0.0, period, PHASES), rtol=PERIODIC, error=False)
     error = state.error + result.stats["error_estimate"]
     stats = {**result.stats, "error_estimate": error, "memory": state.memory}
     return replace(
@@ -242,78 +302,19 @@ def _periodic(eq: FokkerPlanck, grid: Grid, p0: Any, period: float) -> Solution:
     )
 
 
-def first_passage(eq: FokkerPlanck, grid: Grid, target: Any = None) -> FirstPassage | FirstPassageInTime:
-    """Times at which a target is first reached.
-
-    Parameters
-    ----------
-    eq : FokkerPlanck
-    grid : Grid
-    target : boolean array on the grid, callable or None
-        f(x, y) -> mask, vectorised: its edge is found between the cell centers. An array: its edge is at the cell faces.
-        None: the absorbing walls. Absorbing walls end a passage in any case. In 1D f(x, t) -> mask is a target that moves, such
-        as a wall at b(t): `lambda x, t: x > b(t)`.
-
-    Returns
-    -------
-    FirstPassage, or FirstPassageInTime where a coefficient or the target depends on time
-    """
-    _check(eq, grid)
-    if eq.time_dependent or (callable(target) and takes_time(target)):
-        return passage_in_time(eq, grid, target)
-    _autonomous(eq, grid)
-    if eq.time_order < 1.0:
-        then = "Waiting makes it infinite: ask fp.solve for the survival, its `mass` with absorbing walls."
-        raise bad_value("time_order", "1 for a mean passage time", eq.time_order, then)
-    mask, inside = read_region("target", target, grid, optional=grid.absorbs)
-    q = absorb(generator(eq, grid), mask, inside)
-    outside = ~mask.ravel()
-    mean = solve_backward(q, outside, np.ones(grid.size))
-    finite = np.where(np.isfinite(mean), mean, 0.0)
-    second = solve_backward(q, outside, 2.0 * finite)
-    second[np.isinf(mean)] = np.inf
-    stats = passage_resolution(
-        q, time_spent(Rates.of_generator(q), outside & np.isfinite(mean), grid.volumes.ravel()), mean
-    )
-    return FirstPassage(grid, mean.reshape(grid.shape), second.reshape(grid.shape), mask, InTime(q), stats)
+def _at_rest(eq: FokkerPlanck, grid: Grid, start: np.ndarray | None) -> Stationary:
+    """The stationary density on one grid, from initial masses there where several classes are closed."""
+    q = generator(eq, grid)
+    classes, weights = ending_classes(Rates.of_generator(q), grid, "eq", None if start is None else start.ravel())
+    masses = sum(w * class_masses(q, cells) for w, cells in zip(weights, classes, strict=True))
+    masses = np.asarray(masses).reshape(grid.shape)
+    residual = float(np.abs(q.apply(masses)).max() / max(q.outflow.max(initial=0.0), 1e-300))
+    stats = {"parts": len(classes), "residual": residual}
+    d = eq.diffusion_at(Points.centers(grid))
+    return Stationary(grid, masses / grid.volumes, InTime(q), stats, d, message=f"{len(classes)} closed class(es)")
 
 
-def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> np.ndarray:
-    """Probability of reaching the target before the source, from each cell.
-
-    Parameters
-    ----------
-    eq : FokkerPlanck
-    grid : Grid
-    source, target : boolean array on the grid or callable
-        Disjoint regions, as for `first_passage`.
-
-    Returns
-    -------
-    ndarray (*grid.shape)
-        Zero on the source, one on the target. `grid.interpolate(q, x)` reads it anywhere. In 1D coefficients, source and target
-        may depend on time, f(x, t) -> mask; the paths then start at time 0.
-    """
-    _check(eq, grid)
-    if eq.time_dependent or any(callable(region) and takes_time(region) for region in (source, target)):
-        return committor_from_time_zero(eq, grid, source, target)
-    _autonomous(eq, grid)
-    goal, in_goal = read_region("target", target, grid)
-    start, in_start = read_region("source", source, grid)
-    if (goal & start).any():
-        raise bad_value("source", "disjoint from `target`", f"{int((goal & start).sum())} cells in both")
-    q = absorb(generator(eq, grid), start, in_start)
-    both = absorb(q, goal, in_goal)
-    into_goal = np.zeros(grid.size)
-    for wall in both.exits[len(q.exits) :]:
-        np.add.at(into_goal, wall.cells, wall.rates)
-    outside = ~(goal | start).ravel()
-    spent = time_spent(Rates.of_generator(both), outside, grid.volumes.ravel())
-    warn_of_resolution(resolution(both, (spent,)), "where paths spend their time", "the committor is first order")
-    return solve_backward(both, outside, into_goal).reshape(grid.shape) + goal
-
-
-def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6) -> Spectrum:
+def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6, *, error: bool = True) -> Spectrum:
     """The k slowest modes of the equation.
 
     Parameters
@@ -321,6 +322,8 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6) -> Spectrum:
     eq : FokkerPlanck
     grid : Grid
     k : int
+    error : bool
+        Whether to measure the error on two coarser grids, see `solve`.
 
     Returns
     -------
@@ -335,21 +338,33 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6) -> Spectrum:
         If a mode is so slow that its eigenvalue is the rounding of the fastest rate (some 4e-15 of it). Not in 1D
         without jumps or periodic walls, where each eigenvalue is right to its own digits.
     """
-    _autonomous(eq, grid)
+    autonomous(eq, grid)
     k = whole("k", k, 1, grid.size - 1)
+    flag("error", error)
     q = generator(eq, grid)
     modes = generator_modes(q, k)
-    slowest = np.abs(modes.right[:, 0])
-    warn_of_resolution(resolution(q, (slowest / slowest.sum(),)), "the slowest mode", "modes and rates are first order")
     result = spectrum_of(grid, modes, bool(q.exits))
     check_resolved(q, modes, result)
+    if error:
+
+        def ask(other: FokkerPlanck, coarse: Grid) -> Spectrum:
+            there = generator(other, coarse)
+            return spectrum_of(coarse, generator_modes(there, min(k + MORE, coarse.size - 1)), bool(q.exits), False)
+
+        result = measured(result, ask, eq, spectrum_errors)
+    if result.error:
+        warn_of_rates(result, eq)
+    else:
+        slowest = np.abs(modes.right[:, 0])
+        stats = resolution(q, (slowest / slowest.sum(),))
+        warn_of_resolution(stats, "the slowest mode", "modes and rates are first order")
     return result
 
 
-def _autonomous(eq: Any, grid: Any) -> None:
-    """As `_check`, and nothing in the equation changes with time or with the density."""
-    _check(eq, grid)
-    _check_factors(grid)
+def autonomous(eq: Any, grid: Any) -> None:
+    """As `check_question`, and nothing in the equation changes with time or with the density."""
+    check_question(eq, grid)
+    check_factors(grid)
     if eq.time_dependent or eq.interaction is not None:
         got = "an interaction" if eq.interaction is not None else "a coefficient with a parameter `t`"
         raise bad_value("eq", "independent of time and of the density here", got, "Follow it in time with fp.solve.")
@@ -388,14 +403,15 @@ def public_generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
     Generator
         `matrix` (scipy sparse, on raveled cell masses), `apply(P)`, `flux(P)`, `current(P)`, `adjoint`.
     """
-    _check(eq, grid)
+    check_question(eq, grid)
     if eq.time_order < 1.0:
         then = "With memory the density obeys no rate matrix: use fp.solve."
         raise bad_value("time_order", "1 for a generator", eq.time_order, then)
     return generator(eq, grid, number("t", t))
 
 
-def _check(eq: Any, grid: Any) -> None:
+def check_question(eq: Any, grid: Any) -> None:
+    """Refuse what is no equation, or no grid."""
     then = "Use sgd.equation(), or sgd.transfer_operator(grid)." if isinstance(eq, SGD) else ""
     instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation", then)
     instance("grid", grid, Grid, "a Grid", "Make one with fp.Grid((low, high), cells).")
@@ -414,33 +430,16 @@ def _on_grid(function: Any, grid: Grid, name: str) -> np.ndarray:
     return values
 
 
-def _check_memory(grid: Grid, n_times: int) -> None:
-    """Refuse a run that would not fit: masses and densities of every output time, and some 60 numbers a cell beside."""
-    fits_memory("grid", 8.0 * grid.size * (2.0 * n_times + 60.0), "Take fewer cells or fewer output times.")
-
-
-def _check_factors(grid: Grid) -> None:
-    """Refuse what factorises a matrix too large for memory.
-
-    Nested dissection fills about 31 n log2(n) numbers in 2D and 20 n^(4/3) in 3D (George 1973); 12 bytes each.
-    """
-    n = float(grid.size)
-    filled = {1: 60.0 * n, 2: 31.0 * n * np.log2(n + 1.0) / 4.0, 3: 20.0 * n ** (4.0 / 3.0)}[grid.dim]
-    fits_memory(
-        "grid", 8.0 * 60.0 * n + 12.0 * filled, "Take fewer cells, or follow the density in time with fp.solve."
-    )
-
-
-def _worst_resolution(
-    at: GeneratorAt, driven: bool, start: np.ndarray, times: np.ndarray, masses: np.ndarray
-) -> dict[str, float | int]:
+def _worst_resolution(result: Solution, eq: FokkerPlanck, start: np.ndarray) -> dict[str, float | int]:
     """`resolution` at the start and the end; where the generator changes, the worst of up to eight output times.
 
     Each density is judged by the generator of its own time; the start by that half way to the first output time, as
     coefficients may be singular at 0.
     """
-    if not driven:
-        return resolution(at(float(times[-1]), masses[-1]), (start, masses[-1]))
+    at, times, masses = result.generator_at, result.times, result.masses
+    if at is None:
+        assert result.generator is not None
+        return resolution(result.generator, (start, masses[-1]))
     later = np.flatnonzero(times > 0.0)
     if later.size == 0:
         return resolution(at(0.0, start), (start,))
@@ -454,22 +453,3 @@ def _worst_resolution(
 def _mass_error(q: Generator, masses: np.ndarray) -> float:
     """How far the mass is from 1, where no wall absorbs."""
     return 0.0 if q.exits else float(np.abs(masses.reshape(len(masses), -1).sum(axis=1) - 1.0).max())
-
-
-def _progress(progress: bool | Callable[[float], None]) -> Callable[[float], None]:
-    if callable(progress):
-        return progress
-    if not progress:
-        return lambda share: None
-    from rich.progress import Progress
-
-    bar = Progress(transient=True)
-    task = bar.add_task("density", total=1.0)
-    bar.start()
-
-    def report(share: float) -> None:
-        bar.update(task, completed=share)
-        if share >= 1.0:
-            bar.stop()
-
-    return report

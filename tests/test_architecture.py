@@ -30,6 +30,7 @@ ROOMS = [
     "diagnostics",
     "sgd",
     "queries",
+    "passages",
     "inference",
     "deep_linear",
     "networks",

@@ -46,7 +46,9 @@ def test_rates_that_overflow_are_refused(coefficients, ask):
 
 def test_a_grid_too_coarse_for_the_noise_warns():
     with pytest.warns(fp.ResolutionWarning, match="adds a numerical diffusion of .* to a diffusion of 0.001"):
-        fp.solve(fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.001), fp.Grid((-2, 2), 40), fp.gaussian(1, 0.2), 0.5)
+        fp.solve(*COARSE, fp.gaussian(1, 0.2), 0.5, error=False)
+    with pytest.warns(fp.ResolutionWarning, match="the error of the density is about .* cells should give 0.01"):
+        fp.solve(*COARSE, fp.gaussian(1, 0.2), 0.5)
     silent(lambda: fp.solve(OU, fp.Grid((-6, 6), 200), fp.gaussian(1, 0.3), 0.5))
 
 
@@ -55,7 +57,9 @@ def test_a_drift_without_noise_warns():
     h = 0.05
     eq = fp.FokkerPlanck(drift=1.0, diffusion=0.0)
     with pytest.warns(fp.ResolutionWarning, match=r"adds a numerical diffusion of 0.025 where the equation has none"):
-        sol = fp.solve(eq, fp.Grid((-2, 3), round(5 / h)), fp.gaussian(0, 0.2), 1.0)
+        sol = fp.solve(eq, fp.Grid((-2, 3), round(5 / h)), fp.gaussian(0, 0.2), 1.0, error=False)
+    with pytest.warns(fp.ResolutionWarning, match="the grid does not resolve the density: halving the cells still"):
+        fp.solve(eq, fp.Grid((-2, 3), round(5 / h)), fp.gaussian(0, 0.2), 1.0)
     assert sol.covariance()[0, 0, 0] == pytest.approx(0.04 + h, rel=0.01)
     silent(lambda: fp.solve(fp.FokkerPlanck(diffusion=0.0), fp.Grid((-2, 3), 50), fp.gaussian(0, 0.2), 1.0))
 
@@ -178,12 +182,16 @@ def test_a_passage_past_a_barrier_warns_where_the_grid_shifts_its_exponent():
     eq = fp.FokkerPlanck(drift=lambda x, y: (-x - 5 * y, 5 * x - y), diffusion=0.1)
     grid, out = fp.Grid([(-1.5, 1.5)] * 2, 48), lambda x, y: x * x + y * y > 1
     with pytest.warns(fp.ResolutionWarning, match="averages over where paths spend their time.*passage times"):
-        passage = fp.first_passage(eq, grid, out)
+        passage = fp.first_passage(eq, grid, out, error=False)
+    with pytest.warns(fp.ResolutionWarning, match="the mean passage times"):
+        measured = fp.first_passage(eq, grid, out)
+    assert measured.error_at((0.0, 0.0)) > 0.7 * (18.999 - measured.at((0.0, 0.0)))
     assert passage.at((0.0, 0.0)) < 0.8 * 18.999
     assert passage.stats["order"] == 1
     assert 0.05 < passage.stats["numerical_diffusion"] / passage.stats["diffusion"] < 0.1
     still = fp.FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=0.1)
-    assert silent(lambda: fp.first_passage(still, grid, out)).stats["order"] == 2
+    assert silent(lambda: fp.first_passage(still, grid, out, error=False)).stats["order"] == 2
+    assert silent(lambda: fp.first_passage(still, grid, out)).error.converging
 
 
 def test_committor_and_spectrum_warn_of_a_coarse_grid():
@@ -191,9 +199,9 @@ def test_committor_and_spectrum_warn_of_a_coarse_grid():
     left, right = (lambda x: x < -0.8), (lambda x: x > 0.8)
     rotating = fp.FokkerPlanck(drift=lambda x, y: (-x - 9 * y, 9 * x - y), diffusion=0.1)
     with pytest.warns(fp.ResolutionWarning, match="the slowest mode.*modes and rates are first order"):
-        fp.spectrum(rotating, fp.Grid([(-1.5, 1.5)] * 2, 16), 2)
+        fp.spectrum(rotating, fp.Grid([(-1.5, 1.5)] * 2, 16), 2, error=False)
     with pytest.warns(fp.ResolutionWarning, match="the committor is first order"):
-        fp.committor(fp.FokkerPlanck(drift=1.0, diffusion=0.01), coarse, left, right)
+        fp.committor(fp.FokkerPlanck(drift=1.0, diffusion=0.01), coarse, left, right, error=False)
     silent(lambda: fp.spectrum(eq, fine, 2))
     silent(lambda: fp.committor(eq, fine, left, right))
 
@@ -212,9 +220,11 @@ def test_drift_that_dies_down_is_judged_while_it_lives():
     def drift(x, t):
         return -50.0 * x * np.exp(-t)
 
-    eq = fp.FokkerPlanck(drift=drift, diffusion=0.01)
+    ask = fp.FokkerPlanck(drift=drift, diffusion=0.01), fp.Grid((-4, 4), 100), fp.gaussian(1.0, 0.5), [0.1, 20.0]
     with pytest.warns(fp.ResolutionWarning, match="adds a numerical diffusion"):
-        fp.solve(eq, fp.Grid((-4, 4), 100), fp.gaussian(1.0, 0.5), [0.1, 20.0])
+        fp.solve(*ask, error=False)
+    with pytest.warns(fp.ResolutionWarning, match="the density"):
+        fp.solve(*ask)
 
 
 def test_a_tail_of_jumps_that_the_box_cuts_off_warns_in_time_too():

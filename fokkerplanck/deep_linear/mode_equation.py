@@ -27,7 +27,8 @@ from ..errors import bad_type, bad_value
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import point
-from ..queries import first_passage, solve, stationary
+from ..passages import first_passage
+from ..queries import solve, stationary
 from ..results.first_passage import FirstPassage
 from ..results.solution import Solution
 from ..results.stationary import Stationary

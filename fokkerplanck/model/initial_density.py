@@ -16,6 +16,7 @@ from .grid import Grid
 
 ROUNDING = 1e-6  # of the largest density: below zero by less is rounding, as the tolerance of a solution allows
 INSIDE = 0.1  # of a law, in the box
+ADDED = 0.25  # of a squared cell width: the variance of a point shared between cells
 
 
 @runtime_checkable
@@ -37,7 +38,10 @@ class Gaussian:
     covariance: np.ndarray
 
     def masses(self, grid: Grid) -> np.ndarray:
-        """The density at the cell centers times the volumes; if it is narrower than a cell, as `point` does."""
+        """The density at the cell centers times the volumes; if it is narrower than a cell, shared out as by `point`.
+
+        Its variance is then kept too, unless it is below the h^2/4 that sharing adds.
+        """
         _same_dimension(self.mean.size, grid)
         if not (self.covariance - np.diag(np.diagonal(self.covariance))).any():  # each axis by itself
             walls = ["periodic" if grid.periodic(a) else "reflecting" for a in range(grid.dim)]
@@ -60,6 +64,7 @@ class Gaussian:
             whitened = np.einsum("ki,i...->k...", (axes / stds).T, z)
             norm = math.sqrt(2.0 * math.pi) ** self.mean.size * stds.prod() * math.prod(here)
             return np.exp(-0.5 * (whitened**2).sum(axis=0)) / norm * grid.volumes
+        stds = np.sqrt(np.maximum(variances - ADDED, 0.0))
         steps = [
             np.arange(-8.0, 8.0001, min(0.5, 0.5 / max(s, 1e-300), 16.0)) if s * 400 > 1.0 else np.zeros(1)
             for s in stds
@@ -101,7 +106,7 @@ class Samples:
     positions: np.ndarray
 
     def masses(self, grid: Grid) -> np.ndarray:
-        """Each point shared between the nearest cell centers, so that its position is kept in the mean."""
+        """Each point shared between three cells, so that its position is kept in the mean; see `deposit`."""
         _same_dimension(self.positions.shape[1], grid)
         return deposit(self.positions, np.full(len(self.positions), 1.0 / len(self.positions)), grid)
 
@@ -205,7 +210,7 @@ def uniform(low: Any, high: Any) -> Uniform:
 
 
 def point(x: Any) -> Samples:
-    """A point mass. On a grid it is shared between the nearest cell centers, so that its mean is exact."""
+    """A point mass. On a grid it is shared between three cells along each axis: its mean is exact, its variance h^2/4."""
     return Samples(_vector("x", x)[None])
 
 
@@ -219,9 +224,12 @@ def from_samples(samples: Any) -> Samples:
 
 
 def deposit(positions: np.ndarray, weights: np.ndarray, grid: Grid) -> np.ndarray:
-    """Masses (grid.shape) of weighted points (n, dim), each shared linearly between the nearest cell centers.
+    """Masses (grid.shape) of weighted points (n, dim), each shared between three cells along each axis.
 
-    The weighted mean position is kept, but for points within half a cell of a wall. Points outside the box are dropped.
+    By the quadratic spline, weights 1/2 (1/2 -+ s)^2 and 3/4 - s^2 for a point s h from the nearest center: its mean is kept
+    and the variance h^2 / 4 added, wherever in its cell it lies, so that the error is smooth in the cell size. (The variance
+    s (1 - s) h^2 of sharing it between two centers would depend on where the grid happens to lie.) Between cells of different
+    widths, a quarter of the wider square is added. What falls beyond a wall is mirrored. Points outside the box are dropped.
     """
     inside = np.ones(len(positions), dtype=bool)
     for axis, edge in enumerate(grid.edges):
@@ -229,32 +237,33 @@ def deposit(positions: np.ndarray, weights: np.ndarray, grid: Grid) -> np.ndarra
     positions, weights = positions[inside], weights[inside]
     corners = [(np.zeros(len(positions), dtype=int), weights)]
     for axis, centers in enumerate(grid.centers):
-        n = centers.size
-        if n == 1:
+        if centers.size == 1:
             continue
         stride = int(np.prod(grid.shape[axis + 1 :], dtype=int))
-        low, high, share = _between(positions[:, axis], grid, axis)
-        corners = [
-            (cells + stride * place, w * part)
-            for cells, w in corners
-            for place, part in ((low, 1.0 - share), (high, share))
-        ]
+        shares = _shares(positions[:, axis], grid, axis)
+        corners = [(cells + stride * place, w * part) for cells, w in corners for place, part in shares]
     masses = sum(np.bincount(cells, weights=w, minlength=grid.size) for cells, w in corners)
     return np.asarray(masses).reshape(grid.shape)
 
 
-def _between(x: np.ndarray, grid: Grid, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The cells whose centers lie on both sides of x, and the share of the upper one."""
-    centers = grid.centers[axis]
-    n = centers.size
-    if grid.periodic(axis):
-        period = grid.edges[axis][-1] - grid.edges[axis][0]
-        ring = np.concatenate([[centers[-1] - period], centers, [centers[0] + period]])
-        place = np.clip(np.searchsorted(ring, x, side="right") - 1, 0, n)
-        return (place - 1) % n, place % n, (x - ring[place]) / (ring[place + 1] - ring[place])
-    x = np.clip(x, centers[0], centers[-1])
-    low = np.clip(np.searchsorted(centers, x, side="right") - 1, 0, n - 2)
-    return low, low + 1, (x - centers[low]) / (centers[low + 1] - centers[low])
+def _shares(x: np.ndarray, grid: Grid, axis: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The three cells around each place x (n,) along an axis, with the share of each."""
+    edges, centers, n = grid.edges[axis], grid.centers[axis], grid.shape[axis]
+    around = grid.periodic(axis)
+    cell = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, n - 1)
+    period = edges[-1] - edges[0]
+    ends = (
+        (centers[-1] - period, centers[0] + period)
+        if around
+        else (2 * edges[0] - centers[0], 2 * edges[-1] - centers[-1])
+    )
+    line = np.concatenate([ends[:1], centers, ends[1:]])
+    below, above, off = line[cell + 1] - line[cell], line[cell + 2] - line[cell + 1], x - line[cell + 1]
+    spread = 0.25 * np.maximum(below, above) ** 2 + off**2
+    low = (spread - off * above) / (below * (below + above))
+    high = (spread + off * below) / (above * (below + above))
+    lower, upper = (cell - 1, cell + 1) if not around else ((cell - 1) % n, (cell + 1) % n)
+    return [(np.maximum(lower, 0), low), (cell, 1.0 - low - high), (np.minimum(upper, n - 1), high)]
 
 
 def initial_masses(p0: Any, grid: Grid, name: str = "p0") -> tuple[np.ndarray, float]:
@@ -263,6 +272,15 @@ def initial_masses(p0: Any, grid: Grid, name: str = "p0") -> tuple[np.ndarray, f
     p0 is a law (`gaussian`, `uniform`, `point`, `from_samples`), a result, a function of the coordinates, or a density on
     the grid.
     """
+    masses = found_masses(p0, grid, name)
+    total = float(masses.sum())
+    if abs(total - 1.0) > 0.01:
+        warn(f"`{name}` has mass {total:.4g} in the box; it was scaled to 1.")
+    return masses / total, total
+
+
+def found_masses(p0: Any, grid: Grid, name: str = "p0") -> np.ndarray:
+    """Cell masses (grid.shape) as p0 gives them, not all zero."""
     p0 = law_of_result(p0)
     if isinstance(p0, InitialDensity):
         masses = p0.masses(grid)
@@ -279,9 +297,7 @@ def initial_masses(p0: Any, grid: Grid, name: str = "p0") -> tuple[np.ndarray, f
         raise bad_value(
             name, "a density with mass inside the box", f"mass {total:g} in {grid!r}", "Move the box or the start."
         )
-    if abs(total - 1.0) > 0.01:
-        warn(f"`{name}` has mass {total:.4g} in the box; it was scaled to 1.")
-    return masses / total, total
+    return masses
 
 
 def _density_masses(given: Any, grid: Grid, name: str) -> np.ndarray:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..model import initial_density as _density
 from ..model.grid import Grid
+from ..solvers.accuracy.coarsening import as_function, coarsened_start
+from ..solvers.accuracy.estimates import Errors, Estimate, estimate
+from ..solvers.accuracy.fields import field_at
+from ..solvers.accuracy.measure import worst
 from ..solvers.discretization.generator import Generator
-from .processes import Process
+from .error_warnings import OFF, warn_of_error
+from .processes import InTime, Process
 from .stationary import generator_of
 
 
@@ -33,6 +40,11 @@ class FirstPassage:
         averaged over where paths from all over the rest of the box spend their time; order 1 where it shifts the times by a
         tenth. Of a transfer operator: noise and smearing, the variances that SGD and the grid add in an application,
         averaged likewise.
+    edge : callable or None
+        The target as a function of the coordinates, where it was given so.
+    error : Errors
+        "mean", "second_moment" and "deviation" of the times, in each cell, (*grid.shape).
+    coarser : the same passage on cells twice and four times as wide
     """
 
     grid: Grid
@@ -41,22 +53,63 @@ class FirstPassage:
     target: np.ndarray
     process: Process
     stats: dict[str, Any]
+    edge: Callable[..., np.ndarray] | None = None
+    error: Errors = field(default_factory=Errors.unknown)
+    coarser: tuple[FirstPassage, ...] = ()
 
     @property
     def generator(self) -> Generator:
         """The generator, killed on the target."""
         return generator_of(self.process)
 
+    @property
+    def fixed(self) -> np.ndarray:
+        """Cells in which the time is given: the target, (*grid.shape)."""
+        return self.target
+
+    @cached_property
+    def deviation(self) -> np.ndarray:
+        """Standard deviation of the time from each cell, (*grid.shape)."""
+        finite = np.isfinite(self.second_moment)
+        square = np.where(finite, self.second_moment, 0.0) - np.where(finite, self.mean, 0.0) ** 2
+        return np.where(finite, np.sqrt(np.maximum(square, 0.0)), np.inf)
+
     def at(self, x: Any) -> float:
-        """Mean time from a point, linearly between the cell centers."""
+        """Mean time from a point, by cubic interpolation that knows the edge of the target and the walls."""
         self.grid.locate(x, "x")
-        weights = _density.deposit(np.atleast_1d(np.asarray(x, dtype=float))[None], np.ones(1), self.grid)
-        used = weights > 0.0
-        return float((weights[used] * self.mean[used]).sum())
+        inside = as_function(self.target, self.grid) if self.edge is None else self.edge
+        regions = [(inside, 0.0)] if self.target.any() or self.edge is not None else []
+        in_time = isinstance(self.process, InTime)  # steps may end beyond an edge: the time does not vanish there
+        return field_at(self.mean, self.grid, regions, np.atleast_1d(x).tolist(), continuous=in_time)
+
+    def error_at(self, x: Any) -> float:
+        """Error of `at(x)`, from its values on three grids; nan where the error was not measured."""
+        if not self.coarser:
+            return float("nan")
+        fine, once, twice = (passage.at(x) for passage in (self, *self.coarser))
+        return float(estimate(np.array(fine - once), np.array(once - twice), floor=1e-12 * abs(fine)).error)
 
     def survival(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
-        """Probability of not having arrived at each of the increasing times, or numbers of steps, from the density p0."""
-        return self.process.survival(self.target, _density.initial_masses(p0, self.grid)[0], times, rtol)
+        """Probability of not having arrived at each of the increasing times, or numbers of steps, from the density p0.
+
+        A ResolutionWarning says where its error, on three grids, is more than a tenth; `survival_error` returns it.
+        """
+        found = self.process.survival(self.target, _density.initial_masses(p0, self.grid)[0], times, rtol)
+        if self.coarser:
+            warn_of_error(*worst(self._survival_estimate(found, times, p0, rtol)), OFF, "the survival", self.grid)
+        return found
+
+    def survival_error(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
+        """Error of `survival`, (n_times,); nan where the error of the passage was not measured."""
+        found = self.process.survival(self.target, _density.initial_masses(p0, self.grid)[0], times, rtol)
+        return self._survival_estimate(found, times, p0, rtol).error if self.coarser else np.full(found.shape, np.nan)
+
+    def _survival_estimate(self, found: np.ndarray, times: Any, p0: Any, rtol: float) -> Estimate:
+        values = [found]
+        for passage in self.coarser:
+            masses = _density.found_masses(coarsened_start(p0, self.grid, passage.grid), passage.grid)
+            values.append(passage.process.survival(passage.target, masses / masses.sum(), times, rtol))
+        return estimate(values[0] - values[1], values[1] - values[2], floor=rtol)
 
     def density(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Probability per time, or per step, of arriving at each of the increasing times, from the initial density p0."""
@@ -64,4 +117,4 @@ class FirstPassage:
 
     def __repr__(self) -> str:
         low, high = self.mean[~self.target].min(), self.mean.max()
-        return f"First passage on {self.grid!r}\n  mean time  {low:.6g} to {high:.6g}"
+        return f"First passage on {self.grid!r}\n  mean time  {low:.6g} to {high:.6g}, {self.error.note}"

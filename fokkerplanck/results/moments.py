@@ -34,6 +34,11 @@ class Moments:
         """Covariance matrix, (dim, dim) or (n_times, dim, dim)."""
         return _density.covariance(self.masses, self.grid)
 
+    def covariance_at(self, index: int) -> np.ndarray:
+        """Covariance matrix (dim, dim) at output time number `index`; without times, the only one."""
+        masses = self.masses if self.masses.ndim == self.grid.dim else self.masses[index]
+        return _density.covariance(masses, self.grid)
+
     def moment(self, k: int) -> np.ndarray:
         """<x^k> per axis for whole k from 0 on, (dim,) or (n_times, dim)."""
         whole("k", k, 0, 1000)

@@ -12,6 +12,7 @@ import numpy as np
 from ..arguments import number, whole
 from ..errors import bad_value
 from ..model.grid import Grid
+from ..solvers.accuracy.estimates import Errors
 from ..solvers.discretization.generator import Generator
 from .moments import Moments, shown_numbers
 
@@ -49,6 +50,9 @@ class Solution(Moments):
         None for a solution loaded from a file. Where coefficients change, that of the last time.
     generator_at : callable or None
         (t, masses) -> Generator where coefficients depend on time or on the density.
+    error : Errors
+        "density" (its 1-norm), "mass" and what was observed, (n_times,); "mean" (n_times, dim), "covariance"
+        (n_times, dim, dim): of the grid and of the propagation in time, from the same question on two coarser grids.
     """
 
     grid: Grid
@@ -63,6 +67,7 @@ class Solution(Moments):
     saved_current: np.ndarray | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     generator_at: Callable[[float, np.ndarray], Generator] | None = None
+    error: Errors = field(default_factory=Errors.unknown)
 
     @cached_property
     def mass(self) -> np.ndarray:
@@ -129,6 +134,7 @@ class Solution(Moments):
             f"Solution on {self.grid!r}",
             f"  times      {self.times.size}: {self.times[0]:g} to {self.times[-1]:g}",
             f"  method     {self.method}, error in time at most {s.get('error_estimate', np.nan):.1e} ({space})",
+            f"  grid       {self.error.note}",
             f"  mass       {self.mass[-1]:.12g} at the end, smallest density {s.get('min_density', np.nan):.1e} of the largest",
             f"  mean       {shown_numbers(self.mean()[-1])}",
             f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance()[-1])))}",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..errors import ResolutionWarning, warn
 from ..model.grid import Grid
+from ..solvers.accuracy.estimates import Errors
 from ..solvers.linear.spectrum import Modes
 
 
@@ -30,6 +31,8 @@ class Spectrum:
     absorbs : bool
     missed : str
         Which slower modes may have been missed; empty where it is certain that none was.
+    error : Errors
+        "eigenvalues", (k,), of the grid.
     """
 
     grid: Grid
@@ -39,6 +42,7 @@ class Spectrum:
     left: np.ndarray
     absorbs: bool
     missed: str = ""
+    error: Errors = field(default_factory=Errors.unknown)
 
     @property
     def modes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -69,12 +73,12 @@ class Spectrum:
     def __repr__(self) -> str:
         shown = ", ".join(f"{v:.6g}" for v in self.eigenvalues)
         doubt = f"\n  not certain: {self.missed} may have been missed" if self.missed else ""
-        return f"Spectrum on {self.grid!r}\n  eigenvalues  {shown}{doubt}"
+        return f"Spectrum on {self.grid!r}\n  eigenvalues  {shown}{doubt}\n  {self.error.note}"
 
 
-def spectrum_of(grid: Grid, modes: Modes, absorbs: bool) -> Spectrum:
-    """The modes as densities and functions on a grid, with a warning where some may have been missed."""
-    if modes.missed:
+def spectrum_of(grid: Grid, modes: Modes, absorbs: bool, doubts: bool = True) -> Spectrum:
+    """The modes as densities and functions on a grid, with a warning (but where not `doubts`) if some may have been missed."""
+    if modes.missed and doubts:
         text = f"it is not certain that these are the slowest modes: {modes.missed} may have been missed"
         warn(f"{text}. Ask for more modes, or take a coarser grid.", ResolutionWarning)
     right, left = (v.T.reshape(-1, *grid.shape) for v in (modes.right, modes.left))

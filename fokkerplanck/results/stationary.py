@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from ..arguments import flag, number, reals, whole
 from ..errors import bad_value
 from ..model.grid import Grid
+from ..solvers.accuracy.estimates import Errors
 from ..solvers.discretization.generator import Generator
 from ..solvers.linear.irreversibility import Irreversibility, dissipation, irreversibility
 from .moments import Moments, gradient, shown_numbers
@@ -37,6 +38,9 @@ class Stationary(Moments):
         and the grid add in an application, averaged over the density, along each axis.
     diffusion : ndarray (dim, *grid.shape) or (dim, dim, *grid.shape), or None
         D at the cell centers; a transfer operator has none.
+    error : Errors
+        "density" (its 1-norm), "mean", "covariance", "current" and, of an equation, "entropy_production": of the grid, in their
+        shapes.
     """
 
     grid: Grid
@@ -46,6 +50,7 @@ class Stationary(Moments):
     diffusion: np.ndarray | None = None
     success: bool = True
     message: str = ""
+    error: Errors = field(default_factory=Errors.unknown)
 
     @property
     def mass(self) -> float:
@@ -172,6 +177,7 @@ class Stationary(Moments):
             f"Stationary density on {self.grid!r}",
             f"  mean       {shown_numbers(self.mean())}",
             f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance())))}",
+            f"  grid       {self.error.note}",
         ]
         if isinstance(self.process, InTime):
             lines.insert(1, f"  {self._flows()}")

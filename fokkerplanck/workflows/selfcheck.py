@@ -11,7 +11,8 @@ from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import gaussian, point
 from ..model.levy import LevyJumps
-from ..queries import first_passage, solve, spectrum, stationary
+from ..passages import first_passage
+from ..queries import solve, spectrum, stationary
 from ..sgd import SGD, SampleLoss
 
 

@@ -26,7 +26,8 @@ from ..comparison import distances
 from ..errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
 from ..formulas.parser import parse_condition
 from ..model.initial_density import initial_masses
-from ..queries import first_passage, solve
+from ..passages import first_passage
+from ..queries import solve
 from ..results.ensemble import Ensemble
 from ..results.solution import Solution
 from ..sgd.algorithm import SGD

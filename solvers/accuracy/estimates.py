@@ -6,12 +6,13 @@ of q_h is D2 / (2^p - 1) (Richardson 1911; Roache 1998). Where D does not shrink
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 SLOWEST = 0.4  # order below which nothing converges
+FASTEST = 64.0  # factor between two changes, beyond which the coarsest grid is not listened to
 LEAST_ORDER = 0.7  # an order that is seen below is not trusted to be that small
 
 
@@ -38,8 +39,9 @@ def estimate(fine: np.ndarray, coarse: np.ndarray, cap: float = 2.0, floor: np.n
     Returns
     -------
     Estimate
-        error: max(D2, D1 / 2^p) / (2^p - 1) with p between 0.7 and `cap`; where D2 is no smaller than D1 / 2^0.4 or has another
-        sign, the answer does not converge, and the error is at least max(D1, D2). Never below the floor.
+        error: max(D2, D1 / 2^p) / (2^p - 1) with p between 0.7 and `cap` and no more than 64 D2 for D1, as coarse grids that
+        know nothing of the answer say nothing of its error. Where D2 is no smaller than D1 / 2^0.4 or has another sign, the
+        answer does not converge, and the error is at least max(D1, D2). Never below the floor.
     """
     d2, d1 = np.abs(fine), np.abs(coarse)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -50,7 +52,7 @@ def estimate(fine: np.ndarray, coarse: np.ndarray, cap: float = 2.0, floor: np.n
     turning = (fine * np.conj(coarse)).real < 0.0
     converging = idle | small | ((order >= SLOWEST) & ~turning)
     p = np.clip(order, LEAST_ORDER, cap)
-    error = np.maximum(d2, d1 / 2.0**p) / (2.0**p - 1.0)
+    error = np.maximum(d2, np.minimum(d1, FASTEST * d2) / 2.0**p) / (2.0**p - 1.0)
     error = np.where(converging, error, np.maximum(d1, d2))
     unknown = ~(np.isfinite(d1) & np.isfinite(d2))
     error = np.where(unknown, np.where(np.isnan(d2), np.nan, np.inf), np.maximum(error, floor))
@@ -65,26 +67,39 @@ class Errors(Mapping[str, np.ndarray]):
     order : float
         Observed order in the cell size of what was asked for first; nan where nothing was measured.
     converging : bool
-        Whether all that matters shrinks as the cells do. If not, the errors may be larger than what is said.
+        Whether what was asked for first shrinks as the cells do. If not, its error may be larger than what is said.
     note : str
         How the errors were got.
+    whole : dict of Estimate
+        The estimates that were made at once, by which a result is judged: of densities at each time, of eigenvalues, and of
+        fields as a whole, relative to the field.
     """
 
-    def __init__(self, values: Mapping[str, np.ndarray], order: float, converging: bool, note: str):
-        self._values = dict(values)
+    def __init__(
+        self,
+        values: Mapping[str, np.ndarray | Callable[[], np.ndarray]],
+        order: float,
+        converging: bool,
+        note: str,
+        whole: Mapping[str, Estimate] | None = None,
+    ):
+        self._values = dict(values)  # functions are asked when somebody wants to know
         self.order, self.converging, self.note = order, converging, note
+        self.whole = dict(whole or {})
 
     @classmethod
-    def unknown(cls, why: str) -> Errors:
+    def unknown(cls, why: str = "grid error not measured") -> Errors:
         """Of an answer whose error was not measured."""
         return cls({}, float("nan"), False, why)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        try:
-            return self._values[name]
-        except KeyError:
+        if name not in self._values:
             known = ", ".join(map(repr, self._values))
-            raise KeyError(f"no error of {name!r}: {'there is ' + known if known else self.note}") from None
+            raise KeyError(f"no error of {name!r}: {'there is ' + known if known else self.note}")
+        value = self._values[name]
+        if callable(value):
+            value = self._values[name] = value()
+        return value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

@@ -3,55 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import distance_transform_edt, maximum_filter
 
 from ...model.grid import Grid
 from .coarsening import at_centers, lagrange
-from .estimates import Estimate, estimate
+from .estimates import FASTEST, LEAST_ORDER, Estimate, estimate
 
 Inside = Callable[..., np.ndarray]
 BEYOND = 0.25  # of the range of the values around: how far an interpolated one may leave it
 Known = Sequence[tuple[Inside, float]]  # regions, and the value that a field has on each
 
 
-def field_at(values: np.ndarray, grid: Grid, regions: Known, x: Sequence[float], wall: float = 0.0) -> float:
+def field_at(
+    values: np.ndarray, grid: Grid, regions: Known, x: Sequence[float], wall: float = 0.0, continuous: bool = True
+) -> float:
     """A backward field, such as a mean passage time, at a point of the box.
 
     Along each axis the cubic polynomial through the two nearest places on both sides where the field is known: cell centers
     outside the regions, the edges of the regions (found by bisection), absorbing walls, where it is `wall`, and the mirror
     images behind a reflecting wall, across which its slope vanishes. It leaves the range of these values by no more than a
-    quarter of it, and does not change sign.
+    quarter of it, and does not change sign. Where it is not `continuous`, edges and absorbing walls are no such places.
     """
-    return _value(values, grid, regions, list(map(float, x)), 0, (), wall)
+    return _Reading(grid, regions, wall, continuous).on_line(values, list(map(float, x)), ())
 
 
-def _value(
-    values: np.ndarray, grid: Grid, regions: Known, x: list[float], axis: int, before: tuple[float, ...], wall: float
-) -> float:
-    """The field on the line along `axis` through the coordinates `before` of earlier axes and x of later ones."""
-    if axis == grid.dim:
-        return float(values)
+@dataclass(frozen=True)
+class _Reading:
+    """How a field is read along one axis after the other; see `field_at`."""
 
-    # the last axis is interpolated first: values along this axis are needed at a few centers only
-    def region(place: float) -> float | None:
-        point = (*before, place, *x[axis + 1 :])
-        return next((level for inside, level in regions if _holds(inside, point, grid)), None)
+    grid: Grid
+    regions: Known
+    wall: float
+    continuous: bool
 
-    here = region(x[axis])
-    if here is not None:
-        return here
-    if any(w == "absorbing" and x[axis] == grid.edges[axis][-s] for s, w in enumerate(grid.boundary[axis])):
-        return wall
+    def on_line(self, values: np.ndarray, x: list[float], before: tuple[float, ...]) -> float:
+        """The field, given on the axes from len(before) on; the earlier coordinates are `before`, the later those of x."""
+        axis = len(before)
+        if axis == self.grid.dim:
+            return float(values)
+        grid = self.grid
 
-    def at_center(cell: int) -> float:
-        return _value(values[cell], grid, regions, x, axis + 1, (*before, float(grid.centers[axis][cell])), wall)
+        def region(place: float) -> float | None:
+            point = (*before, place, *x[axis + 1 :])
+            return next((level for inside, level in self.regions if _holds(inside, point, grid)), None)
 
-    below = _side(grid, axis, x[axis], -1, region, at_center, wall)
-    above = _side(grid, axis, x[axis], 1, region, at_center, wall)
-    places, known = zip(*below, *above, strict=True)
-    return _polynomial(np.array(places), np.array(known), x[axis])
+        here = region(x[axis])
+        if here is not None:
+            return here
+        ends = zip(grid.boundary[axis], grid.edges[axis][[0, -1]], strict=True)
+        if self.continuous and any(w == "absorbing" and x[axis] == end for w, end in ends):
+            return self.wall
+
+        def at_center(cell: int) -> float:
+            return self.on_line(values[cell], x, (*before, float(grid.centers[axis][cell])))
+
+        known = [*self._side(axis, x[axis], -1, region, at_center), *self._side(axis, x[axis], 1, region, at_center)]
+        if not known:  # between two edges, in a cell whose own center lies in a region
+            return 0.0
+        return _polynomial(np.array([place for place, _ in known]), np.array([value for _, value in known]), x[axis])
+
+    def _side(
+        self, axis: int, x: float, sign: int, region: Callable[[float], float | None], at_center: Callable[[int], float]
+    ) -> list[tuple[float, float]]:
+        """Up to two places on one side of x, nearest first, with the values there."""
+        grid, centers, edges, n = self.grid, self.grid.centers[axis], self.grid.edges[axis], self.grid.shape[axis]
+        first = int(np.searchsorted(centers, x, side="right")) - (1 if sign < 0 else 0)
+        found: list[tuple[float, float]] = []
+        near = x
+        for cell in (first, first + sign):
+            turns, inner = divmod(cell, n)
+            place = float(centers[inner]) + turns * float(edges[-1] - edges[0])
+            if turns and not grid.periodic(axis):
+                side = 0 if sign < 0 else 1
+                end = float(edges[-side])
+                if grid.boundary[axis][side] == "absorbing":
+                    return [*found, (end, self.wall)] if self.continuous else found
+                inner = -1 - cell if sign < 0 else 2 * n - 1 - cell
+                if not 0 <= inner < n:
+                    return found
+                place = 2.0 * end - float(centers[inner])
+            level = region(float(centers[inner]))
+            if level is not None:
+                return [*found, (_edge(region, near, place), level)] if self.continuous else found
+            found.append((place, at_center(inner)))
+            near = place
+        return found
 
 
 def _holds(inside: Inside, point: tuple[float, ...], grid: Grid) -> bool:
@@ -60,43 +100,6 @@ def _holds(inside: Inside, point: tuple[float, ...], grid: Grid) -> bool:
         for a, (v, e) in enumerate(zip(point, grid.edges, strict=True))
     ]
     return bool(np.asarray(inside(*(np.array([v]) for v in wrapped)))[0])
-
-
-def _side(
-    grid: Grid,
-    axis: int,
-    x: float,
-    sign: int,
-    region: Callable[[float], float | None],
-    at_center: Callable[[int], float],
-    wall: float,
-) -> list[tuple[float, float]]:
-    """Up to two places on one side of x, nearest first, with the values there."""
-    centers, edges, n = grid.centers[axis], grid.edges[axis], grid.shape[axis]
-    first = int(np.searchsorted(centers, x, side="right")) - (1 if sign < 0 else 0)
-    found: list[tuple[float, float]] = []
-    near = x
-    for step in range(2):
-        cell = first + sign * step
-        turns, inner = divmod(cell, n)
-        if turns and not grid.periodic(axis):
-            side = 0 if sign < 0 else 1
-            end = float(edges[-side])
-            if grid.boundary[axis][side] == "absorbing":
-                return [*found, (end, wall)]
-            inner = -1 - cell if sign < 0 else 2 * n - 1 - cell
-            if not 0 <= inner < n:
-                return found
-            place = 2.0 * end - float(centers[inner])
-            level = region(float(centers[inner]))
-        else:
-            place = float(centers[inner]) + turns * float(edges[-1] - edges[0])
-            level = region(place)
-        if level is not None:
-            return [*found, (_edge(region, near, place), level)]
-        found.append((place, at_center(inner)))
-        near = place
-    return found
 
 
 def _edge(region: Callable[[float], float | None], outside: float, inside: float) -> float:
@@ -122,28 +125,45 @@ def _polynomial(places: np.ndarray, known: np.ndarray, x: float) -> float:
     return min(max(value, low - beyond, 0.0 if low >= 0.0 else -np.inf), high + beyond)
 
 
-def field_errors(
-    values: Sequence[np.ndarray], grids: Sequence[Grid], targets: Sequence[np.ndarray], cap: float
-) -> tuple[np.ndarray, Estimate]:
-    """The error in each cell of a field known on three grids, and the estimate for the field as a whole.
+class FieldChange(NamedTuple):
+    """What a field known on three grids changes by in the cells of the two coarser ones, and the estimate as a whole."""
 
-    Changes are compared in the coarser cells whose neighbours lie outside the targets, and the order is that of their sums.
-    Each cell takes the largest error beside it, so that a change of sign is no place without an error.
+    fine: np.ndarray
+    coarse: np.ndarray
+    whole: Estimate
+
+
+def field_change(
+    values: Sequence[np.ndarray], grids: Sequence[Grid], targets: Sequence[np.ndarray], cap: float
+) -> FieldChange:
+    """Changes in the coarser cells whose neighbours lie outside the targets, carried on into the other ones.
+
+    The estimate as a whole is that of the sums of the changes, outside the targets, beside that of the field: a relative error.
     """
-    changes = [_change(values[i], values[i + 1], grids[i], grids[i + 1], targets[i], targets[i + 1]) for i in range(2)]
-    fine, coarse = (_filled(np.abs(c)) for c in changes)
+    fine, coarse = (
+        _filled(np.abs(_change(values[i], values[i + 1], grids[i], grids[i + 1], targets[i], targets[i + 1])))
+        for i in range(2)
+    )
     parts = zip((fine, coarse), grids[1:], targets[1:], strict=True)
     sums = [float((np.where(mask, 0.0, field) * grid.volumes).sum()) for field, grid, mask in parts]
-    scale = float((np.abs(np.where(np.isfinite(values[0]), values[0], 0.0)) * grids[0].volumes).sum())
-    whole = estimate(np.array(sums[0]), np.array(sums[1]), cap, 1e-12 * scale)
-    coarse = _nearest(coarse, grids[2], grids[1])
-    if whole.converging:
-        p = float(np.clip(whole.order, 0.7, cap))
-        each = np.maximum(fine, coarse / 2.0**p) / (2.0**p - 1.0)
+    size = float((np.abs(np.where(np.isfinite(values[0]), values[0], 0.0)) * grids[0].volumes).sum())
+    scale = size if size > 0.0 else 1.0
+    return FieldChange(fine, coarse, estimate(np.array(sums[0] / scale), np.array(sums[1] / scale), cap, 1e-12))
+
+
+def field_errors(change: FieldChange, grids: Sequence[Grid], target: np.ndarray, cap: float) -> np.ndarray:
+    """The error in each cell: of the order of the field as a whole, the largest beside each cell.
+
+    So a change of sign is no place without an error.
+    """
+    fine, coarse = change.fine, _nearest(change.coarse, grids[2], grids[1])
+    if change.whole.converging:
+        p = float(np.clip(change.whole.order, LEAST_ORDER, cap))
+        each = np.maximum(fine, np.minimum(coarse, FASTEST * fine) / 2.0**p) / (2.0**p - 1.0)
     else:
         each = np.maximum(fine, coarse)
     result = _nearest(maximum_filter(each, size=3, mode="nearest"), grids[1], grids[0])
-    return np.where(targets[0], 0.0, result), whole
+    return np.where(target, 0.0, result)
 
 
 def _change(
@@ -157,16 +177,14 @@ def _change(
 
 
 def _filled(field: np.ndarray) -> np.ndarray:
-    """nan replaced by the largest value beside it, further and further out; 0 where there is none at all."""
-    known = np.isfinite(field)
-    result = np.where(known, field, -1.0)
-    for _ in range(sum(field.shape)):
-        if known.all() or not known.any():
-            break
-        wider = maximum_filter(result, size=3, mode="nearest")
-        result = np.where(known, result, wider)
-        known = result >= 0.0
-    return np.maximum(result, 0.0)
+    """nan replaced by the value of the nearest cell that has one; 0 where none has."""
+    unknown = ~np.isfinite(field)
+    if not unknown.any():
+        return field
+    if unknown.all():
+        return np.zeros_like(field)
+    nearest = distance_transform_edt(unknown, return_distances=False, return_indices=True)
+    return np.asarray(field[tuple(nearest)])
 
 
 def _nearest(field: np.ndarray, coarse: Grid, fine: Grid) -> np.ndarray:

@@ -15,7 +15,10 @@ from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 
 POINTS = {1: 8, 2: 4, 3: 4}  # on a link, by dimension
-MOST = 50_000  # points looked at: beyond, lines of cells are left out evenly
+MOST = 20_000  # points looked at: beyond, lines of cells are left out evenly
+# Factor between D at the ends of a link, from which the potential there and beside it is not looked at: where the noise
+# vanishes, the density has no scale that cells could resolve
+UNEVEN = 2.0
 BUMP, RATIO = 1.0, 2.0  # kT, and the factor by which D may leave the range between the ends
 
 
@@ -61,18 +64,29 @@ def _along(eq: FokkerPlanck, grid: Grid, axis: int, relevant: np.ndarray, t: flo
         steps = steps + np.diff(eq.potential_at(lines.points(between), t), axis=0)
     ends = eq.diffusion_at(lines.points(np.array([0.0, 1.0])), t)[axis]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        even = _with_neighbours(ends.max(axis=0) < UNEVEN * ends.min(axis=0), axis)
         phi = np.cumsum(steps / diffusion[axis], axis=0)
         chord = phi[-1:] * between[1:].reshape(-1, *[1] * grid.dim)
-        bump = np.where(noisy, np.abs(phi - chord).max(axis=0), 0.0)
-        beyond = np.maximum(diffusion[axis] / ends.max(axis=0), ends.min(axis=0) / diffusion[axis]).max(axis=0)
-        ratio = np.where(noisy & (ends > 0.0).all(axis=0), beyond, 1.0)
+        bump = np.where(noisy & even, np.abs(phi - chord).max(axis=0), 0.0)
+        beyond = np.sort(np.maximum(diffusion[axis] / ends.max(axis=0), ends.min(axis=0) / diffusion[axis]), axis=0)
+        seen = beyond[-min(3, count)] > RATIO  # by the quadrature of the links too, which follows it
+        ratio = np.where(noisy & even & ~seen & (ends > 0.0).all(axis=0), beyond[-1], 1.0)
     worst = np.unravel_index(int(np.argmax(np.maximum(bump / BUMP, ratio / RATIO))), bump.shape)
     place = tuple(float(x[0][worst]) for x in lines.points(np.array([0.5])).coords)
     return Hidden(place, float(bump[worst]), float(ratio[worst]))
 
 
+def _with_neighbours(even: np.ndarray, axis: int) -> np.ndarray:
+    """Whether links and both of their neighbours along the axis are even."""
+    even = np.moveaxis(even, axis, 0)
+    result = even.copy()
+    result[1:] &= even[:-1]
+    result[:-1] &= even[1:]
+    return np.moveaxis(result, 0, axis)
+
+
 class _Lines:
-    """The links between neighbouring centers along an axis; of too many lines of cells only every so manieth."""
+    """The links between neighbouring centers along an axis; of too many lines of cells only some, evenly."""
 
     def __init__(self, grid: Grid, axis: int, count: int):
         self.grid, self.axis = grid, axis
@@ -113,4 +127,4 @@ class _Lines:
                 raise ValueError
             return (1.0 - part) * self.low(values) + part * self.high(values)
 
-        return Points(tuple(np.broadcast_to(c, shape) for c in coords), from_cells)
+        return Points(tuple(np.array(np.broadcast_to(c, shape)) for c in coords), from_cells)

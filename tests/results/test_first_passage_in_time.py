@@ -73,7 +73,8 @@ def test_what_only_might_change(target):
     for ask in ("survival", "density"):
         got, want = (getattr(found, ask)([0.0, 0.3, 1.0], start) for found in (changing, plain))
         np.testing.assert_allclose(got, want, atol=2e-4)
-    assert changing.at(0.1) == pytest.approx(plain.at(0.1), rel=2e-4)
+    # one from a point shared between three cells, the other read between the centers
+    assert changing.at(0.1) == pytest.approx(plain.at(0.1), rel=1e-3)
 
 
 @pytest.mark.parametrize(

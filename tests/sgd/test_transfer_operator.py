@@ -214,7 +214,7 @@ def test_periodic_axis_carries_around():
 def test_walls_hold_what_would_leave_and_count_it():
     t = walk([1.0, -1.0]).transfer_operator(fp.Grid((-0.5, 4.5), 5))
     np.testing.assert_allclose(t.clamped, [0.5, 0, 0, 0, 0.5])
-    steps = t.evolve(fp.point(0.0), [1, 2, 3])
+    steps = t.evolve([1.0, 0.0, 0.0, 0.0, 0.0], [1, 2, 3])
     assert steps.stats["clamped"] == pytest.approx(0.5 + 0.25 + 0.25)
 
 

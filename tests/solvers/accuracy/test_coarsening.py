@@ -66,9 +66,18 @@ def test_coefficients_and_starts_on_the_cells_are_carried():
     assert new.diffusion[1][1] == 0.5
     functions = fp.FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=0.5)
     assert coarsened_equation(functions, grid, coarse) is functions
+
+
+def test_starts_on_the_cells_are_carried():
+    grid = fp.Grid([(-1, 1), (-1, 1)], [32, 24])
+    coarse = coarsened(coarsened(grid))
     start = np.zeros(grid.shape)
-    start[5, 5] = 1.0
-    assert coarsened_start(start, grid, coarse).min() == 0.0  # interpolation alone would go below
+    start[5, 5] = 1.0 / grid.volumes[5, 5]
+    masses = coarsened_start(start, grid, coarse) * coarse.volumes
+    assert masses[1, 1] == pytest.approx(1.0)
+    wide = [np.exp(-(x**2 + y**2) / 0.1) for x, y in (grid.coordinates(), coarse.coordinates())]
+    np.testing.assert_allclose(coarsened_start(wide[0], grid, coarse), wide[1], atol=2e-3)
+    assert coarsened_start(fp.point([0.0, 0.0]), grid, coarse) is not None
 
 
 def test_a_mask_is_a_function_of_the_cells():

@@ -31,7 +31,7 @@ def test_a_density_gains_two_orders_and_stays_positive():
     x, v = grids[0].centers[0], 0.09 * np.exp(-2) + 0.5 * (1 - np.exp(-2))
     exact = np.exp(-((x - 2 / np.e) ** 2) / (2 * v)) / np.sqrt(2 * np.pi * v)
     plain, better = (np.abs(d[0] - exact).sum() * 12 / 384 for d in (densities[0], found))
-    assert plain == pytest.approx(3.5e-4, rel=0.05)
-    assert better < 2e-6
+    assert plain < 4e-4
+    assert better < 0.01 * plain
     assert (found >= 0.0).all()
     assert (found * grids[0].volumes).sum() == pytest.approx(1.0, abs=1e-14)

@@ -5,7 +5,7 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck.solvers.accuracy.coarsening import as_function, coarsened
-from fokkerplanck.solvers.accuracy.fields import field_at, field_errors
+from fokkerplanck.solvers.accuracy.fields import field_at, field_change, field_errors
 
 
 @pytest.mark.parametrize("x", [0.0, 0.004, 0.01, 0.3, 0.995, 1.0])
@@ -62,7 +62,8 @@ def three(f, target, n=64):
 def test_field_errors_are_those_of_a_known_error():
     """A field with the error 3 h^2 (1 + x) has just that, up to the largest of its neighbours."""
     values, grids, masks = three(lambda x, h: 2.0 - x + 3 * h**2 * (1 + x), lambda x: x < 0.25)
-    errors, whole = field_errors(values, grids, masks, 2.0)
+    change = field_change(values, grids, masks, 2.0)
+    errors, whole = field_errors(change, grids, masks[0], 2.0), change.whole
     assert whole.order == pytest.approx(2.0, abs=0.02)
     x = grids[0].centers[0]
     ratio = errors[~masks[0]] / (3 / 64**2 * (1 + x[~masks[0]]))
@@ -73,6 +74,7 @@ def test_field_errors_are_those_of_a_known_error():
 
 def test_a_field_that_does_not_converge_has_the_error_that_was_seen():
     values, grids, masks = three(lambda x, h: 1.0 + np.sign(h - 0.02) + 0 * x, lambda x: x < 0)
-    errors, whole = field_errors(values, grids, masks, 2.0)
+    change = field_change(values, grids, masks, 2.0)
+    errors, whole = field_errors(change, grids, masks[0], 2.0), change.whole
     assert not whole.converging
     np.testing.assert_allclose(errors, 2.0)

@@ -82,7 +82,8 @@ def test_no_warning_where_the_rates_are_integrals():
     """Pytest turns warnings into errors: the Ito membrane was called first order twice."""
     eq = fp.FokkerPlanck(diffusion=membrane)
     grid = fp.Grid((0, 1), 100, boundary=("reflecting", "absorbing"))
-    assert fp.solve(eq, grid, fp.point(0.2), [0.1, 1.0]).stats["order"] == 2
+    # coarser grids cut the membrane, and know nothing of the error of this one
+    assert fp.solve(eq, grid, fp.point(0.2), [0.1, 1.0], error=False).stats["order"] == 2
     assert fp.first_passage(eq, grid).stats["order"] == 2
 
 
@@ -100,7 +101,8 @@ def test_a_membrane_that_bends_across_a_plane():
         return np.where(x < 0.3 + 0.2 * y, 0.1, 1.0)
 
     grid = fp.Grid([(0, 1), (0, 1)], [40, 30])
-    st = fp.stationary(fp.FokkerPlanck(diffusion=[jump, jump]), grid)
+    with pytest.warns(fp.ResolutionWarning, match="the error of the density is about"):
+        st = fp.stationary(fp.FokkerPlanck(diffusion=[jump, jump]), grid)
     inner = st.density[0, 0] / st.density[-1, -1]
     assert inner == pytest.approx(10.0, rel=0.02)
     assert st.masses.sum() == pytest.approx(1.0)

@@ -78,6 +78,7 @@ def test_from_a_point(solve):
     assert errors[-1] < 0.35 * errors[0]
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")  # an error of 0.06 is told as such
 @pytest.mark.parametrize(("small", "limit"), [(0.01, 0.005), (0.001, 0.07)])
 def test_positive_accurate_and_second_order_at_high_condition(small, limit, l1):
     error, _ = stationary_error(C2, rotated_diffusion(small), 128, l1)
@@ -120,6 +121,7 @@ def test_detailed_balance_with_a_tensor_is_recognised():
     np.testing.assert_allclose(st.covariance(), np.eye(2), atol=0.03)
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")  # a density on a line is none
 def test_rank_one_noise_stays_on_its_line_up_to_the_diffusion_it_reports(solve):
     grid = fp.Grid([(-2, 2)] * 2, 81)
     s = solve(fp.FokkerPlanck(diffusion=[[1, 1], [1, 1]]), grid, fp.point([0, 0]), 0.1)
@@ -131,7 +133,8 @@ def test_rank_one_noise_stays_on_its_line_up_to_the_diffusion_it_reports(solve):
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_noise_off_the_lattice_keeps_its_covariance(solve):
     s = solve(fp.FokkerPlanck(diffusion=[[1, 0.3], [0.3, 0.09]]), fp.Grid([(-2, 2)] * 2, 81), fp.point([0, 0]), 0.1)
-    np.testing.assert_allclose(s.covariance()[0], [[0.2, 0.06], [0.06, 0.018]], atol=5e-4)
+    start = np.eye(2) * (4 / 81) ** 2 / 4  # of a point shared between cells
+    np.testing.assert_allclose(s.covariance()[0] - start, [[0.2, 0.06], [0.06, 0.018]], atol=5e-4)
 
 
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")

@@ -199,6 +199,7 @@ def test_a_potential_that_jumps():
     assert solution.mean()[-1, 0] == pytest.approx(1 - np.exp(-2.3), abs=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")  # a drift that jumps in space too
 def test_a_pulse_that_only_some_places_see():
     eq = fp.FokkerPlanck(
         drift=lambda x, t: np.where((t > 2) & (t < 2.1) & (abs(x - 0.1) < 0.1), 3.0, 0.0), diffusion=0.05

@@ -1,0 +1,146 @@
+"""Passages: how long until a target is reached, and which of two is reached first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .arguments import flag, takes_time
+from .diagnostics import warn_of_passage, warn_of_resolution
+from .errors import bad_value
+from .model.equation import FokkerPlanck
+from .model.grid import Grid
+from .model.region import read_region
+from .queries import autonomous, check_question
+from .results.committor import Committor
+from .results.first_passage import FirstPassage
+from .results.first_passage_in_time import FirstPassageInTime, committor_from_time_zero, passage_in_time
+from .results.measured import committor_errors, measured, passage_errors, warn_of_splitting, warn_of_times
+from .results.processes import InTime
+from .solvers.accuracy.coarsening import as_function
+from .solvers.discretization.generator import Generator, resolution
+from .solvers.discretization.scharfetter_gummel import generator
+from .solvers.linear.first_passage import absorb, solve_backward
+from .solvers.linear.occupation_times import time_spent
+from .solvers.linear.rates import Rates
+
+Region = tuple[np.ndarray, Callable | None]  # cells, and the function that was given
+
+
+def first_passage(
+    eq: FokkerPlanck, grid: Grid, target: Any = None, *, error: bool = True
+) -> FirstPassage | FirstPassageInTime:
+    """Times at which a target is first reached.
+
+    Parameters
+    ----------
+    eq : FokkerPlanck
+    grid : Grid
+    target : boolean array on the grid, callable or None
+        f(x, y) -> mask, vectorised: its edge is found between the cell centers. An array: its edge is at the cell faces.
+        None: the absorbing walls. Absorbing walls end a passage in any case. In 1D f(x, t) -> mask is a target that moves, such
+        as a wall at b(t): `lambda x, t: x > b(t)`.
+    error : bool
+        Whether to measure the error on two coarser grids, see `solve`.
+
+    Returns
+    -------
+    FirstPassage, or FirstPassageInTime where a coefficient or the target depends on time
+    """
+    check_question(eq, grid)
+    flag("error", error)
+    if eq.time_dependent or (callable(target) and takes_time(target)):
+        return passage_in_time(eq, grid, target)
+    autonomous(eq, grid)
+    if eq.time_order < 1.0:
+        then = "Waiting makes it infinite: ask fp.solve for the survival, its `mass` with absorbing walls."
+        raise bad_value("time_order", "1 for a mean passage time", eq.time_order, then)
+    region = read_region("target", target, grid, optional=grid.absorbs)
+    result, spent = _passage(eq, grid, region)
+    if error:
+        again = target if target is None else region[1] or as_function(region[0], grid)
+
+        def ask(other: FokkerPlanck, coarse: Grid) -> FirstPassage:
+            return _passage(other, coarse, read_region("target", again, coarse, optional=coarse.absorbs))[0]
+
+        result = measured(result, ask, eq, passage_errors)
+    if result.error:
+        warn_of_times(result, eq, spent)
+    else:
+        warn_of_passage(result.generator, result.stats, spent, result.mean)
+    return result
+
+
+def _passage(eq: FokkerPlanck, grid: Grid, target: Region) -> tuple[FirstPassage, np.ndarray]:
+    """Passage times on one grid, and the share of the time that paths spend in each cell."""
+    mask, inside = target
+    q = absorb(generator(eq, grid), mask, inside)
+    outside = ~mask.ravel()
+    mean = solve_backward(q, outside, np.ones(grid.size))
+    finite = np.where(np.isfinite(mean), mean, 0.0)
+    second = solve_backward(q, outside, 2.0 * finite)
+    second[np.isinf(mean)] = np.inf
+    spent = time_spent(Rates.of_generator(q), outside & np.isfinite(mean), grid.volumes.ravel())
+    times = mean.reshape(grid.shape), second.reshape(grid.shape)
+    return FirstPassage(grid, *times, mask, InTime(q), resolution(q, (spent,)), inside), spent.reshape(grid.shape)
+
+
+def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any, *, error: bool = True) -> Committor:
+    """Probability of reaching the target before the source, from each cell.
+
+    Parameters
+    ----------
+    eq : FokkerPlanck
+    grid : Grid
+    source, target : boolean array on the grid or callable
+        Disjoint regions, as for `first_passage`.
+    error : bool
+        Whether to measure the error on two coarser grids, see `solve`.
+
+    Returns
+    -------
+    Committor
+        (*grid.shape): zero on the source, one on the target. It serves wherever an array does; `.at(x)` reads it anywhere.
+        In 1D coefficients, source and target may depend on time, f(x, t) -> mask; the paths then start at time 0.
+    """
+    check_question(eq, grid)
+    flag("error", error)
+    if eq.time_dependent or any(callable(region) and takes_time(region) for region in (source, target)):
+        values = committor_from_time_zero(eq, grid, source, target)
+        return Committor(grid, values, np.zeros(grid.shape, dtype=bool), ())
+    autonomous(eq, grid)
+    goal, start = read_region("target", target, grid), read_region("source", source, grid)
+    result, q, spent = _splitting(eq, grid, start, goal)
+    if error:
+        again = [inside or as_function(mask, grid) for mask, inside in (start, goal)]
+
+        def ask(other: FokkerPlanck, coarse: Grid) -> Committor:
+            there = [read_region(n, f, coarse) for n, f in zip(("source", "target"), again, strict=True)]
+            return _splitting(other, coarse, *there)[0]
+
+        result = measured(result, ask, eq, committor_errors)
+    if result.error:
+        warn_of_splitting(result, eq, spent)
+    else:
+        stats = resolution(q, (spent,))
+        warn_of_resolution(stats, "where paths spend their time", "the committor is first order")
+    return result
+
+
+def _splitting(eq: FokkerPlanck, grid: Grid, source: Region, target: Region) -> tuple[Committor, Generator, np.ndarray]:
+    """The committor on one grid, its generator, killed on both regions, and the share of the time spent in each cell."""
+    (start, in_start), (goal, in_goal) = source, target
+    if (goal & start).any():
+        raise bad_value("source", "disjoint from `target`", f"{int((goal & start).sum())} cells in both")
+    q = absorb(generator(eq, grid), start, in_start)
+    both = absorb(q, goal, in_goal)
+    into_goal = np.zeros(grid.size)
+    for wall in both.exits[len(q.exits) :]:
+        np.add.at(into_goal, wall.cells, wall.rates)
+    outside = ~(goal | start).ravel()
+    values = solve_backward(both, outside, into_goal).reshape(grid.shape) + goal
+    edges = (in_start or as_function(start, grid), 0.0), (in_goal or as_function(goal, grid), 1.0)
+    spent = time_spent(Rates.of_generator(both), outside, grid.volumes.ravel()).reshape(grid.shape)
+    return Committor(grid, values, goal | start, edges), both, spent

@@ -1,0 +1,78 @@
+"""The probability of reaching one region before another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from ..model.grid import Grid
+from ..solvers.accuracy.estimates import Errors, estimate
+from ..solvers.accuracy.fields import Known, field_at
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Committor(NDArrayOperatorsMixin):
+    """Probability of reaching the target before the source, from each cell; usable wherever an array is.
+
+    Attributes
+    ----------
+    grid : Grid
+    values : ndarray (*grid.shape)
+        Zero on the source, one on the target.
+    fixed : ndarray of bool (*grid.shape)
+        Cells of the source and of the target.
+    regions : source and target as functions of the coordinates, each with its value
+    error : Errors
+        "committor", (*grid.shape).
+    """
+
+    grid: Grid
+    values: np.ndarray
+    fixed: np.ndarray
+    regions: Known
+    error: Errors = field(default_factory=Errors.unknown)
+    coarser: tuple[Committor, ...] = ()
+
+    def at(self, x: Any) -> float:
+        """The probability from a point, by cubic interpolation that knows the edges of both regions and the walls."""
+        self.grid.locate(x, "x")
+        found = field_at(self.values, self.grid, self.regions, np.atleast_1d(x).tolist())
+        return min(max(found, 0.0), 1.0)
+
+    def error_at(self, x: Any) -> float:
+        """Error of `at(x)`, from its values on three grids; nan where the error was not measured."""
+        if not self.coarser:
+            return float("nan")
+        fine, once, twice = (c.at(x) for c in (self, *self.coarser))
+        return float(estimate(np.array(fine - once), np.array(once - twice), floor=1e-12).error)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the grid."""
+        return self.grid.shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.values, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        plain = [x.values if isinstance(x, Committor) else x for x in inputs]
+        return getattr(ufunc, method)(*plain, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name in ("values", "coarser"):  # not there yet while it is copied
+            raise AttributeError(name)
+        return getattr(self.values, name)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.values[index]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return (
+            f"Committor on {self.grid!r}\n  from {self.values.min():.3g} to {self.values.max():.3g}, {self.error.note}"
+        )

@@ -1,0 +1,44 @@
+"""When a measured error is large enough for a warning, and how many cells would do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..errors import ResolutionWarning, warn
+from ..model.grid import Grid
+
+LARGE = 0.05  # 1-norm of a density's error, from which it is spoken of
+OFF = 0.1  # relative error of a rate, a mean time or a deviation of times; error of a probability
+STRAYING = 2.0  # by which an error may be larger than its estimate, where the answer does not converge
+GOAL = 0.01  # error for which a number of cells is advised
+MOST_CELLS = 1e6  # along an axis; more are not advised
+
+
+def warn_of_error(size: float, order: float, converging: bool, limit: float, what: str, grid: Grid) -> bool:
+    """A warning where the error of `what` is above the limit, or may be as it does not converge; whether there was one."""
+    if math.isnan(size) or size * (1.0 if converging else STRAYING) <= limit:
+        return False
+    if not converging:
+        text = (
+            f"the grid does not resolve {what}: halving the cells still makes a difference of {size:.2g}, and the error may be "
+            f"larger than that. Take more cells than {_shape(grid.shape)}."
+        )
+        warn(text, ResolutionWarning)
+        return True
+    factor = (size / GOAL) ** (1.0 / max(order, 0.5)) if math.isfinite(size) else math.inf
+    wished = [n * factor if n > 1 else 1.0 for n in grid.shape]
+    more = f"{_shape([_rounded(n) for n in wished])} cells" if max(wished) <= MOST_CELLS else "far more cells"
+    text = f"the error of {what} is about {size:.2g}, as seen on three grids: {more} should give {GOAL:g}."
+    warn(text, ResolutionWarning)
+    return True
+
+
+def _shape(cells: Sequence[int]) -> str:
+    return " x ".join(map(str, cells))
+
+
+def _rounded(n: float) -> int:
+    """Two digits, upwards."""
+    scale = 10.0 ** max(math.floor(math.log10(max(n, 1.0))) - 1, 0)
+    return int(math.ceil(n / scale) * scale)

@@ -1,0 +1,285 @@
+"""What the error of each result is, from the same question on two coarser grids, and when it is large enough for a warning."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..errors import ResolutionWarning, warn
+from ..model.coefficients import Points
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from ..solvers.accuracy.estimates import Errors, Estimate
+from ..solvers.accuracy.fields import FieldChange, field_change, field_errors
+from ..solvers.accuracy.measure import FAILURES, Offer, compared, note, repeated, scheme_order, worst
+from ..solvers.accuracy.subcell import hidden_feature
+from .committor import Committor
+from .error_warnings import LARGE, OFF, warn_of_error
+from .first_passage import FirstPassage
+from .solution import Solution
+from .spectrum import Spectrum
+from .stationary import Stationary
+
+POINT = (
+    0.1  # of what the grid adds to the diffusion: noise that draws a density together to less than a third of a cell
+)
+PRESENT = 1e-6  # of the largest density: where there is less, nothing inside the cells matters
+CHANGE = 1e-3  # of the range of a backward field, between two cells: there a barrier matters though nobody stays
+
+
+def measured(
+    result: Any,
+    ask: Callable[[FokkerPlanck, Grid], Any],
+    eq: FokkerPlanck,
+    errors_of: Callable[[Sequence[Any], float], Errors],
+    t: float = 0.0,
+) -> Any:
+    """A result with its `error`.
+
+    Parameters
+    ----------
+    result : what was asked for, on its own grid
+    ask : callable
+        The same question for another equation and grid, without errors of its own.
+    eq : FokkerPlanck
+    errors_of : callable
+        From the results on three grids, the finest first, and the order of the scheme.
+    t : float
+        Time at which coefficients are read that tell the order of the scheme.
+    """
+    try:
+        coarser = repeated(ask, eq, result.grid)
+    except FAILURES as problem:
+        return with_error(result, Errors.unknown(f"grid error not measured: {problem}"))
+    return with_error(result, errors_of([result, *coarser], scheme_order(eq, result.grid, t)), tuple(coarser))
+
+
+def with_error(result: Any, error: Errors, coarser: tuple[Any, ...] = ()) -> Any:
+    """A copy of a result that has an error, and keeps the results on coarser grids where it needs them."""
+    new = copy.copy(result)
+    object.__setattr__(new, "error", error)
+    if hasattr(new, "coarser"):
+        object.__setattr__(new, "coarser", coarser)
+    return new
+
+
+def solution_errors(results: Sequence[Solution], order: float) -> Errors:
+    """Of the density, the moments, the mass and what was observed, at each output time; that of the time included."""
+    late = [r.stats["error_estimate"] for r in results]
+    found, late_spread = _of_density(results, order, late), _of_spread(results, order, late)
+    seen = {name: partial(_of_observed, results, name, order) for name in results[0].observed}
+    mass = partial(_numbers, results, "mass", order, late, 0)
+    return _errors(found, {**_of_moments(results, order, late), "mass": mass, **seen}, spread=late_spread)
+
+
+def _errors(
+    found: Estimate,
+    others: Mapping[str, Callable[[], np.ndarray]],
+    first: str = "density",
+    **whole: Estimate,
+) -> Errors:
+    _, order, converging = worst(found)
+    return Errors({first: found.error, **others}, order, converging, note(found), {first: found, **whole})
+
+
+def _of_spread(results: Sequence[Any], order: float, late: Sequence[float]) -> Estimate:
+    """Relative error of the variances along the axes, at the last time: it sees what is no wider than a cell."""
+    last = [np.diagonal(r.covariance_at(-1)) for r in results]
+    scale = np.maximum(last[0], 1e-300)
+    offers = [Offer(v / scale, max(9.0 * e, 1e-12)) for v, e in zip(last, late, strict=True)]
+    return compared(offers, [r.grid for r in results], order)
+
+
+def _of_density(results: Sequence[Any], order: float, late: Sequence[float]) -> Estimate:
+    offers = [Offer(r.density, max(e, 1e-12), density=True) for r, e in zip(results, late, strict=True)]
+    return compared(offers, [r.grid for r in results], order)
+
+
+def _of_moments(results: Sequence[Any], order: float, late: Sequence[float]) -> dict[str, Callable[[], np.ndarray]]:
+    return {
+        "mean": partial(_numbers, results, "mean", order, late, 1),
+        "covariance": partial(_numbers, results, "covariance", order, late, 2),
+    }
+
+
+def _numbers(results: Sequence[Any], name: str, order: float, late: Sequence[float], power: int) -> np.ndarray:
+    """Errors of what a result offers by name: of the dimension of a length to the given power.
+
+    It changes by up to e (3 deviations)^power where the density changes by e.
+    """
+    offers = []
+    for r, e in zip(results, late, strict=True):
+        value = getattr(r, name)
+        spread = 3.0 * math.sqrt(float(np.abs(r.covariance()).max(initial=0.0))) if power else 1.0
+        offers.append(Offer(value() if callable(value) else value, max(e, 1e-12) * spread**power))
+    return compared(offers, [r.grid for r in results], order).error
+
+
+def _of_observed(results: Sequence[Solution], name: str, order: float) -> np.ndarray:
+    values = [(r.observed[name], r.stats["error_estimate"]) for r in results]
+    offers = [Offer(v, max(e, 1e-12) * float(np.abs(v).max(initial=0.0))) for v, e in values]
+    return compared(offers, [r.grid for r in results], order).error
+
+
+def stationary_errors(results: Sequence[Stationary], order: float) -> Errors:
+    """Of the density, the moments, the current and the entropy production."""
+    late = [0.0] * len(results)
+    others: dict[str, Callable[[], np.ndarray]] = {
+        **_of_moments(results, order, late),
+        "entropy_production": partial(_of_entropy, results, order),
+        "current": partial(_of_current, results, order),
+    }
+    return _errors(_of_density(results, order, late), others, spread=_of_spread(results, order, late))
+
+
+def _of_entropy(results: Sequence[Stationary], order: float) -> np.ndarray:
+    return compared([Offer(np.asarray(r.entropy_production)) for r in results], [r.grid for r in results], order).error
+
+
+def _of_current(results: Sequence[Stationary], order: float) -> np.ndarray:
+    grids = [r.grid for r in results]
+    none = [np.zeros(g.shape, dtype=bool) for g in grids]
+    changes = [field_change([r.current[a] for r in results], grids, none, order) for a in range(grids[0].dim)]
+    return np.stack([field_errors(change, grids, none[0], order) for change in changes])
+
+
+def passage_errors(results: Sequence[FirstPassage], order: float) -> Errors:
+    """Of the mean and the second moment of the times, and of their deviation, in each cell."""
+    return _of_fields(
+        results, {name: name for name in ("mean", "deviation", "second_moment")}, ("mean", "deviation"), order
+    )
+
+
+def committor_errors(results: Sequence[Committor], order: float) -> Errors:
+    """Of the probability in each cell."""
+    return _of_fields(results, {"committor": "values"}, ("committor",), order)
+
+
+def _of_fields(results: Sequence[Any], names: Mapping[str, str], judged: Sequence[str], order: float) -> Errors:
+    """Of backward fields, from the name and the attribute of each; by the judged ones, the first in the note, it is judged."""
+    whole = {name: _field_change(results, names[name], order).whole for name in judged}
+    _, seen, converging = worst(whole[judged[0]])
+    each = {name: partial(_field_error, results, attribute, order) for name, attribute in names.items()}
+    return Errors(each, seen, converging, note(whole[judged[0]], relative=True), whole)
+
+
+def _field_change(results: Sequence[Any], attribute: str, order: float) -> FieldChange:
+    values = [getattr(r, attribute) for r in results]
+    return field_change(values, [r.grid for r in results], [r.fixed for r in results], order)
+
+
+def _field_error(results: Sequence[Any], attribute: str, order: float) -> np.ndarray:
+    change = _field_change(results, attribute, order)
+    return field_errors(change, [r.grid for r in results], results[0].fixed, order)
+
+
+def spectrum_errors(results: Sequence[Spectrum], order: float) -> Errors:
+    """Of the eigenvalues, each compared with the one on the coarser grid that is nearest beside their size."""
+    values = [results[0].eigenvalues]
+    for r in results[1:]:
+        own, other = values[-1][:, None], r.eigenvalues[None]
+        apart = np.abs(own - other) / np.maximum(np.abs(own) + np.abs(other), 1e-300)
+        values.append(r.eigenvalues[apart.argmin(axis=1)])
+    found = compared([Offer(v, 1e-12 * np.abs(v)) for v in values], [r.grid for r in results], order)
+    size = np.abs(values[0])
+    relative = np.divide(found.error, size, out=np.zeros(size.shape), where=size > 0.0)
+    return _errors(found, {}, "eigenvalues", relative=found._replace(error=relative))
+
+
+def warn_of_density(result: Solution | Stationary, eq: FokkerPlanck, t: float = 0.0) -> None:
+    """Where a density is far off, after its start, or its variance at the end, or a feature hides inside the cells.
+
+    One that is drawn together to a point within a cell, where there is no noise, is said to be there: silence.
+    """
+    grid, whole = result.grid, result.error.whole
+    if _is_point(result, eq, t):
+        return
+    found = whole["density"]
+    if isinstance(result, Solution):
+        found = Estimate(*(part[result.times > 0.0] for part in found))
+    if found.error.size and warn_of_error(*worst(found), LARGE, "the density", grid):
+        return
+    if found.error.size and warn_of_error(*worst(whole["spread"]), OFF, "the variance of the density (relative)", grid):
+        return
+    warn_inside_cells(eq, grid, where_present(result.density, grid), t)
+
+
+def warn_of_rest(result: Stationary, eq: FokkerPlanck, flows: bool) -> None:
+    """As `warn_of_density`, for a stationary one; without a current it is exact at the centers of whatever cells."""
+    if flows:
+        warn_of_density(result, eq)
+    else:
+        warn_inside_cells(eq, result.grid, where_present(result.density, result.grid))
+
+
+def _is_point(result: Solution | Stationary, eq: FokkerPlanck, t: float) -> bool:
+    grid = result.grid
+    widths = np.array([w.mean() for w in grid.widths])
+    if not (np.diagonal(result.covariance_at(-1)) < widths**2).all():
+        return False
+    masses = result.masses if isinstance(result, Stationary) else result.masses[-1]
+    noise = float(np.abs(eq.diffusion_at(Points.centers(grid), t) * masses).sum())
+    return noise < POINT * result.stats["numerical_diffusion"]
+
+
+def warn_of_times(result: FirstPassage, eq: FokkerPlanck, spent: np.ndarray) -> None:
+    """Where the mean times, or else their deviations, are far off, or a feature hides inside the cells.
+
+    `spent`: share of the time that paths spend in each cell, (*grid.shape).
+    """
+    mean, deviation = (result.error.whole[name] for name in ("mean", "deviation"))
+    if warn_of_error(*worst(mean), OFF, "the mean passage times (relative)", result.grid):
+        return
+    if warn_of_error(*worst(deviation), 2.0 * OFF, "the deviation of the passage times (relative)", result.grid):
+        return
+    warn_inside_cells(eq, result.grid, where_crossed(spent, result.mean, result.grid))
+
+
+def warn_of_splitting(result: Committor, eq: FokkerPlanck, spent: np.ndarray) -> None:
+    """As `warn_of_times`, for a committor."""
+    if not warn_of_error(*worst(result.error.whole["committor"]), OFF, "the committor (relative)", result.grid):
+        warn_inside_cells(eq, result.grid, where_crossed(spent, result.values, result.grid))
+
+
+def warn_of_rates(result: Spectrum, eq: FokkerPlanck) -> None:
+    """Where an eigenvalue is far off beside its size, or a feature hides inside the cells."""
+    if not warn_of_error(*worst(result.error.whole["relative"]), OFF, "the eigenvalues (relative)", result.grid):
+        slowest = np.abs(result.right[0])
+        warn_inside_cells(eq, result.grid, where_present(slowest, result.grid))
+
+
+def warn_inside_cells(eq: FokkerPlanck, grid: Grid, relevant: np.ndarray, t: float = 0.0) -> None:
+    """Where a feature that matters hides inside the cells."""
+    found = hidden_feature(eq, grid, relevant, t)
+    if found is None or not found.matters:
+        return
+    where = ", ".join(f"{x:.4g}" for x in found.place)
+    hidden = "the potential varies by" if found.bump > 1.0 else "D varies by a factor"
+    size = f"{found.bump:.2g} kT" if found.bump > 1.0 else f"{found.ratio:.2g}"
+    then = "the answer may be far off, and its error estimate does not see it. Take cells that resolve it."
+    warn(f"{hidden} {size} inside cells near x = {where}: {then}", ResolutionWarning)
+
+
+def where_present(densities: np.ndarray, grid: Grid) -> np.ndarray:
+    """Cells in which densities (..., *shape) are not negligible at some time."""
+    axes = tuple(range(densities.ndim - grid.dim))
+    return np.asarray(
+        (densities > PRESENT * densities.max()).any(axis=axes) if axes else densities > PRESENT * densities.max()
+    )
+
+
+def where_crossed(spent: np.ndarray, field: np.ndarray, grid: Grid) -> np.ndarray:
+    """Cells in which paths spend time (*shape), or across which a backward field (*shape) changes."""
+    finite = np.where(np.isfinite(field), field, 0.0)
+    result = spent > PRESENT * spent.max()
+    for axis in range(grid.dim):
+        if grid.shape[axis] > 1:
+            step = np.abs(np.diff(finite, axis=axis)) > CHANGE * np.ptp(finite)
+            for part in (slice(None, -1), slice(1, None)):
+                result[tuple(part if a == axis else slice(None) for a in range(grid.dim))] |= step
+    return result

@@ -1,0 +1,104 @@
+"""The error of what a result offers, from the same question asked on two coarser grids."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...errors import ConvergenceError
+from ...model.coefficients import Points
+from ...model.equation import FokkerPlanck
+from ...model.grid import Grid
+from .coarsening import FEWEST, at_centers, coarsened, coarsened_equation
+from .estimates import Estimate, estimate
+
+JUMP = 4.0  # factor between the D of neighbouring cells, from which D is taken to jump
+ROUNDING = 1e-12  # of the size of a quantity
+
+
+class Offer(NamedTuple):
+    """What one grid says of one quantity: numbers, judged entry by entry, or a density (..., *shape), by its 1-norm.
+
+    Changes up to `floor` are none: rounding (where it is not given, of the largest number), or the error in time.
+    """
+
+    values: np.ndarray
+    floor: float | np.ndarray | None = None
+    density: bool = False
+
+
+def repeated(ask: Callable[[FokkerPlanck, Grid], Any], eq: FokkerPlanck, grid: Grid) -> list[Any]:
+    """Answers to the same question on cells twice and four times as wide.
+
+    Raises
+    ------
+    ValueError
+        Where an axis has too few cells, or the question cannot be asked on so few.
+    ConvergenceError
+        Where a coarser grid gives no answer.
+    """
+    grids = coarser_grids(grid)
+    return [ask(coarsened_equation(eq, grid, coarse), coarse) for coarse in grids]
+
+
+def coarser_grids(grid: Grid) -> list[Grid]:
+    """The grids of cells twice and four times as wide; axes of one cell stay."""
+    if min((n for n in grid.shape if n > 1), default=0) < 4 * FEWEST:
+        raise ValueError(f"an axis has fewer than {4 * FEWEST} cells")
+    once = coarsened(grid)
+    return [once, coarsened(once)]
+
+
+def scheme_order(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> float:
+    """1 where the scheme is first order by its structure: jumps, no noise along an axis, a D that jumps; else 2."""
+    if eq.jumps is not None:
+        return 1.0
+    if isinstance(eq.diffusion, (int, float)):
+        return 2.0 if eq.diffusion > 0.0 else 1.0
+    d = eq.diffusion_at(Points.centers(grid), t)
+    along = d if d.ndim == grid.dim + 1 else np.einsum("ii...->i...", d)
+    if (along <= 0.0).any():
+        return 1.0
+    for axis in range(grid.dim):
+        one = np.moveaxis(along[axis], axis, 0)
+        if len(one) > 1 and (np.maximum(one[1:], one[:-1]) > JUMP * np.minimum(one[1:], one[:-1])).any():
+            return 1.0
+    return 2.0
+
+
+def compared(offers: Sequence[Offer], grids: Sequence[Grid], order: float) -> Estimate:
+    """The estimate for one quantity from the offers of three grids, the finest first."""
+    values = [np.asarray(offer.values) for offer in offers]
+    given = [offer.floor for offer in offers if offer.floor is not None]
+    size = 1.0 if offers[0].density else float(np.abs(values[0]).max(initial=0.0))
+    floor = functools.reduce(np.maximum, given) if given else ROUNDING * size
+    if not offers[0].density:
+        return estimate(values[0] - values[1], values[1] - values[2], order, floor)
+    changes = [distance(values[i], grids[i], values[i + 1], grids[i + 1]) for i in range(2)]
+    return estimate(changes[0], changes[1], order, floor)
+
+
+def distance(density: np.ndarray, fine: Grid, other: np.ndarray, coarse: Grid) -> np.ndarray:
+    """1-norm of the difference of densities (..., *shape), at the coarse centers, over the last axes."""
+    gap = np.abs(at_centers(density, fine, coarse) - other) * coarse.volumes
+    return np.asarray(gap.sum(axis=tuple(range(-fine.dim, 0))))
+
+
+def worst(found: Estimate) -> tuple[float, float, bool]:
+    """The largest of the errors, with its order and whether it converges."""
+    place = int(np.nan_to_num(found.error, nan=-1.0).argmax())
+    return float(found.error.flat[place]), float(found.order.flat[place]), bool(found.converging.flat[place])
+
+
+def note(found: Estimate, relative: bool = False) -> str:
+    """In words, the largest of the errors."""
+    error, order, converging = worst(found)
+    state = "" if converging else ", NOT CONVERGING: the error may be larger than the estimate"
+    how = f"(three grids, order {order:.2f})" if converging else "(three grids)"
+    return f"{'relative ' if relative else ''}grid error {error:.1e}{state} {how}"
+
+
+FAILURES = (ValueError, ConvergenceError)  # of a coarser grid: the answer is there, its error is not known
