@@ -26,6 +26,20 @@ class ConvergenceError(RuntimeError):
         self.partial = partial
 
 
+class NotFiniteError(ValueError):
+    """A coefficient is not finite at some of the places where it is read.
+
+    Attributes
+    ----------
+    infinite : ndarray of bool
+        At which of them it is infinite, rather than undefined.
+    """
+
+    def __init__(self, message: str, infinite: np.ndarray):
+        super().__init__(message)
+        self.infinite = infinite
+
+
 class ResolutionWarning(UserWarning):
     """The grid or the box is too coarse or too small for the problem; the answer is positive and conservative, but rough."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import call, fields, takes_time
-from ..errors import bad_type, bad_value
+from ..errors import NotFiniteError, bad_type, bad_value
 from .grid import Grid
 
 
@@ -110,12 +110,10 @@ def _real(name: str, value: Any, shape: tuple[int, ...], points: Points) -> np.n
     if not np.isfinite(array).all():
         bad = np.argwhere(~np.isfinite(array))[0][-len(points.shape) :]
         where = _place(points, tuple(bad))
-        raise bad_value(
-            name,
-            "finite everywhere on the grid",
-            f"{array[~np.isfinite(array)][0]} at {where}",
-            "Move the box or limit it.",
-        )
+        got = f"{array[~np.isfinite(array)][0]} at {where}"
+        error = bad_value(name, "finite everywhere on the grid", got, "Move the box or limit it.")
+        infinite = np.isinf(array).any(axis=tuple(range(array.ndim - len(points.shape))))
+        raise NotFiniteError(str(error), infinite)
     return array
 
 

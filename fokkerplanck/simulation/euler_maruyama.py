@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import call, fits_memory, flag, increasing, instance, mask, number, reals, whole
-from ..errors import bad_type, bad_value
+from ..errors import NotFiniteError, bad_type, bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
@@ -31,6 +31,7 @@ from .step_error import step_error as measured_step_error
 
 KIND = "equation"
 BLOCK = 8192  # paths that share a stream of random numbers
+FAR, LEAP = 1e3, 10.0  # a path that runs away: this far beyond the starts, and this much farther with each step
 MAX_STEPS = 100_000_000
 
 
@@ -163,6 +164,7 @@ class Walk:
     def __post_init__(self) -> None:
         n = self.x.shape[1]
         self.exits = np.full(n, np.inf)
+        self.farthest_start = 1.0 + float(np.abs(self.x).max(initial=0.0))
         self.clock = np.zeros(n)
         self.moving = np.arange(n)
         self._stop(self.moving)
@@ -180,6 +182,7 @@ class Walk:
                 self._step(step, t + k * step)
                 self.arrive(t + (k + 1) * step)
             t = goal
+            self._lose(self._runs_away(goal))
             row[...] = self.x.T
         return result
 
@@ -220,10 +223,46 @@ class Walk:
     def move(self, dt: float, t: Any, gauss: np.ndarray, levy: np.ndarray | None) -> None:
         """One Euler step of the moving paths, from physical time t, with given noise for unit time, (dim, n_moving)."""
         x = self.x[:, self.moving]
-        new = x + dt * self._drift(x, t) + np.sqrt(2.0 * dt) * _root_times(self._diffusion(x, t), gauss)
-        if self.eq.jumps is not None and levy is not None:
-            new += dt ** (1.0 / self.eq.jumps.stability) * scaled(self.eq.jumps, x, levy)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                new = x + dt * self._drift(x, t) + np.sqrt(2.0 * dt) * _root_times(self._diffusion(x, t), gauss)
+                if self.eq.jumps is not None and levy is not None:
+                    new += dt ** (1.0 / self.eq.jumps.stability) * scaled(self.eq.jumps, x, levy)
+        except NotFiniteError as error:  # a path that ran away until its coefficients overflowed has diverged
+            lost = (
+                error.infinite if error.infinite.shape == self.moving.shape else np.zeros(self.moving.shape, dtype=bool)
+            )
+            if not lost.any():
+                raise
+            self._lose(lost)
+            self.move(
+                dt, t if np.ndim(t) == 0 else t[~lost], gauss[:, ~lost], None if levy is None else levy[..., ~lost]
+            )
+            return
         self.x[:, self.moving] = new
+        self._lose(~np.isfinite(new).all(axis=0))
+
+    def _runs_away(self, t: float) -> np.ndarray:
+        """Which of the moving paths an Euler step of the drift would carry much farther out than the starts and they are."""
+        x = self.x[:, self.moving]
+        away = np.abs(x).max(axis=0, initial=0.0) > FAR * self.farthest_start
+        finite = np.flatnonzero(away)
+        while finite.size:
+            points = x[:, finite]
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    further = np.abs(points + self.dt * self.eq.drift_at(_points(points), t))
+            except NotFiniteError as error:
+                finite = finite[~error.infinite] if error.infinite.any() else finite[:0]
+                continue
+            away[finite] = (further > LEAP * np.abs(points)).any(axis=0)
+            break
+        return away
+
+    def _lose(self, lost: np.ndarray) -> None:
+        """Take the paths that diverged out of those that move; they are not finite from now on."""
+        self.x[:, self.moving[lost]] = np.nan
+        self.moving = self.moving[~lost]
 
     def arrive(self, t: float) -> None:
         """At time t stop the paths that have arrived."""

@@ -200,3 +200,19 @@ def test_bad_input():
         fp.simulate_waiting(sgd, [1.0], [1.0], 1.5)
     with pytest.raises(ValueError, match="`scale` must be a positive number"):
         fp.simulate_waiting(sgd, [1.0], [1.0], 0.5, scale=0.0)
+
+
+def test_paths_that_run_away_are_counted_and_the_others_go_on():
+    """One jump beyond sqrt(2 / dt), and Euler steps of the drift -x^3 grow without bound until it overflows."""
+    eq = fp.FokkerPlanck(drift=lambda x: -(x**3), diffusion=0.1, jumps=fp.LevyJumps(1.2, 0.5))
+    paths = fp.simulate(eq, 0.0, [1.0, 5.0], dt=0.05, n_paths=2000, step_error=False)
+    assert 0.005 < paths.diverged < 0.5
+    kept = paths.positions[1][np.isfinite(paths.positions[1]).all(axis=1)]
+    assert np.abs(kept).max() < 1e3
+    assert len(kept) == round(2000 * (1 - paths.diverged))
+
+
+def test_an_undefined_coefficient_is_no_divergence():
+    eq = fp.FokkerPlanck(drift=lambda x: -np.sqrt(np.where(x < 0.0, np.nan, x)), diffusion=0.1)
+    with pytest.raises(ValueError, match="`drift` must be finite everywhere"):
+        fp.simulate(eq, 1.0, [5.0], dt=0.1, n_paths=100)
