@@ -18,7 +18,7 @@ from fokkerplanck.sgd.critical_points import critical_points
 SENTENCE = re.compile(r"^`[^`]+` must be .+, got .+", re.S)
 FOREIGN = ("numpy", "broadcast", "ufunc", "dtype object", "array must not", "operands", "scipy", "numba", "sympy")
 
-ZOO = {
+BAD_VALUES = {
     "None": None,
     "text": "a",
     "empty text": "",
@@ -327,20 +327,20 @@ PUBLIC_CALLS = {
 }
 
 
-def good(door):
-    """The good arguments of a door; None where one stands for what `made` holds."""
+def good(name):
+    """The good arguments of a call; None where one stands for what `made` holds."""
     m = made()
     plain = {"eq": m["ou"], "grid": m["line"], "sgd": m["sgd"], "loss": m["loss"], "a": m["sol"], "b": m["mc"],
              "ensemble": m["mc"], "result": m["sol"], "results": {"a": m["sol"], "b": m["mc"]}}  # fmt: skip
-    if door in ("from_gradient", "Stationary.plot"):
-        return PUBLIC_CALLS[door].good
-    if door in ("solve", "T.evolve", "T.evolve_waiting", "Passage in steps.survival"):
+    if name in ("from_gradient", "Stationary.plot"):
+        return PUBLIC_CALLS[name].good
+    if name in ("solve", "T.evolve", "T.evolve_waiting", "Passage in steps.survival"):
         plain["p0"] = m["start"]
-    return {k: plain[k] if (v is None and k in plain and door != "simulate") or (v is None and k == "eq") else v
-            for k, v in PUBLIC_CALLS[door].good.items()}  # fmt: skip
+    return {k: plain[k] if (v is None and k in plain and name != "simulate") or (v is None and k == "eq") else v
+            for k, v in PUBLIC_CALLS[name].good.items()}  # fmt: skip
 
 
-def attempt(door, argument, value):
+def attempt(name, argument, value):
     """None if the call went through, else the exception."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -348,7 +348,7 @@ def attempt(door, argument, value):
             warnings.simplefilter("ignore", kind)
         warnings.filterwarnings("ignore", "None of|.* paths diverged", RuntimeWarning)
         try:
-            PUBLIC_CALLS[door].call(**good(door) | {argument: value})
+            PUBLIC_CALLS[name].call(**good(name) | {argument: value})
         except Exception as error:
             return error
     return None
@@ -523,30 +523,30 @@ def taken(place):
     return {key for keys, places in TAKES.items() if place in places for key in keys.split(", ")}
 
 
-@pytest.mark.parametrize("door", PUBLIC_CALLS)
-def test_good_values_go_through(door, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", PUBLIC_CALLS)
+def test_good_values_go_through(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first = next(iter(PUBLIC_CALLS[door].good))
-    error = attempt(door, first, good(door)[first])
-    assert error is None or door == "load", error
+    first = next(iter(PUBLIC_CALLS[name].good))
+    error = attempt(name, first, good(name)[first])
+    assert error is None or name == "load", error
 
 
 @pytest.mark.parametrize(
-    ("door", "argument"), [(door, argument) for door in PUBLIC_CALLS for argument in PUBLIC_CALLS[door].good]
+    ("name", "argument"), [(name, argument) for name in PUBLIC_CALLS for argument in PUBLIC_CALLS[name].good]
 )
-def test_bad_values_are_refused_in_a_sentence_that_names_them(door, argument, tmp_path, monkeypatch):
+def test_bad_values_are_refused_in_a_sentence_that_names_them(name, argument, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    place = f"{door}.{argument}"
+    place = f"{name}.{argument}"
     names = {argument, SAYS.get(place, argument)}
-    for key, value in ZOO.items():
+    for key, value in BAD_VALUES.items():
         if (place, key) in THEIRS | SLOW:
             continue
-        error = attempt(door, argument, value)
+        error = attempt(name, argument, value)
         if error is None:
             assert key in taken(place), f"{place} takes {key}"
             continue
         text = str(error)
-        assert key not in taken(place) or door == "load", f"{place} refuses {key}: {text}"
+        assert key not in taken(place) or name == "load", f"{place} refuses {key}: {text}"
         assert type(error) in (ValueError, TypeError), f"{place}, {key}: {error!r}"
         assert SENTENCE.match(text), f"{place}, {key}: {text}"
         assert any(f"`{name}" in text for name in names), f"{place}, {key}: {text}"
