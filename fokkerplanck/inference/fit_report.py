@@ -12,12 +12,21 @@ from .markov import markov_test
 
 LEVEL = 0.05
 CLOSE = 0.95  # correlation from which two parameters are hard to tell apart
+RUNS = 10  # from which their spread tells something
 LONG = 0.5  # of a relaxation time: steps beyond which a Gaussian density is doubtful
 
 
 def report(fit: Any) -> str:
     """See `Fit.report`."""
-    sentences = [_data(fit), ascent_sentence(fit), *value_sentences(fit), *_grid(fit), *_laws(fit), _memory(fit)]
+    sentences = [
+        _data(fit),
+        ascent_sentence(fit),
+        *value_sentences(fit),
+        *_spread(fit),
+        *_grid(fit),
+        *_laws(fit),
+        _memory(fit),
+    ]
     return "\n".join(sentence for sentence in sentences if sentence)
 
 
@@ -58,6 +67,24 @@ def value_sentences(fit: Any) -> list[str]:
                     f"{second} and {first} are hardly told apart: their estimates correlate by {correlation[i, j]:+.3f}."
                 )
     return lines
+
+
+def _spread(fit: Any) -> list[str]:
+    """Parameters whose errors over runs are not those of the model."""
+    if (
+        fit.data.n_runs < RUNS
+        or "effective degrees of freedom" in fit.settings
+        or not np.isfinite(fit.covariance).all()
+    ):
+        return []
+    ratio = np.sqrt(np.diagonal(fit.covariance_over_runs) / np.diagonal(fit.covariance))
+    allowed = 1.0 + 2.5 / np.sqrt(2.0 * fit.data.n_runs)
+    return [
+        f"OVER RUNS {name} VARIES {r:.2g} TIMES AS MUCH as its error says: steps have other tails than the model, or runs "
+        "differ. Use `covariance_over_runs`."
+        for name, r in zip(fit.names, ratio, strict=True)
+        if r > allowed
+    ]
 
 
 def _grid(fit: Any) -> list[str]:

@@ -16,7 +16,7 @@ from ..errors import bad_value
 from ..model.equation import FokkerPlanck
 from .coefficients import diffusion, ito_drift
 from .optimize import ascend
-from .score_tests import ScoreTest, drift_in_time, runs_differ
+from .score_tests import ScoreTest, drift_in_time, runs_differ, sandwich
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,6 +81,15 @@ class Fit:
         """Correlations of the parameters, (m, m)."""
         deviation = np.sqrt(np.diagonal(self.covariance))
         return self.covariance / deviation / deviation[:, None]
+
+    @cached_property
+    def covariance_over_runs(self) -> np.ndarray:
+        """The covariance with runs as the units (sandwich), (m, m): right also where steps have other tails than the model.
+
+        Its own relative error is about sqrt(2 / n_runs).
+        """
+        self._check_family()
+        return sandwich(self.likelihood, self.theta, self._known_covariance)
 
     @cached_property
     def equation(self) -> FokkerPlanck:

@@ -171,6 +171,19 @@ def test_runs_that_differ_and_rates_that_drift_are_seen():
     assert slow.parameter == "D"
 
 
+def test_other_tails_than_those_of_the_model_are_no_difference_between_runs():
+    """Steps of an AR(1) process with Student noise of 5 degrees: a kurtosis of 9, which a Gaussian model does not know."""
+    rng, x = np.random.default_rng(3), np.zeros((40, 401))
+    for i in range(400):
+        x[:, i + 1] = 0.9 * x[:, i] + 0.1 * rng.standard_t(5, size=40)
+    found = fp.fit(x, ou, method="gaussian")
+    assert found.runs_differ.p_value > 0.01
+    ratio = np.sqrt(np.diagonal(found.covariance_over_runs) / np.diagonal(found.covariance))
+    assert ratio[1] == pytest.approx(2.0, abs=0.5)  # sqrt((9 - 1) / 2) for a variance
+    assert ratio[0] == pytest.approx(1.0, abs=0.3)
+    assert "OVER RUNS D VARIES" in found.report()
+
+
 def test_two_dimensions():
     """A rotating pair: linear, so that Gaussian steps are exact at any lag; closed form by complex regression."""
     x = rotating_pair(30, 101, 0.3, seed=1)
