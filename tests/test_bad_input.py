@@ -11,6 +11,7 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck.comparison import distances
+from fokkerplanck.errors import NotFiniteError
 from fokkerplanck.formulas.parser import parse, parse_condition
 from fokkerplanck.sgd import landscapes
 from fokkerplanck.sgd.critical_points import critical_points
@@ -547,7 +548,7 @@ def test_bad_values_are_refused_in_a_sentence_that_names_them(name, argument, tm
             continue
         text = str(error)
         assert key not in taken(place) or name == "load", f"{place} refuses {key}: {text}"
-        assert type(error) in (ValueError, TypeError), f"{place}, {key}: {error!r}"
+        assert type(error) in (ValueError, TypeError, NotFiniteError), f"{place}, {key}: {error!r}"
         assert SENTENCE.match(text), f"{place}, {key}: {text}"
         assert any(f"`{name}" in text for name in names), f"{place}, {key}: {text}"
         assert not any(word in text for word in FOREIGN), f"{place}, {key}: {text}"
