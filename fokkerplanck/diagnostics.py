@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ SHIFTED = 0.1  # of a mean passage time, by what the grid adds to the diffusion
 POINT = 0.1  # of the smearing: noise that draws a density together to less than a third of a cell
 CONFINING = 0.005  # drift times length over diffusion, over a tenth of the box: below, there is no force to speak of
 NOTHING = 1e-9  # of what the grid adds: noise below it is none, by rounding
+GATHERED = 0.01  # of the probability, beside a natural boundary on cells that do not shrink towards it
 CUT = 1e-2  # probability beyond the box from which a cut tail is spoken of
 
 
@@ -43,6 +45,21 @@ def warn_of_resolution(stats: dict[str, Any], over: str = "the density", then: s
         f"(averages over {over}{size}): {then} in the cell size. Take more cells."
     )
     warn(text, ResolutionWarning)
+
+
+def warn_of_slow_convergence(q: Generator, masses: np.ndarray, atoms: Mapping[float, Any]) -> None:
+    """Where probability gathers at a natural boundary, beside which equal cells converge logarithmically."""
+    for point in q.logarithmic:
+        near = np.argsort(np.abs(q.grid.edges[0] - point))[:3]
+        cells = slice(max(int(near.min()) - 1, 0), int(near.max()) + 1)
+        held = float(masses.ravel()[cells].sum()) + float(np.max(atoms.get(point, 0.0)))
+        if held > GATHERED:
+            text = (
+                f"a share of {held:.2g} of the probability lies in the atom or in the cells beside the natural boundary "
+                f"x = {point:.6g}, where equal cells converge logarithmically. Take cells of a width in proportion to the "
+                f"distance from it, such as fp.Grid.graded((low, high), lambda x: 1e-6 + 0.02 * abs(x - {point:.6g}))."
+            )
+            warn(text, ResolutionWarning)
 
 
 def warn_of_passage(q: Generator, stats: dict[str, Any], spent: np.ndarray, mean: np.ndarray) -> None:
@@ -75,6 +92,8 @@ def warn_of_walls(q: Generator, start: np.ndarray | None, masses: np.ndarray) ->
         after = masses.sum(axis=others) / grid.widths[axis]
         before = None if start is None else start.sum(axis=others) / grid.widths[axis]
         for side, cell in ((0, 0), (1, -1)):
+            if grid.dim == 1 and grid.edges[axis][-side] in q.singular:
+                continue  # it belongs to the problem
             if grid.boundary[axis][side] != "reflecting" or not after[cell] > REACHED * after.max():
                 continue
             began = 0.0 if before is None else float(before[cell] / before.max())

@@ -77,10 +77,11 @@ def _passage(eq: FokkerPlanck, grid: Grid, target: Region) -> tuple[FirstPassage
     """Passage times on one grid, and the share of the time that paths spend in each cell."""
     mask, inside = target
     q = absorb(generator(eq, grid), mask, inside)
+    grid = q.grid
     outside = ~mask.ravel()
-    mean = solve_backward(q, outside, np.ones(grid.size))
+    mean = solve_backward(q, outside, np.ones(grid.size), lasting=True)
     finite = np.where(np.isfinite(mean), mean, 0.0)
-    second = solve_backward(q, outside, 2.0 * finite)
+    second = solve_backward(q, outside, 2.0 * finite, lasting=True)
     second[np.isinf(mean)] = np.inf
     spent = time_spent(Rates.of_generator(q), outside & np.isfinite(mean), grid.volumes.ravel())
     times = mean.reshape(grid.shape), second.reshape(grid.shape)
@@ -135,6 +136,7 @@ def _splitting(eq: FokkerPlanck, grid: Grid, source: Region, target: Region) -> 
     if (goal & start).any():
         raise bad_value("source", "disjoint from `target`", f"{int((goal & start).sum())} cells in both")
     q = absorb(generator(eq, grid), start, in_start)
+    grid = q.grid
     both = absorb(q, goal, in_goal)
     into_goal = np.zeros(grid.size)
     for wall in both.exits[len(q.exits) :]:

@@ -11,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from .arguments import call, callable_with, fields, flag, instance, number, whole
-from .diagnostics import warn_of_resolution, warn_of_tail, warn_of_walls
+from .diagnostics import warn_of_resolution, warn_of_slow_convergence, warn_of_tail, warn_of_walls
 from .errors import ConvergenceError, bad_type, bad_value
 from .model.coefficients import Points
 from .model.equation import FokkerPlanck
@@ -39,6 +39,7 @@ from .solvers.evolution.evolve import evolve, generators_of
 from .solvers.evolution.exponential import METHODS
 from .solvers.evolution.periodic import check_period, periodic_state
 from .solvers.evolution.time_scan import named_features, timetable
+from .solvers.linear.atoms import at_atoms, atoms_over_time, final_atoms
 from .solvers.linear.closed_classes import ending_classes
 from .solvers.linear.irreversibility import net_flow_share
 from .solvers.linear.rates import Rates
@@ -118,14 +119,15 @@ def solve(
     check_memory(grid, moments.size)
     start, initial_mass = initial_masses(p0, grid)
     how = partial(_density, times=moments, method=method, rtol=rtol, observe=observe, known=known, longest=longest)
-    result = how(eq, grid, start, progress_reporter(progress))
+    result = how(eq, grid, lambda there: initial_masses(p0, there)[0], progress_reporter(progress))
+    if result.grid is not grid:  # faces lie on zeros of D
+        start = initial_masses(p0, result.grid)[0]
     result.stats.update(initial_mass=initial_mass, **_worst_resolution(result, eq, start))
     _refuse(eq, result)
-    if error:
+    if error and not _is_singular(result):
 
         def ask(other: FokkerPlanck, coarse: Grid) -> Solution:
-            there = found_masses(coarsened_start(p0, grid, coarse), coarse)
-            return how(other, coarse, there / there.sum(), lambda share: None)
+            return how(other, coarse, partial(_start_on, p0, grid), lambda share: None)
 
         result = measured(result, ask, eq, solution_errors, float(moments[-1]))
     _judge(eq, result, start)
@@ -135,7 +137,7 @@ def solve(
 def _density(
     eq: FokkerPlanck,
     grid: Grid,
-    start: np.ndarray,
+    start_on: Callable[[Grid], np.ndarray],
     report: Callable[[float], None],
     *,
     times: np.ndarray,
@@ -145,9 +147,10 @@ def _density(
     known: np.ndarray,
     longest: float | None,
 ) -> Solution:
-    """The density on one grid, from initial masses (*grid.shape) there."""
+    """The density on one grid, from the initial masses (*grid.shape) there, or on one with faces on zeros of D."""
+    at, grid = generators_of(eq, grid)
+    start = start_on(grid)
     watched = {name: _on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
-    at = generators_of(eq, grid)
     table = timetable(eq, grid, float(times[-1]), rtol, known, longest)
     run = evolve(eq, grid, at, start.ravel(), times, method, rtol, table)
     masses = np.empty((times.size, *grid.shape))
@@ -155,7 +158,9 @@ def _density(
         masses[i] = p.reshape(grid.shape)
         report((i + 1) / times.size)
     q, density = at(float(times[-1]), masses[-1]), masses / grid.volumes
-    mass_error = _mass_error(q, masses)
+    driven = eq.time_dependent or eq.interaction is not None
+    atoms = atoms_over_time(q, start, times, masses, at if driven else None)
+    mass_error = _mass_error(q, masses, atoms)
     error = max(error, mass_error)  # no estimate of an error in the 1-norm is below the part of it that is seen
     stats = {
         "error_estimate": error,
@@ -169,12 +174,27 @@ def _density(
         density=density,
         method=chosen.name,
         stats=stats,
-        message=f"error in time at most {error:.1e}",
-        observed={name: (masses * values).reshape(times.size, -1).sum(axis=1) for name, values in watched.items()},
+        message="; ".join([f"error in time at most {error:.1e}", *q.found]),
+        observed={
+            name: (masses * values).reshape(times.size, -1).sum(axis=1) + at_atoms(observe, name, atoms)
+            for name, values in watched.items()
+        },
         generator=q,
-        generator_at=at if eq.time_dependent or eq.interaction is not None else None,
+        generator_at=at if driven else None,
         settings={**eq.settings, "convention": eq.convention, "method": method, "rtol": rtol},
+        atoms=atoms,
     )
+
+
+def _is_singular(result: Solution | Stationary) -> bool:
+    """Whether the density may go by a power of the distance from a point, which no comparison between grids measures."""
+    return result.generator is not None and bool(result.generator.singular)
+
+
+def _start_on(p0: Any, grid: Grid, coarse: Grid) -> np.ndarray:
+    """The initial masses, given for one grid, on a coarser one."""
+    there = found_masses(coarsened_start(p0, grid, coarse), coarse)
+    return there / there.sum()
 
 
 def _refuse(eq: FokkerPlanck, result: Solution) -> None:
@@ -194,6 +214,7 @@ def _judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
         warn_of_density(result, eq, float(result.times[-1]))
     else:
         warn_of_resolution(result.stats)
+    warn_of_slow_convergence(q, masses, result.atoms)
     warn_of_walls(q, start, masses)
     if eq.assumption is not None:
         eq.assumption(masses, q.grid)
@@ -242,17 +263,17 @@ def stationary(
     if period is not None:
         return _periodic(eq, grid, p0, period, error)
     autonomous(eq, grid)
-    start = None if p0 is None else initial_masses(p0, grid)[0]
-    result = _at_rest(eq, grid, start)
+    if p0 is not None:
+        initial_masses(p0, grid)
+    result = _at_rest(eq, grid, None if p0 is None else lambda there: initial_masses(p0, there)[0])
     q, masses = result.generator, result.masses
     result.stats.update(resolution(q, (masses,)))
     if eq.jumps is not None:
         result.stats["tail_mass"] = warn_of_tail(q, masses, eq.jumps.stability)
-    if error:
+    if error and not _is_singular(result):
 
         def ask(other: FokkerPlanck, coarse: Grid) -> Stationary:
-            there = None if p0 is None else found_masses(coarsened_start(p0, grid, coarse), coarse)
-            return _at_rest(other, coarse, there if there is None else there / there.sum())
+            return _at_rest(other, coarse, None if p0 is None else partial(_start_on, p0, grid))
 
         result = measured(result, ask, eq, stationary_errors)
     flows = net_flow_share(q, masses) > BALANCED
@@ -262,6 +283,7 @@ def stationary(
         warn_of_resolution(result.stats)  # without a current the density is exact whatever the Peclet number
     if eq.assumption is not None:
         eq.assumption(masses, grid)
+    warn_of_slow_convergence(q, masses, result.atoms)
     warn_of_walls(q, None, masses)
     return result
 
@@ -292,7 +314,8 @@ def _periodic(eq: FokkerPlanck, grid: Grid, p0: Any, period: float, measure: boo
 
 def _repeating(eq: FokkerPlanck, grid: Grid, period: float) -> Solution:
     """The periodic state on one grid."""
-    state = periodic_state(eq, grid, generators_of(eq, grid), period, PERIODIC)
+    at, grid = generators_of(eq, grid)
+    state = periodic_state(eq, grid, at, period, PERIODIC)
     density = state.masses.reshape(grid.shape) / grid.volumes
     result = solve(eq, grid, density, np.linspace(0.0, period, PHASES), rtol=PERIODIC, error=False)
     error = state.error + result.stats["error_estimate"]
@@ -302,16 +325,23 @@ def _repeating(eq: FokkerPlanck, grid: Grid, period: float) -> Solution:
     )
 
 
-def _at_rest(eq: FokkerPlanck, grid: Grid, start: np.ndarray | None) -> Stationary:
+def _at_rest(eq: FokkerPlanck, grid: Grid, start_on: Callable[[Grid], np.ndarray] | None) -> Stationary:
     """The stationary density on one grid, from initial masses there where several classes are closed."""
     q = generator(eq, grid)
-    classes, weights = ending_classes(Rates.of_generator(q), grid, "eq", None if start is None else start.ravel())
-    masses = sum(w * class_masses(q, cells) for w, cells in zip(weights, classes, strict=True))
+    grid = q.grid
+    start = None if start_on is None else start_on(grid).ravel()
+    classes, weights = ending_classes(Rates.of_generator(q), grid, "eq", start, tuple(q.atoms))
+    masses = sum((w * class_masses(q, cells) for w, cells in zip(weights, classes, strict=True)), np.zeros(grid.size))
     masses = np.asarray(masses).reshape(grid.shape)
     residual = float(np.abs(q.apply(masses)).max() / max(q.outflow.max(initial=0.0), 1e-300))
     stats = {"parts": len(classes), "residual": residual}
     d = eq.diffusion_at(Points.centers(grid))
-    return Stationary(grid, masses / grid.volumes, InTime(q), stats, d, message=f"{len(classes)} closed class(es)")
+    atoms = final_atoms(q, start)
+    parts = f"{len(classes)} closed class(es)"
+    if not classes:
+        parts = "no stationary density: all ends in " + ", ".join(f"x = {x:.6g}" for x in atoms)
+    message = "; ".join([parts, *q.found])
+    return Stationary(grid, masses / grid.volumes, InTime(q), stats, d, message=message, atoms=atoms)
 
 
 def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6, *, error: bool = True) -> Spectrum:
@@ -342,6 +372,7 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6, *, error: bool = True) ->
     k = whole("k", k, 1, grid.size - 1)
     flag("error", error)
     q = generator(eq, grid)
+    grid = q.grid
     modes = generator_modes(q, k)
     result = spectrum_of(grid, modes, bool(q.exits))
     check_resolved(q, modes, result)
@@ -349,7 +380,7 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6, *, error: bool = True) ->
 
         def ask(other: FokkerPlanck, coarse: Grid) -> Spectrum:
             there = generator(other, coarse)
-            return spectrum_of(coarse, generator_modes(there, min(k + MORE, coarse.size - 1)), bool(q.exits), False)
+            return spectrum_of(there.grid, generator_modes(there, min(k + MORE, coarse.size - 1)), bool(q.exits), False)
 
         result = measured(result, ask, eq, spectrum_errors)
     if result.error:
@@ -450,6 +481,7 @@ def _worst_resolution(result: Solution, eq: FokkerPlanck, start: np.ndarray) -> 
     return {**worst, **{name: max(stats[name] for stats in found) for name in ("peclet", "added_diffusion")}}
 
 
-def _mass_error(q: Generator, masses: np.ndarray) -> float:
+def _mass_error(q: Generator, masses: np.ndarray, atoms: Mapping[float, np.ndarray]) -> float:
     """How far the mass is from 1, where no wall absorbs."""
-    return 0.0 if q.exits else float(np.abs(masses.reshape(len(masses), -1).sum(axis=1) - 1.0).max())
+    total = masses.reshape(len(masses), -1).sum(axis=1) + sum(atoms.values())
+    return 0.0 if q.loses else float(np.abs(total - 1.0).max())

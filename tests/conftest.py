@@ -56,7 +56,7 @@ def pytest_xdist_auto_num_workers(config):
 def _check_invariants(solution: fp.Solution, rtol: float = 1e-6) -> fp.Solution:
     """Mass kept (or falling, where walls absorb), density nonnegative, and both reported as they are."""
     allowed = max(1e-11, solution.stats["error_estimate"])
-    mass = solution.masses.reshape(solution.times.size, -1).sum(axis=1)
+    mass = solution.masses.reshape(solution.times.size, -1).sum(axis=1) + sum(solution.atoms.values())
     if solution.grid.absorbs:
         assert mass[0] <= 1.0 + allowed
         assert (np.diff(mass) <= allowed).all()

@@ -67,7 +67,7 @@ class GridLikelihood:
 
     def generator(self, theta: np.ndarray) -> Generator:
         """Q at parameters theta."""
-        return fourth_order(generator(self.model(theta), self.grid))
+        return fourth_order(generator(self.model(theta), self.grid, fixed=True))
 
     def value(self, theta: np.ndarray) -> float:
         """ln L alone."""

@@ -203,7 +203,7 @@ def _of_operator(label: str, operator: TransferOperator, grid: Grid, used: np.nd
 def _of_equation(eq: FokkerPlanck, grid: Grid, used: np.ndarray, data: Transitions) -> np.ndarray:
     """On a grid that divides the common cells where steps are short beside them."""
     fine = _divided(grid, data)
-    q = fourth_order(generator(eq, fine))
+    q = fourth_order(generator(eq, fine, fixed=True))
     start = _overlap(grid, fine, used)
     if fine.size <= FINE or q.jumps is not None:
         p = transition_matrix(q, [], data.tau)[0] @ start.toarray()

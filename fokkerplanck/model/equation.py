@@ -212,6 +212,18 @@ class FokkerPlanck:
         names = ("drift", "diffusion", "noise", "potential")
         return [(name, f) for name in names for f in _leaves(getattr(self, name)) if takes_time(f)]
 
+    @property
+    def diffusion_is_function(self) -> bool:
+        """Whether D, or sigma, is a function of the coordinates somewhere, and so may vanish between the cells."""
+        return bool(_leaves(self.diffusion) + _leaves(self.noise))
+
+    @property
+    def on_cells(self) -> bool:
+        """Whether a coefficient is an array on the cells of a grid."""
+        given = [self.drift, self.diffusion, self.noise, self.potential]
+        entries = [e for value in given for e in (value if isinstance(value, (list, tuple)) else [value])]
+        return any(isinstance(e, np.ndarray) and e.ndim > 0 for e in entries)
+
     def drift_at(self, points: Points, t: float = 0.0, mean: np.ndarray | None = None) -> np.ndarray:
         """The drift without the potential's share, shape (dim, *points.shape); `mean` is <x>, for an interaction.
 
@@ -227,12 +239,16 @@ class FokkerPlanck:
         """V, shape points.shape."""
         return _field("potential", self.potential, points, t)
 
-    def diffusion_at(self, points: Points, t: float = 0.0) -> np.ndarray:
-        """D, shape (dim, *points.shape) where it is diagonal by form, else (dim, dim, *points.shape)."""
+    def diffusion_at(self, points: Points, t: float = 0.0, *, check: bool = True) -> np.ndarray:
+        """D, shape (dim, *points.shape) where it is diagonal by form, else (dim, dim, *points.shape).
+
+        check: whether a negative one is refused.
+        """
         if self.noise is not None:
             return _covariance(_noise_matrix(self.noise, points, t))
         value = _diffusion(self.diffusion, points, t)
-        _check_nonnegative(value, points)
+        if check:
+            _check_nonnegative(value, points)
         return value
 
     def stratonovich_drift(self, grid: Grid, t: float = 0.0) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -11,15 +12,13 @@ from ..arguments import whole
 from ..model import initial_density as _density
 from ..model.grid import Grid
 
-if TYPE_CHECKING:
-    pass
-
 
 class Moments:
     """Masses and moments of whatever has a `grid` and a `density` on it; results over time keep their first axis."""
 
     grid: Grid
     density: np.ndarray
+    atoms: Mapping[float, Any]  # position -> probability there, in 1D, beside the density; over time (n_times,)
 
     @cached_property
     def masses(self) -> np.ndarray:
@@ -28,10 +27,13 @@ class Moments:
 
     def mean(self) -> np.ndarray:
         """<x>, (dim,) or (n_times, dim), over what is in the box."""
-        return _density.mean(self.masses, self.grid)
+        return self.moment(1) if self.atoms else _density.mean(self.masses, self.grid)
 
     def covariance(self) -> np.ndarray:
         """Covariance matrix, (dim, dim) or (n_times, dim, dim)."""
+        if self.atoms:
+            first, second = self.moment(1), self.moment(2)
+            return (second - first**2)[..., None]
         return _density.covariance(self.masses, self.grid)
 
     def covariance_at(self, index: int) -> np.ndarray:
@@ -42,7 +44,11 @@ class Moments:
     def moment(self, k: int) -> np.ndarray:
         """<x^k> per axis for whole k from 0 on, (dim,) or (n_times, dim)."""
         whole("k", k, 0, 1000)
-        return _density.moment(self.masses, self.grid, k)
+        if not self.atoms:
+            return _density.moment(self.masses, self.grid, k)
+        total = self.masses.sum(axis=-1) + sum(self.atoms.values())
+        power = self.masses @ self.grid.centers[0] ** k + sum(x**k * mass for x, mass in self.atoms.items())
+        return np.asarray(power / total)[..., None]
 
     def marginal(self, axis: int) -> np.ndarray:
         """Density along one axis, (n,) or (n_times, n)."""
@@ -60,3 +66,9 @@ def gradient(field: np.ndarray, grid: Grid, axis: int) -> np.ndarray:
 def shown_numbers(values: np.ndarray) -> str:
     """Numbers as a line of text, six digits each."""
     return ", ".join(f"{v:.6g}" for v in values)
+
+
+def shown_points(atoms: Mapping[float, float], found: tuple[str, ...]) -> list[str]:
+    """Lines that say what singular points keep, and what they are."""
+    kept = [f"  atom       {mass:.6g} at x = {x:.6g}" for x, mass in atoms.items()]
+    return kept + [f"  {line}" for line in found]

@@ -14,7 +14,7 @@ from ..errors import bad_value
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.discretization.generator import Generator
-from .moments import Moments, shown_numbers
+from .moments import Moments, shown_numbers, shown_points
 
 if TYPE_CHECKING:
     import xarray
@@ -53,6 +53,9 @@ class Solution(Moments):
     error : Errors
         "density" (its 1-norm), "mass" and what was observed, (n_times,); "mean" (n_times, dim), "covariance"
         (n_times, dim, dim): of the grid and of the propagation in time, from the same question on two coarser grids.
+    atoms : dict of ndarray (n_times,)
+        Position -> probability there: points that keep what arrives, such as exit boundaries. `density` is the rest; `mass`,
+        `mean`, `covariance` and `moment` count both. In 1D; else empty.
     """
 
     grid: Grid
@@ -68,11 +71,13 @@ class Solution(Moments):
     settings: Mapping[str, Any] = field(default_factory=dict)
     generator_at: Callable[[float, np.ndarray], Generator] | None = None
     error: Errors = field(default_factory=Errors.unknown)
+    atoms: Mapping[float, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def mass(self) -> np.ndarray:
         """Total probability left in the box, (n_times,)."""
-        return self.masses.sum(axis=tuple(range(1, self.grid.dim + 1)))
+        inside = self.masses.sum(axis=tuple(range(1, self.grid.dim + 1)))
+        return inside + sum(self.atoms.values()) if self.atoms else inside
 
     def current(self, index: int = -1) -> np.ndarray:
         """The probability current J at output time number `index`, (dim, *grid.shape), per time."""
@@ -139,7 +144,8 @@ class Solution(Moments):
             f"  mean       {shown_numbers(self.mean()[-1])}",
             f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance()[-1])))}",
         ]
-        return "\n".join(lines)
+        found = () if self.generator is None else self.generator.found
+        return "\n".join(lines + shown_points({x: m[-1] for x, m in self.atoms.items()}, found))
 
 
 def at_rest(st: Any, method: str, settings: Mapping[str, Any]) -> Solution:
@@ -153,4 +159,5 @@ def at_rest(st: Any, method: str, settings: Mapping[str, Any]) -> Solution:
         message=st.message,
         saved_current=st.current[None],
         settings=settings,
+        atoms={x: np.array([mass]) for x, mass in st.atoms.items()},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.discretization.generator import Generator
 from ..solvers.linear.irreversibility import Irreversibility, dissipation, irreversibility
-from .moments import Moments, gradient, shown_numbers
+from .moments import Moments, gradient, shown_numbers, shown_points
 from .processes import InTime, Process
 from .solution import at_rest
 
@@ -41,6 +42,8 @@ class Stationary(Moments):
     error : Errors
         "density" (its 1-norm), "mean", "covariance", "current" and, of an equation, "entropy_production": of the grid, in their
         shapes.
+    atoms : dict of float
+        Position -> probability that ends there: points that keep what arrives, such as exit boundaries. `density` is the rest.
     """
 
     grid: Grid
@@ -51,11 +54,12 @@ class Stationary(Moments):
     success: bool = True
     message: str = ""
     error: Errors = field(default_factory=Errors.unknown)
+    atoms: Mapping[float, float] = field(default_factory=dict)
 
     @property
     def mass(self) -> float:
         """Total probability; below 1 where part of `p0` left through an absorbing wall."""
-        return float(self.masses.sum())
+        return float(self.masses.sum() + sum(self.atoms.values()))
 
     @property
     def generator(self) -> Generator:
@@ -181,6 +185,7 @@ class Stationary(Moments):
         ]
         if isinstance(self.process, InTime):
             lines.insert(1, f"  {self._flows()}")
+            lines += shown_points(self.atoms, self.process.generator.found)
         return "\n".join(lines)
 
     def _flows(self) -> str:

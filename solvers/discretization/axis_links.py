@@ -29,21 +29,21 @@ class AxisLinks:
     @classmethod
     def of(cls, grid: Grid, axis: int) -> AxisLinks:
         """The links of a grid along an axis."""
-        centers, widths, n = grid.centers[axis], grid.widths[axis], grid.shape[axis]
+        centers, n = grid.centers[axis], grid.shape[axis]
         walls = grid.boundary[axis]
         start, length = [centers[:-1]], [np.diff(centers)]
         first, last = 0, n - 1
         if walls[0] == "absorbing":
             start.insert(0, grid.edges[axis][:1])
-            length.insert(0, widths[:1] / 2)
+            length.insert(0, centers[:1] - grid.edges[axis][:1])
             first = -1
         if walls[1] == "absorbing":
             start.append(centers[-1:])
-            length.append(widths[-1:] / 2)
+            length.append(grid.edges[axis][-1:] - centers[-1:])
             last = n
         if walls[1] == "periodic":
             start.append(centers[-1:])
-            length.append((widths[-1:] + widths[:1]) / 2)
+            length.append(grid.edges[axis][-1:] - centers[-1:] + centers[:1] - grid.edges[axis][:1])
             last = n
         lower = np.arange(first, last)
         upper = lower + 1

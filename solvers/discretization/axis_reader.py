@@ -35,7 +35,11 @@ class AxisReader:
 
     def diffusion(self, line: np.ndarray, x: np.ndarray) -> np.ndarray:
         """D along the axis on the lines (k,) at the places x (q, k)."""
-        return self.eq.diffusion_at(self._points(line, x), self.t)[self.axis]
+        return self._diffusion(self._points(line, x))
+
+    def _diffusion(self, points: Points) -> np.ndarray:
+        """D along the axis. Beside a zero of D rounding may take it below: that is zero."""
+        return np.maximum(self.eq.diffusion_at(points, self.t, check=False)[self.axis], 0.0)
 
     def read(self, line: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Drift and D (q, k) at the Gauss nodes of pieces from `start` to `end`, on the lines; (k,) each.
@@ -49,12 +53,17 @@ class AxisReader:
         if self.pull is not None:
             drift = drift + self.pull(x)
         if eq.potential is not None:
-            v = eq.potential_at(self._points(line, np.concatenate([start[None], x, end[None]])), self.t)
+            places = self._points(line, np.concatenate([start[None], x, end[None]]), beyond=True)
+            v = eq.potential_at(places, self.t)
             drift = drift - derivative() @ (v - v[:1]) / (end - start)
-        return drift, eq.diffusion_at(points, self.t)[self.axis]
+        return drift, self._diffusion(points)
 
-    def _points(self, line: np.ndarray, x: np.ndarray) -> Points:
-        """Places x (q, k) on the lines (k,), numbered as the cells across the axis in C order."""
+    def _points(self, line: np.ndarray, x: np.ndarray, beyond: bool = False) -> Points:
+        """Places x (q, k) on the lines (k,), numbered as the cells across the axis in C order.
+
+        beyond: whether arrays go on between a wall and the cell center beside it by the parabola through the three cells there,
+        else they are constant.
+        """
         grid, axis = self.grid, self.axis
         edges = grid.edges[axis]
         if grid.periodic(axis):
@@ -70,7 +79,9 @@ class AxisReader:
             low, share = self._between(x)
             rows = np.moveaxis(values, axis, 0).reshape(grid.shape[axis], -1)
             high = (low + 1) % len(rows)
-            return (1.0 - share) * rows[low, line] + share * rows[high, line]
+            inner = np.clip(share, 0.0, 1.0)
+            result = (1.0 - inner) * rows[low, line] + inner * rows[high, line]
+            return _continued(grid.centers[axis], rows, line, x, result) if beyond and len(rows) > 2 else result
 
         return Points(tuple(np.broadcast_to(c, x.shape) for c in coords), from_cells)
 
@@ -86,4 +97,18 @@ class AxisReader:
         if n == 1:
             return np.zeros(x.shape, dtype=int), np.zeros(x.shape)
         low = np.clip(np.searchsorted(centers, x, side="right") - 1, 0, n - 2)
-        return low, np.clip((x - centers[low]) / (centers[low + 1] - centers[low]), 0.0, 1.0)
+        return low, (x - centers[low]) / (centers[low + 1] - centers[low])
+
+
+def _continued(
+    centers: np.ndarray, rows: np.ndarray, line: np.ndarray, x: np.ndarray, inside: np.ndarray
+) -> np.ndarray:
+    """Values at places x (q, k) on lines (k,), outside the first and the last center by a parabola, (q, k)."""
+    result = inside
+    for end, beyond in ((slice(0, 3), x < centers[0]), (slice(-3, None), x > centers[-1])):
+        if beyond.any():
+            a, b, c = centers[end]
+            u, v, w = (row[line] for row in rows[end])
+            parabola = u * (x - b) * (x - c) / ((a - b) * (a - c)) + v * (x - a) * (x - c) / ((b - a) * (b - c))
+            result = np.where(beyond, parabola + w * (x - a) * (x - b) / ((c - a) * (c - b)), result)
+    return result

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels.bernoulli import STEEP
 from .axis_links import AxisLinks
 from .axis_reader import AxisReader
 from .quadrature import gauss
-from .scale_speed import Stretches, integrals
+from .scale_speed import Stretches, integrals, link_velocities
 
 UNEVEN = 0.1  # change of ln D along a link from which a jump is looked for
 SHARP = 0.5  # share of a change of ln D that stays in an interval 2^HALVINGS times shorter where D jumps
@@ -134,24 +133,3 @@ class JumpLines:
         for velocity, new in ((forward, out), (backward, back)):
             old = links.across(velocity, self.lines)
             links.put_across(velocity, self.lines, np.where(steep, old, new))
-
-
-def link_velocities(
-    links: AxisLinks, phase: np.ndarray, scale: np.ndarray, held: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Velocities (f, b) of links on lines, and where they are too steep for it, (links, lines) each.
-
-    phase, scale (2, n, lines): Phi and the integral of s from each cell's node to its faces; held (n, lines): the integral of m
-    over each cell, with Phi = 0 at its node.
-    """
-    n = held.shape[0]
-    width = links.grid.widths[links.axis][:, None]
-    low, high = np.clip(links.lower, 0, None), np.clip(links.upper, None, n - 1)
-    from_wall, to_wall = (links.lower < 0)[:, None], (links.upper >= n)[:, None]
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        up, down = np.where(from_wall, 0.0, phase[1, low]), np.where(to_wall, 0.0, phase[0, high])
-        s_up, s_down = np.where(from_wall, 0.0, scale[1, low]), np.where(to_wall, 0.0, scale[0, high])
-        forward = width[low] / held[low] / (s_up + np.exp(down - up) * s_down)
-        backward = width[high] / held[high] / (s_up * np.exp(up - down) + s_down)
-    steep = (np.abs(up - down) > STEEP) | ~np.isfinite(forward) | ~np.isfinite(backward)
-    return forward, backward, steep

@@ -48,12 +48,16 @@ class Links(NamedTuple):
 
 
 class Exit(NamedTuple):
-    """Outflow of the cells at an absorbing wall: axis, side (0 low, 1 high), raveled cells and rates."""
+    """Outflow of cells at an absorbing wall: axis, side (0 low, 1 high), raveled cells and rates.
+
+    atom: where it stays, at a point along the axis that takes up what arrives; None where it is gone.
+    """
 
     axis: int
     side: int
     cells: np.ndarray
     rates: np.ndarray
+    atom: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +76,12 @@ class Generator:
         sum over links. Not so where a tensor's lattice directions change from cell to cell.
     jumps : Jumps or None
         Rates to cells further away, see `jumps.py`.
+    found : tuple of str
+        Walls and interior points where D vanishes or the drift diverges, each in a line: how they were classified.
+    singular : tuple of float
+        Where they are, in 1D.
+    logarithmic : tuple of float
+        Natural boundaries to which the cells do not shrink.
     """
 
     grid: Grid
@@ -80,6 +90,9 @@ class Generator:
     added_diffusion: np.ndarray | None = None
     force_on_links: bool = True
     jumps: Jumps | None = None
+    found: tuple[str, ...] = ()
+    singular: tuple[float, ...] = ()
+    logarithmic: tuple[float, ...] = ()
 
     @cached_property
     def outflow(self) -> np.ndarray:
@@ -108,6 +121,20 @@ class Generator:
         for wall in self.exits:
             np.add.at(total, wall.cells, wall.rates)
         return total if self.jumps is None else total + self.jumps.escape
+
+    @cached_property
+    def atoms(self) -> dict[float, np.ndarray]:
+        """Points that keep what arrives: position -> rate into it from each cell, (n,)."""
+        into: dict[float, np.ndarray] = {}
+        for wall in self.exits:
+            if wall.atom is not None:
+                np.add.at(into.setdefault(wall.atom, np.zeros(self.grid.size)), wall.cells, wall.rates)
+        return dict(sorted(into.items()))
+
+    @property
+    def loses(self) -> bool:
+        """Whether anything leaves the box for good."""
+        return any(wall.atom is None for wall in self.exits)
 
     @cached_property
     def matrix(self) -> sp.csr_array:

@@ -78,7 +78,7 @@ class RatesInTime:
         )
 
     def _one_by_one(self, times: np.ndarray) -> ChainRates:
-        parts = [_rates_of(generator(self.eq, self.grid, float(t))) for t in times]
+        parts = [_rates_of(generator(self.eq, self.grid, float(t), fixed=True)) for t in times]
         return ChainRates(*(np.stack(part) for part in zip(*parts, strict=True)))
 
     def _together(self, times: np.ndarray) -> ChainRates:

@@ -11,7 +11,6 @@ where D vanishes. A full tensor is first split into such one-dimensional links, 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -24,15 +23,19 @@ from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ..kernels.bernoulli import fit_links
 from .axis_links import AxisLinks
-from .axis_reader import AxisReader
+from .axis_reader import AxisReader, Pull
 from .discontinuities import JumpLines, uneven
 from .generator import Exit, Generator, Links
 from .levy_rates import with_jumps
 from .quadrature import NODES, NODES_ACROSS, derivative, gauss, primitive
+from .singular_lines import Places, with_nodes
+from .singular_points import Samples, SingularPoint
 from .tensor_diffusion import Lattice, tensor_generator
 
 
-def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: np.ndarray | None = None) -> Generator:
+def generator(
+    eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: np.ndarray | None = None, *, fixed: bool = False
+) -> Generator:
     """The rate matrix of an equation on a grid at time t.
 
     Parameters
@@ -43,6 +46,8 @@ def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: np.ndarray | N
         Time at which time-dependent coefficients are read.
     mean : ndarray (dim,), optional
         <x>, which an equation with an interaction needs.
+    fixed : bool
+        Whether the grid stays as it is, see `Sampled`.
 
     Returns
     -------
@@ -54,7 +59,7 @@ def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: np.ndarray | N
     ValueError, TypeError
         If a coefficient is not real, finite, of the right shape, or D is not positive semidefinite.
     """
-    return Sampled(eq, grid, t).generator(mean)
+    return Sampled(eq, grid, t, fixed=fixed).generator(mean)
 
 
 class Sampled:
@@ -64,9 +69,12 @@ class Sampled:
     ----------
     eq, grid, t
         As for `generator`.
+    fixed : bool
+        Whether the grid stays as it is; else a cell face is moved onto each zero of D inside a 1D box, and cells beside
+        singular points are read at the centroids of the densities there: `grid` is then the new one.
     """
 
-    def __init__(self, eq: FokkerPlanck, grid: Grid, t: float = 0.0):
+    def __init__(self, eq: FokkerPlanck, grid: Grid, t: float = 0.0, *, fixed: bool = False):
         self.eq, self.grid = eq, grid
         for axis in range(grid.dim):
             if grid.periodic(axis) and grid.shape[axis] < 3:
@@ -81,15 +89,39 @@ class Sampled:
             self.alpha = 0.0 if depends_on_sigma else eq.alpha
             self.lattice = Lattice.of(grid, d_cells)
             return
-        for axis in range(grid.dim):
-            span = AxisLinks.of(grid, axis)
-            if span.length.size:  # none for one cell between reflecting walls
-                self.lines.append(_Line.of(eq, span, d_cells[axis], t))
+        self.places: Places | None = None
+        self._read_lines(d_cells, t)
+        if self.lines and grid.dim == 1 and eq.jumps is None:
+            self._look_closer(t, fixed)
+
+    def singular_points(self) -> list[SingularPoint]:
+        """Walls and zeros of D of a 1D grid, classified; none in more dimensions, or with jumps."""
+        if self.places is None:
+            return []
+        return self.places.points(self.lines[0].reader, self.lines[0].samples())
+
+    def _look_closer(self, t: float, fixed: bool) -> None:
+        """Find what the rule of the links of a 1D grid does not see, and give it faces and nodes."""
+        line, eq = self.lines[0], self.eq
+        samples = line.samples()
+        places = Places.look(line.reader, samples, fixed)
+        points = places.points(line.reader, samples)
+        if points and not fixed:
+            self.grid = with_nodes(self.grid, points, middle=eq.on_cells)
+            self._read_lines(eq.diffusion_at(Points.centers(self.grid), t), t)
+        if points or places.narrow.size or eq.interaction is not None:
+            self.places = places
+
+    def _read_lines(self, d_cells: np.ndarray, t: float) -> None:
+        """Read the coefficients along each axis."""
+        spans = [AxisLinks.of(self.grid, axis) for axis in range(self.grid.dim)]
+        # none for one cell between reflecting walls
+        self.lines = [_Line.of(self.eq, span, d_cells[span.axis], t) for span in spans if span.length.size]
 
     def at(self, t: float) -> Sampled:
         """The equation at another time; where D does not change, what follows from D alone is taken over."""
-        if any(name not in ("drift", "potential") for name, _ in self.eq.time_leaves):
-            return Sampled(self.eq, self.grid, t)
+        if any(name not in ("drift", "potential") for name, _ in self.eq.time_leaves) or self.grid.dim == 1:
+            return Sampled(self.eq, self.grid, t, fixed=True)
         other = copy.copy(self)
         if self.full:
             other.drift = _drift_at_centers(self.eq, self.grid, t) + self.induced
@@ -112,12 +144,20 @@ class Sampled:
             return tensor_generator(grid, drift, self.lattice, self.alpha)
         links: list[Links] = []
         exits: list[Exit] = []
+        found: list[str] = []
+        singular: list[float] = []
+        logarithmic: list[float] = []
         for line in self.lines:
             pull = None if interaction is None else partial(interaction.along, mean=float(mean[line.span.axis]))
-            forward, backward = line.own_rates if pull is None else line.rates(pull)
-            links += line.span.links(forward, backward, line.integrated)
-            exits += line.span.exits(forward, backward)
-        return Generator(grid, tuple(links), tuple(exits))
+            plain = pull is None and self.places is None
+            rates = line.own_rates if plain else line.rates(pull, self.places)
+            links += line.span.links(rates.forward, rates.backward, rates.integrated)
+            exits += line.span.exits(rates.forward, rates.backward) + rates.kept
+            found += rates.found
+            singular += rates.singular
+            logarithmic += rates.logarithmic
+        points = tuple(found), tuple(singular), tuple(logarithmic)
+        return Generator(grid, tuple(links), tuple(exits), None, True, None, *points)
 
 
 def _drift_at_centers(eq: FokkerPlanck, grid: Grid, t: float) -> np.ndarray:
@@ -136,6 +176,21 @@ def _count(grid: Grid) -> int:
     return NODES if grid.dim == 1 else NODES_ACROSS
 
 
+class Velocities(NamedTuple):
+    """Velocities (f, b) of the flux f p_lower - b p_upper on the links of an axis, (*links) each.
+
+    integrated: see `Links`; kept: what leaves to atoms; found, singular, logarithmic: see `Generator`.
+    """
+
+    forward: np.ndarray
+    backward: np.ndarray
+    integrated: np.ndarray | None
+    kept: list[Exit]
+    found: tuple[str, ...] = ()
+    singular: tuple[float, ...] = ()
+    logarithmic: tuple[float, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class _Line:
     """The coefficients sampled on all links of an axis: at the `points` of the quadrature, (q, *links), and D at both ends.
@@ -152,7 +207,6 @@ class _Line:
     d_cells: np.ndarray
     reader: AxisReader
     jumps: JumpLines | None
-    silent: tuple[_SilentWall, ...]
 
     @classmethod
     def of(cls, eq: FokkerPlanck, span: AxisLinks, d_cells: np.ndarray, t: float) -> _Line:
@@ -168,12 +222,11 @@ class _Line:
         reader = AxisReader(eq, span.grid, span.axis, t)
         chosen = uneven(diffusion, *ends[:2])
         jumps = JumpLines.find(reader, span, chosen) if chosen.size else None
-        silent = _silent_walls(eq, span.grid, d_cells, t) if span.grid.dim == 1 else ()
-        return cls(span, eq.alpha, points, drift, diffusion, ends, d_cells, reader, jumps, silent)
+        return cls(span, eq.alpha, points, drift, diffusion, ends, d_cells, reader, jumps)
 
     def at(self, eq: FokkerPlanck, t: float) -> _Line:
         """The line at another time, of an equation whose D does not change; itself where the drift on it does not either."""
-        if self.jumps is not None or self.silent:
+        if self.jumps is not None:
             return _Line.of(eq, self.span, self.d_cells, t)
         drift = eq.drift_at(self.points, t)[self.span.axis]
         if eq.potential is not None:
@@ -181,19 +234,20 @@ class _Line:
         return self if np.array_equal(drift, self.drift) else replace(self, drift=drift)
 
     @cached_property
-    def own_rates(self) -> tuple[np.ndarray, np.ndarray]:
-        """`rates` without a pull."""
-        return self.rates(None)
+    def own_rates(self) -> Velocities:
+        """`rates` without a pull, on a line that needs no closer look."""
+        return self.rates(None, None)
 
-    @property
-    def integrated(self) -> np.ndarray | None:
-        """Which links are integrals across a jump of D, (*links); None where there is none."""
-        return None if self.jumps is None else self.jumps.beside(self.points.shape[1:])
+    def samples(self, pull: Pull | None = None) -> Samples:
+        """What was read, in the order of places along the axis of a 1D grid."""
+        drift = self.drift if pull is None else self.drift + pull(self.points.coords[0])
+        x, diffusion, drift = (v.ravel("F") for v in (self.points.coords[0], self.diffusion, drift))
+        return Samples(x, diffusion, drift, len(self.diffusion))
 
-    def rates(self, pull: Callable[[np.ndarray], np.ndarray] | None) -> tuple[np.ndarray, np.ndarray]:
-        """Velocities (f, b) of the flux f p_lower - b p_upper on all links, each (*links).
+    def rates(self, pull: Pull | None, places: Places | None) -> Velocities:
+        """Velocities on all links.
 
-        pull: a drift besides, from coordinates along the axis.
+        pull: a drift besides, from coordinates along the axis; places: what a 1D line holds that needs a closer look.
         """
         nodes, weights = gauss(_count(self.span.grid))
         forward, backward = np.empty(self.points.shape[1:]), np.empty(self.points.shape[1:])
@@ -202,74 +256,18 @@ class _Line:
         rates = forward.reshape(-1), backward.reshape(-1)
         low, high, length = self.ends
         fit_links(drift, self.diffusion, low, high, length, self.alpha, nodes, weights, primitive(nodes.size), *rates)
-        if self.jumps is not None:
-            self.jumps.refit(replace(self.reader, pull=pull), self.d_cells, forward, backward)
-        for wall in self.silent:
-            _fit_wall_layer(self.span, wall, self.alpha, pull, forward, backward)
-        return forward, backward
-
-
-LAYER = 32  # cells beside a wall in which a power-law density is told from a flat one
-
-
-class _SilentWall(NamedTuple):
-    """A reflecting wall at which D vanishes: side, position, drift into the box and slope of D there."""
-
-    side: int
-    position: float
-    inward: float
-    slope: float
-
-
-def _silent_walls(eq: FokkerPlanck, grid: Grid, d_cells: np.ndarray, t: float) -> tuple[_SilentWall, ...]:
-    """The reflecting walls of a 1D grid at which D vanishes."""
-    walls = Points((grid.edges[0][[0, -1]],), lambda values: values[[0, -1]])
-    found = []
-    for side, end in enumerate((0, -1)):
-        beside = d_cells[end]
-        if grid.boundary[0][side] != "reflecting" or grid.size < 2 or beside == 0.0:
-            continue
-        if eq.diffusion_at(walls, t)[0, end] > 1e-6 * beside:
-            continue
-        position, drift = float(grid.edges[0][end]), eq.drift_at(walls, t)[0, end]
-        if eq.potential is not None:  # the slope at the wall of the parabola through the three cells beside it
-            near = slice(None, 3) if side == 0 else slice(-3, None)
-            x, v = grid.centers[0][near] - position, eq.potential_at(Points.centers(grid), t)[near]
-            drift -= np.polynomial.polynomial.polyfit(x, v, x.size - 1)[1]
-        inward = float(drift if side == 0 else -drift)
-        found.append(_SilentWall(side, position, inward, float(beside / (0.5 * grid.widths[0][end]))))
-    return tuple(found)
-
-
-def _fit_wall_layer(
-    span: AxisLinks,
-    wall: _SilentWall,
-    alpha: float,
-    pull: Callable[[np.ndarray], np.ndarray] | None,
-    forward: np.ndarray,
-    backward: np.ndarray,
-) -> None:
-    """Correct the rates out of the cells beside a wall at which D vanishes, in place (1D).
-
-    There, at distance x from the wall, p ~ x^nu with nu = mu / D' - (1 - alpha), which may be singular. A cell's mass
-    is then not its volume times the density at its center, but r times that, with r from integrating the power law.
-    """
-    inward = wall.inward
-    if pull is not None:
-        inward += (-1.0 if wall.side else 1.0) * float(pull(np.array(wall.position)))
-    nu = inward / wall.slope - (1.0 - alpha)
-    if not -1.0 < nu < 1.0:
-        return
-    size, line = span.grid.size, span.grid.edges[0]
-    edges = (line - line[0] if wall.side == 0 else (line[-1] - line)[::-1])[: LAYER + 1]
-    centers, widths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
-    ratio = np.ones(size)
-    ratio[: centers.size] = np.diff(edges ** (nu + 1.0)) / ((nu + 1.0) * centers**nu * widths)
-    ratio = ratio if wall.side == 0 else ratio[::-1]
-    inside = span.lower >= 0
-    forward[inside] /= ratio[span.lower[inside]]
-    inside = span.upper < size
-    backward[inside] /= ratio[span.upper[inside]]
+        reader, span = replace(self.reader, pull=pull), self.span
+        line = None if places is None else places.line(reader, self.samples(pull), span, self.jumps)
+        if line is not None:
+            kept = line.fit(reader, self.d_cells, forward, backward)
+            found = tuple(str(point) for point in line.points)
+            return Velocities(
+                forward, backward, line.beside, kept, found, tuple(p.position for p in line.points), line.logarithmic
+            )
+        if self.jumps is None:
+            return Velocities(forward, backward, None, [])
+        self.jumps.refit(reader, self.d_cells, forward, backward)
+        return Velocities(forward, backward, self.jumps.beside(forward.shape), [])
 
 
 def _ends(eq: FokkerPlanck, span: AxisLinks, d_cells: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:

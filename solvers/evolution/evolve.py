@@ -48,23 +48,27 @@ def evolve(
     return propagate_driven(eq, grid, at, start, times, rtol, table)
 
 
-def generators_of(eq: FokkerPlanck, grid: Grid) -> GeneratorAt:
-    """The generator at a time, for the density with given masses; what does not change is read once."""
+def generators_of(eq: FokkerPlanck, grid: Grid) -> tuple[GeneratorAt, Grid]:
+    """The generator at a time, for the density with given masses; what does not change is read once.
+
+    With it the grid that has its faces on the zeros of D at time 0, see `Sampled`.
+    """
     if eq.interaction is None and not eq.time_dependent:
         q = generator(eq, grid)
-        return lambda t, masses: q
+        return (lambda t, masses: q), q.grid
+    fixed = Sampled(eq, grid)
+    grid = fixed.grid
     coords = np.stack([x.ravel() for x in Points.centers(grid).coords])
 
     def mean(masses: np.ndarray) -> np.ndarray:
         return (coords * masses.ravel()).sum(axis=1) / masses.sum()
 
     if not eq.time_dependent:
-        fixed = Sampled(eq, grid)
-        return lambda t, masses: fixed.generator(mean(masses))
-    read: list[Sampled] = []
+        return (lambda t, masses: fixed.generator(mean(masses))), grid
+    read = [fixed]
 
     def at(t: float, masses: np.ndarray) -> Generator:
-        read[:] = [read[0].at(t) if read else Sampled(eq, grid, t)]
+        read[:] = [read[0].at(t)]
         return read[0].generator(mean(masses))
 
-    return at
+    return at, grid

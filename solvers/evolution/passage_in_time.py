@@ -183,7 +183,7 @@ class KilledPassage:
             yield float(self.masses.sum()), self._killed(t, self.masses).outflux(self.masses)
 
     def _killed(self, t: float, masses: np.ndarray) -> Generator:
-        return absorb(generator(self.eq, self.grid, t), self.mask, self.inside)
+        return absorb(generator(self.eq, self.grid, t, fixed=True), self.mask, self.inside)
 
 
 def _moved(edges: np.ndarray, masses: np.ndarray, new_edges: np.ndarray) -> np.ndarray:

@@ -30,9 +30,11 @@ def closed_classes(rates: Rates) -> list[np.ndarray]:
 
 
 def ending_classes(
-    rates: Rates, grid: Grid, name: str, start: np.ndarray | None
+    rates: Rates, grid: Grid, name: str, start: np.ndarray | None, atoms: tuple[float, ...] = ()
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """The closed classes and the probability that ends up in each, from initial masses (n,).
+
+    atoms: points that keep what arrives, into which the cells may leak.
 
     Raises
     ------
@@ -40,19 +42,20 @@ def ending_classes(
         If there is no closed class, or several and no start; `name` is what has them.
     """
     classes = closed_classes(rates)
-    if not classes:
+    if not classes and not atoms:
         then = "Make a wall reflecting; with absorbing walls ask for the survival."
         raise bad_value(
             "grid", "closed somewhere for a stationary density", "absorbing walls that take everything", then
         )
     if start is not None:
         return classes, class_weights(rates, classes, start)
-    if len(classes) > 1:
-        shown = "; ".join(_extent(grid, cells) for cells in classes[:4]) + ("; ..." if len(classes) > 4 else "")
+    if len(classes) + len(atoms) > 1:
+        parts = [_extent(grid, cells) for cells in classes] + [f"the point {x:.6g}" for x in atoms]
+        shown = "; ".join(parts[:4]) + ("; ..." if len(parts) > 4 else "")
         then = "Pass p0 to say where the probability starts."
-        got = f"{len(classes)} closed parts: {shown}"
+        got = f"{len(parts)} closed parts: {shown}"
         raise bad_value(name, "such that its stationary density is unique", got, then)
-    return classes, np.ones(1)
+    return classes, np.ones(len(classes))
 
 
 def _extent(grid: Grid, cells: np.ndarray) -> str:

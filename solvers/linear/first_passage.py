@@ -57,7 +57,17 @@ def absorb(q: Generator, target: np.ndarray, inside: Inside | None) -> Generator
         outside = np.flatnonzero(~mask)
         exits.append(Exit(0, 1, outside, q.jumps.into(mask)[outside]))
         jumps = q.jumps.without(mask)
-    return Generator(q.grid, tuple(links), tuple(exits), q.added_diffusion, q.force_on_links, jumps)
+    return Generator(
+        q.grid,
+        tuple(links),
+        tuple(exits),
+        q.added_diffusion,
+        q.force_on_links,
+        jumps,
+        q.found,
+        q.singular,
+        q.logarithmic,
+    )
 
 
 def _entry_rates(
@@ -110,13 +120,14 @@ def _edge(grid: Grid, offset: tuple[int, ...], start: np.ndarray, upward: bool, 
     return high
 
 
-def solve_backward(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.ndarray:
+def solve_backward(q: Generator, outside: np.ndarray, source: np.ndarray, *, lasting: bool = False) -> np.ndarray:
     """u with Q^T u = -source on the cells `outside` (n, bool) of a killed generator, zero elsewhere; source >= 0.
 
-    Infinite where a source is met forever, because nothing is reached from there.
+    Infinite where a source is met forever, because nothing is reached from there. lasting: whether the source is met at
+    the points too that keep what arrives.
     """
     result = np.zeros(outside.size)
-    finite, endless = _reachability(q, outside, source)
+    finite, endless = _reachability(q, outside, source, lasting)
     result[endless] = np.inf
     cells = np.flatnonzero(finite)
     if cells.size == 0:
@@ -163,11 +174,14 @@ def chain_rates(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.nda
     return result
 
 
-def _reachability(q: Generator, outside: np.ndarray, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _reachability(
+    q: Generator, outside: np.ndarray, source: np.ndarray, lasting: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """(cells from which an exit is certain to be reached, cells from which it may never be and a source is met)."""
     if q.jumps is not None and all((part.strength.ravel()[outside] > 0.0).all() for part in q.jumps.parts):
         return (outside, ~outside & False) if q.exits else (outside & False, outside)
-    reach, endless = never_leaving(Rates.of_generator(q), outside)
+    kept = sum(q.atoms.values(), np.zeros(outside.size)) if lasting and q.atoms else None
+    reach, endless = never_leaving(Rates.of_generator(q), outside, kept)
     if not (source[endless] > 0.0).any():
         return reach, endless & False
     return outside & ~endless, endless

@@ -97,12 +97,16 @@ def ancestors(n: int, of: np.ndarray, to: np.ndarray, goal: np.ndarray) -> np.nd
     return found[:n]
 
 
-def never_leaving(rates: Rates, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of a set of cells (n, bool): those from which it may be left, and those from which paths may stay in it for ever."""
+def never_leaving(rates: Rates, outside: np.ndarray, kept: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Of a set of cells (n, bool): those from which it may be left, and those from which paths may stay in it for ever.
+
+    kept: the part of the leak, (n,), that leads to a point from which nothing returns, and so stays for ever.
+    """
     n = outside.size
     to, of, _ = rates.links()
-    reach = ancestors(n, of, to, np.flatnonzero(~outside | (rates.leak > 0.0))) & outside
-    stuck = np.flatnonzero(outside & ~reach)
+    leak = rates.leak if kept is None else np.where(kept < rates.leak, rates.leak, 0.0)
+    reach = ancestors(n, of, to, np.flatnonzero(~outside | (leak > 0.0))) & outside
+    stuck = np.flatnonzero(outside & (~reach if kept is None else ~reach | (kept > 0.0)))
     inside = outside[of] & outside[to]
     endless = ancestors(n, of[inside], to[inside], stuck) & outside if stuck.size else np.zeros(n, dtype=bool)
     return reach, endless

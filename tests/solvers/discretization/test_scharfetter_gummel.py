@@ -346,8 +346,9 @@ def test_a_potential_beside_a_wall_without_noise(given):
         st = fp.stationary(fp.FokkerPlanck(potential=potential, diffusion=lambda x: x), grid)
         want = np.diff(gammainc(0.5, grid.edges[0]))
         errors.append(np.abs(st.masses - want / want.sum()).sum())
-    assert errors[1] < 4e-3  # without the power law at the wall 0.12
-    assert errors[1] < 0.6 * errors[0]
+    # without the power law at the wall 0.12; an array is a chord between cells
+    assert errors[1] < (1e-5 if given == "function" else 4e-3)
+    assert errors[1] < 0.9 * errors[0]
 
 
 def test_two_cells_around_a_periodic_axis_are_refused_with_a_tensor_too():
