@@ -10,7 +10,7 @@ time are read at the physical time.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,11 @@ from ..model.grid import Grid
 from ..model.initial_density import law_of_result
 from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
+from ..solvers.discretization.scharfetter_gummel import Sampled
+from ..solvers.discretization.singular_points import SingularPoint
 from .levy_increments import levy_variates, scaled
 from .sgd_paths import MOST_PATHS, start_positions
+from .singular_steps import SingularEnds
 from .stable_variates import fill_positive
 from .step_error import pairs
 from .step_error import step_error as measured_step_error
@@ -69,7 +72,8 @@ def simulate(
     grid : Grid, optional
         Its walls act: a path that crosses an absorbing wall stops where it lands, a reflecting wall folds it back.
         The cells do not matter. Absorption is looked for after each step only, which keeps a little too many: for
-        diffusion by a share of order sqrt(dt).
+        diffusion by a share of order sqrt(dt). In 1D walls and zeros of D are classified as for `solve`: a path that arrives
+        at an exit stays there, none passes what cannot be passed, and none is folded back where D vanishes.
     target : callable, optional
         f(x, y) -> mask. A path in it after a step stops there.
     swarm_size : int, optional
@@ -98,7 +102,9 @@ def simulate(
     fits_memory("n_paths", 8.0 * n_paths * dim * (moments.size + 12.0), "Record fewer times or run in parts.")
     first, noise = streams(seed, KIND, -(-n_paths // BLOCK))
     starts = start_positions(p0, n_paths, dim, first)
-    walk = Walk(eq, dt, starts.T.copy(), [np.random.default_rng(s) for s in noise], grid, target, swarm_size)
+    points = _singular_points(eq, grid)
+    generators = [np.random.default_rng(s) for s in noise]
+    walk = Walk(eq, dt, starts.T.copy(), generators, grid, target, swarm_size, points)
     if eq.time_order == 1.0:
         positions = walk.ordinary(moments)
     elif eq.interaction is not None:
@@ -111,7 +117,8 @@ def simulate(
     error = None
     if step_error and eq.time_order == 1.0:
         few = starts[: pairs(n_paths, swarm_size if eq.interaction is not None else None)]
-        coarse, fine = (Walk(eq, h, few.T.copy(), [], grid, target, min(swarm_size, len(few))) for h in (dt, 0.5 * dt))
+        size = min(swarm_size, len(few))
+        coarse, fine = (Walk(eq, h, few.T.copy(), [], grid, target, size, points) for h in (dt, 0.5 * dt))
         error = measured_step_error(coarse, fine, moments, np.random.default_rng(streams(seed, "step error", 1)[1][0]))
     return Ensemble(moments, positions, walk.exits if ends else None, seed, settings, error)
 
@@ -149,6 +156,13 @@ def _dimension(eq: FokkerPlanck, p0: Any, grid: Grid | None) -> int:
     return 1 if np.ndim(p0) == 0 else int(np.shape(p0)[-1]) if np.ndim(p0) == 2 else max(1, int(np.size(p0)))
 
 
+def _singular_points(eq: FokkerPlanck, grid: Grid | None) -> list[SingularPoint]:
+    """Walls and zeros of D on a line that paths have to obey; none in more dimensions, with jumps, or without a grid."""
+    if grid is None or grid.dim > 1 or eq.jumps is not None:
+        return []
+    return Sampled(eq, grid).singular_points()
+
+
 @dataclass
 class Walk:
     """All paths, moving together. x (dim, n_paths)."""
@@ -160,9 +174,12 @@ class Walk:
     grid: Grid | None
     target: Callable | None
     swarm_size: int
+    points: list[SingularPoint] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         n = self.x.shape[1]
+        self.ends = SingularEnds(self.points, self.x[0]) if self.points else None
+        self.kept, self.gone = np.zeros((2, n), dtype=bool)
         self.exits = np.full(n, np.inf)
         self.farthest_start = 1.0 + float(np.abs(self.x).max(initial=0.0))
         self.clock = np.zeros(n)
@@ -183,8 +200,13 @@ class Walk:
                 self.arrive(t + (k + 1) * step)
             t = goal
             self._lose(self._runs_away(goal))
-            row[...] = self.x.T
+            row[...] = self._shown(np.arange(self.x.shape[1])).T
         return result
+
+    def _shown(self, paths: np.ndarray) -> np.ndarray:
+        """Positions (dim, n) of paths, none beyond a point that it cannot pass."""
+        x = self.x[:, paths]
+        return x if self.ends is None else np.where(self.gone[paths], x, self.ends.inside(x[0], paths)[None])
 
     def waiting(self, times: np.ndarray) -> np.ndarray:
         """Positions at physical times: before or after, at random, the step during which the time passes.
@@ -196,20 +218,21 @@ class Walk:
         result = np.empty((times.size, self.x.shape[1], len(self.x)))
         upcoming = np.zeros(self.x.shape[1], dtype=int)
         everyone = np.arange(self.x.shape[1])
-        _record(result, times, upcoming, everyone, np.zeros(everyone.size), self.x)
+        _record(result, times, upcoming, everyone, np.zeros(everyone.size), self._shown(everyone))
         for _ in range(MAX_STEPS):
             self.moving = active = self.moving[upcoming[self.moving] < times.size]
             if not active.size:
                 break
-            before = self.x[:, active]
+            before = self._shown(active)
             self._step(self.dt, self.clock)
             wait = self._draw(lambda g, out: fill_positive(g, order, out))
             late = self._draw(lambda g, out: g.random(out=out)) < 0.5
             self.clock[active] += self.dt ** (1.0 / order) * wait
             self._stop(active)
-            shown = np.where(late, self.x[:, active], before)
+            shown = np.where(late, self._shown(active), before)
             _record(result, times, upcoming, active, self.clock[active], shown)
-        _record(result, times, upcoming, everyone, np.full(everyone.size, np.inf), self.x)  # those that have stopped
+        # those that have stopped
+        _record(result, times, upcoming, everyone, np.full(everyone.size, np.inf), self._shown(everyone))
         return result
 
     def _step(self, dt: float, t: Any) -> None:
@@ -222,10 +245,15 @@ class Walk:
 
     def move(self, dt: float, t: Any, gauss: np.ndarray, levy: np.ndarray | None) -> None:
         """One Euler step of the moving paths, from physical time t, with given noise for unit time, (dim, n_moving)."""
-        x = self.x[:, self.moving]
+        x = self._shown(self.moving)
         try:
             with np.errstate(over="ignore", invalid="ignore"):
-                new = x + dt * self._drift(x, t) + np.sqrt(2.0 * dt) * _root_times(self._diffusion(x, t), gauss)
+                diffusion = self._diffusion(x, t)
+                new = self.x[:, self.moving] + dt * self._drift(x, t)
+                new += np.sqrt(2.0 * dt) * _root_times(diffusion, gauss)
+                if self.ends is not None:
+                    settled = self.ends.settle(self.moving, self.x[0, self.moving], new[0], diffusion[0], dt)
+                    new[0], self.kept[self.moving], self.gone[self.moving] = settled
                 if self.eq.jumps is not None and levy is not None:
                     new += dt ** (1.0 / self.eq.jumps.stability) * scaled(self.eq.jumps, x, levy)
         except NotFiniteError as error:  # a path that ran away until its coefficients overflowed has diverged
@@ -240,7 +268,7 @@ class Walk:
             )
             return
         self.x[:, self.moving] = new
-        self._lose(~np.isfinite(new).all(axis=0))
+        self._lose(np.asarray(~np.isfinite(new).all(axis=0)))
 
     def _runs_away(self, t: float) -> np.ndarray:
         """Which of the moving paths an Euler step of the drift would carry much farther out than the starts and they are."""
@@ -309,13 +337,18 @@ class Walk:
         arrived = np.zeros(active.size, dtype=bool)
         if self.grid is not None:
             for axis, (low, high) in enumerate(self.grid.boundary):
-                x[axis] = fold(x[axis], float(self.grid.edges[axis][0]), float(self.grid.edges[axis][-1]), low, high)
-                arrived |= (x[axis] < self.grid.edges[axis][0]) | (x[axis] > self.grid.edges[axis][-1])
+                start, end = (float(edge) for edge in self.grid.edges[axis][[0, -1]])
+                settled = () if self.ends is None else self.ends.walls
+                x[axis] = fold(
+                    x[axis], start, end, *("" if w in settled else b for w, b in ((start, low), (end, high)))
+                )
+                arrived |= (x[axis] < start) & (start not in settled) | (x[axis] > end) & (end not in settled)
+            arrived |= self.gone[active]
             self.x[:, active] = x
         if self.target is not None:
-            arrived |= mask("target", call("target", self.target, x), arrived.shape)
+            arrived |= mask("target", call("target", self.target, self._shown(active)), arrived.shape)
         self.exits[active[arrived]] = self.clock[active[arrived]]
-        self.moving = active[~arrived]
+        self.moving = active[~arrived & ~self.kept[active]]
 
 
 def _record(

@@ -1,0 +1,62 @@
+"""Paths at walls and zeros of D obey the same classification as the density; 5,000 paths, tolerances of four deviations."""
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+
+N = 5_000
+
+
+def ends(eq, start, t, dt, grid, seed=3):
+    return fp.simulate(eq, start, [t], dt, n_paths=N, seed=seed, grid=grid, step_error=False).positions[0, :, 0]
+
+
+def test_wright_fisher_paths_are_fixed():
+    """Folded at 0 and 1, none was; the mean is a martingale."""
+    x = ends(fp.FokkerPlanck(diffusion=lambda x: 0.35 * x * (1 - x)), 0.3, 20.0, 0.02, fp.Grid((0, 1), 50))
+    assert (x == 1.0).mean() == pytest.approx(0.3, abs=0.026)
+    assert ((x == 0.0) | (x == 1.0)).all()
+
+
+@pytest.mark.parametrize("dt", [0.02, 0.005])
+def test_the_mean_of_a_square_root_process(dt):
+    """mu = .06 - x, D = .2 x: folding gave .092 at dt = .02."""
+    x = ends(fp.FokkerPlanck(drift=lambda x: 0.06 - x, diffusion=lambda x: 0.2 * x), 0.1, 5.0, dt, fp.Grid((0, 2), 50))
+    assert x.min() >= 0.0
+    assert x.mean() == pytest.approx(0.06 + 0.04 * np.exp(-5), abs=0.008)
+
+
+def test_a_natural_zero_is_not_crossed():
+    eq = fp.FokkerPlanck(drift=lambda x: x - x**3, diffusion=lambda x: 0.8 * x * x)
+    x = ends(eq, fp.gaussian(1.0, 0.1), 60.0, 0.03, fp.Grid((-4, 4), 400))
+    assert (x > 0.0).all()
+    assert (x**2).mean() == pytest.approx(0.2, abs=0.04)
+
+
+def test_a_one_way_gate():
+    x = ends(fp.FokkerPlanck(drift=0.5, diffusion=np.abs), -1.0, 2.0, 0.004, fp.Grid((-30, 40), 400))
+    assert (x < 0).mean() == pytest.approx(0.1987480431, abs=0.025)
+    back = ends(fp.FokkerPlanck(drift=0.5, diffusion=np.abs), 1.0, 2.0, 0.01, fp.Grid((-30, 40), 400))
+    assert (back >= 0.0).all()
+
+
+def test_loud_logistic_growth_on_paths():
+    """d ln x falls by .28 a time where x is small: half of the paths lie below exp(-.28 t) or so."""
+    x = ends(
+        fp.FokkerPlanck(drift=lambda x: x * (1 - x), diffusion=lambda x: 1.28 * x * x),
+        1.0,
+        50.0,
+        0.02,
+        fp.Grid((0, 6), 400),
+    )
+    assert (x >= 0.0).all()
+    assert x.mean() == pytest.approx(0.01253, abs=0.006)
+
+
+def test_an_absorbing_wall_where_the_noise_vanishes_still_ends_paths():
+    eq = fp.FokkerPlanck(drift=lambda x: 0.06 - x, diffusion=lambda x: 0.2 * x)
+    grid = fp.Grid((0, 2), 200, boundary=("absorbing", "reflecting"))
+    runs = fp.simulate(eq, 0.1, [1.0], 0.002, n_paths=N, grid=grid, step_error=False)
+    left = np.isinf(runs.exit_times).mean()
+    assert left == pytest.approx(fp.solve(eq, grid, fp.point(0.1), [1.0]).mass[0], abs=0.03)
