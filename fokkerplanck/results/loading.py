@@ -14,7 +14,17 @@ from ..model.grid import Grid
 from ..storage.netcdf import AXES, as_text, attributes_of, check_mark, checksum, damaged, variables_of
 from .solution import Solution
 
-READ = (*(f"{axis}_edges" for axis in AXES), "time", "density", "current", "observable", "observed", "settings")
+READ = (
+    *(f"{axis}_edges" for axis in AXES),
+    "time",
+    "density",
+    "current",
+    "observable",
+    "observed",
+    "settings",
+    "atom_position",
+    "atoms",
+)
 DEFLATED = 1100.0  # bytes that deflate makes of one, at most
 NEGATIVE = 1e-6  # of the largest density: what rounding and the tolerance of a run may leave below 0
 
@@ -96,6 +106,12 @@ def _read(file: Any) -> Solution:
     names = [name for name in AXES if f"{name}_edges" in variables]
     walls = [pair[0] if "periodic" in pair else tuple(pair) for pair in json.loads(attributes["boundary"])]
     grid = Grid.from_edges([variables[f"{name}_edges"][...] for name in names], walls)
+    for axis, name in enumerate(names):
+        nodes = variables[name][...]
+        if nodes.shape != grid.centers[axis].shape:
+            raise ValueError(f"{name} has shape {nodes.shape}")
+        if not np.array_equal(nodes, grid.centers[axis]):
+            grid = grid.replaced(axis, grid.edges[axis].copy(), nodes)
     times, density = variables["time"][...], variables["density"][...]
     if density.shape != (times.size, *grid.shape):
         raise ValueError(f"the density has shape {density.shape}, the grid {grid.shape}")
@@ -114,7 +130,17 @@ def _read(file: Any) -> Solution:
         observed={label: variables["observed"][i] for i, label in enumerate(labels)},
         saved_current=flow,
         settings=_settings(file),
+        atoms=_atoms(variables, times.size),
     )
+
+
+def _atoms(variables: Any, n_times: int) -> dict[float, np.ndarray]:
+    if "atoms" not in variables:
+        return {}
+    places, held = variables["atom_position"][...], variables["atoms"][...]
+    if held.shape != (places.size, n_times):
+        raise ValueError(f"the atoms have shape {held.shape}")
+    return dict(zip(places.tolist(), held, strict=True))
 
 
 def _settings(file: Any) -> dict[str, Any]:

@@ -111,6 +111,10 @@ def variables_of(sol: Solution, current: bool) -> dict[str, _Variable]:
         values = np.array([sol.observed[key] for key in sol.observed], dtype=float)
         result["observable"] = _Variable(("observable",), labels, "names of the observables")
         result["observed"] = _Variable(("observable", "time"), values, "expectation of the observable")
+    if sol.atoms:
+        places, held = np.array(list(sol.atoms), dtype=float), np.array(list(sol.atoms.values()), dtype=float)
+        result["atom_position"] = _Variable(("atom",), places, "points that keep what arrives")
+        result["atoms"] = _Variable(("atom", "time"), held, "probability there")
     if sol.settings:
         kept = {key: value for key, value in sol.settings.items() if key != "version"}
         text = np.array([json.dumps(kept, default=_plain)], dtype=object)

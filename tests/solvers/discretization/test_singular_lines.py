@@ -261,3 +261,15 @@ def test_bessel_modes():
     """d = 3 on (0, 1) with an absorbing wall at 1: rates (pi k)^2 / 2."""
     spectrum = fp.spectrum(bessel(3.0), fp.Grid((0, 1), 200, boundary=("reflecting", "absorbing")), 2)
     np.testing.assert_allclose(-spectrum.eigenvalues.real, [np.pi**2 / 2, 2 * np.pi**2], rtol=1e-3)
+
+
+def test_atoms_and_nodes_survive_a_file(tmp_path):
+    """The centroids at which cells are read are the coordinates of the file; the checksum holds them too."""
+    eq = fp.FokkerPlanck(drift=lambda x: 0.1 - x, diffusion=lambda x: x * (1 - x))
+    for case, start in ((eq, 0.5), (wright_fisher(0.35), 0.3)):
+        s = fp.solve(case, fp.Grid((0, 1), 40), fp.point(start), [0.5, 1.0])
+        s.save(str(tmp_path / "s.nc"))
+        back = fp.load(str(tmp_path / "s.nc"))
+        np.testing.assert_array_equal(back.grid.centers[0], s.grid.centers[0])
+        assert list(back.atoms) == list(s.atoms)
+        np.testing.assert_array_equal(back.mean(), s.mean())
