@@ -58,6 +58,15 @@ BAD_VALUES = {
 }
 
 
+RUNS = np.random.default_rng(0).normal(size=(6, 60))
+for _step in range(1, 60):
+    RUNS[:, _step] += 0.7 * RUNS[:, _step - 1]
+
+
+def pull(k, D):
+    return fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=D)
+
+
 @functools.cache
 def made():
     """What the calls are tried with."""
@@ -78,6 +87,7 @@ def made():
             "st": fp.stationary(ou, line), "st2": fp.stationary(spiral, plane), "fpt": fp.first_passage(ou, absorbing),
             "gen": fp.generator(ou, line), "mc": fp.simulate(ou, 0.5, [0.5, 1.0], 0.1, n_paths=600),
             "formula": parse("x**2", ["x"]), "T": sgd.transfer_operator(line),
+            "fit": fp.fit(RUNS, pull, start=[1.0, 1.0], method="gaussian"),
             "sp": fp.spectrum(ou, line, 3), "tab": fp.compare({"a": fp.solve(ou, line, fp.gaussian(0, 1), [1.0])}),
         }  # fmt: skip
 
@@ -234,6 +244,30 @@ PUBLIC_CALLS = {
     "two_sample": Door(
         fp.two_sample, a=np.arange(9.0), b=np.arange(9.0), paired=False, kernel="energy", permutations=100, seed=0
     ),
+    "Paths": Door(fp.Paths, data=RUNS, dt=0.5, observable=None),
+    "Paths.thin": Door(lambda **a: fp.Paths(RUNS).thin(**a), lag=2),
+    "Paths.transitions": Door(lambda **a: fp.Paths(RUNS).transitions(**a), lag=2),
+    "fit": Door(
+        lambda **a: fp.fit(**{"data": RUNS, "method": "gaussian"} | a), data=RUNS, model=pull, start=[1.0, 1.0], lag=1
+    ),
+    "fit on a grid": Door(
+        lambda **a: fp.fit(**{"data": RUNS, "model": pull, "start": [1.0, 1.0]} | a),
+        walls=None,
+        cells=40,
+        method="grid",
+    ),
+    "rank": Door(lambda **a: fp.rank(**{"models": {"a": made()["ou"]}, "data": RUNS} | a), lag=1, cells=30, level=0.99),
+    "rank data": Door(lambda data: fp.rank({"a": made()["ou"]}, data), data=RUNS),
+    "markov_test": Door(fp.markov_test, data=RUNS, lags=(1, 2), seed=0),
+    "homogeneity_test": Door(fp.homogeneity_test, data=RUNS, lag=1),
+    "PassageTimes": Door(lambda **a: fp.PassageTimes(**{"times": [0.5, 1.0]} | a), choices=[1, 0], until=2.0),
+    "PassageTimes alone": Door(fp.PassageTimes, times=[0.5, 1.0]),
+    "PassageModel": Door(
+        lambda **a: fp.PassageModel(**{"equation": made()["ou"]} | a), bounds=(-1, 1), start=0.0, delay=0.1, lapse=0.0
+    ),
+    "Fit.interval": Door(lambda **a: made()["fit"].interval(**a), x=0.5, level=0.9),
+    "Fit.profile": Door(lambda **a: made()["fit"].profile(**a), name="k", level=0.9),
+    "Fit.propagate": Door(lambda **a: made()["fit"].propagate(**a), f=lambda eq: 1.0, level=0.9),
     "time_order_from_growth": Door(
         fp.time_order_from_growth, times=[1.0, 2.0], mean_square=[1.0, 2.0], standard_error=[0.1, 0.1]
     ),
@@ -371,6 +405,7 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "SGD.equation.convention",
         "transfer_operator.seed",
         "stationary_ratio.alpha",
+        "PassageModel.lapse",
     ],
     "None": [
         "SGD.equation langevin.box",
@@ -405,6 +440,12 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "SGD.equation.box",
         "SGD.simulate.threads",
         "T.stationary.p0",
+        "Paths.observable",
+        "fit.start",
+        "fit on a grid.walls",
+        "fit on a grid.cells",
+        "rank.cells",
+        "PassageTimes.choices",
     ],
     "True": [
         "Solution.save.current",
@@ -413,6 +454,10 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "SGD.shuffle",
         "two_sample.paired",
     ],
+    "ragged, nan array, 7 x 5 array": ["Paths.data"],
+    "None, large int, huge float": ["PassageTimes.until"],
+    "0, -0.5": ["PassageModel.start"],
+    "-1, 0, -0.5, large int, huge float, empty list, empty array, 7 x 5 array, 2 x 2 x 2 x 2 array": ["Fit.interval.x"],
     "-1, 0": ["Solution.current.index"],
     "None, 0": ["SGD.simulate.steps"],
     "large int": ["gaussian.std_or_cov", "gaussian 2D.std_or_cov", "T.evolve_waiting.scale"],
@@ -435,13 +480,15 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "T.evolve_waiting.times",
         "Passage in steps.survival.times",
     ],
-    "many arguments": ["SampleLoss, array.data"],
+    "many arguments": ["SampleLoss, array.data", "Fit.propagate.f"],
     "number as text": ["SampleLoss.formula", "SampleLoss, array.formula", "parse.text"],
     "None, large int": ["mmd.bandwidth", "SGD.simulate.max_steps"],
     "None, 0, large int": ["SGD.equation levy.scale"],
     "None, list of text": ["Stationary.plot.names"],
     "text, number as text": ["Solution.save.path", "load.path", "Comparison.save_csv.path"],
     "large int, huge float": [
+        "Paths.dt",
+        "PassageTimes alone.times",
         "uniform.high",
         "simulate_waiting.scale",
         "SGD.learning_rate",
@@ -454,6 +501,7 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
         "chain_equation.learning_rate",
     ],
     "0, huge int, large int": [
+        "markov_test.seed",
         "wasserstein.seed",
         "mmd.seed",
         "kullback_leibler.seed",
@@ -462,6 +510,7 @@ TAKES = {  # what is no mistake: keys of BAD_VALUES, and where
     ],
     "None, 0, huge int, large int": ["simulate.seed", "simulate_waiting.seed", "SGD.simulate.seed"],
     "0, large int, huge float": [
+        "PassageModel.delay",
         "equation.diffusion",
         "equation 2D.diffusion",
         "solve.times",

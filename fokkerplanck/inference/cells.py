@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
-from ..arguments import instance
+from ..arguments import number, whole
 from ..errors import bad_type, bad_value
 from ..model.grid import Grid
 from ..solvers.kernels.interpolation import cubic_weights, linear_weights
@@ -15,6 +15,7 @@ from .paths import Transitions
 
 STEP_CELLS = 8.0  # cells in one standard deviation of a step
 MOST_CELLS = 420  # along one axis in 1D; its matrices are dense
+MOST_GIVEN = 10_000  # that may be asked for
 MOST_PLANE = 32  # cells along each axis in 2D
 MARGIN, MARGIN_PLANE = 4.5, 2.5  # standard deviations of a step between the data and the end of the box, in 1D and 2D
 UNEVEN = 2.0  # ratio of step lengths from which the cells follow them
@@ -102,7 +103,7 @@ def _walls(walls: Any, dim: int) -> list[tuple[float | None, float | None]]:
     pairs = [walls] if dim == 1 and len(walls) == 2 and not isinstance(walls[0], (list, tuple)) else list(walls)
     if len(pairs) != dim or any(not isinstance(p, (list, tuple)) or len(p) != 2 for p in pairs):
         raise bad_value("walls", rule, walls)
-    return [(None if a is None else float(a), None if b is None else float(b)) for a, b in pairs]
+    return [(None if a is None else number("walls", a), None if b is None else number("walls", b)) for a, b in pairs]
 
 
 def _counts(cells: Any, bounds: list[tuple[float, float]], widths: list[float], fineness: float) -> list[int]:
@@ -110,8 +111,9 @@ def _counts(cells: Any, bounds: list[tuple[float, float]], widths: list[float], 
     most = MOST_CELLS if dim == 1 else MOST_PLANE
     if cells is not None:
         given = list(cells) if isinstance(cells, (list, tuple)) else [cells] * dim
-        instance("cells", given[0], (int, np.integer), "a number of cells, one an axis, or a Grid")
-        return [max(6, round(n * fineness)) for n in given]
+        if len(given) != dim:
+            raise bad_value("cells", f"one number or {dim} numbers, as there are {dim} axes", cells)
+        return [max(6, round(whole("cells", n, 6, MOST_GIVEN, "Or pass a Grid.") * fineness)) for n in given]
     wished = [(high - low) / w for (low, high), w in zip(bounds, widths, strict=True)]
     return [max(12, round(min(n, most) * fineness)) for n in wished]
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2, norm
 
-from ..arguments import number, reals
+from ..arguments import callable_with, number, reals
 from ..errors import bad_value
 from ..model.equation import FokkerPlanck
 from .coefficients import diffusion, ito_drift
@@ -123,7 +123,7 @@ class Fit:
 
         Unlike `covariance` it may be lopsided; an end that the data do not bound is infinite.
         """
-        if name not in self.names:
+        if not isinstance(name, str) or name not in self.names:
             raise bad_value("name", f"one of {', '.join(self.names)}", name)
         _quantile(level)
         index = self.names.index(name)
@@ -142,6 +142,7 @@ class Fit:
             Whether the interval is symmetric in ln f. Default: where f is positive.
         """
         z = _quantile(level)
+        callable_with("f", f, 1)
         answer = self._number_of(f)
         value = answer(self.theta)
         slopes = np.array(self._slopes(answer, share=0.1))
@@ -197,6 +198,9 @@ class Fit:
         given = [reals("x", x)] + ([] if y is None else [reals("y", y)])
         if len(given) != self.data.dim:
             raise bad_value("x", f"{self.data.dim} coordinate(s)", f"{len(given)}")
+        for name, values in zip("xy", given, strict=False):
+            if not np.isfinite(values).all():
+                raise bad_value(name, "finite", values)
         coords = np.broadcast_arrays(*given)
         shape = coords[0].shape
         places = np.stack([c.ravel() for c in coords])
@@ -220,7 +224,13 @@ class Fit:
         return slopes
 
     def _number_of(self, f: Callable[[FokkerPlanck], Any]) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda theta: reals("f", f(self.family(theta)), "a function that returns numbers")
+        def answer(theta: np.ndarray) -> np.ndarray:
+            values = reals("f", f(self.family(theta)), "a function that returns numbers")
+            if not np.isfinite(values).all():
+                raise bad_value("f", "a function that returns finite numbers", values)
+            return values
+
+        return answer
 
     def _profile_end(self, index: int, drop: float, sign: float) -> float:
         """Where ln L, maximised over the other parameters, has fallen by `drop`, on one side."""

@@ -143,13 +143,17 @@ class GaussianLikelihood:
         slope = difference(drift, x, 0, self.scale)[0]
         bend = curvature(drift, x, 0, self.scale)[0]
         d_slope, d_bend = difference(tensor, x, 0, self.scale)[0, 0], curvature(tensor, x, 0, self.scale)[0, 0]
-        grown = np.where(np.abs(slope * tau) > 1e-8, np.expm1(slope * tau) / np.where(slope == 0.0, 1.0, slope), tau)
+        grown = _grown(slope, tau)
         step = mu * grown + 0.5 * tau**2 * d * bend
-        twice = np.where(
-            np.abs(slope * tau) > 1e-8, np.expm1(2.0 * slope * tau) / np.where(slope == 0.0, 1.0, slope), 2 * tau
-        )
+        twice = _grown(2.0 * slope, tau)
         rate = 0.5 * mu * d_slope / d + 0.5 * d_bend
-        return step, d * twice * np.exp(np.clip(tau * rate, -3.0, 3.0))
+        return step, 2.0 * d * twice * np.exp(np.clip(tau * rate, -3.0, 3.0))
+
+
+def _grown(rate: np.ndarray, tau: float) -> np.ndarray:
+    """(e^(rate tau) - 1) / rate, tau where the rate is 0; infinite where it overflows, which no ascent accepts."""
+    with np.errstate(over="ignore"):
+        return np.where(np.abs(rate * tau) > 1e-8, np.expm1(rate * tau) / np.where(rate == 0.0, 1.0, rate), tau)
 
 
 def _inverse(cov: np.ndarray) -> np.ndarray:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2, norm
 
-from ..arguments import whole
 from .paths import Transitions, as_paths
 from .residuals import CLIP, design, left_over, local_scale, step_features
 
@@ -69,7 +68,7 @@ def homogeneity_test(data: Any, lag: int = 1) -> Homogeneity:
     -------
     Homogeneity
     """
-    pairs = _trimmed(as_paths(data).transitions(whole("lag", lag, 1)))
+    pairs = _trimmed(as_paths(data).transitions(lag))
     step = pairs.ends - pairs.starts
     features, names = step_features(step, local_scale(pairs.starts, step), "the step")
     tilted, more = _tilted(features, names, pairs.starts)

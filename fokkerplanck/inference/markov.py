@@ -18,7 +18,7 @@ import numpy as np
 from ..arguments import whole
 from ..errors import bad_type, bad_value
 from ..randomness import private_generator
-from .paths import Paths, as_paths
+from .paths import MOST, Paths, as_paths
 from .residuals import design, left_over, local_scale, step_features
 
 TRIM = 0.01  # of the places, at each end of each axis
@@ -96,7 +96,7 @@ def markov_test(data: Any, lags: Sequence[int] | int = (1, 3, 10), *, seed: int 
     paths = as_paths(data)
     if not isinstance(lags, (int, np.integer, Sequence, np.ndarray)) or isinstance(lags, (str, bool)):
         raise bad_type("lags", "whole numbers", lags, "Such as lags=(1, 3, 10).")
-    wished = [whole("lags", lag, 1) for lag in ([lags] if isinstance(lags, (int, np.integer)) else lags)]
+    wished = [whole("lags", lag, 1, MOST) for lag in ([lags] if isinstance(lags, (int, np.integer)) else lags)]
     if not wished or sorted(set(wished)) != wished:
         raise bad_value("lags", "increasing whole numbers", lags)
     rng = private_generator("multipliers of the Markov test", whole("seed", seed, 0))
@@ -153,6 +153,8 @@ def _triples(paths: Paths, lag: int) -> Triples:
         good = np.isfinite(np.column_stack([x, future, last, before])).all(axis=1)
         parts.append((x[good], (future - x)[good], (x - last)[good], (last - before)[good], unit[good]))
     if total < FEWEST or sum(len(p[0]) for p in parts) < FEWEST:
+        if lag == 1:
+            raise bad_value("data", f"at least {FEWEST} rows with three around them", f"{total}")
         rule = f"short enough for {FEWEST} rows with three lags around them"
         raise bad_value("lags", rule, lag, "Take shorter lags or more data.")
     joined = [np.concatenate(p) for p in zip(*parts, strict=True)]

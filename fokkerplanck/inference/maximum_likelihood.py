@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import whole
 from ..errors import ResolutionWarning, bad_type, bad_value, warn
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
@@ -93,7 +92,7 @@ def fit(
     if isinstance(data, PassageTimes):
         return fit_passages(data, model, start)
     paths = as_paths(data)
-    transitions = paths.transitions(whole("lag", lag, 1))
+    transitions = paths.transitions(lag)
     if not isinstance(method, str) or method not in METHODS:
         raise bad_value("method", "'auto', 'grid' or 'gaussian'", method)
     if isinstance(model, str):
@@ -102,6 +101,10 @@ def fit(
         then = 'Or model="spline".'
         raise bad_type("model", "a function of named parameters that returns a FokkerPlanck equation", model, then)
     names = parameter_names(model)
+    if transitions.size <= len(names):
+        raise bad_value("data", f"more transitions than the {len(names)} parameters", f"{transitions.size}")
+    for axis in range(paths.dim):
+        step_lengths(transitions.starts[:, axis], transitions.ends[:, axis] - transitions.starts[:, axis])
     equation = equation_model(model, names)
     theta = given_start(model, names, start)
     if theta is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import instance, number, reals
+from ..arguments import call, fields, instance, number, reals
 from ..errors import bad_type, bad_value
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
@@ -45,11 +45,16 @@ class PassageTimes:
         t = np.atleast_1d(reals("times", times, "positive times"))
         if t.ndim != 1 or not (t > 0.0).all() or not np.isfinite(t).any():
             raise bad_value("times", "positive, one a trial, some of them finite", times)
-        side = np.ones(t.size) if choices is None else np.atleast_1d(np.asarray(choices, dtype=float))
+        rule = f"{t.size} entries, 1 for the upper bound and 0 or -1 for the lower"
+        side = np.ones(t.size) if choices is None else np.atleast_1d(fields("choices", choices, rule))
         if side.shape != t.shape or not np.isin(side[np.isfinite(t)], (-1.0, 0.0, 1.0)).all():
-            raise bad_value("choices", f"{t.size} entries, 1 for the upper bound and 0 or -1 for the lower", choices)
+            raise bad_value("choices", rule, choices)
         latest = float(t[np.isfinite(t)].max())
-        end = latest if until is None else number("until", until, "not before the last arrival", lambda v: v >= latest)
+        end = (
+            latest
+            if until is None
+            else number("until", until, "not before the last arrival", lambda v: latest <= v < np.inf)
+        )
         object.__setattr__(self, "times", t)
         object.__setattr__(self, "upper", side > 0.0)
         object.__setattr__(self, "until", end)
@@ -102,7 +107,7 @@ class PassageModel:
         number("start", self.start)
         number("delay", self.delay, "not below 0", lambda v: 0.0 <= v < np.inf)
         number("lapse", self.lapse, "in [0, 1)", lambda v: 0.0 <= v < 1.0)
-        low, high = (None if b is None else float(b(np.zeros(1))[0] if callable(b) else b) for b in self.bounds)
+        low, high = (_first(bound) for bound in self.bounds)
         if (low is not None and low >= self.start) or (high is not None and high <= self.start):
             raise bad_value("start", f"between the bounds ({low}, {high})", self.start)
 
@@ -160,3 +165,14 @@ class PassageModel:
             return found
 
         return grid, inside
+
+
+def _first(bound: Any) -> float | None:
+    """A bound at time 0."""
+    if bound is None or not callable(bound):
+        return None if bound is None else number("bounds", bound)
+    rule = "a function of an array of times"
+    values = reals("bounds", call("bounds", bound, (np.zeros(1),)), rule)
+    if values.shape not in ((), (1,)) or not np.isfinite(values).all():
+        raise bad_value("bounds", f"{rule} that returns one finite number a time", values)
+    return float(values.reshape(-1)[0])

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number, reals, whole
+from ..arguments import callable_with, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..results.ensemble import Ensemble
 from .reading import read_file, table_columns
 
+MOST = 10**12  # rows
 RULE = "a list of arrays (one a run), an array with NaN where runs end, an Ensemble, a table or a file"
 
 
@@ -97,7 +98,7 @@ class Paths:
         if len(dims) != 1:
             raise bad_value("data", "of as many coordinates in every run", f"{sorted(dims)}")
         if not any(np.isfinite(run).all(axis=1).any() for run in runs):
-            raise bad_value("data", "finite somewhere", "no finite row")
+            raise bad_value("data" if observable is None else "observable", "finite somewhere", "no finite row")
         for run in runs:
             run.flags.writeable = False
         object.__setattr__(self, "runs", tuple(runs))
@@ -115,7 +116,7 @@ class Paths:
 
     def thin(self, lag: int) -> Paths:
         """Every lag-th row of each run."""
-        lag = whole("lag", lag, 1)
+        lag = whole("lag", lag, 1, MOST)
         return _make(tuple(run[::lag] for run in self.runs), self.dt * lag)
 
     def transitions(self, lag: int = 1) -> Transitions:
@@ -123,7 +124,7 @@ class Paths:
 
         Pairs do not overlap, so that those of a Markov process are independent given their starts.
         """
-        lag = whole("lag", lag, 1)
+        lag = whole("lag", lag, 1, MOST)
         starts, ends, number_of, when = [], [], [], []
         for index, run in enumerate(self.runs):
             rows = run[::lag]
@@ -134,6 +135,8 @@ class Paths:
             number_of.append(np.full(both.size, index))
             when.append(both * lag * self.dt)
         if not sum(len(s) for s in starts):
+            if lag == 1:
+                raise bad_value("data", "recorded at two successive rows somewhere", "only rows between gaps")
             longest = max(len(run) for run in self.runs)
             rule = f"below the length of the runs, at most {longest} rows between gaps"
             raise bad_value("lag", rule, lag, "Take a shorter lag or longer runs.")
@@ -222,9 +225,11 @@ def _from_xarray(data: Any) -> np.ndarray:
 
 
 def _observed(run: np.ndarray, observable: Callable | Sequence[Callable]) -> np.ndarray:
-    functions = [observable] if callable(observable) else list(observable)
-    if not functions or not all(callable(f) for f in functions):
+    functions = list(observable) if isinstance(observable, (list, tuple)) else [observable]
+    if not functions:
         raise bad_type("observable", "a function of the coordinates, or a list of such", observable)
+    for function in functions:
+        callable_with("observable", function, run.shape[1], "coordinate(s)")
     good = np.isfinite(run).all(axis=1)
     columns = [reals("observable", f(*run[good].T), "a function that returns numbers") for f in functions]
     for column in columns:

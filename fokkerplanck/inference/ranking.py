@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import expm_multiply
 from scipy.stats import t as student
 
-from ..arguments import fits_memory, number, whole
+from ..arguments import fits_memory, number
 from ..errors import bad_type, bad_value
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
@@ -113,7 +113,7 @@ def rank(models: Mapping[str, Any], data: Any, lag: int = 1, cells: Any = None, 
     ('slow',)
     """
     paths = as_paths(data)
-    transitions = paths.transitions(whole("lag", lag, 1))
+    transitions = paths.transitions(lag)
     number("level", level, "between 1/2 and 1", lambda v: 0.5 <= v < 1.0)
     if not isinstance(models, Mapping) or not models or not all(isinstance(name, str) for name in models):
         raise bad_type("models", "a dictionary of names and models", models)

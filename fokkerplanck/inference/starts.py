@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from ..arguments import number
+from ..arguments import number, reals
 from ..errors import bad_type, bad_value
 from ..model.equation import FokkerPlanck
 from ..randomness import private_generator
@@ -18,15 +18,19 @@ from .coefficients import diffusion, ito_drift
 from .paths import Transitions
 
 TRIALS = 48
+MODEL_RULE = "a function of named numbers, such as lambda k, D: fp.FokkerPlanck(...)"
 
 
 def parameter_names(model: Callable[..., FokkerPlanck]) -> tuple[str, ...]:
     """The names of a model's parameters."""
-    signature = inspect.signature(model)
+    try:
+        signature = inspect.signature(model)
+    except (TypeError, ValueError):  # a builtin has none
+        raise bad_type("model", MODEL_RULE, model) from None
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     names = tuple(name for name, p in signature.parameters.items() if p.kind in kinds)
     if not names or len(names) < len(signature.parameters):
-        raise bad_type("model", "a function of named numbers, such as lambda k, D: fp.FokkerPlanck(...)", model)
+        raise bad_type("model", MODEL_RULE, model)
     return names
 
 
@@ -41,7 +45,7 @@ def given_start(model: Callable[..., FokkerPlanck], names: tuple[str, ...], star
             raise bad_value("start", f"of the parameters {', '.join(names)}", unknown)
         known = {**defaults, **start}
     else:
-        values = np.atleast_1d(np.asarray(start))
+        values = np.atleast_1d(reals("start", start, f"{len(names)} numbers, for {', '.join(names)}"))
         if values.shape != (len(names),):
             raise bad_value("start", f"{len(names)} numbers, for {', '.join(names)}", start)
         known = dict(zip(names, values.tolist(), strict=True))
