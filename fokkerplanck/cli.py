@@ -149,6 +149,26 @@ def study(
 
 
 @app.command()
+def fit(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The fit file.", show_default=False)],
+    out: Annotated[str | None, typer.Option(help="Folder for the results. Default: results/NAME-fit.")] = None,
+) -> None:
+    """Fit an equation to trajectories: a report in sentences, a table of parameters and a figure.
+
+    The file names the data, [data] file = "runs.csv", and a family, [model] drift = "-k*x", diffusion = "D",
+    start = { k = 1.0, D = 0.5 }. Without [model] drift and diffusion are found as splines.
+    """
+    with _refusals():
+        from .workflows.fit_file import run_fit
+
+        _ready()
+        folder = _folder(out, f"{file.stem}-fit")
+        found, paths = run_fit(file, folder)
+        _echo(found.report())
+        _echo(f"\n{len(paths)} files in {folder}: " + ", ".join(path.name for path in paths))
+
+
+@app.command()
 def validate() -> None:
     """Ask the installed package for known answers (about a minute). The full suite needs a checkout: python -m validation."""
     from .workflows.selfcheck import check

@@ -225,7 +225,7 @@ def _from_xarray(data: Any) -> np.ndarray:
 
 
 def _observed(run: np.ndarray, observable: Callable | Sequence[Callable]) -> np.ndarray:
-    functions = list(observable) if isinstance(observable, (list, tuple)) else [observable]
+    functions: list[Any] = list(observable) if isinstance(observable, (list, tuple)) else [observable]
     if not functions:
         raise bad_type("observable", "a function of the coordinates, or a list of such", observable)
     for function in functions:
