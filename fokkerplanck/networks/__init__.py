@@ -1,0 +1,29 @@
+"""Any differentiable loss: training by SGD and its surrogates; curvature and noise. JAX is the extra `[networks]`.
+
+>>> import fokkerplanck.networks as fn
+>>> import numpy as np
+>>> x, y = np.array([-1.0, 0.0, 2.0]), np.array([-1.0, 0.5, 2.5])
+>>> net = fn.Network.from_functions(lambda w, p: np.array([p @ ((w[0] * x - y) * x)]), lambda w: (w[0] * x - y) ** 2 / 2,
+...                                 params=[0.0])
+>>> runs = net.train(200, n_runs=20, learning_rate=0.1, batch_size=1, seed=0)
+>>> print(f"{runs.final.mean():.1f}")
+1.2
+"""
+
+from .loss_functions import FunctionNetwork, LossFunctions
+from .network import Network
+from .toys import classifier, digits, linear, modular, parity, superposition
+from .training import Runs
+
+__all__ = [
+    "FunctionNetwork",
+    "LossFunctions",
+    "Network",
+    "Runs",
+    "classifier",
+    "digits",
+    "linear",
+    "modular",
+    "parity",
+    "superposition",
+]

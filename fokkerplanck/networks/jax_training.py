@@ -1,0 +1,167 @@
+"""Training of a JAX network: all runs of a block in one compiled loop."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .function_training import subset_weights
+from .training import LANES, SUBSET, Rule
+
+if TYPE_CHECKING:
+    from .network import Network
+
+
+class JaxTrainer:
+    """Runs side by side. Keys: fold_in(fold_in(seed, run), step), so that no run knows of the others.
+
+    Run k always computes in lane k modulo `LANES` of as many: its bits do not depend on how many runs there are.
+    """
+
+    def __init__(self, net: Network, rule: Rule):
+        import jax
+
+        self.net, self.rule = net, rule
+        self._losses = jax.vmap(net.per_sample, (None, 0))
+        self._advance = jax.jit(self._loop)
+        self._record = jax.jit(self._recorded)
+
+    def seeded(self, seed: int) -> JaxTrainer:
+        """The same compiled loop with another seed."""
+        other = copy.copy(self)
+        other.rule = replace(self.rule, seed=seed)
+        return other
+
+    def begin(self, theta: np.ndarray, runs: np.ndarray) -> Any:
+        """Lanes of the runs (n,); keys, parameters and optimizer states, each with a leading axis of all lanes."""
+        import jax
+
+        lanes = runs % LANES
+        padded = np.repeat(np.asarray(theta[:1], self.net.precision), LANES, axis=0)
+        padded[lanes] = theta
+        with self.net.context():
+            root = jax.random.fold_in(jax.random.key(self.rule.seed), self.rule.stream)
+            ids = (runs[0] - lanes[0] + np.arange(LANES)).astype(np.uint32)
+            keys = jax.vmap(lambda run: jax.random.fold_in(root, run))(ids)
+            params = jax.vmap(self.net._unravel)(jax.numpy.asarray(padded))
+            opt = self.rule.optimizer
+            return lanes, keys, params, () if opt is None else jax.vmap(opt.init)(params)
+
+    def advance(self, state: Any, first: int, last: int) -> Any:
+        """State at step `last`."""
+        lanes, keys, params, inner = state
+        with self.net.context():
+            return lanes, keys, *self._advance(keys, params, inner, np.int32(first), np.int32(last), self.net.data)
+
+    def theta(self, state: Any) -> np.ndarray:
+        """Parameters (n, d)."""
+        import jax
+        from jax.flatten_util import ravel_pytree
+
+        with self.net.context():
+            return np.asarray(jax.vmap(lambda p: ravel_pytree(p)[0])(state[2]))[state[0]]
+
+    def record(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Mean loss and norm of its gradient, each (n,)."""
+        with self.net.context():
+            losses, norms = self._record(state[2], self.net.data)
+            return np.asarray(losses)[state[0]], np.asarray(norms)[state[0]]
+
+    def _loop(self, keys: Any, params: Any, inner: Any, first: Any, last: Any, data: Any) -> Any:
+        import jax
+
+        step = jax.vmap(self._step, (0, 0, 0, None, None))
+        return jax.lax.fori_loop(first, last, lambda t, s: step(keys, s[0], s[1], t, data), (params, inner))
+
+    def _recorded(self, params: Any, data: Any) -> Any:
+        import jax
+        from jax.flatten_util import ravel_pytree
+
+        def one(p: Any) -> Any:
+            value, gradient = jax.value_and_grad(lambda q: self._losses(q, data).mean())(p)
+            return value, jax.numpy.linalg.norm(ravel_pytree(gradient)[0])
+
+        return jax.lax.map(one, params)  # one run at a time: the activations of all samples are large
+
+    def _step(self, key: Any, params: Any, inner: Any, t: Any, data: Any) -> Any:
+        import jax
+
+        gradient = self._gradient(params, data, key, t)
+        if self.rule.optimizer is None:
+            rate = self.rule.learning_rate
+            return jax.tree.map(lambda p, g: p - rate * g, params, gradient), inner
+        update, inner = self.rule.optimizer.update(gradient, inner, params)
+        return jax.tree.map(lambda p, u: p + u, params, update), inner
+
+    def _gradient(self, params: Any, data: Any, key: Any, t: Any) -> Any:
+        """Gradient with the noise of step t, as a pytree."""
+        import jax
+
+        rule, n = self.rule, self.net.n_samples
+        step_key = jax.random.fold_in(key, t)
+        if rule.noise == "sgd":
+            return self._weighted(params, self._batch(data, key, step_key, t), 1.0 / rule.batch_size)
+        if rule.noise == "refined":
+            xi = self._normal(step_key, n)
+            return self._weighted(params, data, 1.0 / n + (xi - xi.mean()) / math.sqrt(rule.batch_size * n))
+        if rule.noise == "subset":
+            choice, noise = jax.random.split(step_key)
+            xi = self._normal(noise, SUBSET * rule.batch_size)
+            batch = self._fresh(data, choice, SUBSET * rule.batch_size)
+            return self._weighted(params, batch, subset_weights(xi, rule.batch_size))
+        full = self._weighted(params, data, 1.0 / n)
+        return full if rule.noise == "flow" else self._langevin(full, params, data, step_key)
+
+    def _langevin(self, full: Any, params: Any, data: Any, key: Any) -> Any:
+        """The full gradient with isotropic noise of the trace of Sigma / B = E|g - g'|^2 / 2, or of a temperature."""
+        import jax
+        from jax.flatten_util import ravel_pytree
+
+        rule = self.rule
+        vector, unravel = ravel_pytree(full)
+        first, second, noise = jax.random.split(key, 3)
+        if rule.temperature is None:
+            batches = [self._fresh(data, k, rule.batch_size) for k in (first, second)]
+            one, two = (ravel_pytree(self._weighted(params, b, 1.0 / rule.batch_size))[0] for b in batches)
+            size = jax.numpy.linalg.norm(one - two) / math.sqrt(2.0 * vector.size)
+        else:
+            size = math.sqrt(2.0 * rule.temperature / rule.learning_rate)
+        return unravel(vector + size * self._normal(noise, vector.size))
+
+    def _weighted(self, params: Any, data: Any, weights: Any) -> Any:
+        import jax
+
+        return jax.grad(lambda p: (weights * self._losses(p, data)).sum())(params)
+
+    def _batch(self, data: Any, key: Any, step_key: Any, t: Any) -> Any:
+        """A batch of SGD: with replacement, without, or the next of a shuffled epoch."""
+        import jax
+
+        rule, n = self.rule, self.net.n_samples
+        if rule.replacement:
+            return self._fresh(data, step_key, rule.batch_size)
+        if rule.shuffle:
+            batches = n // rule.batch_size
+            order = jax.random.permutation(jax.random.fold_in(key, t // batches), n)
+            rows = jax.lax.dynamic_slice_in_dim(order, (t % batches) * rule.batch_size, rule.batch_size)
+        else:
+            rows = jax.random.choice(step_key, n, (rule.batch_size,), replace=False)
+        return jax.tree.map(lambda leaf: leaf[rows], data)
+
+    def _fresh(self, data: Any, key: Any, count: int) -> Any:
+        """Independent samples."""
+        import jax
+
+        if self.net.sampler is not None:
+            return self.net.sampler(key, count)
+        rows = jax.random.randint(key, (count,), 0, self.net.n_samples)
+        return jax.tree.map(lambda leaf: leaf[rows], data)
+
+    def _normal(self, key: Any, count: int) -> Any:
+        import jax
+
+        return jax.random.normal(key, (count,), dtype=self.net.precision)

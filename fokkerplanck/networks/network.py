@@ -1,0 +1,213 @@
+"""`Network`: any loss that JAX can differentiate, and what can be asked of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..arguments import callable_with, whole
+from ..errors import bad_value
+from .loss_functions import FunctionNetwork, LossFunctions
+
+if TYPE_CHECKING:
+    from .training import Rule, Trainer
+
+PRECISIONS = ("float32", "float64")
+START = 2**32 - 1  # the "step" whose key draws the start of a run
+
+
+def import_jax() -> Any:
+    """JAX, or one sentence on how to get it."""
+    try:
+        import jax
+    except ImportError as error:
+        then = "pip install 'fokkerplanck[networks]', or describe the loss by numpy functions: Network.from_functions."
+        raise ImportError(f"fokkerplanck.networks.Network needs JAX. {then}") from error
+    return jax
+
+
+class Network(LossFunctions):
+    """A loss over samples, of any parameters, differentiated by JAX.
+
+    Parameters
+    ----------
+    loss : callable
+        loss(params, sample) -> number, the loss of one sample, of jax.numpy.
+    params : pytree of arrays, or callable
+        Initial parameters; or init(key) -> parameters, and run k starts from its own draw, the same for all dynamics.
+    data : pytree of arrays, or callable
+        All leading axes count the samples; or sampler(key, n) -> n samples as such a pytree, and batches are drawn afresh.
+    precision : {"float32", "float64"}
+        Of all that this network computes; JAX's global switch stays as it is.
+    population : int
+        With a sampler: how many samples, drawn once, stand for the expected loss, its gradient and its Hessian.
+
+    Examples
+    --------
+    A line through points (JAX is imported by the first line)::
+
+        net = Network(lambda w, xy: 0.5 * (w @ xy[0] - xy[1]) ** 2, jnp.zeros(3), (x, y))
+        runs = net.train(1000, n_runs=100, learning_rate=0.1, batch_size=32, seed=0)
+    """
+
+    def __init__(self, loss: Callable, params: Any, data: Any, *, precision: str = "float32", population: int = 4096):
+        jax = import_jax()
+        from jax.flatten_util import ravel_pytree
+
+        callable_with("loss", loss, 2, "arguments: parameters and one sample")
+        if precision not in PRECISIONS:
+            raise bad_value("precision", " or ".join(PRECISIONS), precision)
+        self.per_sample, self.precision = loss, precision
+        self.sampler = data if callable(data) else None
+        self._init = params if callable(params) else None
+        with self.context():
+            first = params(jax.random.key(0)) if self._init else params
+            vector, self._unravel = ravel_pytree(self._real(first))
+            population = whole("population", population, 2)
+            self.data = self._real(data(jax.random.key(0), population) if self.sampler else data)
+        self._first = np.asarray(vector)
+        self.n_parameters = vector.size
+        self.n_samples = _count(jax.tree.leaves(self.data))
+        self._trainers: dict[Rule, Any] = {}
+        self._check()
+
+    @staticmethod
+    def from_functions(
+        weighted_grad: Callable, per_sample: Callable, hvp: Callable | None = None, *, params: Any
+    ) -> FunctionNetwork:
+        """A network given by numpy functions, for torch or anything else; needs no JAX.
+
+        Parameters
+        ----------
+        weighted_grad : callable
+            (theta (d,), weights (n_samples,)) -> sum_i weights_i grad l_i, (d,).
+        per_sample : callable
+            theta -> losses of all samples (n_samples,).
+        hvp : callable, optional
+            (theta, v) -> Hessian of the mean loss times v; default: differences of gradients.
+        params : array (d,) or (n_runs, d)
+            Start of all runs, or a row a run.
+        """
+        return FunctionNetwork(weighted_grad, per_sample, hvp, params)
+
+    def context(self) -> contextlib.AbstractContextManager:
+        """Where JAX computes in this network's precision."""
+        return import_jax().enable_x64(self.precision == "float64")
+
+    def unflatten(self, theta: Any) -> Any:
+        """Flat parameters (n_parameters,) as the pytree that the loss takes."""
+        with self.context():
+            return self._unravel(import_jax().numpy.asarray(theta, dtype=self.precision))
+
+    def flat(self, theta: Any, name: str = "theta") -> np.ndarray:
+        """Parameters as a vector (n_parameters,): a pytree as the loss takes, or a vector already."""
+        if not isinstance(theta, np.ndarray):
+            from jax.flatten_util import ravel_pytree
+
+            theta = np.asarray(ravel_pytree(theta)[0])
+        return super().flat(theta, name).astype(self.precision)
+
+    def start(self, seed: int, run: int) -> np.ndarray:
+        """Initial parameters of a run (n_parameters,)."""
+        if self._init is None:
+            return self._first.copy()
+        from jax.flatten_util import ravel_pytree
+        from jax.random import fold_in, key
+
+        with self.context():
+            params = self._init(fold_in(fold_in(key(seed), run), START))
+            return np.asarray(ravel_pytree(params)[0], dtype=self.precision)
+
+    def losses(self, theta: np.ndarray) -> np.ndarray:
+        """Loss of each sample (n_samples,)."""
+        return self._call("losses", theta)
+
+    def weighted_gradient(self, theta: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """sum_i weights_i grad l_i, shape (n_parameters,)."""
+        return self._call("weighted", theta, weights)
+
+    def hessian_product(self, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """Hessian of the mean loss times a vector (n_parameters,)."""
+        return self._call("product", theta, vector)
+
+    def slopes(self, theta: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """Derivative of each sample's loss along directions (n_parameters, k), shape (n_samples, k)."""
+        return np.stack([self._call("slopes", theta, v) for v in directions.T], axis=1)
+
+    def sample_gradients(self, theta: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Gradients of the losses of some samples, shape (rows, n_parameters)."""
+        return self._call("gradients", theta, np.asarray(rows), whole_numbers=True)
+
+    def trainer(self, rule: Rule) -> Trainer:
+        """Runs side by side in one compiled loop."""
+        from .jax_training import JaxTrainer
+
+        kind = replace(rule, seed=0)  # seeds are no part of what is compiled
+        if kind not in self._trainers:
+            self._trainers[kind] = JaxTrainer(self, kind)
+        return self._trainers[kind].seeded(rule.seed)
+
+    def _real(self, tree: Any) -> Any:
+        """A pytree with real arrays in this precision; whole numbers as they are."""
+        jax = import_jax()
+
+        def converted(leaf: Any) -> Any:
+            array = np.asarray(leaf)
+            return jax.numpy.asarray(array.astype(self.precision) if array.dtype.kind == "f" else array)
+
+        return jax.tree.map(converted, tree)
+
+    @cached_property
+    def _compiled(self) -> dict[str, Callable]:
+        jax = import_jax()
+        losses = jax.vmap(self.per_sample, (None, 0))
+
+        def of_samples(theta: Any, data: Any) -> Any:
+            return losses(self._unravel(theta), data)
+
+        def mean(theta: Any, data: Any) -> Any:
+            return of_samples(theta, data).mean()
+
+        def one(theta: Any, sample: Any) -> Any:
+            return self.per_sample(self._unravel(theta), sample)
+
+        functions = {
+            "losses": of_samples,
+            "weighted": lambda theta, data, w: jax.grad(lambda p: w @ of_samples(p, data))(theta),
+            "product": lambda theta, data, v: jax.jvp(jax.grad(lambda p: mean(p, data)), (theta,), (v,))[1],
+            "slopes": lambda theta, data, v: jax.jvp(lambda p: of_samples(p, data), (theta,), (v,))[1],
+            "gradients": lambda theta, data, rows: jax.vmap(jax.grad(one), (None, 0))(
+                theta, jax.tree.map(lambda leaf: leaf[rows], data)
+            ),
+        }
+        return {name: jax.jit(function) for name, function in functions.items()}
+
+    def _call(self, name: str, theta: np.ndarray, *others: np.ndarray, whole_numbers: bool = False) -> np.ndarray:
+        kind = None if whole_numbers else self.precision
+        with self.context():
+            arrays = [np.asarray(a, dtype=kind) for a in others]
+            return np.asarray(self._compiled[name](np.asarray(theta, self.precision), self.data, *arrays), dtype=float)
+
+    def _check(self) -> None:
+        if self.n_parameters == 0:
+            raise bad_value("params", "a pytree of at least one number", "none")
+        shape = self.losses(self._first).shape
+        if shape != (self.n_samples,):
+            raise bad_value("loss", "a function that returns one number a sample", f"shape {shape[1:]}")
+
+    def __repr__(self) -> str:
+        drawn = "drawn from a sampler for the expected loss" if self.sampler else "samples"
+        return f"Network: {self.n_parameters} parameters, {self.n_samples} {drawn}, {self.precision}"
+
+
+def _count(leaves: Sequence[Any]) -> int:
+    """Number of samples of a data pytree."""
+    counts = {leaf.shape[0] if leaf.ndim else 0 for leaf in leaves}
+    if len(counts) != 1 or 0 in counts:
+        raise bad_value("data", "arrays whose leading axes all count the samples", [leaf.shape for leaf in leaves])
+    return int(counts.pop())

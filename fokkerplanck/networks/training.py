@@ -1,0 +1,294 @@
+"""Many runs of training side by side, by SGD and by its surrogate dynamics, for any loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..arguments import callable_with, fits_memory, flag, number, reals, whole
+from ..errors import bad_type, bad_value
+from ..randomness import digest
+
+if TYPE_CHECKING:
+    from .loss_functions import LossFunctions
+
+NOISES = ("sgd", "refined", "langevin", "flow", "subset")
+RECORDS = 100  # recorded intervals where only the last step is named
+LANES = 16  # runs side by side; fixed, since the last bits of a sum depend on how many there are
+SUBSET = 4  # samples of a "subset" step, in batches
+MOST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a step is made: theta <- theta - learning_rate (gradient with noise), or what an optimizer makes of it."""
+
+    noise: str
+    learning_rate: float
+    batch_size: int
+    seed: int
+    replacement: bool = True
+    shuffle: bool = False
+    temperature: float | None = None
+    optimizer: Any = None
+
+    @property
+    def stream(self) -> int:
+        """32 bits that set the noise of one dynamics apart from that of others with the same seed."""
+        return 0 if self.noise == "sgd" else digest("network training", self.noise) & MOST_SEED
+
+
+class Trainer(Protocol):
+    """Carries a block of runs forward; `state` is its own affair."""
+
+    def begin(self, theta: np.ndarray, runs: np.ndarray) -> Any:
+        """State of runs (n,) at step 0, from theta (n, d); all with the same run // LANES."""
+
+    def advance(self, state: Any, first: int, last: int) -> Any:
+        """State at step `last` from that at step `first`."""
+
+    def theta(self, state: Any) -> np.ndarray:
+        """Parameters (n, d)."""
+
+    def record(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Mean loss over the samples and norm of its gradient, each (n,)."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Runs:
+    """What was recorded of runs of training.
+
+    Attributes
+    ----------
+    steps : ndarray of int (n_times,)
+    loss : ndarray (n_times, n_runs)
+        Mean loss over the samples; nan where a run has diverged.
+    gradient_norm : ndarray (n_times, n_runs)
+    final : ndarray (n_runs, d)
+        Flat parameters at the last recorded step.
+    kept : ndarray (n_times, n_kept, d)
+        Flat parameters of the first runs at every recorded step.
+    observed : dict of ndarray (n_times, n_runs, ...)
+        What the functions in `observe` returned.
+    seed, first_run : int
+    settings : dict
+    """
+
+    steps: np.ndarray
+    loss: np.ndarray
+    gradient_norm: np.ndarray
+    final: np.ndarray
+    kept: np.ndarray
+    observed: dict[str, np.ndarray]
+    seed: int
+    first_run: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_runs(self) -> int:
+        """Number of runs."""
+        return self.loss.shape[1]
+
+    @property
+    def diverged(self) -> float:
+        """Share of the runs that have diverged by the last recorded step."""
+        return float(np.isnan(self.loss[-1]).mean())
+
+    def joined(self, *others: Runs) -> Runs:
+        """This and other blocks of runs of the same training as one."""
+        parts = (self, *others)
+        for other in others:
+            if not np.array_equal(self.steps, other.steps) or self.settings != other.settings:
+                raise bad_value("others", "blocks of the same steps and settings", other.settings)
+        return replace(
+            self,
+            loss=np.concatenate([p.loss for p in parts], axis=1),
+            gradient_norm=np.concatenate([p.gradient_norm for p in parts], axis=1),
+            final=np.concatenate([p.final for p in parts]),
+            kept=np.concatenate([p.kept for p in parts], axis=1),
+            observed={k: np.concatenate([p.observed[k] for p in parts], axis=1) for k in self.observed},
+        )
+
+    def __repr__(self) -> str:
+        span = f"{self.n_runs} runs at {self.steps.size} recorded steps from {self.steps[0]} to {self.steps[-1]}"
+        lines = [f"Runs: {span}, seed {self.seed}"]
+        lines += [f"  {key}: {value}" for key, value in self.settings.items()]
+        done = self.loss[-1][np.isfinite(self.loss[-1])]
+        if done.size:
+            lines.append(f"  loss at the end: median {np.median(done):.4g}, from {done.min():.4g} to {done.max():.4g}")
+        if self.diverged:
+            lines.append(f"  diverged: {self.diverged:.4g} of the runs")
+        return "\n".join(lines)
+
+
+def train(
+    net: LossFunctions,
+    steps: int | Sequence[int],
+    n_runs: int = 100,
+    learning_rate: float = 0.1,
+    batch_size: int = 32,
+    seed: int = 0,
+    *,
+    noise: str = "sgd",
+    optimizer: Any = None,
+    observe: Callable | Mapping[str, Callable] | None = None,
+    replacement: bool = True,
+    shuffle: bool = False,
+    temperature: float | None = None,
+    keep: int = 0,
+    starts: Any = None,
+    first_run: int = 0,
+) -> Runs:
+    """Train many runs.
+
+    Parameters
+    ----------
+    net : Network
+    steps : int or increasing whole numbers from 0 on
+        The last step, of which some hundred before are recorded too; or when to record.
+    n_runs : int
+    learning_rate : float
+    batch_size : int
+        B.
+    seed : int
+        The noise of step t of run k is keyed by (seed, k, t): the same bits whatever the number of runs and of blocks that
+        are joined. Run k starts from the same parameters under all dynamics.
+    noise : {"sgd", "refined", "langevin", "flow", "subset"}
+        The gradient of a step. "sgd": of a fresh batch. "refined": the full gradient with Gaussian noise of the batch
+        gradient's covariance Sigma(theta) / B, from one backward pass with weights 1/N + (xi_i - mean xi) / sqrt(B N).
+        "langevin": the full gradient with isotropic Gaussian noise, of the same trace, from two batches; or of variance
+        2 temperature / learning_rate. "flow": the full gradient (gradient descent). "subset": Gaussian weights on 4 B
+        samples: mean and covariance are right, the kurtosis is close to that of SGD, so that it cannot tell whether
+        Gaussian noise would do.
+    optimizer : optax transformation, optional
+        Makes a step of the gradient, with any noise; default: -learning_rate times it.
+    observe : callable or dict of callables, optional
+        f(net, theta) -> number or array, theta (d,), such as `top_hessian`; at every record of every run.
+    replacement, shuffle : bool
+        Of "sgd", as in `fokkerplanck.SGD`: batches with replacement; without, each afresh; or by shuffled epochs.
+    temperature : float, optional
+        Of "langevin".
+    keep : int
+        Of how many runs the parameters are kept at every recorded step.
+    starts : array (d,) or (n_runs, d), optional
+        Where the runs start, instead of the parameters of the network.
+    first_run : int
+        Runs first_run, ..., first_run + n_runs - 1 of this seed, which can be `joined` to others.
+
+    Returns
+    -------
+    Runs
+    """
+    moments = _steps(steps)
+    n_runs, first_run = whole("n_runs", n_runs, 1), whole("first_run", first_run, 0)
+    keep = min(whole("keep", keep, 0), n_runs)
+    rule = _rule(net, noise, learning_rate, batch_size, seed, replacement, shuffle, temperature, optimizer)
+    observers = _observers(observe)
+    need = 8.0 * (keep * moments.size + 2.0 * n_runs) * net.n_parameters
+    fits_memory("n_runs", need, "Train fewer runs, or keep fewer.")
+    begin = _starts(net, starts, rule.seed, np.arange(first_run, first_run + n_runs))
+    trainer = net.trainer(rule)
+    places, parts = np.arange(n_runs), []
+    for group in np.split(places, np.flatnonzero((first_run + places[1:]) % LANES == 0) + 1):
+        theta = begin(group)
+        parts.append(_block_of_runs(net, trainer, moments, theta, first_run + group, keep - group[0], observers))
+    settings = {"noise": noise, "learning_rate": rule.learning_rate, "batch_size": rule.batch_size}
+    settings |= {"replacement": rule.replacement, "shuffle": rule.shuffle, "temperature": temperature}
+    settings["optimizer"] = "sgd" if optimizer is None else "given"
+    whole_parts = [Runs(moments, *part, rule.seed, first_run, settings) for part in parts]
+    return whole_parts[0].joined(*whole_parts[1:])
+
+
+def _block_of_runs(
+    net: LossFunctions,
+    trainer: Trainer,
+    steps: np.ndarray,
+    theta: np.ndarray,
+    runs: np.ndarray,
+    keep: int,
+    observers: Mapping[str, Callable],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Loss, gradient norm, final and kept parameters and observables of one block."""
+    records: list[tuple[np.ndarray, np.ndarray]] = []
+    kept, seen = [], {name: [] for name in observers}  # type: ignore[var-annotated]
+    state, now = trainer.begin(theta, runs), 0
+    for step in steps.tolist():
+        state, now = trainer.advance(state, now, step), step
+        records.append(trainer.record(state))
+        theta = trainer.theta(state)
+        kept.append(theta[: max(keep, 0)])
+        for name, function in observers.items():
+            seen[name].append([np.asarray(function(net, one)) for one in theta])
+    loss, norm = (np.array(part, dtype=float) for part in zip(*records, strict=True))
+    lost = ~np.isfinite(loss)
+    loss[lost] = norm[lost] = np.nan
+    return loss, norm, theta, np.array(kept), {name: np.array(values) for name, values in seen.items()}
+
+
+def _rule(
+    net: LossFunctions,
+    noise: str,
+    learning_rate: float,
+    batch_size: int,
+    seed: int,
+    replacement: bool,
+    shuffle: bool,
+    temperature: float | None,
+    optimizer: Any,
+) -> Rule:
+    if not isinstance(noise, str) or noise not in NOISES:
+        raise bad_value("noise", f"one of {', '.join(NOISES)}", noise)
+    rate = number("learning_rate", learning_rate, "a positive number", lambda v: 0.0 < v < math.inf)
+    batch = whole("batch_size", batch_size, 1)
+    shuffle, replacement = flag("shuffle", shuffle), flag("replacement", replacement)
+    if noise == "sgd" and (shuffle or not replacement):
+        if getattr(net, "sampler", None) is not None:
+            raise bad_value("replacement", "True where a sampler draws each batch afresh", replacement)
+        whole("batch_size", batch, 1, net.n_samples, "Without replacement a batch holds each sample once at most.")
+        if shuffle and net.n_samples % batch:
+            raise bad_value("batch_size", f"a divisor of the {net.n_samples} samples, with shuffle=True", batch)
+    if temperature is not None:
+        if noise != "langevin":
+            raise bad_value("temperature", 'None unless noise="langevin"', temperature)
+        temperature = number("temperature", temperature, "not below 0", lambda v: 0.0 <= v < math.inf)
+    if optimizer is not None and not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise bad_type("optimizer", "an optax transformation, with init and update", optimizer)
+    seed = whole("seed", seed, 0, MOST_SEED)
+    return Rule(noise, rate, batch, seed, replacement and not shuffle, shuffle, temperature, optimizer)
+
+
+def _steps(steps: int | Sequence[int]) -> np.ndarray:
+    """When to record, increasing."""
+    if isinstance(steps, (int, np.integer)) and not isinstance(steps, bool):
+        last = whole("steps", steps, 1)
+        return np.unique(np.linspace(0, last, min(last, RECORDS) + 1).round().astype(np.int64))
+    array = np.asarray(steps)
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
+        raise bad_type("steps", "a whole number or a list of whole numbers", steps)
+    if array[0] < 0 or (np.diff(array) <= 0).any():
+        raise bad_value("steps", "increasing, from 0 on", steps, "Sort them and drop repeats.")
+    return array.astype(np.int64)
+
+
+def _starts(net: LossFunctions, starts: Any, seed: int, runs: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Function from places among the runs (n,) to their starts (n, d)."""
+    if starts is None:
+        return lambda places: np.array([net.start(seed, int(runs[k])) for k in places])
+    array = np.atleast_2d(reals("starts", starts))
+    if array.shape not in ((1, net.n_parameters), (runs.size, net.n_parameters)) or not np.isfinite(array).all():
+        rule = f"finite, of shape ({net.n_parameters},) or ({runs.size}, {net.n_parameters})"
+        raise bad_value("starts", rule, f"an array of shape {array.shape}")
+    return lambda places: array[places if len(array) > 1 else np.zeros_like(places)]
+
+
+def _observers(observe: Callable | Mapping[str, Callable] | None) -> dict[str, Callable]:
+    if observe is None:
+        return {}
+    named = dict(observe) if isinstance(observe, Mapping) else {getattr(observe, "__name__", "observed"): observe}
+    for name, function in named.items():
+        callable_with(f"observe[{name!r}]", function, 2, "arguments: network and parameters")
+    return named
