@@ -21,6 +21,7 @@ from ..solvers.accuracy.subcell import hidden_feature
 from .committor import Committor
 from .error_warnings import LARGE, OFF, warn_of_error
 from .first_passage import FirstPassage
+from .processes import InTime
 from .solution import Solution
 from .spectrum import Spectrum
 from .stationary import Stationary
@@ -52,11 +53,23 @@ def measured(
     t : float
         Time at which coefficients are read that tell the order of the scheme.
     """
+    return measured_by(
+        result, lambda: repeated(ask, eq, result.grid), errors_of, lambda: scheme_order(eq, result.grid, t)
+    )
+
+
+def measured_by(
+    result: Any,
+    again: Callable[[], list[Any]],
+    errors_of: Callable[[Sequence[Any], float], Errors],
+    order: Callable[[], float] = lambda: 2.0,
+) -> Any:
+    """A result with its `error`, by the same results on the two coarser grids; without, where there are none."""
     try:
-        coarser = repeated(ask, eq, result.grid)
+        coarser = again()
     except FAILURES as problem:
         return with_error(result, Errors.unknown(f"grid error not measured: {problem}"))
-    return with_error(result, errors_of([result, *coarser], scheme_order(eq, result.grid, t)), tuple(coarser))
+    return with_error(result, errors_of([result, *coarser], order()), tuple(coarser))
 
 
 def with_error(result: Any, error: Errors, coarser: tuple[Any, ...] = ()) -> Any:
@@ -131,9 +144,10 @@ def stationary_errors(results: Sequence[Stationary], order: float) -> Errors:
     late = [0.0] * len(results)
     others: dict[str, Callable[[], np.ndarray]] = {
         **_of_moments(results, order, late),
-        "entropy_production": partial(_of_entropy, results, order),
         "current": partial(_of_current, results, order),
     }
+    if isinstance(results[0].process, InTime):
+        others["entropy_production"] = partial(_of_entropy, results, order)
     return _errors(_of_density(results, order, late), others, spread=_of_spread(results, order, late))
 
 
@@ -179,16 +193,20 @@ def _field_error(results: Sequence[Any], attribute: str, order: float) -> np.nda
 
 
 def spectrum_errors(results: Sequence[Spectrum], order: float) -> Errors:
-    """Of the eigenvalues, each compared with the one on the coarser grid that is nearest beside their size."""
-    values = [results[0].eigenvalues]
+    """Of the eigenvalues and rates, each compared with the mode on the coarser grid whose rate and phase are nearest."""
+    values, rates, phases = [results[0].eigenvalues], [results[0].rates], [results[0].eigenvalues.imag]
     for r in results[1:]:
-        own, other = values[-1][:, None], r.eigenvalues[None]
-        apart = np.abs(own - other) / np.maximum(np.abs(own) + np.abs(other), 1e-300)
-        values.append(r.eigenvalues[apart.argmin(axis=1)])
-    found = compared([Offer(v, 1e-12 * np.abs(v)) for v in values], [r.grid for r in results], order)
-    size = np.abs(values[0])
-    relative = np.divide(found.error, size, out=np.zeros(size.shape), where=size > 0.0)
-    return _errors(found, {}, "eigenvalues", relative=found._replace(error=relative))
+        gap = np.hypot(rates[-1][:, None] - r.rates, phases[-1][:, None] - r.eigenvalues.imag)
+        size = np.abs(rates[-1])[:, None] + np.abs(r.rates) + np.abs(phases[-1])[:, None] + np.abs(r.eigenvalues.imag)
+        nearest = (gap / np.maximum(size, 1e-300)).argmin(axis=1)
+        values.append(r.eigenvalues[nearest])
+        rates.append(r.rates[nearest])
+        phases.append(r.eigenvalues.imag[nearest])
+    grids = [r.grid for r in results]
+    found = compared([Offer(v, 1e-12 * np.abs(v)) for v in values], grids, order)
+    slow = compared([Offer(v, 1e-12 * np.abs(v)) for v in rates], grids, order)
+    own = np.where(rates[0] > 1e-14 * np.abs(values[0]), rates[0], np.inf)
+    return _errors(found, {"rates": lambda: slow.error}, "eigenvalues", relative=slow._replace(error=slow.error / own))
 
 
 def warn_of_density(result: Solution | Stationary, eq: FokkerPlanck, t: float = 0.0) -> None:
@@ -227,7 +245,7 @@ def _is_point(result: Solution | Stationary, eq: FokkerPlanck, t: float) -> bool
     return noise < POINT * result.stats["numerical_diffusion"]
 
 
-def warn_of_times(result: FirstPassage, eq: FokkerPlanck, spent: np.ndarray) -> None:
+def warn_of_times(result: FirstPassage, eq: FokkerPlanck | None, spent: np.ndarray) -> None:
     """Where the mean times, or else their deviations, are far off, or a feature hides inside the cells.
 
     `spent`: share of the time that paths spend in each cell, (*grid.shape).
@@ -237,7 +255,8 @@ def warn_of_times(result: FirstPassage, eq: FokkerPlanck, spent: np.ndarray) -> 
         return
     if warn_of_error(*worst(deviation), 2.0 * OFF, "the deviation of the passage times (relative)", result.grid):
         return
-    warn_inside_cells(eq, result.grid, where_crossed(spent, result.mean, result.grid))
+    if eq is not None:
+        warn_inside_cells(eq, result.grid, where_crossed(spent, result.mean, result.grid))
 
 
 def warn_of_splitting(result: Committor, eq: FokkerPlanck, spent: np.ndarray) -> None:
@@ -246,11 +265,12 @@ def warn_of_splitting(result: Committor, eq: FokkerPlanck, spent: np.ndarray) ->
         warn_inside_cells(eq, result.grid, where_crossed(spent, result.values, result.grid))
 
 
-def warn_of_rates(result: Spectrum, eq: FokkerPlanck) -> None:
-    """Where an eigenvalue is far off beside its size, or a feature hides inside the cells."""
-    if not warn_of_error(*worst(result.error.whole["relative"]), OFF, "the eigenvalues (relative)", result.grid):
-        slowest = np.abs(result.right[0])
-        warn_inside_cells(eq, result.grid, where_present(slowest, result.grid))
+def warn_of_rates(result: Spectrum, eq: FokkerPlanck | None) -> None:
+    """Where the rate of a mode is far off beside its size, or a feature hides inside the cells."""
+    if warn_of_error(*worst(result.error.whole["relative"]), OFF, "the rates of the modes (relative)", result.grid):
+        return
+    if eq is not None:
+        warn_inside_cells(eq, result.grid, where_present(np.abs(result.right[0]), result.grid))
 
 
 def warn_inside_cells(eq: FokkerPlanck, grid: Grid, relevant: np.ndarray, t: float = 0.0) -> None:

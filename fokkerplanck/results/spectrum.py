@@ -32,7 +32,7 @@ class Spectrum:
     missed : str
         Which slower modes may have been missed; empty where it is certain that none was.
     error : Errors
-        "eigenvalues", (k,), of the grid.
+        "eigenvalues" and "rates", (k,), of the grid.
     """
 
     grid: Grid

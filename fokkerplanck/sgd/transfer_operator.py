@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..arguments import LARGEST, number, whole
-from ..diagnostics import warn_of_clamping, warn_of_smearing
+from ..arguments import LARGEST, flag, number, whole
+from ..diagnostics import SMEARED, warn_of_clamping, warn_of_smearing
 from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
 from ..model.region import read_region
 from ..results.first_passage import FirstPassage
+from ..results.measured import (
+    measured_by,
+    passage_errors,
+    solution_errors,
+    spectrum_errors,
+    stationary_errors,
+    warn_of_rates,
+    warn_of_times,
+)
 from ..results.processes import InSteps
 from ..results.requests import check_rtol, output_times
 from ..results.solution import Solution
 from ..results.spectrum import Spectrum, spectrum_of
 from ..results.stationary import Stationary
+from ..solvers.accuracy.coarsening import as_function, coarsened_start
+from ..solvers.accuracy.estimates import Errors
+from ..solvers.accuracy.measure import coarser_grids
 from ..solvers.evolution.fractional_contour import propagate_waiting
 from ..solvers.linear import markov_chain as _transfer
 from ..solvers.linear.closed_classes import closed_classes, ending_classes
@@ -29,6 +42,7 @@ from ..solvers.linear.occupation_times import time_spent
 from ..solvers.linear.rates import Rates
 from ..solvers.linear.spectrum import transfer_modes
 from .batch_sampling import groups, sampling_error
+from .grid_effects import growth_beyond, spread_of_columns
 from .minibatches import Batches, enumerate_batches, sample_batches
 
 if TYPE_CHECKING:
@@ -37,7 +51,6 @@ if TYPE_CHECKING:
 MODELS = ("exact", "gaussian-chain")
 KINDS = ("auto", "enumerated", "kernel", "sampled")
 MOST_PRODUCTS = 1e14  # of numbers in T with numbers in P
-FARTHER = np.array([2.0, 4.0, 8.0])  # distances from the middle of the box, in units of its half width
 CENTRAL_LIMIT = 30  # batches from which a normal law replaces the enumeration of too many of them
 SIMULATE_INSTEAD = "take a smaller time_order or earlier times, or draw paths with fp.simulate_waiting"
 
@@ -89,14 +102,47 @@ class TransferOperator:
     growth: float = -np.inf
     settings: dict[str, Any] = field(default_factory=dict)
     parts: tuple[sp.csc_array, ...] = ()
+    again: Callable[[Grid], TransferOperator] | None = None
+    quiet: bool = False
 
-    def evolve(self, p0: Any, steps: Any) -> Solution:
+    @cached_property
+    def coarser(self) -> list[TransferOperator]:
+        """The same operator on cells twice and four times as wide, from which results have their errors."""
+        if self.again is None:
+            raise bad_value("transfer operator", "made from an SGD to be made again on other cells", None)
+        return [replace(self.again(grid), quiet=True, parts=(), again=None) for grid in coarser_grids(self.grid)]
+
+    def _measured(
+        self,
+        result: Any,
+        ask: Callable[[TransferOperator], Any],
+        errors_of: Callable[[Any, float], Errors],
+        stats: dict[str, Any] | None = None,
+        warn_of_it: Callable[[Any], object] | None = None,
+    ) -> Any:
+        """A result with its error, by the same question to the coarser operators, and a warning where passages are far off.
+
+        Densities of SGD are judged by the numerical diffusion of the projection, in `stats`: countable batches may leave them
+        without a density that cells could resolve. What was spoken of for its sake is not spoken of again.
+        """
+        if self.again is None:
+            return result
+        new = measured_by(result, lambda: [ask(other) for other in self.coarser], errors_of)
+        pairs = zip(stats["smearing"], stats["noise"], strict=True) if stats else ()
+        if new.error and warn_of_it is not None and all(added <= SMEARED * own for added, own in pairs):
+            warn_of_it(new)
+        return new
+
+    def evolve(self, p0: Any, steps: Any, *, error: bool = True) -> Solution:
         """The density after the given numbers of steps.
 
         Parameters
         ----------
         p0 : initial density, as for `fokkerplanck.solve`
         steps : whole number or increasing sequence, from 0 on; multiples of `self.steps`
+        error : bool
+            Whether to measure the error by the operator on cells twice and four times as wide, here as in `stationary`,
+            `first_passage` and `spectrum`.
 
         Returns
         -------
@@ -116,7 +162,14 @@ class TransferOperator:
             "initial_mass": initial_mass,
             **self._sampling_error_of_moments(start.ravel(), counts),
         }
-        return self._solution(times, states, f"transfer ({self.kind})", stats)
+        result = self._solution(times, states, f"transfer ({self.kind})", stats)
+        if not flag("error", error):
+            return result
+
+        def ask(other: TransferOperator) -> Solution:
+            return other.evolve(coarsened_start(p0, self.grid, other.grid), steps, error=False)
+
+        return self._measured(result, ask, solution_errors)
 
     def _sampling_error_of_moments(self, start: np.ndarray, counts: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
         """Standard errors of mean (n_times, dim) and covariance (n_times, dim, dim) by the choice of batches, if any."""
@@ -199,6 +252,8 @@ class TransferOperator:
 
     def _blur(self, masses: np.ndarray, effect: str, met: float | None = None) -> dict[str, list[float]]:
         """noise and smearing, averaged over masses (n,) that sum to one, along each axis; a warning where they are bad."""
+        if self.quiet:
+            return {}
         if met is None:
             warn_of_clamping(float(self.clamped.ravel() @ masses), "in an application of the operator", self.growth)
         else:
@@ -215,7 +270,7 @@ class TransferOperator:
         """What the results need of it."""
         return InSteps(self.grid, self.matrix, self.steps, {**self.settings, "model": self.model, "kind": self.kind})
 
-    def stationary(self, p0: Any = None) -> Stationary:
+    def stationary(self, p0: Any = None, *, error: bool = True) -> Stationary:
         """The density that an application leaves unchanged; where several sets are closed, p0 weighs them."""
         start = None if p0 is None else _density.initial_masses(p0, self.grid)[0].ravel()
         classes, weights = ending_classes(Rates.of_steps(self.matrix), self.grid, "transfer operator", start)
@@ -230,24 +285,33 @@ class TransferOperator:
                 own = self._stationary_of_part(matrix)
                 return _flat_moments(own.reshape(1, *self.grid.shape), self.grid)
 
-            error = _named(sampling_error(self.parts, moments), self.grid.dim)
-            stats["sampling_error"] = {name: value[0] for name, value in error.items()}
-        return Stationary(self.grid, density, self.process, stats)
+            by_batches = _named(sampling_error(self.parts, moments), self.grid.dim)
+            stats["sampling_error"] = {name: value[0] for name, value in by_batches.items()}
+        result = Stationary(self.grid, density, self.process, stats)
+        if not flag("error", error):
+            return result
+
+        def ask(other: TransferOperator) -> Stationary:
+            return other.stationary(None if p0 is None else coarsened_start(p0, self.grid, other.grid), error=False)
+
+        return self._measured(result, ask, stationary_errors)
 
     def _stationary_of_part(self, matrix: sp.csc_array) -> np.ndarray:
         """Masses of the stationary density of a group of batches, which may reach fewer cells; nan if it has several."""
         own = closed_classes(Rates.of_steps(matrix))
         return _transfer.stationary_masses(matrix, own[0]) if len(own) == 1 else np.full(self.grid.size, np.nan)
 
-    def first_passage(self, target: Any = None) -> FirstPassage:
+    def first_passage(self, target: Any = None, *, error: bool = True) -> FirstPassage:
         """Numbers of steps until a target is first reached.
 
         Parameters
         ----------
         target : boolean array on the grid, callable f(x, y) -> mask, or None for the absorbing walls
             It is made of the cells whose centers lie in it: put cell edges on its border.
+        error : bool
+            See `evolve`.
         """
-        mask, _ = read_region("target", target, self.grid, optional=self.grid.absorbs)
+        mask, inside = read_region("target", target, self.grid, optional=self.grid.absorbs)
         outside = ~mask.ravel()
         passage = _transfer.Passage(self.matrix, outside)
         mean = passage.solve(np.ones(self.grid.size))
@@ -261,18 +325,33 @@ class TransferOperator:
         )
         if self.parts:
             ones = np.ones(self.grid.size)
-            error = sampling_error(self.parts, lambda matrix: _transfer.Passage(matrix, outside).solve(ones))
-            stats["sampling_error"] = {"mean": self.steps * error.reshape(shape)}
+            by_batches = sampling_error(self.parts, lambda matrix: _transfer.Passage(matrix, outside).solve(ones))
+            stats["sampling_error"] = {"mean": self.steps * by_batches.reshape(shape)}
         moments = self.steps * mean.reshape(shape), self.steps**2 * second.reshape(shape)
-        return FirstPassage(self.grid, *moments, mask, self.process, stats)
+        result = FirstPassage(self.grid, *moments, mask, self.process, stats)
+        if not flag("error", error):
+            return result
+        again = target if target is None else inside or as_function(mask, self.grid)
 
-    def spectrum(self, k: int = 6) -> Spectrum:
+        def ask(other: TransferOperator) -> FirstPassage:
+            return other.first_passage(again, error=False)
+
+        return self._measured(result, ask, passage_errors, stats, lambda new: warn_of_times(new, None, spent))
+
+    def spectrum(self, k: int = 6, *, error: bool = True) -> Spectrum:
         """The k eigenvalues of T of largest modulus, with their modes; one more where a conjugate pair would be cut apart."""
         modes = transfer_modes(self.matrix, whole("k", k, 1, self.grid.size - 1))
         slowest = np.abs(modes.right[:, 0])
-        self._blur(slowest / slowest.sum(), "the modes are too wide, and rates of escape too large")
+        stats = self._blur(slowest / slowest.sum(), "the modes are too wide, and rates of escape too large")
         modes = modes._replace(rates=modes.rates / self.steps)
-        return spectrum_of(self.grid, modes, self.grid.absorbs)
+        result = spectrum_of(self.grid, modes, self.grid.absorbs, not self.quiet)
+        if not flag("error", error):
+            return result
+
+        def ask(other: TransferOperator) -> Spectrum:
+            return other.spectrum(min(k + 2, other.grid.size - 1), error=False)
+
+        return self._measured(result, ask, spectrum_errors, stats, lambda new: warn_of_rates(new, None))
 
     def applications(self, steps: Any) -> np.ndarray:
         """Increasing numbers of steps as numbers of applications."""
@@ -304,12 +383,13 @@ def transfer_operator(sgd: SGD, grid: Grid, model: str, *, kind: str, n_batches:
         parts, shares = _transfers(sgd, grid, batches)
         result = _transfer.mixture(parts, shares) if len(parts) > 1 else parts[0]
     centers = np.stack([x.ravel() for x in np.meshgrid(*grid.centers, indexing="ij")])
-    smearing = np.stack([_spread(result.matrix, x) for x in centers]) - result.noise - result.stretch
+    smearing = np.stack([spread_of_columns(result.matrix, x) for x in centers]) - result.noise - result.stretch
     shape = (grid.dim, *grid.shape)
     return TransferOperator(
         grid, result.matrix, kind, model, steps, len(weights), result.clamped.reshape(grid.shape),
-        result.noise.reshape(shape), smearing.reshape(shape), _growth(grid, result.clamped, maps, weights),
+        result.noise.reshape(shape), smearing.reshape(shape), growth_beyond(grid, result.clamped, maps, weights),
         {"process": repr(sgd), "seed": seed}, tuple(part.matrix for part in parts) if len(parts) > 1 else (),
+        lambda coarse: transfer_operator(sgd, coarse, model, kind=kind, n_batches=n_batches, seed=seed),
     )  # fmt: skip
 
 
@@ -332,27 +412,6 @@ def _flat_moments(masses: np.ndarray, grid: Grid) -> np.ndarray:
 def _named(error: np.ndarray, dim: int) -> dict[str, np.ndarray]:
     """The reverse of `_flat_moments`."""
     return {"mean": error[:, :dim], "covariance": error[:, dim:].reshape(len(error), dim, dim)}
-
-
-def _growth(grid: Grid, clamped: np.ndarray, maps: Callable, weights: np.ndarray) -> float:
-    """See `TransferOperator.growth`: from points two, four and eight times as far out as the reflecting walls."""
-    if not clamped.any():
-        return -np.inf
-    middle = np.array([0.5 * (e[0] + e[-1]) for e in grid.edges])
-    half = np.array([0.5 * (e[-1] - e[0]) for e in grid.edges])
-    growths = [-np.inf]
-    for axis in range(grid.dim):
-        for side, wall in zip((-1.0, 1.0), grid.boundary[axis], strict=True):
-            if wall != "reflecting":
-                continue
-            points = middle[:, None] + side * np.eye(grid.dim)[:, [axis]] * half[axis] * FARTHER
-            with np.errstate(all="ignore"):
-                moved = np.abs(np.asarray(maps(points))[:, axis] - middle[axis]) / np.abs(points[axis] - middle[axis])
-                near, _, far = weights @ np.log(np.maximum(np.nan_to_num(moved, nan=np.inf), 1e-300))
-            growths.append(
-                float(far) if far > 0.5 * near else min(float(far), 0.0)
-            )  # a mere drift: falls as 1 / distance
-    return max(growths)
 
 
 def _check(sgd: SGD, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any) -> None:
@@ -437,13 +496,3 @@ def _noise(sgd: SGD) -> Callable[[np.ndarray], np.ndarray]:
         return np.tile(one, (2, 2, 1)) if sgd.momentum else one
 
     return covariance
-
-
-def _spread(matrix: sp.csc_array, x: np.ndarray) -> np.ndarray:
-    """Variance of x over each column, in two passes, of what remains in the box."""
-    weights = np.asarray(matrix.sum(axis=0)).ravel()
-    mean = np.divide(matrix.T @ x, weights, out=np.zeros_like(weights), where=weights > 0.0)
-    columns = np.repeat(np.arange(weights.size), np.diff(matrix.indptr))
-    square = matrix.data * (x[matrix.indices] - mean[columns]) ** 2
-    total = np.bincount(columns, weights=square, minlength=weights.size)
-    return np.divide(total, weights, out=np.zeros_like(weights), where=weights > 0.0)

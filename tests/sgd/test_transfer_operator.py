@@ -439,7 +439,7 @@ def test_escape_rate_of_a_killed_chain():
 def test_repr_and_settings(tmp_path):
     t = pit().transfer_operator(fp.Grid((0.5, 2.5), 100))
     assert "enumerated, 2 map(s)" in repr(t)
-    assert "First passage" in repr(t.first_passage(past))
+    assert "First passage" in repr(t.first_passage(past, error=False))
     assert "eigenvalues  1" in repr(t.spectrum(2))
     st = t.stationary()
     assert "Stationary" in repr(st)
@@ -566,3 +566,17 @@ def test_an_oscillation_across_the_minimum_is_among_the_slowest_modes(cells):
     np.testing.assert_allclose(spectrum.rates[1:], -np.log([0.9, 0.81, 0.729]), atol=3e-3)
     assert spectrum.is_complete
     assert spectrum.time_scales[0] == np.inf
+
+
+def test_a_rare_escape_tells_its_error():
+    """(w^2 - 1)^2 / 4 with gradient noise of deviation 1/2, eta = 0.1: times that grow with the cells, once without a word."""
+    sgd = fp.SGD(fp.SampleLoss("(w**2-1)**2/4 + c*w", ["w"], {"c": [-0.5, 0.5]}), learning_rate=0.1)
+    fine = sgd.transfer_operator(fp.Grid((-2, 2), 3200)).first_passage(lambda w: w > 0, error=False).at(-1.0)
+    with pytest.warns(fp.ResolutionWarning, match="the grid does not resolve the mean passage times"):
+        coarse = sgd.transfer_operator(fp.Grid((-2, 2), 400)).first_passage(lambda w: w > 0)
+    assert coarse.at(-1.0) < 0.6 * fine
+    assert not coarse.error.converging
+    with pytest.warns(fp.ResolutionWarning, match="the error of the mean passage times"):
+        better = sgd.transfer_operator(fp.Grid((-2, 2), 1600)).first_passage(lambda w: w > 0)
+    assert 0.7 * (fine - better.at(-1.0)) < better.error_at(-1.0) < 0.5 * fine
+    assert better.error["mean"].shape == better.mean.shape
