@@ -57,6 +57,8 @@ class GridLikelihood:
         )
         self.density = np.where(stayed, reader.per_volume(data.ends), 1.0)
         self.counts = self._count_starts()
+        self.read_starts = np.zeros(grid.size, dtype=bool)
+        self.read_starts[self.starts[0]] = self.read_starts[self.coarse_starts[0]] = True
         self.flat = FLOOR / float(np.sum(grid.volumes))
 
     def _count_starts(self) -> np.ndarray:
@@ -71,7 +73,7 @@ class GridLikelihood:
 
     def value(self, theta: np.ndarray) -> float:
         """ln L alone."""
-        p, _ = transition_matrix(self.generator(theta), [], self.data.tau, self.counts > 0.0)
+        p, _ = transition_matrix(self.generator(theta), [], self.data.tau, self.read_starts)
         return float(np.log(self._read(p)[0]).sum())
 
     def evaluate(self, theta: np.ndarray) -> Evaluation:
@@ -98,7 +100,7 @@ class GridLikelihood:
     def _matrices(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         q = self.generator(theta)
         slopes = [self._slope(theta, a) for a in range(theta.size)]
-        return transition_matrix(q, slopes, self.data.tau, self.counts > 0.0)
+        return transition_matrix(q, slopes, self.data.tau, self.read_starts)
 
     def _slope(self, theta: np.ndarray, a: int) -> np.ndarray:
         """dQ / d theta_a by central differences; Q is smooth and exact to rounding."""

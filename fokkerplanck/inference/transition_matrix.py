@@ -65,7 +65,7 @@ def transition_matrix(
     if root is not None and starts is not None:
         lost = ROUNDING * np.exp(root.max() - root[starts].min())
         if lost < 1e-9:
-            return _by_eigenvectors(dense, slopes, tau, np.exp(root - root.max()))
+            return _by_eigenvectors(dense, slopes, tau, root, starts)
     return _by_squaring(dense, np.array(slopes).reshape(-1, n, n), tau)
 
 
@@ -80,11 +80,14 @@ def _equilibrium_root(q: Generator) -> np.ndarray | None:
 
 
 def _by_eigenvectors(
-    dense: np.ndarray, slopes: list[np.ndarray], tau: float, root: np.ndarray
+    dense: np.ndarray, slopes: list[np.ndarray], tau: float, root: np.ndarray, starts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    """With root = ln W; columns other than the starts are left zero, where 1 / W may be beyond all numbers."""
     off = np.sqrt(np.diagonal(dense, 1) * np.diagonal(dense, -1))
     values, vectors = eigh_tridiagonal(np.diagonal(dense), off)
-    left, right = root[:, None] * vectors, vectors.T / root
+    scale = np.exp(root - root.max())
+    left = scale[:, None] * vectors
+    right = vectors.T * np.where(starts, np.exp(np.where(starts, root.max() - root, 0.0)), 0.0)
     growth = np.exp(tau * values)
     p = (left * growth) @ right
     gaps = tau * (values[:, None] - values)
@@ -92,8 +95,22 @@ def _by_eigenvectors(
     with np.errstate(divide="ignore", invalid="ignore"):
         quotient = np.where(np.abs(gaps) > 1e-4, (growth[:, None] - growth) / gaps, mean * (1.0 - gaps * gaps / 12.0))
     quotient = tau * quotient
-    derivatives = [left @ ((right @ (slope @ left)) * quotient) @ right for slope in slopes]
+    derivatives = []
+    for slope in slopes:
+        inner = vectors.T @ _balanced_times(slope, root, vectors)
+        derivatives.append(left @ (inner * quotient) @ right)
     return p, np.array(derivatives).reshape(-1, *p.shape)
+
+
+def _balanced_times(slope: np.ndarray, root: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """W^-1 dQ W V, (n, n), for a tridiagonal dQ: scaled entry by entry, as neighbours differ little while W spans hundreds
+    of orders.
+    """
+    ratio = np.exp(np.diff(root))  # W above over W below
+    result = np.diagonal(slope)[:, None] * vectors
+    result[1:] += (np.diagonal(slope, -1) / ratio)[:, None] * vectors[:-1]
+    result[:-1] += (np.diagonal(slope, 1) * ratio)[:, None] * vectors[1:]
+    return result
 
 
 def _by_squaring(dense: np.ndarray, slopes: np.ndarray, tau: float) -> tuple[np.ndarray, np.ndarray]:

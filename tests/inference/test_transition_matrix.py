@@ -35,6 +35,22 @@ def test_matrix_and_derivatives_equal_those_of_the_dense_exponential(boundary):
         np.testing.assert_allclose(found, right, atol=1e-10)
 
 
+def test_derivatives_hold_where_the_equilibrium_spans_hundreds_of_orders():
+    """A quartic well of which the walls lie 600 kT up; the starts are near its bottom."""
+    grid = fp.Grid((-5, 5), 120)
+
+    def make(theta):
+        eq = fp.FokkerPlanck(drift=lambda x: theta[0] * x - x**3, diffusion=theta[1])
+        return fourth_order(fp.generator(eq, grid))
+
+    theta, tau = np.array([1.0, 0.25]), 0.2
+    q, slopes = make(theta), slopes_of(make, theta)
+    starts = np.abs(grid.centers[0]) < 1.6
+    fast, slow = transition_matrix(q, slopes, tau, starts), transition_matrix(q, slopes, tau)
+    for found, right in zip(fast, slow, strict=True):
+        np.testing.assert_allclose(found[..., starts], right[..., starts], atol=1e-9)
+
+
 def test_small_probabilities_keep_their_digits_where_asked():
     """From the middle to 12 standard deviations away: 1e-32, below the rounding of eigenvectors."""
     eq = fp.FokkerPlanck(diffusion=0.5)
