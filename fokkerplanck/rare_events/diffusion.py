@@ -11,11 +11,12 @@ from ..errors import bad_type, bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from .action import STENCIL, DiffusionHamiltonian, Hamiltonian
-from .minimum_action_path import DIFFERENCE, least_action
+from .minimum_action_path import least_action
 from .one_dimension import line_action
 from .result import LeastAction, PathCost
 
 MOST_POINTS = 5000
+STEP = 5e-5  # of the distance, for the slope of a potential
 
 
 def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> LeastAction:
@@ -58,7 +59,7 @@ def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> Le
     check_ends(start, end)
     whole("points", points, 8, MOST_POINTS)
     _check_equation(eq)
-    field = _Fields(eq, float(DIFFERENCE * np.linalg.norm(end - start)))
+    field = _Fields(eq, float(STEP * np.linalg.norm(end - start)))
     return found(start, end, path_cost(DiffusionHamiltonian(field.drift, field.diffusion), start, end, points))
 
 

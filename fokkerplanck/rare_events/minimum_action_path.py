@@ -42,7 +42,7 @@ def least_action(hamiltonian: Hamiltonian, a: np.ndarray, b: np.ndarray, points:
     """
     width = DIFFERENCE * np.full(len(a), np.linalg.norm(b - a))
     sides = [points]
-    while sides[0] >= 2 * COARSE:
+    while sides[0] >= 2 * COARSE or len(sides) < 2:
         sides.insert(0, sides[0] // 2)
     starts = _starts(a, b, sides[0])
     _check_directions(hamiltonian, starts[0])
@@ -51,13 +51,14 @@ def least_action(hamiltonian: Hamiltonian, a: np.ndarray, b: np.ndarray, points:
     if not np.isfinite(action.total):
         middle = 0.5 * (path[1:] + path[:-1])
         return PathCost.infinite(tuple(middle[np.argmax(np.isinf(action.parts))]))
-    before = action.total
+    totals, best = [action.total], [action.total]
     for n in sides[1:]:
-        before = action.total
         path, action = relax(hamiltonian, spaced(path, n), width)
-    best = action.total + (action.total - before) / 3.0
-    cost = np.concatenate([[0.0], np.cumsum(action.parts)]) * (best / max(action.total, 1e-300))
-    return PathCost(path, cost, abs(action.total - before) / 3.0)
+        totals.append(action.total)
+        best.append(totals[-1] + (totals[-1] - totals[-2]) / 3.0)
+    error = max(abs(best[-1] - totals[-1]), abs(best[-1] - best[-2]))
+    cost = np.concatenate([[0.0], np.cumsum(action.parts)]) * (best[-1] / max(action.total, 1e-300))
+    return PathCost(path, cost, error)
 
 
 def _check_directions(hamiltonian: Hamiltonian, line: np.ndarray) -> None:
