@@ -249,7 +249,7 @@ def test_a_cusp_of_the_potential():
 
 
 def test_steep_flow_away_from_a_singular_wall():
-    """D = x, mu = .5 + c x^2: mean times from .5 to 2 by quadrature of int s int m. Cells that hold all of m slowed it tenfold."""
+    """D = x, mu = .5 + c x^2: mean times from .5 to 2 by quadrature. Cells that held all of m slowed it up to tenfold."""
     for c, right, cells in ((20.0, 0.0966214713049, (150, 300, 600)), (200.0, 0.0076030094129, (150,))):
         eq = fp.FokkerPlanck(drift=lambda x, c=c: 0.5 + c * x**2, diffusion=lambda x: x)
         errors = []
