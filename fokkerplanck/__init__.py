@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from .passages import committor, first_passage
     from .queries import public_generator as generator
     from .queries import solve, spectrum, stationary
-    from .rare_events import LeastAction, quasipotential
     from .results.first_passage import FirstPassage
     from .results.first_passage_in_time import FirstPassageInTime
     from .results.loading import load
@@ -82,7 +81,6 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "model.levy": "LevyJumps",
     "passages": "committor, first_passage",
     "queries": "solve, spectrum, stationary, public_generator as generator",
-    "rare_events": "LeastAction, quasipotential",
     "results.first_passage": "FirstPassage",
     "results.first_passage_in_time": "FirstPassageInTime",
     "results.loading": "load",
@@ -132,7 +130,6 @@ __all__ = [
     "FokkerPlanck",
     "Generator",
     "Grid",
-    "LeastAction",
     "LevyJumps",
     "MarkovTest",
     "ModelWarning",
@@ -163,7 +160,6 @@ __all__ = [
     "load",
     "markov_test",
     "point",
-    "quasipotential",
     "rank",
     "simulate",
     "simulate_waiting",

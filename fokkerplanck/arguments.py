@@ -19,7 +19,8 @@ import numpy as np
 from .errors import bad_type, bad_value
 
 SMALL = 1e8  # bytes for which nobody asks how many are free
-LARGEST = 1e100  # a number whose square and cube still are numbers
+LEAST, LARGEST = 1e-120, 1e120  # sizes of numbers whose squares still are numbers, with room for a factor
+LEAST_INDEX = 0.01  # of a stable law or of waiting times: below, most of their numbers leave double precision
 LARGEST_WHOLE = 2**53  # what is counted stays exact in floating point; seeds may be longer
 
 
@@ -36,7 +37,26 @@ def number(
         plain = math.inf
     if not fits(plain):
         raise bad_value(name, rule, value, then)
+    if plain and math.isfinite(plain):
+        _sized(name, plain, abs(plain), abs(plain))
     return plain
+
+
+def _sized(name: str, value: Any, least: float, most: float) -> None:
+    """Refuse sizes that over- or underflow when they are squared."""
+    if not LEAST <= least <= most <= LARGEST:
+        got = most if most > LARGEST else least
+        then = "Take units in which it is of ordinary size."
+        raise bad_value(name, f"0 or from {LEAST:g} to {LARGEST:g} in size", got if np.ndim(value) else value, then)
+
+
+def sized(name: str, array: np.ndarray) -> np.ndarray:
+    """Finite numbers, none of them of a size that over- or underflows when they are squared."""
+    sizes = np.abs(array)
+    sizes = sizes[sizes > 0.0]
+    if sizes.size:
+        _sized(name, array, float(sizes.min()), float(sizes.max()))
+    return array
 
 
 def whole(name: str, value: Any, least: int, most: int | None = None, then: str = "") -> int:
@@ -74,7 +94,7 @@ def increasing(name: str, value: Any) -> np.ndarray:
         raise bad_value(name, "finite numbers, at least one", value)
     if array[0] < 0.0 or (np.diff(array) <= 0.0).any():
         raise bad_value(name, "increasing and not below 0", value, "Sort them and drop repeats.")
-    return own(array)
+    return own(sized(name, array))
 
 
 def flag(name: str, value: Any) -> bool:

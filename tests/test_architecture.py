@@ -28,7 +28,6 @@ ROOMS = [
     "comparison",
     "energy_basins",
     "diagnostics",
-    "rare_events",
     "sgd",
     "queries",
     "passages",

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2, norm
 
-from ..arguments import callable_with, number, reals
+from ..arguments import callable_with, number, reals, sized
 from ..errors import bad_value
 from ..model.equation import FokkerPlanck
 from .coefficients import diffusion, ito_drift
@@ -201,6 +201,7 @@ class Fit:
         for name, values in zip("xy", given, strict=False):
             if not np.isfinite(values).all():
                 raise bad_value(name, "finite", values)
+            sized(name, values)
         coords = np.broadcast_arrays(*given)
         shape = coords[0].shape
         places = np.stack([c.ravel() for c in coords])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import call, fields, takes_time
+from ..arguments import LARGEST, call, fields, takes_time
 from ..errors import NotFiniteError, bad_type, bad_value
 from .grid import Grid
 
@@ -101,18 +101,22 @@ def _from_cells(name: str, value: Any, points: Points) -> np.ndarray:
 
 
 def _real(name: str, value: Any, shape: tuple[int, ...], points: Points) -> np.ndarray:
-    """One number for all points, or a finite field of exactly their shape: anything between was meant otherwise."""
+    """One number for all points, or a finite field of exactly their shape: anything between was meant otherwise.
+
+    What is larger than the square of the largest length counts as infinite, as rates made of it would be.
+    """
     rule = f"a field that fits its {len(points.coords)} coordinate(s) of shape {points.shape}"
     array = fields(name, value, rule)
     if array.shape not in ((), shape):
         raise bad_value(name, rule, f"shape {array.shape}", "Return one array per dimension.")
     array = np.broadcast_to(array, shape).astype(float, copy=False)
-    if not np.isfinite(array).all():
-        bad = np.argwhere(~np.isfinite(array))[0][-len(points.shape) :]
-        where = _place(points, tuple(bad))
-        got = f"{array[~np.isfinite(array)][0]} at {where}"
-        error = bad_value(name, "finite everywhere on the grid", got, "Move the box or limit it.")
-        infinite = np.isinf(array).any(axis=tuple(range(array.ndim - len(points.shape))))
+    fine = np.abs(array) <= LARGEST**2
+    if not fine.all():
+        bad = np.argwhere(~fine)[0][-len(points.shape) :]
+        got = f"{array[~fine][0]} at {_place(points, tuple(bad))}"
+        limit = "finite" if not np.isfinite(array).all() else f"at most {LARGEST**2:g} in size"
+        error = bad_value(name, f"{limit} everywhere on the grid", got, "Move the box or limit it.")
+        infinite = (~fine & ~np.isnan(array)).any(axis=tuple(range(array.ndim - len(points.shape))))
         raise NotFiniteError(str(error), infinite)
     return array
 

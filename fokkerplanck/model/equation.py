@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..arguments import instance, number, takes_time
+from ..arguments import LEAST_INDEX, instance, number, takes_time
 from ..errors import bad_type, bad_value
 from .coefficients import (
     Points,
@@ -115,7 +115,7 @@ class FokkerPlanck:
         Where in a random step the noise is evaluated: alpha = 0, 1/2, 1 or any number between, so that the Ito drift is
         mu + alpha dD/dx. For a full tensor: "ito", "klimontovich" (Ito drift mu + div D), or, where `noise` is given,
         "stratonovich" (Ito drift mu_i + (1/2) sum_jk sigma_jk d_j sigma_ik, which depends on sigma itself).
-    time_order : float in (0, 1]
+    time_order : float from 0.01 to 1
         beta: below 1 the process waits between its moves, for times of infinite mean: dp/dt = L(t) D_t^(1-beta) p
         (Riemann-Liouville). Free spreading is then <x^2> = 2 D t^beta / Gamma(1 + beta).
     jumps : LevyJumps, optional
@@ -176,7 +176,9 @@ class FokkerPlanck:
 
     def _check_memory_and_jumps(self) -> None:
         then = "1 is the ordinary equation; below 1 the process waits."
-        order = number("time_order", self.time_order, "in (0, 1]", lambda v: 0.0 < v <= 1.0, then)
+        order = number(
+            "time_order", self.time_order, f"from {LEAST_INDEX:g} to 1", lambda v: LEAST_INDEX <= v <= 1.0, then
+        )
         object.__setattr__(self, "time_order", order)
         if self.jumps is None:
             return

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import call, fields, own, reals, whole
+from ..arguments import call, fields, own, reals, sized, whole
 from ..errors import bad_type, bad_value
 
 MAX_CELLS = 10**8  # along an axis
@@ -78,6 +78,7 @@ class Grid:
                 raise bad_value(
                     "edges", "finite and increasing, at least two an axis", e, "Sort them and drop repeats."
                 )
+            sized("edges", e)
         grid = cls.__new__(cls)
         grid._set(arrays, boundary)
         return grid
@@ -235,6 +236,7 @@ def _bounds(bounds: Any) -> list[tuple[float, float]]:
         raise bad_value("bounds", "a pair (low, high) or a list of such pairs", bounds)
     if not np.isfinite(array).all() or not (array[:, 0] < array[:, 1]).all():
         raise bad_value("bounds", "finite with low < high on each axis", bounds)
+    sized("bounds", array)
     return [(low, high) for low, high in array.tolist()]
 
 

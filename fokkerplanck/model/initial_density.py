@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..arguments import LARGEST, call, fields, own, reals
+from ..arguments import LARGEST, call, fields, own, reals, sized
 from ..errors import bad_type, bad_value, warn
 from .coefficients import Points
 from .grid import Grid
@@ -181,7 +181,9 @@ def gaussian(mean: Any, std_or_cov: Any) -> Gaussian:
     spread = reals("std_or_cov", std_or_cov, f"a number, {d} numbers or a {d} x {d} covariance matrix")
     if not np.isfinite(spread).all():
         raise bad_value("std_or_cov", "finite", std_or_cov)
-    if (np.abs(spread) > LARGEST).any():
+    if spread.shape in ((), (d,)):
+        sized("std_or_cov", spread)
+    elif (np.abs(spread) > LARGEST).any():
         raise bad_value("std_or_cov", f"at most {LARGEST:g}", std_or_cov)
     if spread.shape in ((), (d,)):
         if not (spread > 0).all():
@@ -220,7 +222,7 @@ def from_samples(samples: Any) -> Samples:
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
         raise bad_value("samples", "a finite array of shape (n,) or (n, d) with n > 0", f"shape {np.shape(samples)}")
-    return Samples(own(array))
+    return Samples(own(sized("samples", array)))
 
 
 def deposit(positions: np.ndarray, weights: np.ndarray, grid: Grid) -> np.ndarray:
@@ -330,7 +332,7 @@ def _vector(name: str, value: Any) -> np.ndarray:
     array = np.atleast_1d(reals(name, value, "a number or a sequence of numbers"))
     if array.ndim != 1 or not 1 <= array.size <= 3 or not np.isfinite(array).all():
         raise bad_value(name, "a number, or 2 or 3 finite numbers", value)
-    return own(array)
+    return own(sized(name, array))
 
 
 def _same_dimension(d: int, grid: Grid) -> None:

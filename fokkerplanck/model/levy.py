@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import LARGEST, call, fields, number, reals
+from ..arguments import LARGEST, LEAST_INDEX, call, fields, number, reals, sized
 from ..errors import bad_value
 
 KINDS = ("isotropic", "axes")
@@ -20,7 +20,7 @@ class LevyJumps:
 
     Parameters
     ----------
-    stability : float in (0, 2]
+    stability : float from 0.01 to 2
         a: jumps longer than r come at a rate proportional to r^-a. At 2 there are no jumps left, but a diffusion s^2.
     scale : number or callable; for kind="axes" also a pair of such
         s >= 0, read where a jump starts: a jump is s times a standard one, and the density widens as s t^(1/a).
@@ -41,7 +41,7 @@ class LevyJumps:
 
     def __post_init__(self) -> None:
         then = "2 is Gaussian noise, 1 Cauchy noise."
-        a = number("stability", self.stability, "in (0, 2]", lambda v: 0.0 < v <= 2.0, then)
+        a = number("stability", self.stability, f"from {LEAST_INDEX:g} to 2", lambda v: LEAST_INDEX <= v <= 2.0, then)
         object.__setattr__(self, "stability", a)
         self._check_kind()
         pair = isinstance(self.scale, (list, tuple))
@@ -63,6 +63,7 @@ class LevyJumps:
         matrix = reals("kind", self.kind, rule)
         if matrix.shape != (2, 2) or not np.isfinite(matrix).all():
             raise bad_value("kind", rule, self.kind)
+        sized("kind", matrix)
         if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] <= 0.0:
             raise bad_value("kind", rule, self.kind)
         object.__setattr__(self, "kind", matrix)

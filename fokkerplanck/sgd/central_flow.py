@@ -12,6 +12,7 @@ there is followed by descent itself, until its oscillation is no larger than tha
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,10 +116,11 @@ def _descent_from_above(sgd: SGD, x: np.ndarray, edge: float, end: float) -> tup
         return middles, squares
     while len(middles) <= end:
         further = x - sgd.learning_rate * loss.gradient(*x)
-        if not np.isfinite(further).all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            middle, square = 0.5 * (x + further), 0.25 * float(((further - x) ** 2).sum())
+        if not math.isfinite(square):
             text = f"descent from this start above the edge of stability diverges within {len(middles)} steps"
             raise ConvergenceError(text + "; use a smaller learning rate", np.array(middles))
-        middle, square = 0.5 * (x + further), 0.25 * float(((further - x) ** 2).sum())
         middles.append(middle)
         squares.append(square)
         x = further

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import call, fields, instance, number, reals
+from ..arguments import LEAST_INDEX, call, fields, instance, number, reals
 from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..model.equation import FokkerPlanck, Swarm
 from ..model.grid import Grid
@@ -128,8 +128,8 @@ def _check_settings(sgd: SGD, model: str, settings: Settings) -> None:
         if model == owner and getattr(settings, name) is None:
             raise bad_value(name, f"given for model {owner!r}", None)
     if model == "subdiffusive":
-        rule = "above 0 and below 1 for model 'subdiffusive'"
-        number("time_order", settings.time_order, rule, lambda v: 0.0 < v < 1.0)
+        rule = f"from {LEAST_INDEX:g} to below 1 for model 'subdiffusive'"
+        number("time_order", settings.time_order, rule, lambda v: LEAST_INDEX <= v < 1.0)
     if sgd.momentum and model != "momentum":
         then = "Use model='momentum', on a grid of parameter and velocity."
         raise bad_value("model", "'momentum' for SGD with momentum", model, then)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import callable_with
+from ..arguments import callable_with, sized
 from ..errors import bad_type, bad_value
 from ..formulas.parser import checked_names
 from ..randomness import private_generator
@@ -72,4 +72,4 @@ def _numbers(name: str, values: Any) -> np.ndarray:
         raise bad_type(name, "real numbers", values)
     if not np.isfinite(array).all():
         raise bad_value(name, "finite", values, "Remove or fill the missing samples.")
-    return array
+    return sized(name, array)

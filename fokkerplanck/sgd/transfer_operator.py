@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..arguments import LARGEST, flag, number, whole
+from ..arguments import LARGEST, LEAST_INDEX, flag, number, whole
 from ..diagnostics import SMEARED, warn_of_clamping, warn_of_smearing
 from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
@@ -191,7 +191,7 @@ class TransferOperator:
         ----------
         p0 : initial density, as for `fokkerplanck.solve`
         times : number or increasing sequence, not below 0
-        time_order : float in (0, 1]
+        time_order : float from 0.01 to 1
             P(waiting longer than t) = E_b(-(t / scale)^b), which falls as t^-b. At 1 the waiting times are exponential.
         scale : float
             As for `fokkerplanck.simulate_waiting`: with time_order 1 the mean time between steps.
@@ -436,8 +436,8 @@ def _check(sgd: SGD, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any
 
 
 def _check_waiting(time_order: Any, scale: Any, rtol: Any) -> None:
-    number("time_order", time_order, "a number in (0, 1]", lambda v: 0.0 < v <= 1.0)
-    number("scale", scale, "a positive number", lambda v: 1.0 / LARGEST < v < LARGEST)
+    number("time_order", time_order, f"a number from {LEAST_INDEX:g} to 1", lambda v: LEAST_INDEX <= v <= 1.0)
+    number("scale", scale, "a positive number", lambda v: 0.0 < v < np.inf)
     check_rtol(rtol)
 
 

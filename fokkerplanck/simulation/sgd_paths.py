@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import call, fits_memory, mask, whole
+from ..arguments import LARGEST, call, fits_memory, mask, whole
 from ..errors import bad_type, bad_value
 from ..formulas.parser import Condition, parse_condition
 from ..model.initial_density import law_of_result
@@ -351,4 +351,6 @@ def start_positions(p0: Any, n_paths: int, dim: int, generator: np.random.Genera
             raise bad_value("p0", f"of shape ({dim},) or ({n_paths}, {dim})", f"shape {starts.shape}", then)
     if not np.isfinite(starts).all():
         raise bad_value("p0", "finite", p0)
+    if np.abs(starts).max(initial=0.0) > LARGEST:
+        raise bad_value("p0", f"at most {LARGEST:g} in size", np.abs(starts).max())
     return starts.astype(float)

@@ -13,6 +13,8 @@ from numba import njit
 
 from ..errors import bad_value
 
+TINY = 1e-300  # small indices give numbers beyond double precision: infinite ones, instead of a division by zero
+
 
 @njit(cache=True, nogil=True)
 def fill_symmetric(generator, a, out):
@@ -23,7 +25,8 @@ def fill_symmetric(generator, a, out):
         if a == 1.0:
             out[i] = math.tan(u)
         else:
-            out[i] = math.sin(a * u) / math.cos(u) ** (1.0 / a) * (math.cos((1.0 - a) * u) / w) ** ((1.0 - a) / a)
+            out[i] = math.sin(a * u) / max(math.cos(u) ** (1.0 / a), TINY)
+            out[i] *= (math.cos((1.0 - a) * u) / max(w, TINY)) ** ((1.0 - a) / a)
 
 
 @njit(cache=True, nogil=True)
@@ -35,7 +38,8 @@ def fill_positive(generator, a, out):
             continue
         u = math.pi * (1.0 - generator.random())
         w = generator.standard_exponential()
-        out[i] = math.sin(a * u) / math.sin(u) ** (1.0 / a) * (math.sin((1.0 - a) * u) / w) ** ((1.0 - a) / a)
+        out[i] = math.sin(a * u) / max(math.sin(u) ** (1.0 / a), TINY)
+        out[i] *= (math.sin((1.0 - a) * u) / max(w, TINY)) ** ((1.0 - a) / a)
 
 
 @njit(cache=True, nogil=True)

@@ -60,6 +60,7 @@ def _run(block: Any, strength: float, times: list[int], horizon: int, positions:
         if step in times:
             positions[times.index(step)] = block.positions()
         if step < horizon:
-            pull = strength * (block.theta - block.theta.mean(axis=1, keepdims=True))
+            with np.errstate(over="ignore", invalid="ignore"):  # the ensemble counts those that run away
+                pull = strength * (block.theta - block.theta.mean(axis=1, keepdims=True))
             block.advance(1)
             block.theta -= pull

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import fits_memory, increasing, number, whole
+from ..arguments import LEAST_INDEX, fits_memory, increasing, number, whole
 from ..errors import bad_type, bad_value
 from ..randomness import own_seed, streams
 from ..results.ensemble import Ensemble
@@ -58,7 +58,7 @@ def simulate_waiting(
     p0 : density, point or array, as for `SGD.simulate`
     times : increasing, from 0 on
         With time_order 1 there is one step every `scale` on average.
-    time_order : float in (0, 1]
+    time_order : float from 0.01 to 1
         P(waiting longer than t) = E_b(-(t / scale)^b), which falls as t^-b.
     n_paths : int
     seed : int, optional
@@ -72,7 +72,7 @@ def simulate_waiting(
     if not hasattr(sgd, "loss") or isinstance(sgd, type):
         raise bad_type("sgd", "an SGD", sgd)
     moments = increasing("times", times)
-    order = number("time_order", time_order, "in (0, 1]", lambda v: 0.0 < v <= 1.0)
+    order = number("time_order", time_order, f"from {LEAST_INDEX:g} to 1", lambda v: LEAST_INDEX <= v <= 1.0)
     number("scale", scale, "a positive number", lambda v: 0.0 < v < np.inf)
     if not (moments[-1] / scale) ** order <= MAX_STEPS:
         then = "Take earlier times, or sgd.transfer_operator(grid).evolve_waiting for the density."

@@ -49,7 +49,7 @@ def estimate(fine: np.ndarray, coarse: np.ndarray, cap: float = 2.0, floor: np.n
     idle = (d2 <= floor) & (d1 <= floor)
     order = np.where(idle, cap, np.nan_to_num(order, nan=0.0, posinf=np.inf, neginf=-np.inf))
     small = (d2 <= floor) & (d1 > floor)
-    turning = (fine * np.conj(coarse)).real < 0.0
+    turning = (_direction(fine) * np.conj(_direction(coarse))).real < 0.0
     converging = idle | small | ((order >= SLOWEST) & ~turning)
     p = np.clip(order, LEAST_ORDER, cap)
     error = np.maximum(d2, np.minimum(d1, FASTEST * d2) / 2.0**p) / (2.0**p - 1.0)
@@ -57,6 +57,13 @@ def estimate(fine: np.ndarray, coarse: np.ndarray, cap: float = 2.0, floor: np.n
     unknown = ~(np.isfinite(d1) & np.isfinite(d2))
     error = np.where(unknown, np.where(np.isnan(d2), np.nan, np.inf), np.maximum(error, floor))
     return Estimate(error, np.where(unknown, 0.0, order), converging & ~unknown)
+
+
+def _direction(change: np.ndarray) -> np.ndarray:
+    """A number by its size, 0 where that is 0 or unknown: products of changes themselves may overflow."""
+    size = np.abs(change)
+    known = (size > 0.0) & np.isfinite(size)
+    return np.divide(change, size, out=np.zeros_like(change), where=known)
 
 
 class Errors(Mapping[str, np.ndarray]):

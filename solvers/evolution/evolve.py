@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import bad_value
+from ...errors import ConvergenceError, bad_value
 from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
@@ -61,7 +61,11 @@ def generators_of(eq: FokkerPlanck, grid: Grid) -> tuple[GeneratorAt, Grid]:
     coords = np.stack([x.ravel() for x in Points.centers(grid).coords])
 
     def mean(masses: np.ndarray) -> np.ndarray:
-        return (coords * masses.ravel()).sum(axis=1) / masses.sum()
+        total = masses.sum()
+        if not 0.0 < abs(total) < np.inf:
+            why = "the interaction outruns every step, or the walls took all; take a weaker one, or end earlier"
+            raise ConvergenceError(f"no mass is left to take the mean of: {why}", masses)
+        return (coords * masses.ravel()).sum(axis=1) / total
 
     if not eq.time_dependent:
         return (lambda t, masses: fixed.generator(mean(masses))), grid

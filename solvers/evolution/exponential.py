@@ -12,13 +12,17 @@ from typing import Protocol
 
 import numpy as np
 
-from ...errors import ConvergenceError, bad_value
+from ...errors import ConvergenceError, bad_value, warn
 from ..discretization.generator import Generator
 from ..discretization.rate_structure import chain_rates
 from .chebyshev import Chebyshev
 from .rational import Rational
 from .uniformization import Uniformization
 
+MOST_HOURS, WORTH_A_WORD = 2.0, 0.05  # of one run, for which it is refused and announced
+LONG = 1e4  # products in the first piece of an interval
+ROUNDING = 1e-16
+AT_REST = 0.5  # of rtol: what may still change where a run ends early
 MOST_PRODUCTS = 1e7  # of uniformization where it is asked for
 
 
@@ -69,15 +73,55 @@ def _cheapest_products(q: Generator, intervals: list[float], rtol: float, horizo
     return chebyshev if fewer else uniformization
 
 
+def _hours(products: float, q: Generator) -> float:
+    """Roughly what so many products take."""
+    return products * q.grid.size * (1e-9 if q.jumps is None else 3e-8) / 3600.0
+
+
 def _check_affordable(products: float, q: Generator, masses: np.ndarray) -> None:
-    """Refuse what would take hours."""
-    hours = products * q.grid.size * 1e-9 / 3600.0
+    """Refuse short steps that would take hours in place of long ones."""
+    hours = _hours(products, q)
     if hours > 1.0:
         raise ConvergenceError(
             f"rtol is out of reach of long steps over this horizon, and short ones would take some {hours:.0f} hours; "
             "raise rtol, or ask for fp.stationary or fp.spectrum.",
             masses,
         )
+
+
+def _check_horizon(chosen: Chebyshev | Uniformization, q: Generator, intervals: np.ndarray, rtol: float) -> None:
+    """Refuse a horizon of hours before the start, unless rest may end it early, see `_advance`; warn of one of minutes."""
+    hours = _hours(sum(chosen.products(float(dt)) for dt in intervals if dt > 0.0), q)
+    horizon = float(intervals.sum())
+    if hours > MOST_HOURS and ROUNDING * float(q.outflow.max(initial=0.0)) * horizon > AT_REST * rtol:
+        rule = f"reached within {MOST_HOURS:g} hours"
+        then = "Take earlier times or fewer cells; for what comes last ask fp.stationary, or fp.spectrum for rates."
+        raise bad_value("times", rule, f"{horizon:.4g}, that is {hours:.1g} hours of {chosen.name}", then)
+    if hours > WORTH_A_WORD:
+        warn(f"times up to {horizon:.4g} take up to {hours:.1g} hours, fewer where the density comes to rest before.")
+
+
+def _advance(
+    chosen: Method, q: Generator, masses: np.ndarray, interval: float, rtol: float
+) -> tuple[np.ndarray, float]:
+    """exp(Q interval) masses and its error; a long interval in pieces that double, up to where the density is at rest.
+
+    exp(Qt) only contracts in the 1-norm, hence |exp(Qt) P - P| <= t |Q P|.
+    """
+    if not isinstance(chosen, (Chebyshev, Uniformization)) or (products := chosen.products(interval)) < LONG:
+        return chosen.advance(masses, interval)
+    error, left, piece = 0.0, interval, interval * LONG / products
+    while left > 0.0:
+        change = left * float(np.abs(q.apply(masses)).sum())
+        if change <= AT_REST * rtol:
+            return masses, error + change
+        step = min(piece, left)
+        if (hours := _hours(chosen.products(step), q)) > MOST_HOURS:
+            text = f"the density is still moving, and to go on takes some {hours:.1g} hours; take earlier times"
+            raise ConvergenceError(text, masses)
+        masses, share = chosen.advance(masses, step)
+        error, left, piece = error + share, left - step, 2.0 * piece
+    return masses, error
 
 
 def propagate(
@@ -106,16 +150,19 @@ def propagate(
     ):
         got, then = f"'uniformization', which takes {products:.1e} of them", "Use method='auto'."
         raise bad_value("method", "one that needs a few million products at most", got, then)
+    if isinstance(chosen, (Chebyshev, Uniformization)):
+        _check_horizon(chosen, q, intervals, rtol)
     error = 0.0
     for interval in intervals:
         if interval > 0.0:
             try:
-                masses, share = chosen.advance(masses, float(interval))
+                masses, share = _advance(chosen, q, masses, float(interval), rtol)
             except ConvergenceError:
                 if method != "auto" or not isinstance(chosen, Rational):
                     raise
                 chosen = _cheapest_products(q, [float(interval)], rtol, horizon)
                 _check_affordable(chosen.products(float(interval)), q, masses)
-                masses, share = chosen.advance(masses, float(interval))
+                _check_horizon(chosen, q, np.array([interval]), rtol)
+                masses, share = _advance(chosen, q, masses, float(interval), rtol)
             error += share
         yield masses, error, chosen

@@ -24,6 +24,7 @@ from ..kernels.block_thomas import NODES
 from ..kernels.smooth_pieces import cut
 
 PAIRS, PAIRS_ONE_BY_ONE = 4096, 2048  # of samples in time: functions that take arrays for t, and others
+MOST_STEPS = 1e6  # that a longest step may ask for
 MOST_PAIRS = 200_000
 PROBES = 12  # points that are watched whatever happens there
 SEARCHED, SEARCH_TIMES, FOUND = (
@@ -123,6 +124,9 @@ def timetable(
     """
     if horizon == 0.0:
         return Timetable.whole(0.0)
+    if max_step is not None and horizon / max_step > MOST_STEPS:
+        rule = f"at least the last of `times` over {MOST_STEPS:g}"
+        raise bad_value("max_step", rule, max_step, "Solve for a shorter time, or take longer steps.")
     inside = np.unique(breaks[(breaks > NARROW * horizon) & (breaks < horizon * (1.0 - NARROW))])
     known = np.stack([inside - NARROW * horizon, inside + NARROW * horizon], axis=1)
     probe = Probe(eq, grid, horizon)

@@ -198,3 +198,22 @@ def test_a_long_horizon_ends_at_rest(time, solve):
     eq, grid = fp.FokkerPlanck(drift=lambda x: -x, diffusion=1.0), fp.Grid((-6, 6), 60)
     late = solve(eq, grid, fp.gaussian(1, 0.5), time)
     np.testing.assert_allclose(late.masses[0], fp.stationary(eq, grid).masses, atol=1e-6)
+
+
+TURNING = fp.FokkerPlanck(drift=lambda x, y, z: [-x - 2 * y, -y + 2 * x, -z], diffusion=0.5)
+CUBE = fp.Grid([(-3, 3)] * 3, 8)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_a_run_ends_where_the_density_is_at_rest():
+    """e^(Qt) only contracts, so that what may still change is t |QP|; without it 10^5 units take 40 times the products."""
+    short, long = (fp.solve(TURNING, CUBE, fp.gaussian([0.5] * 3, 0.8), t, error=False) for t in (100.0, 1e5))
+    assert long.stats["products"] < 300 * short.stats["products"]
+    np.testing.assert_allclose(long.density[-1], fp.stationary(TURNING, CUBE).density, atol=1e-8)
+
+
+def test_a_horizon_of_days_is_refused_before_the_start():
+    with pytest.raises(
+        ValueError, match=r"`times` must be reached within 2 hours, got 1e\+12, that is .* hours of cheb"
+    ):
+        fp.solve(TURNING, CUBE, fp.gaussian([0.5] * 3, 0.8), [1, 1e12])
