@@ -10,20 +10,45 @@
 1.2
 """
 
+from .curvature import SaddleIndex, extreme_eigenpairs, gradient_noise, saddle_index, top_hessian
+from .learning_coefficient import (
+    ExactCoefficient,
+    LearningCoefficient,
+    deep_linear_coefficient,
+    learning_coefficient,
+)
 from .loss_functions import FunctionNetwork, LossFunctions
 from .network import Network
+from .plateaus import LevelPlateaus, plateaus
+from .stationary import Closure, StationaryCovariance, closure, discrete_lyapunov, stationary_covariance
 from .toys import classifier, digits, linear, modular, parity, superposition
 from .training import Runs
 
 __all__ = [
+    "Closure",
+    "ExactCoefficient",
     "FunctionNetwork",
+    "LearningCoefficient",
+    "LevelPlateaus",
     "LossFunctions",
     "Network",
     "Runs",
+    "SaddleIndex",
+    "StationaryCovariance",
     "classifier",
+    "closure",
+    "deep_linear_coefficient",
     "digits",
+    "discrete_lyapunov",
+    "extreme_eigenpairs",
+    "gradient_noise",
+    "learning_coefficient",
     "linear",
     "modular",
     "parity",
+    "plateaus",
+    "saddle_index",
+    "stationary_covariance",
     "superposition",
+    "top_hessian",
 ]

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arguments import reals, whole
 from ..errors import bad_value
+from .stationary import closure, stationary_covariance
 from .training import train
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class LossFunctions:
     n_parameters: int
     n_samples: int
     train = train
+    closure = closure
+    stationary_covariance = stationary_covariance
 
     def flat(self, theta: Any, name: str = "theta") -> np.ndarray:
         """Parameters as a vector (n_parameters,)."""

@@ -1,0 +1,90 @@
+"""Plateaus of any training: stays at levels of the loss, found without knowing which saddles there are.
+
+The rule of `fokkerplanck.deep_linear.plateaus`, with two differences. Losses below a floor count as the floor: ln loss falls
+for ever on the way to a loss of zero, and its slow parts there are no saddles. And since nothing says which saddle a stay is
+at, stays of all runs are put together by level: sorted by ln loss they are cut into groups where neighbours are further
+apart than a gap.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arguments import instance, number
+from ..deep_linear import Plateaus, stays
+from .training import Runs
+
+FLOOR = 1e-6  # of the median of the first losses
+GAP = 0.25  # of ln loss between neighbours: two bands of the rule of a stay, and as much between them
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LevelPlateaus(Plateaus):
+    """Stays of all runs, a row a level of the loss, the highest first; the last row holds the lowest level.
+
+    Attributes
+    ----------
+    approach, nearest, escape, loss : ndarray (n_levels, n_runs)
+        As in `fokkerplanck.deep_linear.Plateaus`: nan where a run did not stay at that level.
+    count : ndarray of int (n_runs,)
+        Stays of a run that it left.
+    floor : float
+        Losses below it were taken for it.
+    """
+
+    floor: float
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Geometric mean of the loss of the stays at each level (n_levels,)."""
+        return np.array([np.exp(np.mean(np.log(row[np.isfinite(row)]))) for row in self.loss])
+
+    def __repr__(self) -> str:
+        head = f"Plateaus of {self.count.size} runs at {len(self.loss)} levels; losses below {self.floor:.3g} count as that"
+        lines = [head, "     level   runs  approach      stay    escape   [95 % of its median]"]
+        for level, (share, *steps) in zip(self.levels, self.table(), strict=True):
+            lines.append(f"{level:10.4g}  {share:5.0%}" + "".join(f"{s:10.4g}" for s in steps[:3]))
+            lines[-1] += f"   [{steps[3]:.4g}, {steps[4]:.4g}]"
+        return "\n".join(lines)
+
+
+def plateaus(runs: Runs, floor: float | None = None, gap: float = GAP) -> LevelPlateaus:
+    """Find the plateaus of every run; the module's head states the rule.
+
+    Parameters
+    ----------
+    runs : Runs
+    floor : float, optional
+        Losses below it count as the floor itself; default: 1e-6 of the median of the first recorded losses.
+    gap : float
+        Stays whose ln loss lies closer than this are at one level.
+    """
+    instance("runs", runs, Runs, "what net.train(...) returns")
+    gap = number("gap", gap, "a positive number", lambda v: 0.0 < v < math.inf)
+    if floor is None:
+        floor = FLOOR * float(np.nanmedian(runs.loss[0]))
+    floor = number("floor", floor, "a positive number", lambda v: 0.0 < v < math.inf)
+    loss = np.maximum(runs.loss, floor)
+    apart = np.arange(runs.steps.size)  # every stay is at a place of its own
+    found = [stays(runs.steps, runs.gradient_norm[:, k], loss[:, k], apart) for k in range(runs.n_runs)]
+    level_of = _levels([stay.loss for run in found for stay in run], gap)
+    tables = np.full((4, max(len(set(level_of.values())), 1), runs.n_runs), np.nan)
+    for k, run in enumerate(found):
+        for stay in run:
+            column = tables[:, level_of[stay.loss], k]
+            if np.isnan(column[0]):  # a second stay at the same level moves the escape only
+                column[:] = stay.approach, stay.nearest, stay.escape, stay.loss
+            else:
+                column[2] = stay.escape
+    approach, nearest, escape, level = tables
+    return LevelPlateaus(approach, nearest, escape, level, np.isfinite(escape).sum(axis=0), floor)
+
+
+def _levels(losses: list[float], gap: float) -> dict[float, int]:
+    """Number of the level of each loss, the highest first."""
+    ordered = np.unique(losses)[::-1]
+    number = np.concatenate([[0], np.cumsum(-np.diff(np.log(ordered)) > gap)]).astype(int)
+    return dict(zip(ordered.tolist(), number.tolist(), strict=False))

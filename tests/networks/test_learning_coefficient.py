@@ -1,0 +1,99 @@
+"""Learning coefficients: closed forms, quadrature, and starts that do not mix."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+import fokkerplanck.networks as fn
+
+
+@pytest.mark.parametrize(
+    ("widths", "rank", "value", "multiplicity"),
+    [
+        ((4, 4, 4), 0, 6.0, 1),
+        ((4, 4, 4), 2, 7.5, 1),
+        ((5, 3, 5), 1, 8.0, 1),
+        ((4, 4, 4, 4), 1, 6.5, 1),
+        ((6, 6, 6, 6), 3, 16.5, 1),
+        ((1, 1, 1), 0, 0.5, 2),  # (xy)^2: the volume below e is of order sqrt(e) ln(1/e)
+        ((1, 1, 1, 1), 0, 0.5, 3),  # (xyz)^2
+        ((3, 2), 1, 3.0, 1),  # one layer is regular: half its weights
+        ((4, 2, 4), 2, 6.0, 1),  # full rank: half the dimension r (n + m - r) of matrices of that rank
+    ],
+)
+def test_deep_linear_networks(widths, rank, value, multiplicity):
+    exact = fn.deep_linear_coefficient(widths, rank)
+    assert exact.value == pytest.approx(value, abs=1e-12)
+    assert exact.multiplicity == multiplicity
+
+
+@pytest.mark.parametrize("power", [2, 4])
+def test_powers(power):
+    # d = 1, K = w^power: 1 / power; at finite t by quadrature
+    found = fn.learning_coefficient(
+        lambda w: w[:, 0] ** power, lambda w: power * w ** (power - 1), [0.0], (1e2, 1e4), draws=1500
+    )
+    for n, t in enumerate((1e2, 1e4)):
+        weight = [
+            quad(lambda w, p=p, t=t: w**p * np.exp(-t * w**power - w * w / 2), 0, 3, points=[0.1, 0.5])[0]
+            for p in (0, power)
+        ]
+        for kind in ("cold", "annealed"):
+            assert abs(found.values[kind][n] - t * weight[1] / weight[0]) < 4.0 * found.errors[kind][n]
+            assert found.errors[kind][n] < 0.05
+            assert 0.4 < found.acceptance[kind][n] < 0.7
+    assert found.mixed
+    assert found.bracket[1] == pytest.approx(1.0 / power, rel=0.15)
+
+
+def test_multiplicity_shows_on_the_ladder():
+    # (xy)^2: exact quadrature gives .390, .412 at t = 1e3, 1e4 and .5 in the limit
+    found = fn.learning_coefficient(
+        lambda w: (w**2).prod(axis=1),
+        lambda w: 2.0 * w * w[:, ::-1] ** 2,
+        [0.0, 0.0],
+        (1e3, 1e4),
+        chains=64,
+        draws=3000,
+    )
+    for n, exact in enumerate((0.3903, 0.4123)):
+        assert abs(found.values["annealed"][n] - exact) < 3.5 * found.errors["annealed"][n]
+        assert found.errors["annealed"][n] < 0.02
+        assert exact - 0.06 < found.values["cold"][n] < exact + 0.04  # they climb out of the centre along narrow arms
+    slope, error = found.multiplicity_slope
+    assert abs(slope - 0.61) < 3.5 * error  # of quadrature; 1 in the limit
+
+
+def test_cold_starts_alone_claim_nothing_and_a_trap_breaks_the_agreement():
+    # minimum at 0 behind a barrier; the wide valley beyond it is deeper. Cold chains never see it.
+    def excess(w):
+        return 3.0 * w[:, 0] ** 2 * (w[:, 0] - 2.0) ** 2 - 0.02 * w[:, 0] ** 3
+
+    def gradient(w):
+        return 6.0 * w * (w - 2.0) * (2.0 * w - 2.0) - 0.06 * w**2
+
+    cold = fn.learning_coefficient(excess, gradient, [0.0], (1e3,), starts="cold", draws=400)
+    assert cold.bracket is None
+    assert cold.mixed is None
+    assert cold.r_hat["cold"][0] < 1.1
+    assert "one kind of start" in repr(cold)
+    both = fn.learning_coefficient(excess, gradient, [0.0], (1e3,), draws=400)
+    assert both.mixed is False
+    assert "do not agree" in repr(both)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"ladder": (1e3, 1e2)}, "`ladder`"),
+        ({"ladder": (0.5,)}, "`ladder`"),
+        ({"starts": "warm"}, "`starts`"),
+        ({"pull": 0.0}, "`pull`"),
+        ({"chains": 2}, "`chains`"),
+    ],
+)
+def test_refusals(options, word):
+    with pytest.raises(ValueError, match=word):
+        fn.learning_coefficient(lambda w: w[:, 0] ** 2, lambda w: 2 * w, [0.0], **options)
+    with pytest.raises(ValueError, match="`rank`"):
+        fn.deep_linear_coefficient((3, 2), 3)

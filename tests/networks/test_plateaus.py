@@ -1,0 +1,66 @@
+"""Plateaus without known ranks: levels put in by hand, deep linear saddles, and the floor."""
+
+import numpy as np
+import pytest
+
+import fokkerplanck.networks as fn
+from fokkerplanck import deep_linear as dl
+
+
+def staircase(steps, times, levels, width=20.0):
+    """A loss that falls from level to level at some times."""
+    drops = [(a - b) / (1.0 + np.exp(-(steps - t) / width)) for t, a, b in zip(times, levels, levels[1:], strict=False)]
+    return levels[0] - sum(drops)
+
+
+def recorded(steps, loss):
+    norms = np.abs(np.gradient(loss, steps, axis=0)) + 1e-12
+    return fn.Runs(steps, loss, norms, np.zeros((loss.shape[1], 1)), np.zeros((steps.size, 0, 1)), {}, 0)
+
+
+def test_a_staircase():
+    steps = np.arange(0, 4001, 10)
+    rng = np.random.default_rng(0)
+    times = np.stack([rng.uniform(600, 1000, 12), rng.uniform(1800, 2600, 12)], axis=1)
+    loss = np.stack([staircase(steps, t, [4.0, 1.0, 0.2]) for t in times], axis=1)
+    found = fn.plateaus(recorded(steps, loss))
+    np.testing.assert_allclose(found.levels, [4.0, 1.0, 0.2], rtol=0.06)
+    assert (found.count == 2).all()
+    # a tenth of a logistic drop is done at t - width ln 9
+    np.testing.assert_allclose(found.escape[0], times[:, 0] - 20 * np.log(9), atol=12)
+    np.testing.assert_allclose(found.approach[1], times[:, 0] + 20 * np.log(9), atol=12)
+    np.testing.assert_allclose(found.escape[1], times[:, 1] - 20 * np.log(9), atol=12)
+    assert np.isinf(found.escape[2]).all()
+
+
+def test_a_loss_that_goes_to_zero_ends_at_the_floor():
+    # exp falls in ln loss at a constant rate, then ever slower: without a floor its tail would be a level of its own
+    steps = np.arange(0, 4001, 10)
+    loss = np.maximum(staircase(steps, [800], [2.0, 0.0]), 0.0)[:, None] + 1e-13 * np.exp(-steps / 2000)[:, None]
+    found = fn.plateaus(recorded(steps, loss))
+    assert found.levels.size == 2
+    np.testing.assert_allclose(found.levels, [2.0, found.floor], rtol=0.06)
+    assert "count as that" in repr(found)
+
+
+def test_the_same_stays_as_with_known_ranks():
+    net = dl.DeepLinear((5, 10, 10, 5), [4.0, 2.0, 1.0], 0.01, 20, label_noise=0.1)
+    runs = dl.train(net, dl.small_start(1.5), np.arange(0, 3001, 10), n_runs=10, seed=3)
+    known = dl.plateaus(runs)
+    other = fn.plateaus(
+        fn.Runs(runs.steps, runs.loss, runs.gradient_norm, np.zeros((10, 1)), np.zeros((301, 0, 1)), {}, 3), 1e-2
+    )
+    same = 0
+    for k in range(10):
+        ours = np.sort(other.escape[:, k][np.isfinite(other.escape[:, k])])
+        theirs = np.sort(known.escape[:, k][np.isfinite(known.escape[:, k])])
+        same += ours.size == theirs.size and np.allclose(ours, theirs, rtol=0.05)
+    assert same >= 9  # below the floor the noise of the batches makes levels of its own
+
+
+def test_refusals():
+    with pytest.raises(TypeError, match="`runs` must be what"):
+        fn.plateaus(np.zeros(3))
+    steps = np.arange(10)
+    with pytest.raises(ValueError, match="`floor`"):
+        fn.plateaus(recorded(steps, np.ones((10, 1))), floor=0.0)
