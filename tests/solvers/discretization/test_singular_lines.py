@@ -273,3 +273,26 @@ def test_atoms_and_nodes_survive_a_file(tmp_path):
         np.testing.assert_array_equal(back.grid.centers[0], s.grid.centers[0])
         assert list(back.atoms) == list(s.atoms)
         np.testing.assert_array_equal(back.mean(), s.mean())
+
+
+@pytest.mark.filterwarnings("ignore:the grid adds a numerical diffusion")
+def test_the_drift_carries_densities_off_a_zero_of_the_noise_without_piling_up():
+    """Beyond x = 1, where D = (x - 1)^2 e^(-200 (x - 1)^2) falls by orders of magnitude, p is v_0 p_0 / v, the drift's.
+
+    Cells in which the drift rules are not even in p / m: taken so, they hold back what passes by a factor of a hundred.
+    """
+
+    def drift(x):
+        return np.full_like(x, 0.05)
+
+    def diffusion(x):
+        return 0.01 * (x - 1.0) ** 2 * np.exp(-200.0 * (x - 1.0) ** 2)
+
+    eq = fp.FokkerPlanck(drift=drift, diffusion=diffusion)
+    for n in (1000, 4000):
+        solution = fp.solve(
+            eq, fp.Grid((0.5, 2.0), n, ("reflecting", "absorbing")), fp.uniform(0.6, 0.9), [12.0], error=False
+        )
+        x, p = solution.grid.centers[0], solution.density[0]
+        inside = (x > 1.28) & (x < 1.42)  # well inside the start, moved by 0.6
+        np.testing.assert_allclose(p[inside], 1 / 0.3, rtol=0.05)
