@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .passages import committor, first_passage
     from .queries import public_generator as generator
     from .queries import solve, spectrum, stationary
+    from .rare_events import LeastAction, quasipotential
     from .results.first_passage import FirstPassage
     from .results.first_passage_in_time import FirstPassageInTime
     from .results.loading import load
@@ -81,6 +82,7 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "model.levy": "LevyJumps",
     "passages": "committor, first_passage",
     "queries": "solve, spectrum, stationary, public_generator as generator",
+    "rare_events": "LeastAction, quasipotential",
     "results.first_passage": "FirstPassage",
     "results.first_passage_in_time": "FirstPassageInTime",
     "results.loading": "load",
@@ -130,6 +132,7 @@ __all__ = [
     "FokkerPlanck",
     "Generator",
     "Grid",
+    "LeastAction",
     "LevyJumps",
     "MarkovTest",
     "ModelWarning",
@@ -160,6 +163,7 @@ __all__ = [
     "load",
     "markov_test",
     "point",
+    "quasipotential",
     "rank",
     "simulate",
     "simulate_waiting",

@@ -28,6 +28,7 @@ ROOMS = [
     "comparison",
     "energy_basins",
     "diagnostics",
+    "rare_events",
     "sgd",
     "queries",
     "passages",

@@ -16,6 +16,7 @@ from .loss import SampleLoss
 if TYPE_CHECKING:
     from ..model.equation import FokkerPlanck
     from ..model.grid import Grid
+    from ..rare_events.result import LeastAction
     from ..results.ensemble import Ensemble
     from .central_flow import CentralFlow
     from .diffusion_models import Temperature
@@ -209,6 +210,32 @@ class SGD:
         from .transfer_operator import transfer_operator
 
         return transfer_operator(self, grid, model, kind=kind, n_batches=n_batches, seed=seed)
+
+    def quasipotential(self, a: Any, b: Any, model: str = "exact", *, points: int = 200) -> LeastAction:
+        """The exponent V of rare escapes: mean steps from `a` to `b` grow like exp(V / eta) as eta becomes small.
+
+        Parameters
+        ----------
+        a, b : number or d numbers
+            A minimum, and a point on the edge of its basin, such as a saddle.
+        model : {"exact", "first-order", "gaussian-chain"}
+            Of SGD itself, or of its models with normal noise, which both have the same exponent.
+        points : int
+            Sides of the polygon that stands for the path, with two and more parameters.
+
+        Returns
+        -------
+        LeastAction
+            With `.exponent`, `.path` (the most likely way), `.cost` along it, `.error` and `.plot()`. Infinite where no
+            batch leads on; with `shuffle`, where the batches of an epoch together leave no noise of this order.
+
+        Notes
+        -----
+        See `fokkerplanck.sgd.quasipotential`. The learning rate does not enter, batch size and momentum do.
+        """
+        from .quasipotential import quasipotential
+
+        return quasipotential(self, a, b, model, points)
 
     def simulate(
         self,

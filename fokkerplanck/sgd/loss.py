@@ -241,6 +241,15 @@ class SampleLoss:
         self._kernels.gradient(np.ascontiguousarray(theta), np.ascontiguousarray(self._table[rows]), out)
         return out
 
+    def sample_gradients(self, rows: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """Gradient of each of some samples (k,) at points theta (d, n); shape (k, d, n)."""
+        k, n = len(rows), theta.shape[1]
+        if self._formula is None:
+            pairs = np.repeat(rows, n)[:, None]
+            return np.moveaxis(self.batch_gradient(np.tile(theta, k), pairs).reshape(self.dim, k, n), 0, 1)
+        arguments = [*theta[:, None, :], *self._table[rows].T[:, :, None]]
+        return np.stack([np.broadcast_to(slope(*arguments), (k, n)) for slope in self._slopes], axis=1)
+
     def path_kernels(self, target: Condition | None = None, momentum: bool = False) -> ModuleType:
         """The compiled module that moves SGD paths of a formula loss; the condition `target` stops them."""
         from ..formulas.compiled import path_module
@@ -248,6 +257,11 @@ class SampleLoss:
         assert self._formula is not None
         condition = None if target is None else target.expression
         return path_module(self._formula.expression, self.parameters, self._columns or (), condition, momentum)
+
+    @cached_property
+    def _slopes(self) -> list[Formula]:
+        assert self._formula is not None
+        return [self._formula.derivative(name) for name in self._parameters]
 
     @cached_property
     def _kernels(self) -> ModuleType:

@@ -1,0 +1,186 @@
+"""The path of least action between two points, in two and more dimensions.
+
+The geometric action int F(phi, phi') ds does not depend on how a path is run through, so a path is moved across itself only
+and its points are kept at set distances (as in the geometric minimum action method of Heymann and Vanden-Eijnden, 2008):
+Newton's method for the displacements along the normals of a polygon, then new points on it, on polygons of more and more
+sides. Newton's method with an exact gradient, rather than a descent, since F has little slope near equilibria. Sides are
+shorter near both ends, which mostly are equilibria: a path may wind about them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from ..errors import bad_value
+from .action import SINGULAR, Hamiltonian, position_slope
+from .result import PathCost
+
+COARSE = 24  # sides of the first polygon
+BEND = 0.3  # of the distance: how far the curved starts leave the straight one
+ROUNDS, STEPS = 12, 12  # new points, and Newton steps between them
+CONVERGED = 1e-9  # of the action
+DIFFERENCE = 3e-4  # of the distance, for slopes in x
+MOST_BENDS = 3  # normal directions of the straight line in which the starts bend
+
+
+class Action(NamedTuple):
+    """Action of a polygon, of each of its sides (n,), and its slope at the inner corners (n - 1, d)."""
+
+    total: float
+    parts: np.ndarray
+    slope: np.ndarray
+
+
+def least_action(hamiltonian: Hamiltonian, a: np.ndarray, b: np.ndarray, points: int) -> PathCost:
+    """The least of what straight and bent starts lead to, with `points` sides, and its error by halving them.
+
+    The action of a polygon has an error of second order in its sides: the exponent is extrapolated from the last two.
+    """
+    width = DIFFERENCE * np.full(len(a), np.linalg.norm(b - a))
+    sides = [points]
+    while sides[0] >= 2 * COARSE or len(sides) < 2:
+        sides.insert(0, sides[0] // 2)
+    starts = _starts(a, b, sides[0])
+    _check_directions(hamiltonian, starts[0])
+    found = [relax(hamiltonian, start, width) for start in starts]
+    path, action = min(found, key=lambda f: f[1].total)
+    totals, best = [action.total], [action.total]
+    for n in sides[1:]:
+        if np.isfinite(action.total):
+            path, action = relax(hamiltonian, spaced(path, n), width)
+        if not np.isfinite(action.total):
+            return PathCost.infinite((0.5 * (path[1:] + path[:-1]))[np.argmax(np.isinf(action.parts))])
+        totals.append(action.total)
+        best.append(totals[-1] + (totals[-1] - totals[-2]) / 3.0)
+    error = max(abs(best[-1] - totals[-1]), abs(best[-1] - best[-2]))
+    cost = np.concatenate([[0.0], np.cumsum(action.parts)]) * (best[-1] / max(action.total, 1e-300))
+    return PathCost(path, cost, error)
+
+
+def _check_directions(hamiltonian: Hamiltonian, line: np.ndarray) -> None:
+    """Refuse noise that moves in fewer directions than there are: then paths are bound to surfaces."""
+    middle = 0.5 * (line[1:] + line[:-1]).T
+    weakest = hamiltonian.weakest_direction(middle)
+    if (weakest < SINGULAR).any():
+        where = ", ".join(f"{c:.6g}" for c in middle[:, np.argmin(weakest)])
+        rule = f"random in all {len(middle)} directions for a quasipotential"
+        then = "Leave out coordinates that the noise does not reach, or take one along which it moves."
+        raise bad_value("noise", rule, f"fewer at ({where})", then)
+
+
+def _starts(a: np.ndarray, b: np.ndarray, sides: int) -> list[np.ndarray]:
+    """The straight line, and arcs to both sides of it: a straight line may be a saddle of the action, by symmetry."""
+    s = np.linspace(0.0, 1.0, sides + 1)[:, None]
+    line, arc = a + s * (b - a), np.sin(np.pi * s) * BEND * np.linalg.norm(b - a)
+    normals = _normals(np.stack([a, 0.5 * (a + b), b]))[0][:MOST_BENDS]
+    return [line, *(spaced(line + sign * arc * n, sides) for n in normals for sign in (1.0, -1.0))]
+
+
+def spaced(path: np.ndarray, sides: int) -> np.ndarray:
+    """Points at the shares t^2 (3 - 2t), t = i / sides, of the length of a path (n, d): (sides + 1, d)."""
+    t = np.linspace(0.0, 1.0, sides + 1)
+    for _ in range(3):
+        length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+        keep = np.append(True, np.diff(length) > 1e-12 * length[-1])
+        curve = PchipInterpolator(length[keep], path[keep], axis=0)
+        ends = path[0], path[-1]
+        path = curve(length[keep][-1] * t**2 * (3.0 - 2.0 * t))
+        path[0], path[-1] = ends
+    return path
+
+
+def _normals(path: np.ndarray) -> np.ndarray:
+    """Unit vectors across the path at its inner corners, (n - 1, d - 1, d)."""
+    tangent = path[2:] - path[:-2]
+    norms = np.linalg.norm(tangent, axis=1, keepdims=True)
+    tangent = tangent / np.where(norms > 0.0, norms, 1.0)
+    return np.linalg.svd(tangent[:, None, :], full_matrices=True)[2][:, 1:]
+
+
+def action_of(hamiltonian: Hamiltonian, path: np.ndarray, width: np.ndarray) -> Action:
+    """sum_i F(middle of side i, side i): F_v = p acts on both ends of a side, F_x on its middle."""
+    x, v = 0.5 * (path[1:] + path[:-1]).T, np.diff(path, axis=0).T
+    cost = hamiltonian.cost(x, v)
+    total = float(cost.value.sum())
+    if not np.isfinite(total):
+        return Action(np.inf, cost.value, np.zeros((len(path) - 2, len(x))))
+    pull = -cost.time * position_slope(hamiltonian, x, cost.momentum, width)
+    slope = cost.momentum[:, :-1] - cost.momentum[:, 1:] + 0.5 * (pull[:, :-1] + pull[:, 1:])
+    return Action(total, cost.value, slope.T)
+
+
+def relax(hamiltonian: Hamiltonian, path: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, Action]:
+    """A polygon moved to where its action is least."""
+    action = action_of(hamiltonian, path, width)
+    for _ in range(ROUNDS):
+        before = action.total
+        if not np.isfinite(before):
+            break
+        path, action = _across(hamiltonian, path, action, width)
+        even = spaced(path, len(path) - 1)
+        renewed = action_of(hamiltonian, even, width)
+        if not np.isfinite(renewed.total) or abs(renewed.total - before) <= CONVERGED * before:
+            break
+        path, action = even, renewed
+    return path, action
+
+
+def _across(hamiltonian: Hamiltonian, path: np.ndarray, action: Action, width: np.ndarray) -> tuple[np.ndarray, Action]:
+    """Newton's method for displacements along the normals, damped until the action falls."""
+    normals = _normals(path)
+    damping = 1e-3
+    for _ in range(STEPS):
+        slope = np.einsum("ijd,id->ij", normals, action.slope)
+        bend = _second_derivatives(hamiltonian, path, normals, slope, width)
+        scale = float(np.abs(np.diag(bend)).mean())
+        before = action.total
+        while damping < 1e8:
+            moved = _moved(path, normals, bend, slope, damping * scale)
+            trial = None if moved is None else action_of(hamiltonian, moved, width)
+            if trial is not None and moved is not None and trial.total < action.total:
+                path, action, damping = moved, trial, max(0.1 * damping, 1e-10)
+                break
+            damping *= 10.0
+        if before - action.total <= CONVERGED * before:
+            break
+    return path, action
+
+
+def _moved(
+    path: np.ndarray, normals: np.ndarray, bend: np.ndarray, slope: np.ndarray, damping: float
+) -> np.ndarray | None:
+    """The path after one damped Newton step; None where the damped matrix is not positive."""
+    try:
+        factor = cho_factor(bend + damping * np.eye(len(bend)))
+    except LinAlgError:
+        return None
+    along = cho_solve(factor, -slope.ravel()).reshape(slope.shape)
+    moved = path.copy()
+    moved[1:-1] += np.einsum("ij,ijd->id", along, normals)
+    return moved if np.abs(along).max() < 10.0 * np.linalg.norm(np.ptp(path, axis=0)) else None
+
+
+def _second_derivatives(
+    hamiltonian: Hamiltonian, path: np.ndarray, normals: np.ndarray, slope: np.ndarray, width: np.ndarray
+) -> np.ndarray:
+    """Of the action in the normal displacements: corners act on their neighbours only, so every third is moved at once."""
+    corners, across = slope.shape
+    bend = np.zeros((corners, across, corners, across))
+    sides = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    step = 1e-4 * np.minimum(sides[1:], sides[:-1])[:, None]
+    for first in range(3):
+        moving = np.arange(first, corners, 3)
+        for j in range(across):
+            moved = path.copy()
+            moved[1 + moving] += step[moving] * normals[moving, j]
+            change = np.einsum("ijd,id->ij", normals, action_of(hamiltonian, moved, width).slope) - slope
+            for shift in (-1, 0, 1):
+                rows = moving + shift
+                inside = (rows >= 0) & (rows < corners)
+                bend[rows[inside], :, moving[inside], j] = change[rows[inside]] / step[moving[inside]]
+    flat = bend.reshape(corners * across, -1)
+    return 0.5 * (flat + flat.T)

@@ -1,0 +1,222 @@
+"""The least action from one point to another, and the path that takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..arguments import number, reals, words
+from ..errors import bad_value
+from ..results.figure_elements import AXES, contours, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FREE = 1e-3  # cost a length, of the mean along the path, below which the drift carries
+LONG = 0.02  # of the path: what counts as a stretch between two climbs
+
+
+class PathCost(NamedTuple):
+    """Points of a path (n, d), the cost up to each of them (n,), its error, and where the cost is infinite."""
+
+    path: np.ndarray
+    cost: np.ndarray
+    error: float
+    stuck: tuple[float, ...] | None = None
+
+    @classmethod
+    def infinite(cls, place: Sequence[float] | np.ndarray) -> PathCost:
+        """No path, since nothing moves on at a point."""
+        return cls(np.empty((0, len(place))), np.empty(0), 0.0, tuple(float(c) for c in place))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """ln of a mean time, and its standard error."""
+
+    log_time: float
+    log_error: float
+
+    @property
+    def time(self) -> float:
+        """The mean time; infinite beyond 1e308."""
+        return float(np.exp(self.log_time)) if self.log_time < 709.0 else np.inf
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """One standard error below and above `time`."""
+        low, high = (Prediction(self.log_time + s * self.log_error, 0.0).time for s in (-1.0, 1.0))
+        return low, high
+
+    def __repr__(self) -> str:
+        exponent, mantissa = divmod(self.log_time / np.log(10.0), 1.0)
+        return (
+            f"about {10.0**mantissa:.3g}e{exponent:+.0f}, to a factor {np.exp(self.log_error):.3g} (one standard error)"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LeastAction:
+    """How hard it is to come from `a` to `b` against the drift, and the most likely way.
+
+    Attributes
+    ----------
+    a, b : tuple of float
+    exponent : float
+        The quasipotential V(a, b), the least action over all paths and times; infinite where no noise leads on.
+    path : ndarray (n, d)
+        Points of the path of least action, from a to b; empty where the exponent is infinite.
+    cost : ndarray (n,)
+        Action up to each point, from 0 to `exponent`; constant where the drift carries.
+    error : float
+        Of the exponent, by halving the number of points.
+    noise : str
+        What the exponent is to be divided by in the mean time exp(exponent / noise); empty for 1.
+    unit : str
+        Of the mean time.
+    stuck : tuple of float or None
+        A point beyond which nothing leads, where the exponent is infinite.
+    why : str
+        The reason, where the exponent is infinite.
+    """
+
+    a: tuple[float, ...]
+    b: tuple[float, ...]
+    exponent: float
+    path: np.ndarray
+    cost: np.ndarray
+    error: float
+    noise: str = ""
+    unit: str = "time"
+    stuck: tuple[float, ...] | None = None
+    why: str = ""
+
+    @property
+    def climbs(self) -> tuple[float, ...]:
+        """The action of each climb against the drift along the path; more than one where it passes another attractor."""
+        if self.exponent == 0.0 or not np.isfinite(self.exponent):
+            return ()
+        length = np.linalg.norm(np.diff(self.path, axis=0), axis=1)
+        part = np.diff(self.cost)
+        free = part <= FREE * self.exponent / length.sum() * length
+        found, run, gap = [0.0], 0.0, 0.0
+        for step, size, is_free in zip(part, length, free, strict=True):
+            gap = gap + size if is_free else 0.0
+            run += step
+            if gap > LONG * length.sum() and found[-1] + run > 0.0:
+                found[-1] += run
+                found.append(0.0)
+                run = gap = 0.0
+        found[-1] += run
+        return tuple(float(c) for c in found if c > 10.0 * FREE * self.exponent)
+
+    def extrapolate(self, noise: float, at: Sequence[float], times: Sequence[float]) -> Prediction:
+        """Mean times at a noise beyond the reach of any computation, from those computed `at` larger noise.
+
+        The exponent is known, so that only the factor before the exponential is fitted, by least squares:
+
+            ln(time) = V / noise - k ln(noise) + c_0 + c_1 noise,     k = 1 for steps of SGD, else 0.
+
+        Parameters
+        ----------
+        noise : float
+            Of SGD, the learning rate; of an equation, a factor of D, with 1 for the equation as it is.
+        at, times : sequences of at least 3 numbers
+            Where mean times are known, and these (as of `first_passage` of a transfer operator).
+
+        Returns
+        -------
+        Prediction
+            With one standard error, of the fit and by how much the prediction changes with a term c_2 noise^2 (with c_1 for
+            three times), the larger.
+        """
+        known, means = _positive("at", at), _positive("times", times)
+        most = float(known.max(initial=0.0))
+        noise = number("noise", noise, f"positive and at most {most:g}, the largest of `at`", lambda v: 0.0 < v <= most)
+        if known.size != means.size or np.unique(known).size < 3:
+            raise bad_value("times", "as many as `at`, of at least 3 different values", times)
+        if not 0.0 < self.exponent < np.inf:
+            raise bad_value("exponent", "positive and finite to extrapolate by it", self.exponent)
+        slow = 1.0 if self.noise else 0.0
+        factor = np.log(means) + slow * np.log(known) - self.exponent / known
+        degree = 2 if known.size > 3 else 0
+        (best, error), (other, _) = (_fitted(known, factor, d, noise) for d in (1, degree))
+        log_time = self.exponent / noise - slow * np.log(noise) + best
+        return Prediction(float(log_time), float(max(error, abs(best - other))))
+
+    def __repr__(self) -> str:
+        ends = f"from {_point(self.a)} to {_point(self.b)}"
+        if np.isinf(self.exponent):
+            place = f" at {_point(self.stuck)}" if self.stuck else ""
+            return f"LeastAction {ends}: infinite: {self.why}{place}"
+        share = f" / {self.noise}" if self.noise else ""
+        text = f"LeastAction {ends}: mean {self.unit} like exp({self.exponent:.6g}{share})"
+        climbs = self.climbs
+        if len(climbs) > 1:
+            shown = ", ".join(f"{c:.4g}" for c in climbs)
+            text += f"\n  in {len(climbs)} climbs ({shown}), past another attractor: ask for the escape from each"
+        return text
+
+    @styled
+    def plot(self, landscape: Callable | None = None, names: Sequence[str] | None = None) -> Figure:
+        """The path over the first two coordinates with the contours of a landscape, and the action along the path.
+
+        Parameters
+        ----------
+        landscape : callable, optional
+            A function of the two coordinates (two dimensions).
+        names : sequence of str, optional
+            Of the coordinates.
+        """
+        dim = len(self.a)
+        if not self.path.size:
+            raise bad_value("exponent", "finite to draw a path", self.exponent, "No path leads there.")
+        labels = list(AXES[:dim] if dim <= len(AXES) else map(str, range(dim)))
+        if names is not None:
+            labels = words("names", names, dim)
+        fig, axes = new_figure(4.6, 3.6, 1, 1 if dim == 1 else 2)
+        along = self.path[:, 0]
+        if dim > 1:
+            _draw_path(axes[0][0], self.path, labels, landscape if dim == 2 else None)
+            along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.path, axis=0), axis=1))])
+        last = axes[0][-1]
+        last.plot(along, self.cost, "k")
+        last.set(xlabel=labels[0] if dim == 1 else "length along the path", ylabel="action")
+        return fig
+
+
+def _positive(name: str, value: Sequence[float]) -> np.ndarray:
+    array = reals(name, value)
+    if array.ndim != 1 or not (np.isfinite(array) & (array > 0.0)).all():
+        raise bad_value(name, "a sequence of positive numbers", value)
+    return array
+
+
+def _fitted(x: np.ndarray, y: np.ndarray, degree: int, place: float) -> tuple[float, float]:
+    """A polynomial fit at a place, and the standard error that the residuals give it there."""
+    rows = np.vander(x, degree + 1)
+    there = np.vander([place], degree + 1)[0]
+    solution = np.linalg.lstsq(rows, y, rcond=None)[0]
+    free = x.size - degree - 1
+    variance = ((y - rows @ solution) ** 2).sum() / max(free, 1)
+    return float(there @ solution), float(np.sqrt(variance * there @ np.linalg.pinv(rows.T @ rows) @ there))
+
+
+def _draw_path(ax: Axes, path: np.ndarray, labels: Sequence[str], landscape: Callable | None) -> None:
+    low, high = path[:, :2].min(axis=0), path[:, :2].max(axis=0)
+    margin = 0.2 * max((high - low).max(), 1e-12)
+    box = [(float(u - margin), float(v + margin)) for u, v in zip(low, high, strict=True)]
+    contours(ax, box, landscape)
+    ax.plot(path[:, 0], path[:, 1], "C3", lw=2.0)
+    ax.plot(*path[0, :2], "ko", ms=5)
+    ax.plot(*path[-1, :2], "ks", ms=5)
+    ax.set(xlim=box[0], ylim=box[1], xlabel=labels[0], ylabel=labels[1])
+
+
+def _point(point: Sequence[float]) -> str:
+    shown = ", ".join(f"{c:.6g}" for c in point)
+    return shown if len(point) == 1 else f"({shown})"
