@@ -20,6 +20,7 @@ from .learning_coefficient import (
 from .loss_functions import FunctionNetwork, LossFunctions
 from .network import Network
 from .plateaus import LevelPlateaus, plateaus
+from .slices import Slice, SliceVerdict
 from .stationary import Closure, StationaryCovariance, closure, discrete_lyapunov, stationary_covariance
 from .toys import classifier, digits, linear, modular, parity, superposition
 from .training import Runs
@@ -34,6 +35,8 @@ __all__ = [
     "Network",
     "Runs",
     "SaddleIndex",
+    "Slice",
+    "SliceVerdict",
     "StationaryCovariance",
     "classifier",
     "closure",

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arguments import reals, whole
 from ..errors import bad_value
+from .slices import take_slice
 from .stationary import closure, stationary_covariance
 from .training import train
 
@@ -36,6 +37,7 @@ class LossFunctions:
     n_samples: int
     train = train
     closure = closure
+    slice = take_slice
     stationary_covariance = stationary_covariance
 
     def flat(self, theta: Any, name: str = "theta") -> np.ndarray:
@@ -71,6 +73,10 @@ class LossFunctions:
 
     def trainer(self, rule: Rule) -> Trainer:
         """What carries runs of training forward under a rule."""
+        raise NotImplementedError
+
+    def confined(self, centre: np.ndarray, directions: np.ndarray) -> LossFunctions:
+        """The same loss on a plane: a network of k parameters c with theta = centre + directions c, directions (d, k)."""
         raise NotImplementedError
 
     def loss(self, theta: Any) -> float:
@@ -156,6 +162,15 @@ class FunctionNetwork(LossFunctions):
         units = np.zeros((len(rows), self.n_samples))
         units[np.arange(len(rows)), rows] = 1.0
         return np.array([self.weighted_gradient(theta, w) for w in units])
+
+    def confined(self, centre: np.ndarray, directions: np.ndarray) -> FunctionNetwork:
+        """The same loss on a plane, theta = centre + directions c."""
+        return FunctionNetwork(
+            lambda c, w: directions.T @ self.weighted_gradient(centre + directions @ c, w),
+            lambda c: self.losses(centre + directions @ c),
+            None,
+            np.zeros(directions.shape[1]),
+        )
 
     def trainer(self, rule: Rule) -> Trainer:
         """Runs one after another, in numpy."""

@@ -143,6 +143,17 @@ class Network(LossFunctions):
         """Gradients of the losses of some samples, shape (rows, n_parameters)."""
         return self._call("gradients", theta, np.asarray(rows), whole_numbers=True)
 
+    def confined(self, centre: np.ndarray, directions: np.ndarray) -> Network:
+        """The same loss and samples on a plane, theta = centre + directions c."""
+        origin, basis = (np.asarray(a, dtype=self.precision) for a in (centre, directions))
+
+        def loss(c: Any, sample: Any) -> Any:
+            return self.per_sample(self._unravel(origin + basis @ c), sample)
+
+        source = self.data if self.sampler is None else self.sampler
+        start = np.zeros(basis.shape[1])
+        return Network(loss, start, source, precision=self.precision, population=max(self.n_samples, 2))
+
     def trainer(self, rule: Rule) -> Trainer:
         """Runs side by side in one compiled loop."""
         from .jax_training import JaxTrainer
