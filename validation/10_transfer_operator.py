@@ -141,7 +141,11 @@ def diffusion_row(n: int) -> Row:
     grid = diffusion_grid(n)
     ours = fp.first_passage(pit().equation(), grid, lambda w: w > 1.23).at(BOTTOM)
     return Row(
-        "the diffusion itself, mean steps to 1.23", ours, diffusion_time(1.23), 2e-3 * (1000 / n) ** 2, level=grid.size
+        "the diffusion itself, mean steps to 1.23",
+        ours,
+        diffusion_time(1.23),
+        2.5e-4 * (1000 / n) ** 2,
+        level=grid.size,
     )
 
 

@@ -14,9 +14,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
 
+from ..errors import bad_value
 from ..solvers.discretization.generator import Generator, Links
 
 ROUNDING = 1e-15
+FASTEST = 1e8  # jumps in a lag from which rounding decides
 TERMS = 14  # of the exponential series at norm 1/2: 1e-16
 
 
@@ -58,9 +60,18 @@ def transition_matrix(
     tau : float
     starts : ndarray of bool (n,), optional
         The columns that matter; the faster way is taken where it is right to 1e-9 in these.
+
+    Raises
+    ------
+    ValueError
+        Where rates are so fast that rounding would decide.
     """
     dense = q.matrix.toarray()
     n = len(dense)
+    fastest = tau * float(np.abs(np.diagonal(dense)).max())
+    if fastest > FASTEST:
+        rule = f"of at most {FASTEST:g} jumps between cells in a lag"
+        raise bad_value("model", rule, f"{fastest:.3g}", "Its diffusion is too large somewhere on the grid.")
     root = _equilibrium_root(q) if starts is not None else None
     if root is not None and starts is not None:
         lost = ROUNDING * np.exp(root.max() - root[starts].min())

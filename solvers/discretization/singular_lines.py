@@ -34,6 +34,9 @@ from .singular_points import (
 
 HALVINGS = 40  # of the distance to a point, inside the cell beside it
 FINE = 1e-3  # of the widest cell: the width beside a point below which cells count as shrinking towards it
+LEVEL = (
+    1.0  # rise of Phi across a cell, its logarithm aside, beyond which the integral of m says little of what flows out
+)
 BESIDE = 4  # cells beside a point in which ratios of rates say nothing of the resolution
 
 
@@ -41,10 +44,12 @@ BESIDE = 4  # cells beside a point in which ratios of rates say nothing of the r
 class Anchors:
     """The point that rules each cell, the nearer one of those that bound its segment.
 
-    position and nu (n,): not a number where there is none, or no power; takes (n,): whether the point takes up what arrives.
+    position, pull and nu (n,): not a number where there is none, or no power; takes (n,): whether the point takes up what
+    arrives.
     """
 
     position: np.ndarray
+    pull: np.ndarray
     nu: np.ndarray
     takes: np.ndarray
 
@@ -53,16 +58,18 @@ class Anchors:
         """Of the cells between some edges (n + 1,)."""
         n = edges.size - 1
         middle, number = 0.5 * (edges[1:] + edges[:-1]), np.arange(n)
-        position, nu, takes, closest = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, bool), np.full(n, np.inf)
+        position, pull, nu = np.full((3, n), np.nan)
+        takes, closest = np.zeros(n, bool), np.full(n, np.inf)
         faces = sorted({0, n, *(point.face for point in points)})
         for point in points:
             for side in point.sides:
                 start = n if point.face == 0 and side.direction == -1 else point.face  # round a periodic axis
                 low, high = sorted((start, faces[faces.index(start) + side.direction]))
                 mine = (number >= low) & (number < high) & (np.abs(middle - point.position) < closest)
-                position[mine], nu[mine], takes[mine] = point.position, side.profile, point.takes(side)
+                position[mine], pull[mine], nu[mine] = point.position, side.pull, side.profile
+                takes[mine] = point.takes(side)
                 closest[mine] = np.abs(middle - point.position)[mine]
-        return cls(position, nu, takes)
+        return cls(position, pull, nu, takes)
 
     def nodes(self, edges: np.ndarray) -> np.ndarray:
         """The centroid of xi^nu over each cell, (n,)."""
@@ -83,6 +90,11 @@ class Anchors:
     def _distances(self, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ends = np.abs(edges[:-1] - self.position), np.abs(edges[1:] - self.position)
         return np.minimum(*ends), np.maximum(*ends)
+
+
+def _tilt(rise: np.ndarray) -> np.ndarray:
+    """The mean of e^Phi over its value in the middle, for a Phi that rises evenly: sinh(rise / 2) / (rise / 2)."""
+    return np.sinh(0.5 * rise) / (0.5 * rise)
 
 
 def _power_integral(low: np.ndarray, high: np.ndarray, nu: np.ndarray) -> np.ndarray:
@@ -132,7 +144,8 @@ class SingularLine:
     def fit(self, reader: AxisReader, d_cells: np.ndarray, forward: np.ndarray, backward: np.ndarray) -> list[Exit]:
         """Put the velocities (links,) of the line in place; what is kept as atoms.
 
-        forward, backward hold the exponential fit, which serves where a link is too steep for the integrals.
+        forward, backward hold the exponential fit, which serves where a link is too steep for the integrals. What flows
+        downhill through a cell is even along it, not u: integrals of m are relative to those of a straight Phi.
         """
         links, alpha = self.links, reader.eq.alpha
         edges, nodes, width = links.grid.edges[0], links.grid.centers[0], links.grid.widths[0]
@@ -141,10 +154,18 @@ class SingularLine:
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             held = d_cells ** (alpha - 1.0) * width
             taken = d_cells ** (alpha - 1.0) * anchors.absorbed_mass(edges, nodes)
-            ruled = ~np.isnan(anchors.position) | (self.cell.size > 0)
-            exact = whole & (np.abs(self._beyond_powers(phase)).max(axis=0) <= STEEP) & ruled & ~anchors.takes
+            ruled = ~np.isnan(anchors.nu) | (self.cell.size > 0)
+            below, above = self._beyond_powers(phase, anchors)
+            level = (np.maximum(np.abs(below), np.abs(above)) <= STEEP) & (np.abs(above - below) <= LEVEL)
+            exact = whole & level & ruled & ~anchors.takes
             exact[self.cell] = np.isfinite(speed.sum(axis=0)[self.cell])
-            held = np.where(exact, speed.sum(axis=0), np.where(anchors.takes & np.isfinite(taken), taken, held))
+            even = np.isnan(anchors.nu) | (above == below)
+            even[self.cell] = True
+            held = np.where(
+                exact,
+                speed.sum(axis=0) / np.where(even, 1.0, _tilt(above - below)),
+                np.where(anchors.takes & np.isfinite(taken), taken, held),
+            )
         new = link_velocities(links, phase[:, :, None], scale[:, :, None], held[:, None])
         for old, value in zip((forward, backward), new[:2], strict=True):
             np.copyto(old, value[:, 0], where=~new[2][:, 0])
@@ -186,14 +207,14 @@ class SingularLine:
             whole[half % n] &= side.speed_is_finite and bool(np.isfinite(speed[half]))
         return phase.reshape(2, n), scale.reshape(2, n), speed.reshape(2, n), whole
 
-    def _beyond_powers(self, phase: np.ndarray) -> np.ndarray:
-        """Phi over the halves (2, n) of cells, but for halves that end at a point where it goes by a logarithm."""
-        result, n = phase.copy(), phase.shape[1]
-        for point in self.points:
-            for side in point.sides:
-                if np.isfinite(side.pull):
-                    result[int(side.direction == -1), (point.face if side.direction == 1 else point.face - 1) % n] = 0.0
-        return result
+    def _beyond_powers(self, phase: np.ndarray, anchors: Anchors) -> np.ndarray:
+        """Phi over the halves (2, n) of cells beyond its logarithm beside a point, which the links take up."""
+        edges, nodes = self.links.grid.edges[0], self.links.grid.centers[0]
+        gaps = np.abs(np.stack([edges[:-1], edges[1:]]) - anchors.position)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logarithm = anchors.pull * np.log(gaps / np.abs(nodes - anchors.position))
+            beyond = np.where(gaps > 0.0, phase - logarithm, 0.0)
+        return np.where(np.isfinite(anchors.pull), beyond, phase)
 
     def _weight(self, anchors: Anchors) -> Weight:
         """(xi / xi_f)^(1 + nu) on the halves of the links that do not end at a point."""

@@ -51,6 +51,12 @@ def test_derivatives_hold_where_the_equilibrium_spans_hundreds_of_orders():
         np.testing.assert_allclose(found[..., starts], right[..., starts], atol=1e-9)
 
 
+def test_rates_beyond_rounding_are_refused():
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=lambda x: 1.0 + 1e12 * (np.abs(x) > 2.5))
+    with pytest.raises(ValueError, match="`model` must be of at most 1e"):
+        transition_matrix(fp.generator(eq, fp.Grid((-3, 3), 60)), [], 0.1)
+
+
 def test_small_probabilities_keep_their_digits_where_asked():
     """From the middle to 12 standard deviations away: 1e-32, below the rounding of eigenvectors."""
     eq = fp.FokkerPlanck(diffusion=0.5)

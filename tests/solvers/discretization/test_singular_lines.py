@@ -248,6 +248,18 @@ def test_a_cusp_of_the_potential():
     assert passage.at(-1.0) == pytest.approx(6.038658, abs=1e-4)
 
 
+def test_steep_flow_away_from_a_singular_wall():
+    """D = x, mu = .5 + c x^2: mean times from .5 to 2 by quadrature. Cells that held all of m slowed it up to tenfold."""
+    for c, right, cells in ((20.0, 0.0966214713049, (150, 300, 600)), (200.0, 0.0076030094129, (150,))):
+        eq = fp.FokkerPlanck(drift=lambda x, c=c: 0.5 + c * x**2, diffusion=lambda x: x)
+        errors = []
+        for n in cells:
+            passage = fp.first_passage(eq, fp.Grid((0, 3), n), lambda x: x > 2, error=False)
+            errors.append(passage.at(0.5) / right - 1)
+        assert abs(errors[0]) < (1e-3 if c == 20 else 1e-2)
+        np.testing.assert_allclose(orders(errors), 2, atol=0.1)
+
+
 def test_noise_that_ends_inside_the_box(solve):
     """D = max(x, 0) without drift: 0 is an exit whatever lies below; from 1 exp(-1/t) is there."""
     s = solve(fp.FokkerPlanck(diffusion=lambda x: np.maximum(x, 0.0)), fp.Grid((-5, 30), 701), fp.point(1.0), [2.0])
