@@ -24,6 +24,7 @@ SLOW = (
     "tests/deep_linear/test_network.py::TestNoise::test_covariance_of_the_batch_gradient",
     "tests/deep_linear/test_network.py::TestNoise::test_elliptic_stable_noise",
     "tests/deep_linear/test_network.py::TestNoise::test_langevin_has_the_same_trace_in_every_direction",
+    "tests/networks/test_page.py",
     "tests/networks/test_training.py::TestToys::",
     "tests/sgd/test_loss.py::test_second_process_finds_the_compiled_code",
     "tests/sgd/test_loss.py::test_second_derivatives_too_long_to_compile_are_refused_before_the_work",

@@ -14,13 +14,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arguments import callable_with, number, reals, whole
 from ..errors import bad_value
 from ..randomness import private_generator
+
+if TYPE_CHECKING:
+    from .loss_functions import LossFunctions
 
 STARTS = ("cold", "annealed")
 TARGET = 0.574  # acceptance at which MALA moves furthest (Roberts and Rosenthal 1998)
@@ -146,6 +149,31 @@ def learning_coefficient(
         tables[kind] = _climb(_Posterior(excess, gradient, centre, pull), kind, temperatures, chains, draws, rng)
     columns = ({kind: np.array(rows)[:, n] for kind, rows in tables.items()} for n in range(4))
     return LearningCoefficient(temperatures, *columns)
+
+
+def network_learning_coefficient(
+    net: LossFunctions,
+    theta: Any,
+    ladder: Sequence[float] = (1e2, 1e3, 1e4),
+    starts: str = "both",
+    **options: Any,
+) -> LearningCoefficient:
+    """Local learning coefficient of a network at a minimum of its mean loss over the samples; `learning_coefficient`.
+
+    Parameters
+    ----------
+    net : Network
+        With precision="float64" for t above 1e4: t times the rounding of the loss must stay below 1.
+    theta : array (d,)
+        Polished: losses below that at theta count as they are and make the answer too small.
+    ladder, starts, **options
+        As in `learning_coefficient`: pull, chains, draws, seed.
+    """
+    centre = np.asarray(net.flat(theta), dtype=float)
+    least = net.mean_losses(centre[None])[0]
+    return learning_coefficient(
+        lambda rows: net.mean_losses(rows) - least, net.gradients, centre, ladder, starts=starts, **options
+    )
 
 
 @dataclass(frozen=True)

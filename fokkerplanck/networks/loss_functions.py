@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arguments import reals, whole
 from ..errors import bad_value
+from .learning_coefficient import network_learning_coefficient
 from .slices import take_slice
 from .stationary import closure, stationary_covariance
 from .training import train
@@ -37,6 +38,7 @@ class LossFunctions:
     n_samples: int
     train = train
     closure = closure
+    learning_coefficient = network_learning_coefficient
     slice = take_slice
     stationary_covariance = stationary_covariance
 
@@ -86,6 +88,14 @@ class LossFunctions:
     def gradient(self, theta: Any) -> np.ndarray:
         """Gradient of the mean loss (n_parameters,)."""
         return self.weighted_gradient(self.flat(theta), np.full(self.n_samples, 1.0 / self.n_samples))
+
+    def mean_losses(self, rows: np.ndarray) -> np.ndarray:
+        """Mean loss at rows of parameters (n, n_parameters), shape (n,)."""
+        return np.array([np.mean(self.losses(theta)) for theta in rows])
+
+    def gradients(self, rows: np.ndarray) -> np.ndarray:
+        """Gradient of the mean loss at rows of parameters, shape (n, n_parameters)."""
+        return np.array([self.gradient(theta) for theta in rows])
 
     def noise_product(self, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """Covariance Sigma of the per-sample gradients times a vector (n_parameters,)."""

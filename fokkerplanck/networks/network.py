@@ -143,6 +143,14 @@ class Network(LossFunctions):
         """Gradients of the losses of some samples, shape (rows, n_parameters)."""
         return self._call("gradients", theta, np.asarray(rows), whole_numbers=True)
 
+    def mean_losses(self, rows: np.ndarray) -> np.ndarray:
+        """Mean loss at rows of parameters (n, n_parameters), shape (n,)."""
+        return self._call("mean losses", rows)
+
+    def gradients(self, rows: np.ndarray) -> np.ndarray:
+        """Gradient of the mean loss at rows of parameters, shape (n, n_parameters)."""
+        return self._call("mean gradients", rows)
+
     def confined(self, centre: np.ndarray, directions: np.ndarray) -> Network:
         """The same loss and samples on a plane, theta = centre + directions c."""
         origin, basis = (np.asarray(a, dtype=self.precision) for a in (centre, directions))
@@ -191,6 +199,8 @@ class Network(LossFunctions):
             "losses": of_samples,
             "weighted": lambda theta, data, w: jax.grad(lambda p: w @ of_samples(p, data))(theta),
             "product": lambda theta, data, v: jax.jvp(jax.grad(lambda p: mean(p, data)), (theta,), (v,))[1],
+            "mean losses": jax.vmap(mean, (0, None)),
+            "mean gradients": jax.vmap(jax.grad(mean), (0, None)),
             "slopes": lambda theta, data, v: jax.jvp(lambda p: of_samples(p, data), (theta,), (v,))[1],
             "gradients": lambda theta, data, rows: jax.vmap(jax.grad(one), (None, 0))(
                 theta, jax.tree.map(lambda leaf: leaf[rows], data)

@@ -1,7 +1,10 @@
 """Learning coefficients: closed forms, quadrature, and starts that do not mix."""
 
+import importlib.util
+
 import numpy as np
 import pytest
+from least_squares import Line
 from scipy.integrate import quad
 
 import fokkerplanck.networks as fn
@@ -97,3 +100,37 @@ def test_refusals(options, word):
         fn.learning_coefficient(lambda w: w[:, 0] ** 2, lambda w: 2 * w, [0.0], **options)
     with pytest.raises(ValueError, match="`rank`"):
         fn.deep_linear_coefficient((3, 2), 3)
+
+
+def test_a_line_is_regular():
+    # t E[K] of a quadratic: sum of t h / (2 (t h + pull)) over the eigenvalues h, d / 2 in the limit
+    line = Line()
+    for kind in ["network"] + ["jax_network"] * (importlib.util.find_spec("jax") is not None):
+        found = getattr(line, kind)().learning_coefficient(line.minimum, (1e3,), chains=8, draws=500)
+        h = np.linalg.eigvalsh(line.hessian)
+        exact = np.sum(1e3 * h / (2.0 * (1e3 * h + 1.0)))
+        for value, error in zip(found.values.values(), found.errors.values(), strict=True):
+            assert abs(value[0] - exact) < 4.0 * error[0]
+            assert error[0] < 0.15
+        assert found.mixed
+
+
+def test_a_deep_linear_network_lies_in_its_bracket():
+    # 3-3-3 of rank 0: L = |W_2 W_1|^2 / 2 for white inputs; at finite t the value is below the limit
+    eye = np.eye(3) * np.sqrt(3.0)
+
+    def excess(w):
+        first, second = w[:, :9].reshape(-1, 3, 3), w[:, 9:].reshape(-1, 3, 3)
+        return 0.5 * np.sum((second @ first @ eye) ** 2, axis=(1, 2)) / 3.0
+
+    def gradient(w):
+        first, second = w[:, :9].reshape(-1, 3, 3), w[:, 9:].reshape(-1, 3, 3)
+        error = second @ first
+        parts = [np.swapaxes(second, 1, 2) @ error, error @ np.swapaxes(first, 1, 2)]
+        return np.concatenate([p.reshape(-1, 9) for p in parts], axis=1)
+
+    exact = fn.deep_linear_coefficient((3, 3, 3), 0)
+    found = fn.learning_coefficient(excess, gradient, np.zeros(18), (1e3, 1e4), draws=1500)
+    assert exact.value == pytest.approx(3.5)
+    low, high = found.bracket
+    assert 0.9 * exact.value < low <= high < 1.05 * exact.value
