@@ -53,7 +53,7 @@ def first_passage(
     flag("error", error)
     if eq.time_dependent or (callable(target) and takes_time(target)):
         return passage_in_time(eq, grid, target)
-    autonomous(eq, grid)
+    autonomous(eq, grid, "passage")
     if eq.time_order < 1.0:
         then = "Waiting makes it infinite: ask fp.solve for the survival, its `mass` with absorbing walls."
         raise bad_value("time_order", "1 for a mean passage time", eq.time_order, then)
@@ -111,7 +111,7 @@ def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any, *, error: 
     if eq.time_dependent or any(callable(region) and takes_time(region) for region in (source, target)):
         values = committor_from_time_zero(eq, grid, source, target)
         return Committor(grid, values, np.zeros(grid.shape, dtype=bool), ())
-    autonomous(eq, grid)
+    autonomous(eq, grid, "passage")
     goal, start = read_region("target", target, grid), read_region("source", source, grid)
     result, q, spent = _splitting(eq, grid, start, goal)
     if error:

@@ -262,7 +262,8 @@ def stationary(
     flag("error", error)
     if period is not None:
         return _periodic(eq, grid, p0, period, error)
-    autonomous(eq, grid)
+    balanced = isinstance(eq, FokkerPlanck) and eq.drift is None and eq.jumps is None
+    autonomous(eq, grid, "balanced" if balanced else "stationary")
     if p0 is not None:
         initial_masses(p0, grid)
     result = _at_rest(eq, grid, None if p0 is None else lambda there: initial_masses(p0, there)[0])
@@ -368,7 +369,7 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6, *, error: bool = True) ->
         If a mode is so slow that its eigenvalue is the rounding of the fastest rate (some 4e-15 of it). Not in 1D
         without jumps or periodic walls, where each eigenvalue is right to its own digits.
     """
-    autonomous(eq, grid)
+    autonomous(eq, grid, "modes")
     k = whole("k", k, 1, grid.size - 1)
     flag("error", error)
     q = generator(eq, grid)
@@ -392,10 +393,10 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6, *, error: bool = True) ->
     return result
 
 
-def autonomous(eq: Any, grid: Any) -> None:
+def autonomous(eq: Any, grid: Any, question: str) -> None:
     """As `check_question`, and nothing in the equation changes with time or with the density."""
     check_question(eq, grid)
-    check_factors(grid)
+    check_factors(grid, question)
     if eq.time_dependent or eq.interaction is not None:
         got = "an interaction" if eq.interaction is not None else "a coefficient with a parameter `t`"
         raise bad_value("eq", "independent of time and of the density here", got, "Follow it in time with fp.solve.")

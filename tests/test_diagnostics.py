@@ -35,7 +35,7 @@ def test_coefficients_that_are_not_finite_are_refused(name, wrong):
         fp.solve(fp.FokkerPlanck(**coefficients), fp.Grid((-1, 1), 20), fp.point(0.0), 1.0)
 
 
-@pytest.mark.parametrize("coefficients", [{"drift": 1e300, "diffusion": 1.0}, {"diffusion": 1e300}])
+@pytest.mark.parametrize("coefficients", [{"drift": 1e230, "diffusion": 1.0}, {"diffusion": 1e230}])
 @pytest.mark.parametrize("ask", [lambda eq, g: fp.solve(eq, g, fp.point(0.0), 1.0), fp.stationary, fp.spectrum])
 def test_rates_that_overflow_are_refused(coefficients, ask):
     with pytest.raises(

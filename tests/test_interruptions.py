@@ -378,5 +378,46 @@ def test_memory_is_refused_before_it_is_exhausted(monkeypatch):
         fp.simulate(eq, 0.5, np.arange(1.0, 100.0), dt=0.1, n_paths=10**7)
 
 
+PEAK = """
+import ctypes, gc, sys
+import numpy as np
+import fokkerplanck as fp
+from fokkerplanck.results import requests
+from fokkerplanck.solvers.linear import markov_chain
+
+needs = []
+for module in (requests, markov_chain):
+    module.fits_memory = lambda name, need, then: needs.append(need)
+drift = lambda x, y: [-x - 2 * y, -y + 2 * x]
+loss = fp.SampleLoss("(w - x)**2/2", ["w"], {"x": [0.0, 1.0, 3.0]})
+TIMES = np.linspace(0.01, 0.02, 20)
+ASK = {
+    "operator": lambda n: fp.SGD(loss, learning_rate=0.1).transfer_operator(fp.Grid((-3, 5), 10 * n), "gaussian-chain"),
+    "solve": lambda n: fp.solve(
+        fp.FokkerPlanck(drift=drift, diffusion=0.5), fp.Grid([(-4, 4)] * 2, n), fp.gaussian([0.5] * 2, 0.4), TIMES
+    ),
+    "stationary": lambda n: fp.stationary(fp.FokkerPlanck(drift=drift, diffusion=0.5), fp.Grid([(-4, 4)] * 2, n)),
+}
+status = lambda key: next(1024 * int(l.split()[1]) for l in open("/proc/self/status") if l.startswith(key))
+for name, ask in ASK.items():
+    ask(20)  # compile
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed counts again
+    open("/proc/self/clear_refs", "w").write("5")  # the peak starts anew
+    before = status("VmRSS")
+    needs.clear()
+    kept = ask(200)
+    print(name, max(needs) / (status("VmHWM") - before))
+"""
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="no peaks of a process here")
+def test_estimates_of_memory_are_near_the_peaks():
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", PEAK], capture_output=True, text=True, timeout=120)
+    ratios = dict(line.split() for line in done.stdout.splitlines())
+    assert set(ratios) == {"solve", "stationary", "operator"}, done.stderr
+    assert all(1 / 1.5 < float(ratio) < 1.5 for ratio in ratios.values()), ratios
+
+
 def test_free_memory_is_that_of_the_system():
     assert 1e7 < arguments.free_memory() < 1e15

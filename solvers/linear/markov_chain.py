@@ -13,12 +13,15 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, eigs, gmres, splu
 
+from ...arguments import fits_memory
 from ...errors import ConvergenceError
 from ...model.grid import Grid
 from ..kernels import gth_elimination as reduction
 from ..kernels.cell_images import CLAMP, LOSE, WRAP, push
 from .rates import ROUNDING, Rates, never_leaving
 
+COLUMNS = 48  # whose entries are counted beforehand
+ENTRY, CELL = 40.0, 190.0  # bytes an entry, and a cell and axis, of a transfer matrix while it is made: measured
 CHUNK = 4_000_000  # numbers held at once while images are computed
 CHEAP, REDUCTION = (
     3e8,
@@ -69,6 +72,7 @@ def transfer(grid: Grid, maps: Maps, weights: np.ndarray, covariance: Callable |
     lines = np.meshgrid(*grid.centers, indexing="ij")
     points = np.stack([x.ravel() for x in lines])
     widths = np.stack([w.ravel() for w in np.meshgrid(*grid.widths, indexing="ij")])
+    _check_memory(grid, maps, weights, covariance, points, widths)
     chunk = max(1, CHUNK // (len(weights) * (1 + 2 * grid.dim) * grid.dim))
     parts, fields = [], []
     for start in range(0, grid.size, chunk):
@@ -87,6 +91,20 @@ def transfer(grid: Grid, maps: Maps, weights: np.ndarray, covariance: Callable |
             noise, stretch = noise + real, np.einsum("k,nkab->an", weights, _axes(image, h, None) ** 2)
         fields.append((clamped, center.T, noise, stretch))
     return Transfer(sp.hstack(parts, format="csc"), *(np.concatenate(f, axis=-1) for f in zip(*fields, strict=True)))
+
+
+def _check_memory(
+    grid: Grid, maps: Maps, weights: np.ndarray, covariance: Callable | None, points: np.ndarray, widths: np.ndarray
+) -> None:
+    """Refuse a matrix larger than memory, by the entries of some of its columns, counted."""
+    some = np.unique(np.linspace(0, grid.size - 1, COLUMNS).astype(int))
+    x, h = points[:, some], widths[:, some]
+    mean, image = _images(maps, x, h)
+    axes = _axes(image, h, None if covariance is None else covariance(x))
+    starts = _counted(grid, mean, axes, weights, covariance is not None, h)[1]
+    entries = starts[-1] / some.size * grid.size
+    need = ENTRY * entries + CELL * grid.dim * grid.size
+    fits_memory("grid", need, "Take fewer cells: normal laws of wide steps fill a matrix of their square.")
 
 
 def mixture(parts: Sequence[Transfer], shares: np.ndarray) -> Transfer:
@@ -133,6 +151,18 @@ def _axes(image: np.ndarray, h: np.ndarray, covariance: np.ndarray | None) -> np
 def _columns(
     grid: Grid, mean: np.ndarray, axes: np.ndarray, weights: np.ndarray, normal: bool, h: np.ndarray
 ) -> tuple[sp.csc_array, np.ndarray]:
+    given, starts, clamped = _counted(grid, mean, axes, weights, normal, h)
+    rows, data = np.empty(starts[-1], dtype=np.int64), np.empty(starts[-1])
+    push(*given, rows, data, clamped)  # type: ignore[call-arg]
+    columns = sp.csc_array((data, rows, starts), shape=(grid.size, len(mean)))
+    columns.sort_indices()
+    return columns, clamped
+
+
+def _counted(
+    grid: Grid, mean: np.ndarray, axes: np.ndarray, weights: np.ndarray, normal: bool, h: np.ndarray
+) -> tuple[tuple[Any, ...], np.ndarray, np.ndarray]:
+    """The arguments of `push` for these columns, where each begins (n + 1,), and what met a wall (n,)."""
     n = len(mean)
     sizes = np.array(grid.shape)
     centers = np.zeros((grid.dim, sizes.max()))
@@ -145,11 +175,7 @@ def _columns(
     steps = np.ascontiguousarray(h.T)
     given = (mean, axes, np.ascontiguousarray(weights), normal, centers, sizes, bounds, walls, steps, starts)
     push(*given, *empty, clamped)
-    rows, data = np.empty(starts[-1], dtype=np.int64), np.empty(starts[-1])
-    push(*given, rows, data, clamped)
-    columns = sp.csc_array((data, rows, starts), shape=(grid.size, n))
-    columns.sort_indices()
-    return columns, clamped
+    return given, starts, clamped
 
 
 def advance(t: sp.csc_array, masses: np.ndarray, steps: np.ndarray) -> Iterator[np.ndarray]:
