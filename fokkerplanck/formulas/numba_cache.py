@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..errors import warn
+
 
 def writable(folder: str | os.PathLike) -> bool:
     """Whether a folder, or the nearest one above it that exists, can be written to."""
@@ -55,6 +57,11 @@ def heal_caches(module: ModuleType) -> None:
 
 def _has_place() -> bool:
     given = os.environ.get("NUMBA_CACHE_DIR")
+    if given and writable_by_others(Path(given)):
+        warn(
+            f"NUMBA_CACHE_DIR {given} is not used, as others own it or may write to it. Make it yours alone (chmod 700)."
+        )
+        return False
     own = Path(__file__).parent.parent
     folders = [own / "simulation", own / "deep_linear", own / "solvers" / "kernels"]
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~")

@@ -65,3 +65,13 @@ def test_who_may_write(tmp_path, mode, trusted):
 def test_a_folder_of_another_user_is_not_trusted(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "getuid", lambda: 987654)
     assert writable_by_others(tmp_path) == str(tmp_path)
+
+
+def test_a_folder_of_numba_that_others_may_write_to_is_not_used(tmp_path):
+    tmp_path.chmod(0o777)
+    code = "import fokkerplanck as fp; from numba.core import config; print(config.CACHE_DIR)"
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() != str(tmp_path)
+    assert "is not used, as others own it or may write to it" in done.stderr
