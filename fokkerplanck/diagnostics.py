@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ResolutionWarning, warn
+from .model.equation import FokkerPlanck
 from .model.grid import Grid
 from .model.initial_density import covariance
 from .solvers.discretization.generator import Generator, upwind_gain
@@ -75,22 +76,26 @@ def warn_of_passage(q: Generator, stats: dict[str, Any], spent: np.ndarray, mean
     warn_of_resolution(stats, "where paths spend their time", "passage times are first order")
 
 
-def warn_of_walls(q: Generator, start: np.ndarray | None, masses: np.ndarray) -> None:
+def warn_of_walls(eq: FokkerPlanck, q: Generator, start: np.ndarray | None, masses: np.ndarray) -> None:
     """Where a density that started far from a reflecting wall has come to it although a force acts there.
 
     Such a box cuts the density off (the force points inward) or holds back what would run away (outward), unless the wall
-    belongs to the problem, as a floor does: that only the user knows. Where the noise rules, as in a box without force, the
-    walls are what was asked for; where the noise vanishes, they are natural. Between two walls from which a force of any
-    strength points inward, the density has a width of its own, and a box narrower than that is rarely meant. Without a
-    start, as for a stationary density, only these speak.
+    belongs to the problem, as a floor does: that only the user knows. Where the noise rules, as in a box without force, even
+    where noise that varies draws the density together, the walls are what was asked for; where the noise vanishes, they are
+    natural. Between two walls from which a force of any strength points inward, so that the density falls towards both, it
+    has a width of its own, and a box narrower than that is rarely meant. Without a start, as for a stationary density, only
+    these speak.
     """
     grid = q.grid
     if q.jumps is not None:  # they reach every wall at once: `warn_of_tail`
+        return
+    if eq.drift is None and eq.potential is None and eq.interaction is None:
         return
     for axis in range(grid.dim):
         others = tuple(a for a in range(grid.dim) if a != axis)
         after = masses.sum(axis=others) / grid.widths[axis]
         before = None if start is None else start.sum(axis=others) / grid.widths[axis]
+        falls = after.size > 1 and after[0] < after[1] and after[-1] < after[-2]
         for side, cell in ((0, 0), (1, -1)):
             if grid.dim == 1 and grid.edges[axis][-side] in q.singular:
                 continue  # it belongs to the problem
@@ -99,11 +104,11 @@ def warn_of_walls(q: Generator, start: np.ndarray | None, masses: np.ndarray) ->
             began = 0.0 if before is None else float(before[cell] / before.max())
             if began >= REACHED:
                 continue
-            force = _force(q, axis, side)
-            pressed = before is not None and began < AWAY and abs(force) > FORCED
-            if pressed or (max(force, _force(q, axis, 1 - side)) < -CONFINING):
+            forces = [_force(q, axis, end) for end in (0, 1)]
+            pressed = before is not None and began < AWAY and abs(forces[side]) > FORCED
+            if pressed or (max(forces) < -CONFINING and falls):
                 verb = "is" if before is None else "has grown to"
-                _tell_of_wall(grid, axis, side, f"{verb} {after[cell] / after.max():.2g}", force)
+                _tell_of_wall(grid, axis, side, f"{verb} {after[cell] / after.max():.2g}", forces[side])
 
 
 def warn_of_smearing(grid: Grid, masses: np.ndarray, stats: dict[str, Any], unit: str, effect: str) -> None:
@@ -195,7 +200,7 @@ def _force(q: Generator, axis: int, side: int) -> float:
         end = place == (0 if side == 0 else grid.shape[axis] - 2)
         if not near.any() or loud[end].sum() * near.sum() < 0.5 * loud[near].sum() * end.sum():
             return 0.0
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             force = np.clip(np.nan_to_num(np.log(out[near] / back[near])), -50.0, 50.0)
         return float(force.mean() * n) * (1.0 if side == 1 else -1.0)
     return 0.0

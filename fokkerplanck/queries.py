@@ -215,7 +215,7 @@ def _judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
     else:
         warn_of_resolution(result.stats)
     warn_of_slow_convergence(q, masses, result.atoms)
-    warn_of_walls(q, start, masses)
+    warn_of_walls(eq, q, start, masses)
     if eq.assumption is not None:
         eq.assumption(masses, q.grid)
     if eq.jumps is not None:
@@ -285,7 +285,7 @@ def stationary(
     if eq.assumption is not None:
         eq.assumption(masses, grid)
     warn_of_slow_convergence(q, masses, result.atoms)
-    warn_of_walls(q, None, masses)
+    warn_of_walls(eq, q, None, masses)
     return result
 
 

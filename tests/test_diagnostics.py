@@ -254,10 +254,16 @@ def test_a_box_narrower_than_the_stationary_density_warns(half):
         (lambda x: -x, (-5, 5)),  # the walls are far away
         (lambda x: 0.0 * x, (-1, 1)),  # no force: the walls are the problem
         (lambda x: 0.0 * x - 2.0, (0, 1)),  # a floor and a ceiling
+        (
+            lambda x: -4 * np.sin(np.pi * (x + 0.06)),
+            (-1, 1),
+        ),  # a period of a wave, cut at its top: it rises to one wall
     ],
 )
 def test_boxes_that_belong_to_the_problem_are_silent(drift, bounds):
+    """A rise towards a wall, or noise alone that varies, is no sign of a density that is cut off."""
     fp.stationary(fp.FokkerPlanck(drift=drift, diffusion=1.0), fp.Grid(bounds, 100))  # warnings are errors here
+    fp.stationary(fp.FokkerPlanck(diffusion=lambda x: 0.1 + 0.4 * x**2), fp.Grid((-2, 2), 100))  # Ito: p ~ 1 / D
 
 
 def test_noise_that_is_rounding_is_none():

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEVELS = (200, 400, 800)  # cells
-QUICK = (200, 400)
+LEVELS = (240, 480, 960)  # cells; multiples of 12, so that -1, -.5, 0 and 1 lie on faces at each
+QUICK = (240, 480)
 # D: tau(-1 -> 0), tau(-1 -> 1), slowest rate, next rate
 DOUBLE_WELL = {
     0.1: (30.8213024727, 66.2686263649, 0.03354528731, 0.9273721),

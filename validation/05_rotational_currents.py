@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEVELS = (64, 128, 256)  # cells an axis
-QUICK = (32, 64)
+QUICK = (48, 96)
 A = np.array([[1.0, 2.0], [0.0, 3.0]])
 D = np.array([[0.775, 0.389711431703], [0.389711431703, 0.325]])
 C = solve_continuous_lyapunov(A, 2.0 * D)

@@ -139,7 +139,7 @@ def diffusion_grid(n: int) -> fp.Grid:
 def diffusion_row(n: int) -> Row:
     """Our mean passage time of the diffusion beside its quadrature."""
     grid = diffusion_grid(n)
-    ours = fp.first_passage(pit().equation(), grid, lambda w: w > 1.23).at(BOTTOM)
+    ours = fp.first_passage(pit().equation(), grid, lambda w: w > 1.23, error=False).at(BOTTOM)
     return Row(
         "the diffusion itself, mean steps to 1.23",
         ours,
@@ -156,7 +156,7 @@ def passage_rows(n: int, n_paths: int) -> list[Row]:
     exact = pit().transfer_operator(grid).first_passage(past)
     alive = exact.survival([150], fp.point(BOTTOM))[0]
     chain = pit().transfer_operator(grid, "gaussian-chain").first_passage(past).at(BOTTOM)
-    diffusion = fp.first_passage(pit().equation(), diffusion_grid(n), past).at(BOTTOM)
+    diffusion = fp.first_passage(pit().equation(), diffusion_grid(n), past, error=False).at(BOTTOM)
     part = (1000 / n) ** 2
     bias = 0.1 * part  # of the cells, in steps
     return [
@@ -265,7 +265,7 @@ def draw_escape(axes: Axes, n_paths: int = 20_000) -> None:
     curves = {
         "transfer operator": ("k-", pit().transfer_operator(box).first_passage(past)),
         "normal noise, discrete steps": ("k--", pit().transfer_operator(box, "gaussian-chain").first_passage(past)),
-        "control: diffusion": ("k:", fp.first_passage(pit().equation(), diffusion_grid(1000), past)),
+        "control: diffusion": ("k:", fp.first_passage(pit().equation(), diffusion_grid(1000), past, error=False)),
     }
     for name, (line, passage) in curves.items():
         axes.semilogy(steps, passage.survival(steps, fp.point(BOTTOM)), line, lw=1, label=name)
