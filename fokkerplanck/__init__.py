@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         rank,
         stays,
     )
+    from .model.box import Box
     from .model.equation import FokkerPlanck, Swarm
     from .model.grid import Grid
     from .model.initial_density import from_samples, gaussian, point, uniform
@@ -76,6 +77,7 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "energy_basins": "basins, lamperti",
     "errors": "ConvergenceError, ModelWarning, ResolutionWarning",
     "inference": "Fit, MarkovTest, PassageModel, PassageTimes, Paths, Ranking, fit, homogeneity_test, markov_test, rank, stays",
+    "model.box": "Box",
     "model.equation": "FokkerPlanck, Swarm",
     "model.grid": "Grid",
     "model.initial_density": "from_samples, gaussian, point, uniform",
@@ -123,6 +125,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "SGD",
+    "Box",
     "Comparison",
     "ConvergenceError",
     "Ensemble",

@@ -44,6 +44,10 @@ class ResolutionWarning(UserWarning):
     """The grid or the box is too coarse or too small for the problem; the answer is positive and conservative, but rough."""
 
 
+class SubcellWarning(ResolutionWarning):
+    """A feature of the coefficients is narrower than the cells: the answer may be far off, and its error is not seen."""
+
+
 class ModelWarning(UserWarning):
     """A model of SGD is used where it does not hold; the answer is that of the model, not that of SGD."""
 

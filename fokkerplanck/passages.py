@@ -10,6 +10,7 @@ import numpy as np
 from .arguments import flag, takes_time
 from .diagnostics import warn_of_passage, warn_of_resolution
 from .errors import bad_value
+from .model.box import Box, free_of_cells
 from .model.equation import FokkerPlanck
 from .model.grid import Grid
 from .model.region import read_region
@@ -19,6 +20,7 @@ from .results.first_passage import FirstPassage
 from .results.first_passage_in_time import FirstPassageInTime, committor_from_time_zero, passage_in_time
 from .results.measured import committor_errors, measured, passage_errors, warn_of_splitting, warn_of_times
 from .results.processes import InTime
+from .results.tolerance import to_tolerance
 from .solvers.accuracy.coarsening import as_function
 from .solvers.discretization.generator import Generator, resolution
 from .solvers.discretization.scharfetter_gummel import generator
@@ -30,27 +32,33 @@ Region = tuple[np.ndarray, Callable | None]  # cells, and the function that was 
 
 
 def first_passage(
-    eq: FokkerPlanck, grid: Grid, target: Any = None, *, error: bool = True
+    eq: FokkerPlanck, grid: Grid | Box, target: Any = None, *, error: bool = True, tol: float | None = None
 ) -> FirstPassage | FirstPassageInTime:
     """Times at which a target is first reached.
 
     Parameters
     ----------
     eq : FokkerPlanck
-    grid : Grid
+    grid : Grid, or with `tol` a Box
     target : boolean array on the grid, callable or None
         f(x, y) -> mask, vectorised: its edge is found between the cell centers. An array: its edge is at the cell faces.
         None: the absorbing walls. Absorbing walls end a passage in any case. In 1D f(x, t) -> mask is a target that moves, such
         as a wall at b(t): `lambda x, t: x > b(t)`.
     error : bool
         Whether to measure the error on two coarser grids, see `solve`.
+    tol : number, optional
+        Error allowed in the mean times, summed over the cells, relative to the sum of the times. The cells are then
+        chosen, see `solve`.
 
     Returns
     -------
     FirstPassage, or FirstPassageInTime where a coefficient or the target depends on time
     """
-    check_question(eq, grid)
     flag("error", error)
+    if tol is not None:
+        _check_still(eq, tol, target)
+        return to_tolerance(lambda there: first_passage(eq, there, target), grid, tol, error)
+    grid = check_question(eq, grid)
     if eq.time_dependent or (callable(target) and takes_time(target)):
         return passage_in_time(eq, grid, target)
     autonomous(eq, grid, "passage")
@@ -88,17 +96,21 @@ def _passage(eq: FokkerPlanck, grid: Grid, target: Region) -> tuple[FirstPassage
     return FirstPassage(grid, *times, mask, InTime(q), resolution(q, (spent,)), inside), spent.reshape(grid.shape)
 
 
-def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any, *, error: bool = True) -> Committor:
+def committor(
+    eq: FokkerPlanck, grid: Grid | Box, source: Any, target: Any, *, error: bool = True, tol: float | None = None
+) -> Committor:
     """Probability of reaching the target before the source, from each cell.
 
     Parameters
     ----------
     eq : FokkerPlanck
-    grid : Grid
+    grid : Grid, or with `tol` a Box
     source, target : boolean array on the grid or callable
         Disjoint regions, as for `first_passage`.
     error : bool
         Whether to measure the error on two coarser grids, see `solve`.
+    tol : number, optional
+        Error allowed in the probability from each cell. The cells are then chosen, see `solve`.
 
     Returns
     -------
@@ -106,8 +118,11 @@ def committor(eq: FokkerPlanck, grid: Grid, source: Any, target: Any, *, error: 
         (*grid.shape): zero on the source, one on the target. It serves wherever an array does; `.at(x)` reads it anywhere.
         In 1D coefficients, source and target may depend on time, f(x, t) -> mask; the paths then start at time 0.
     """
-    check_question(eq, grid)
     flag("error", error)
+    if tol is not None:
+        _check_still(eq, tol, source, target)
+        return to_tolerance(lambda there: committor(eq, there, source, target), grid, tol, error)
+    grid = check_question(eq, grid)
     if eq.time_dependent or any(callable(region) and takes_time(region) for region in (source, target)):
         values = committor_from_time_zero(eq, grid, source, target)
         return Committor(grid, values, np.zeros(grid.shape, dtype=bool), ())
@@ -146,3 +161,13 @@ def _splitting(eq: FokkerPlanck, grid: Grid, source: Region, target: Region) -> 
     edges = (in_start or as_function(start, grid), 0.0), (in_goal or as_function(goal, grid), 1.0)
     spent = time_spent(Rates.of_generator(both), outside, grid.volumes.ravel()).reshape(grid.shape)
     return Committor(grid, values, goal | start, edges), both, spent
+
+
+def _check_still(eq: Any, tol: Any, *regions: Any) -> None:
+    """Refuse a tolerance for passages whose error is not measured, and for regions by cells."""
+    for name, region in zip(("target",) if len(regions) == 1 else ("source", "target"), regions, strict=True):
+        free_of_cells(name, region)
+    moving = any(callable(region) and takes_time(region) for region in regions)
+    if moving or getattr(eq, "time_dependent", False):
+        then = "Their error is not measured: compare two grids."
+        raise bad_value("tol", "None for passages whose target or coefficients depend on time", tol, then)

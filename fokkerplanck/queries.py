@@ -10,9 +10,10 @@ from typing import Any, overload
 
 import numpy as np
 
-from .arguments import call, callable_with, fields, flag, instance, number, whole
+from .arguments import callable_with, flag, instance, number, whole
 from .diagnostics import warn_of_resolution, warn_of_slow_convergence, warn_of_tail, warn_of_walls
 from .errors import ConvergenceError, bad_type, bad_value
+from .model.box import Box, free_of_cells
 from .model.coefficients import Points
 from .model.equation import FokkerPlanck
 from .model.grid import Grid
@@ -27,10 +28,12 @@ from .results.measured import (
     warn_of_rest,
 )
 from .results.processes import InTime
-from .results.requests import check_factors, check_memory, check_rtol, output_times, progress_reporter
+from .results.requests import check_factors, check_memory, check_rtol, on_grid, output_times, progress_reporter
+from .results.resolution import mass_error, worst_resolution
 from .results.solution import Solution
 from .results.spectrum import Spectrum, spectrum_of
 from .results.stationary import Stationary
+from .results.tolerance import checked_tolerance, to_tolerance
 from .sgd import SGD
 from .solvers.accuracy.coarsening import coarsened_start
 from .solvers.discretization.generator import Generator, resolution
@@ -49,6 +52,7 @@ from .solvers.linear.stationary import class_masses
 ROUNDING = 1e-11  # of the mass, by thousands of products
 PERIODIC, PHASES = 1e-7, 33  # the rtol of a periodic state, and the times of a period at which it is given
 MEMORY_METHODS = ("contour", "stepping")
+IN_TIME = 0.1  # of a tolerance, by the propagation in time
 MORE = 2  # modes found on coarser grids, where their order may differ
 BALANCED = (
     1e-9  # net flow through the links, of the traffic both ways, below which a density is as exact as without any
@@ -57,7 +61,7 @@ BALANCED = (
 
 def solve(
     eq: FokkerPlanck,
-    grid: Grid,
+    grid: Grid | Box,
     p0: Any,
     times: Any,
     *,
@@ -68,13 +72,14 @@ def solve(
     breaks: Any = None,
     max_step: float | None = None,
     error: bool = True,
+    tol: float | None = None,
 ) -> Solution:
     """The density at the given times.
 
     Parameters
     ----------
     eq : FokkerPlanck
-    grid : Grid
+    grid : Grid, or with `tol` a Box
     p0 : initial density at time 0
         `fp.gaussian`, `fp.uniform`, `fp.point`, `fp.from_samples`, a function of the coordinates, or an array on the grid.
     times : number or increasing sequence, not below 0
@@ -99,6 +104,9 @@ def solve(
     error : bool
         Whether to measure the error, by the same question on cells twice and four times as wide (`solution.error`); a warning
         says where it is large.
+    tol : number, optional
+        Error allowed in the 1-norm of the density at each time after 0. The cells are then chosen: `grid` is an `fp.Box`, or
+        a Grid to start from, and `solution.grid` is the one that was found.
 
     Returns
     -------
@@ -109,10 +117,16 @@ def solve(
     ValueError, TypeError
         On bad input, before any work.
     ConvergenceError
-        If the error estimate exceeds rtol; the partial solution is attached.
+        If the error estimate exceeds rtol, or `tol` is out of reach; the partial solution is attached.
     """
+    if tol is not None:
+        free_of_cells("p0", p0)
+        check_rtol(rtol)
+        exact = max(min(rtol, IN_TIME * checked_tolerance(tol)), ROUNDING)
+        again = partial(solve, eq, p0=p0, times=times, method=method, rtol=exact, progress=progress, observe=observe)
+        return to_tolerance(lambda there: again(grid=there, breaks=breaks, max_step=max_step), grid, tol, error)
     moments = output_times(times)
-    check_question(eq, grid)
+    grid = check_question(eq, grid)
     _check_request(eq, method, rtol, progress, observe)
     flag("error", error)
     known, longest = named_features(eq, breaks, max_step)
@@ -122,7 +136,7 @@ def solve(
     result = how(eq, grid, lambda there: initial_masses(p0, there)[0], progress_reporter(progress))
     if result.grid is not grid:  # faces lie on zeros of D
         start = initial_masses(p0, result.grid)[0]
-    result.stats.update(initial_mass=initial_mass, **_worst_resolution(result, eq, start))
+    result.stats.update(initial_mass=initial_mass, **worst_resolution(result, eq, start))
     _refuse(eq, result)
     if error and not _is_singular(result):
 
@@ -150,7 +164,7 @@ def _density(
     """The density on one grid, from the initial masses (*grid.shape) there, or on one with faces on zeros of D."""
     at, grid = generators_of(eq, grid)
     start = start_on(grid)
-    watched = {name: _on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
+    watched = {name: on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
     table = timetable(eq, grid, float(times[-1]), rtol, known, longest)
     run = evolve(eq, grid, at, start.ravel(), times, method, rtol, table)
     masses = np.empty((times.size, *grid.shape))
@@ -160,11 +174,11 @@ def _density(
     q, density = at(float(times[-1]), masses[-1]), masses / grid.volumes
     driven = eq.time_dependent or eq.interaction is not None
     atoms = atoms_over_time(q, start, times, masses, at if driven else None)
-    mass_error = _mass_error(q, masses, atoms)
-    error = max(error, mass_error)  # no estimate of an error in the 1-norm is below the part of it that is seen
+    off = mass_error(q, masses, atoms)
+    error = max(error, off)  # no estimate of an error in the 1-norm is below the part of it that is seen
     stats = {
         "error_estimate": error,
-        "mass_error": mass_error,
+        "mass_error": off,
         "min_density": float(density.min() / max(density.max(), 1e-300)),
         **chosen.work,
     }
@@ -224,21 +238,35 @@ def _judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
 
 @overload
 def stationary(
-    eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: None = None, error: bool = True
+    eq: FokkerPlanck,
+    grid: Grid | Box,
+    p0: Any = None,
+    *,
+    period: None = None,
+    error: bool = True,
+    tol: float | None = None,
 ) -> Stationary: ...
 @overload
-def stationary(eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: float, error: bool = True) -> Solution: ...
+def stationary(
+    eq: FokkerPlanck, grid: Grid | Box, p0: Any = None, *, period: float, error: bool = True, tol: float | None = None
+) -> Solution: ...
 
 
 def stationary(
-    eq: FokkerPlanck, grid: Grid, p0: Any = None, *, period: float | None = None, error: bool = True
+    eq: FokkerPlanck,
+    grid: Grid | Box,
+    p0: Any = None,
+    *,
+    period: float | None = None,
+    error: bool = True,
+    tol: float | None = None,
 ) -> Stationary | Solution:
     """The stationary density, or with coefficients that repeat the density that repeats with them.
 
     Parameters
     ----------
     eq : FokkerPlanck
-    grid : Grid
+    grid : Grid, or with `tol` a Box
     p0 : initial density, optional
         Where several parts of the box are closed, each has a stationary density of its own; p0 then says how much
         probability ends up in each.
@@ -246,6 +274,8 @@ def stationary(
         Of coefficients with a parameter `t`.
     error : bool
         Whether to measure the error on two coarser grids, see `solve`.
+    tol : number, optional
+        Error allowed in the 1-norm of the density. The cells are then chosen, see `solve`.
 
     Returns
     -------
@@ -260,10 +290,13 @@ def stationary(
         flows, and the grid is too large for an elimination without subtraction (some 400^2 cells).
     """
     flag("error", error)
+    if tol is not None:
+        free_of_cells("p0", p0)
+        return to_tolerance(lambda there: stationary(eq, there, p0, period=period), grid, tol, error)
     if period is not None:
         return _periodic(eq, grid, p0, period, error)
     balanced = isinstance(eq, FokkerPlanck) and eq.drift is None and eq.jumps is None
-    autonomous(eq, grid, "balanced" if balanced else "stationary")
+    grid = autonomous(eq, grid, "balanced" if balanced else "stationary")
     if p0 is not None:
         initial_masses(p0, grid)
     result = _at_rest(eq, grid, None if p0 is None else lambda there: initial_masses(p0, there)[0])
@@ -289,9 +322,9 @@ def stationary(
     return result
 
 
-def _periodic(eq: FokkerPlanck, grid: Grid, p0: Any, period: float, measure: bool) -> Solution:
+def _periodic(eq: FokkerPlanck, grid: Any, p0: Any, period: float, measure: bool) -> Solution:
     """The density that repeats with the coefficients, at the phases of a period."""
-    check_question(eq, grid)
+    grid = check_question(eq, grid)
     period = number("period", period, "a positive number", lambda v: 0.0 < v < np.inf)
     if not eq.time_dependent or eq.interaction is not None or eq.time_order < 1.0:
         then = "Leave `period` out, or follow the density with fp.solve."
@@ -345,16 +378,20 @@ def _at_rest(eq: FokkerPlanck, grid: Grid, start_on: Callable[[Grid], np.ndarray
     return Stationary(grid, masses / grid.volumes, InTime(q), stats, d, message=message, atoms=atoms)
 
 
-def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6, *, error: bool = True) -> Spectrum:
+def spectrum(
+    eq: FokkerPlanck, grid: Grid | Box, k: int = 6, *, error: bool = True, tol: float | None = None
+) -> Spectrum:
     """The k slowest modes of the equation.
 
     Parameters
     ----------
     eq : FokkerPlanck
-    grid : Grid
+    grid : Grid, or with `tol` a Box
     k : int
     error : bool
         Whether to measure the error on two coarser grids, see `solve`.
+    tol : number, optional
+        Error allowed in each eigenvalue, relative to it. The cells are then chosen, see `solve`.
 
     Returns
     -------
@@ -369,9 +406,11 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6, *, error: bool = True) ->
         If a mode is so slow that its eigenvalue is the rounding of the fastest rate (some 4e-15 of it). Not in 1D
         without jumps or periodic walls, where each eigenvalue is right to its own digits.
     """
-    autonomous(eq, grid, "modes")
-    k = whole("k", k, 1, grid.size - 1)
     flag("error", error)
+    if tol is not None:
+        return to_tolerance(lambda there: spectrum(eq, there, k), grid, tol, error)
+    grid = autonomous(eq, grid, "modes")
+    k = whole("k", k, 1, grid.size - 1)
     q = generator(eq, grid)
     grid = q.grid
     modes = generator_modes(q, k)
@@ -393,13 +432,14 @@ def spectrum(eq: FokkerPlanck, grid: Grid, k: int = 6, *, error: bool = True) ->
     return result
 
 
-def autonomous(eq: Any, grid: Any, question: str) -> None:
+def autonomous(eq: Any, grid: Any, question: str) -> Grid:
     """As `check_question`, and nothing in the equation changes with time or with the density."""
-    check_question(eq, grid)
+    grid = check_question(eq, grid)
     check_factors(grid, question)
     if eq.time_dependent or eq.interaction is not None:
         got = "an interaction" if eq.interaction is not None else "a coefficient with a parameter `t`"
         raise bad_value("eq", "independent of time and of the density here", got, "Follow it in time with fp.solve.")
+    return grid
 
 
 def _check_request(eq: FokkerPlanck, method: Any, rtol: Any, progress: Any, observe: Any) -> None:
@@ -442,47 +482,10 @@ def public_generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
     return generator(eq, grid, number("t", t))
 
 
-def check_question(eq: Any, grid: Any) -> None:
+def check_question(eq: Any, grid: Any) -> Grid:
     """Refuse what is no equation, or no grid."""
     then = "Use sgd.equation(), or sgd.transfer_operator(grid)." if isinstance(eq, SGD) else ""
     instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation", then)
-    instance("grid", grid, Grid, "a Grid", "Make one with fp.Grid((low, high), cells).")
-
-
-def _on_grid(function: Any, grid: Grid, name: str) -> np.ndarray:
-    if not callable(function):
-        raise bad_type(name, "a function of the coordinates", function)
-    rule = f"a field of the grid's shape {grid.shape}"
-    values = fields(name, call(name, function, Points.centers(grid).coords), rule).astype(float)
-    if values.shape not in ((), grid.shape):
-        raise bad_value(name, rule, f"shape {values.shape}")
-    values = np.broadcast_to(values, grid.shape)
-    if not np.isfinite(values).all():
-        raise bad_value(name, "finite on the grid", values[~np.isfinite(values)][0])
-    return values
-
-
-def _worst_resolution(result: Solution, eq: FokkerPlanck, start: np.ndarray) -> dict[str, float | int]:
-    """`resolution` at the start and the end; where the generator changes, the worst of up to eight output times.
-
-    Each density is judged by the generator of its own time; the start by that half way to the first output time, as
-    coefficients may be singular at 0.
-    """
-    at, times, masses = result.generator_at, result.times, result.masses
-    if at is None:
-        assert result.generator is not None
-        return resolution(result.generator, (start, masses[-1]))
-    later = np.flatnonzero(times > 0.0)
-    if later.size == 0:
-        return resolution(at(0.0, start), (start,))
-    chosen = np.unique(later[np.linspace(0, later.size - 1, 8).astype(int)])
-    pairs = [(0.5 * float(times[chosen[0]]), start), *((float(times[i]), masses[i]) for i in chosen)]
-    found = [resolution(at(t, p), (p,)) for t, p in pairs]
-    worst = max(found, key=lambda stats: stats["numerical_diffusion"] / max(stats["diffusion"], 1e-300))
-    return {**worst, **{name: max(stats[name] for stats in found) for name in ("peclet", "added_diffusion")}}
-
-
-def _mass_error(q: Generator, masses: np.ndarray, atoms: Mapping[float, np.ndarray]) -> float:
-    """How far the mass is from 1, where no wall absorbs."""
-    total = masses.reshape(len(masses), -1).sum(axis=1) + sum(atoms.values())
-    return 0.0 if q.loses else float(np.abs(total - 1.0).max())
+    then = "Give tol=1e-3 with a Box." if isinstance(grid, Box) else "Make one with fp.Grid((low, high), cells)."
+    instance("grid", grid, Grid, "a Grid", then)
+    return grid

@@ -146,6 +146,7 @@ FUNCTIONS = {
 PUBLIC_CALLS = {
     "Grid": Door(fp.Grid, bounds=(-1, 1), cells=4, boundary="reflecting"),
     "Grid 2D": Door(fp.Grid, bounds=[(-1, 1), (0, 1)], cells=[4, 3], boundary=["reflecting", "periodic"]),
+    "Box": Door(fp.Box, bounds=[(-1, 1), (0, 1)], boundary=["reflecting", "periodic"]),
     "from_edges": Door(fp.Grid.from_edges, edges=[0.0, 1.0, 2.0], boundary="absorbing"),
     "graded": Door(fp.Grid.graded, bounds=(0, 1), width=lambda x: 0.1 + 0 * x, boundary="reflecting"),
     "locate": Door(lambda **a: made()["line"].locate(**a), point=0.3),
@@ -198,6 +199,26 @@ PUBLIC_CALLS = {
     "committor": Door(fp.committor, eq=None, grid=None, source=lambda x: x < -1, target=lambda x: x > 1),
     "quasipotential": Door(fp.quasipotential, eq=None, a=0.25, b=1.25, points=24),
     "spectrum": Door(fp.spectrum, eq=None, grid=None, k=3),
+    "solve to a tolerance": Door(
+        lambda **a: fp.solve(made()["ou"], **{"p0": fp.gaussian(0.5, 0.5), "times": [0.1]} | a),
+        grid=fp.Box((-3, 3)),
+        p0=fp.gaussian(0.5, 0.5),
+        times=[0.1],
+        tol=0.1,
+    ),
+    "stationary to a tolerance": Door(
+        lambda **a: fp.stationary(made()["ou"], **a), grid=fp.Box((-3, 3)), p0=None, tol=0.1, error=True
+    ),
+    "first_passage to a tolerance": Door(
+        lambda **a: fp.first_passage(made()["ou"], **{"grid": fp.Box((-3, 3))} | a), target=lambda x: x > 1, tol=0.1
+    ),
+    "committor to a tolerance": Door(
+        lambda **a: fp.committor(made()["ou"], fp.Box((-3, 3)), **a),
+        source=lambda x: x < -1,
+        target=lambda x: x > 1,
+        tol=0.1,
+    ),
+    "spectrum to a tolerance": Door(lambda **a: fp.spectrum(made()["ou"], fp.Box((-3, 3)), **a), k=3, tol=0.1),
     "generator": Door(fp.generator, eq=None, grid=None, t=0.0),
     "Generator.apply": Door(lambda **a: made()["gen"].apply(**a), masses=np.ones(24)),
     "Generator.flux": Door(lambda **a: made()["gen"].flux(**a), masses=np.ones(24)),
@@ -424,6 +445,7 @@ TAKES = {
         "equation 2D.potential",
         "solve.observe",
         "stationary.p0",
+        "stationary to a tolerance.p0",
         "Solution.plot.times",
         "Solution.plot.names",
         "Solution.animate.names",
@@ -456,6 +478,7 @@ TAKES = {
         "PassageTimes.choices",
     ],
     "True": [
+        "stationary to a tolerance.error",
         "Solution.save.current",
         "Stationary.energy.invariant",
         "SGD.replacement",
@@ -506,6 +529,7 @@ TAKES = {
         "equation.diffusion",
         "equation 2D.diffusion",
         "solve.times",
+        "solve to a tolerance.times",
         "FirstPassage.survival.times",
         "FirstPassage.density.times",
         "SGD.equation swarm.strength",
@@ -570,6 +594,7 @@ SAYS = {  # where the sentence speaks of another argument, since the two do not 
     "SampleLoss, array.data": "columns", "from_gradient.parameters": "theta", "SGD.simulate.steps": "max_steps",
     "SGD.simulate.target": "max_steps", "parse.text": "formula", "parse.names": "formula",
     "parse_condition.text": "formula", "parse_condition.names": "formula",
+    **{f"{name} to a tolerance.tol": "grid" for name in ("solve", "stationary", "first_passage", "committor", "spectrum")},
 }  # fmt: skip
 THEIRS = {
     ("from_gradient.data", "7 x 5 array"),

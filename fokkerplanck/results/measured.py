@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ResolutionWarning, warn
+from ..errors import SubcellWarning, warn
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
@@ -282,7 +282,7 @@ def warn_inside_cells(eq: FokkerPlanck, grid: Grid, relevant: np.ndarray, t: flo
     hidden = "the potential varies by" if found.bump > 1.0 else "D varies by a factor"
     size = f"{found.bump:.2g} kT" if found.bump > 1.0 else f"{found.ratio:.2g}"
     then = "the answer may be far off, and its error estimate does not see it. Take cells that resolve it."
-    warn(f"{hidden} {size} inside cells near x = {where}: {then}", ResolutionWarning)
+    warn(f"{hidden} {size} inside cells near x = {where}: {then}", SubcellWarning)
 
 
 def where_present(densities: np.ndarray, grid: Grid) -> np.ndarray:

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import fits_memory, increasing, number
+from ..arguments import call, fields, fits_memory, increasing, number
+from ..errors import bad_type, bad_value
+from ..model.coefficients import Points
 from ..model.grid import Grid
 
 FILL = {  # bytes a cell, times log2 n in 2D and n^(1/3) in 3D
@@ -66,3 +68,17 @@ def progress_reporter(progress: bool | Callable[[float], None]) -> Callable[[flo
             bar.stop()
 
     return report
+
+
+def on_grid(function: Any, grid: Grid, name: str) -> np.ndarray:
+    """Values of a function of the coordinates at the cell centers, (*grid.shape), finite."""
+    if not callable(function):
+        raise bad_type(name, "a function of the coordinates", function)
+    rule = f"a field of the grid's shape {grid.shape}"
+    values = fields(name, call(name, function, Points.centers(grid).coords), rule).astype(float)
+    if values.shape not in ((), grid.shape):
+        raise bad_value(name, rule, f"shape {values.shape}")
+    values = np.broadcast_to(values, grid.shape)
+    if not np.isfinite(values).all():
+        raise bad_value(name, "finite on the grid", values[~np.isfinite(values)][0])
+    return values

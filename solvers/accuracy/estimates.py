@@ -13,6 +13,7 @@ import numpy as np
 
 SLOWEST = 0.4  # order below which nothing converges
 FASTEST = 64.0  # factor between two changes, beyond which the coarsest grid is not listened to
+UNASKED = "grid error not measured"  # neither tried
 LEAST_ORDER = 0.7  # an order that is seen below is not trusted to be that small
 
 
@@ -95,7 +96,7 @@ class Errors(Mapping[str, np.ndarray]):
         self.whole = dict(whole or {})
 
     @classmethod
-    def unknown(cls, why: str = "grid error not measured") -> Errors:
+    def unknown(cls, why: str = UNASKED) -> Errors:
         """Of an answer whose error was not measured."""
         return cls({}, float("nan"), False, why)
 
