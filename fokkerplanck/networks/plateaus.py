@@ -39,8 +39,9 @@ class LevelPlateaus(Plateaus):
 
     @property
     def levels(self) -> np.ndarray:
-        """Geometric mean of the loss of the stays at each level (n_levels,)."""
-        return np.array([np.exp(np.mean(np.log(row[np.isfinite(row)]))) for row in self.loss])
+        """Geometric mean of the loss of the stays at each level (n_levels,); nan where no run stayed anywhere."""
+        rows = [np.log(row[np.isfinite(row)]) for row in self.loss]
+        return np.array([np.exp(row.mean()) if row.size else np.nan for row in rows])
 
     def __repr__(self) -> str:
         head = f"Plateaus of {self.count.size} runs at {len(self.loss)} levels; losses below {self.floor:.3g} count as that"

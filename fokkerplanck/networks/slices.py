@@ -234,6 +234,10 @@ def take_slice(
         Of random directions.
     """
     centre = np.asarray(net.flat(theta), dtype=float)
+    if centre.size < 2:
+        raise bad_value(
+            "theta", "of two parameters at least, to hold a plane", centre.size, "Solve one in 1D directly."
+        )
     cells = whole("cells", cells, 4)
     directions = _orthonormal(_plane(net, centre, plane, runs, seed))
     if half_width is None:
@@ -268,8 +272,6 @@ def _plane(net: LossFunctions, centre: np.ndarray, plane: Any, runs: Runs | None
 
 def _orthonormal(vectors: np.ndarray) -> np.ndarray:
     """Orthonormal columns of the same plane, the first along the first vector."""
-    if vectors.shape[1] < 2:
-        raise bad_value("plane", "two directions, of a network of two parameters at least", f"{vectors.shape[1]}")
     q, r = np.linalg.qr(vectors)
     size = np.abs(np.diagonal(r))
     if size.min() <= 1e-8 * size.max():

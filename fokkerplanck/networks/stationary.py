@@ -118,6 +118,7 @@ def stationary_covariance(
     from .curvature import extreme_eigenpairs
 
     theta = net.flat(theta)
+    learning_rate = number("learning_rate", learning_rate, "a positive number", lambda v: 0.0 < v < math.inf)
     pairs = extreme_eigenpairs(net, theta, whole("k", k, 1), ends="highest")
     _refuse_beyond_edge(learning_rate, float(pairs.values.max()))
     kept = np.flatnonzero(pairs.values > 1e-6 * np.abs(pairs.values).max())[::-1][:k]

@@ -55,6 +55,12 @@ def test_noise_of_a_line():
     np.testing.assert_allclose(noise.hessian_share, np.diagonal(v.T @ exact @ v) / np.trace(exact), rtol=1e-5)
 
 
+def test_without_noise_there_is_no_spectrum():
+    net, _ = quadratic([1.0, 2.0], noise=0.0)
+    noise = fn.gradient_noise(net, np.ones(2))
+    assert (noise.spectrum.size, noise.trace, noise.cosine, noise.effective_dimension) == (0, 0.0, 0.0, 0.0)
+
+
 def test_rows_are_drawn_from_many_samples():
     net, covariance = quadratic(np.ones(3), n=400)
     noise = fn.gradient_noise(net, np.zeros(3), rows=200)

@@ -64,3 +64,11 @@ def test_refusals():
     steps = np.arange(10)
     with pytest.raises(ValueError, match="`floor`"):
         fn.plateaus(recorded(steps, np.ones((10, 1))), floor=0.0)
+
+
+def test_runs_too_short_for_a_stay():
+    steps = np.arange(3)
+    found = fn.plateaus(recorded(steps, np.array([[2.0], [1.0], [np.nan]])))
+    assert np.isnan(found.levels).all()
+    assert found.count.tolist() == [0]
+    assert "1 runs" in repr(found)

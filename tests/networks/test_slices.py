@@ -111,3 +111,8 @@ def test_a_verdict_needs_kept_parameters_at_the_same_steps():
         cut.verdict(solution, net.train([0, 3], 8))
     with pytest.raises(ValueError, match="recorded steps"):
         cut.verdict(solution, net.train([0, 4], 8, keep=8))
+
+
+def test_one_parameter_has_no_plane():
+    with pytest.raises(ValueError, match="two parameters at least"):
+        Line(dim=1).network().slice(np.zeros(1), plane="random")
