@@ -125,7 +125,7 @@ def study(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The run file.", show_default=False)],
     out: Annotated[str | None, typer.Option(help="Folder for the results. Default: results/NAME-study.")] = None,
 ) -> None:
-    """Hold models against SGD itself over learning rates and batch sizes; go on where an earlier run stopped.
+    """Compare models with SGD itself over learning rates and batch sizes; go on where an earlier run stopped.
 
     Needs a table [study]; see examples/pit_study.toml, or what `fokkerplanck init` writes.
     With a table [network] instead: train a deep linear network from saddle to saddle by SGD and its surrogate dynamics.
