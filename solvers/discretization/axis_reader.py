@@ -15,6 +15,11 @@ from .quadrature import derivative, gauss
 Pull = Callable[[np.ndarray], np.ndarray]
 
 
+def along_axis(diffusion: np.ndarray, axis: int, points: Points) -> np.ndarray:
+    """D along an axis, (*points.shape), of a tensor or its diagonal."""
+    return diffusion[axis, axis] if diffusion.ndim == len(points.shape) + 2 else diffusion[axis]
+
+
 @dataclass(frozen=True, eq=False)
 class AxisReader:
     """Drift and diffusion along an axis, on any of the lines of cells that run along it.
@@ -39,7 +44,7 @@ class AxisReader:
 
     def _diffusion(self, points: Points) -> np.ndarray:
         """D along the axis. Beside a zero of D rounding may take it below: that is zero."""
-        return np.maximum(self.eq.diffusion_at(points, self.t, check=False)[self.axis], 0.0)
+        return np.maximum(along_axis(self.eq.diffusion_at(points, self.t, check=False), self.axis, points), 0.0)
 
     def read(self, line: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Drift and D (q, k) at the Gauss nodes of pieces from `start` to `end`, on the lines; (k,) each.

@@ -23,11 +23,13 @@ from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ..kernels.bernoulli import fit_links
 from .axis_links import AxisLinks
-from .axis_reader import AxisReader, Pull
+from .axis_reader import AxisReader, Pull, along_axis
 from .discontinuities import JumpLines, uneven
 from .generator import Exit, Generator, Links
 from .levy_rates import with_jumps
+from .oblique_jumps import with_oblique_jumps
 from .quadrature import NODES, NODES_ACROSS, derivative, gauss, primitive
+from .singular_axes import LineSamples, SingularAxis, fades
 from .singular_lines import Places, with_nodes
 from .singular_points import Samples, SingularPoint
 from .tensor_diffusion import Lattice, tensor_generator
@@ -88,11 +90,17 @@ class Sampled:
             self.drift = _drift_at_centers(eq, grid, t) + self.induced
             self.alpha = 0.0 if depends_on_sigma else eq.alpha
             self.lattice = Lattice.of(grid, d_cells)
+            self.tensor = d_cells
+            if grid.dim == 2 and eq.alpha == 0.0 and eq.jumps is None and eq.interaction is None:
+                self._look_across_walls(d_cells, t, fixed)
             return
         self.places: Places | None = None
         self._read_lines(d_cells, t)
-        if self.lines and grid.dim == 1 and eq.jumps is None:
-            self._look_closer(t, fixed)
+        if self.lines and eq.jumps is None:
+            if grid.dim == 1:
+                self._look_closer(t, fixed)
+            else:
+                self._look_along_axes(t, fixed)
 
     def singular_points(self) -> list[SingularPoint]:
         """Walls and zeros of D of a 1D grid, classified; none in more dimensions, or with jumps."""
@@ -111,6 +119,37 @@ class Sampled:
             self._read_lines(eq.diffusion_at(Points.centers(self.grid), t), t)
         if points or places.narrow.size or eq.interaction is not None:
             self.places = places
+
+    def _look_across_walls(self, d_cells: np.ndarray, t: float, fixed: bool) -> None:
+        """Find walls across which a full tensor in 2D vanishes, and read the cells at the nodes of the densities there."""
+        if d_cells.ndim < 4:
+            return
+        for axis in range(2):
+            if self.grid.periodic(axis) or not fades(np.moveaxis(d_cells[axis, axis], axis, 0)):
+                continue
+            span = AxisLinks.of(self.grid, axis)
+            found = _Line.of(self.eq, span, d_cells[axis, axis], t).singular_axis(fixed)
+            if found is None or not found.walls:
+                continue
+            if not fixed and not self.eq.on_cells:
+                self.grid = found.nodes(self.grid)
+                span = AxisLinks.of(self.grid, axis)
+                self.tensor = d_cells = self.eq.diffusion_at(Points.centers(self.grid), t)
+                self.drift = _drift_at_centers(self.eq, self.grid, t)
+                self.lattice = Lattice.of(self.grid, d_cells)
+            self.lines = [replace(_Line.of(self.eq, span, d_cells[axis, axis], t), singular=found)]
+            return  # one axis: where both vanish, in a corner, the other keeps the links of the tensor
+
+    def _look_along_axes(self, t: float, fixed: bool) -> None:
+        """Find walls and zeros of D along each axis of a grid of more dimensions, and give their lines faces and nodes."""
+        seen = {line.span.axis: found for line in self.lines if (found := line.singular_axis(fixed)) is not None}
+        if not seen:
+            return
+        if not fixed and not self.eq.on_cells:
+            for found in seen.values():
+                self.grid = found.nodes(self.grid)
+            self._read_lines(self.eq.diffusion_at(Points.centers(self.grid), t), t)
+        self.lines = [replace(line, singular=seen.get(line.span.axis)) for line in self.lines]
 
     def _read_lines(self, d_cells: np.ndarray, t: float) -> None:
         """Read the coefficients along each axis."""
@@ -141,7 +180,8 @@ class Sampled:
         grid, interaction = self.grid, self.eq.interaction
         if self.full:
             drift = self.drift if interaction is None else self.drift + interaction.pull(Points.centers(grid), mean)
-            return tensor_generator(grid, drift, self.lattice, self.alpha)
+            base = tensor_generator(grid, drift, self.lattice, self.alpha)
+            return self._beside_walls(base, drift) if self.lines else base
         links: list[Links] = []
         exits: list[Exit] = []
         found: list[str] = []
@@ -158,6 +198,15 @@ class Sampled:
             logarithmic += rates.logarithmic
         points = tuple(found), tuple(singular), tuple(logarithmic)
         return Generator(grid, tuple(links), tuple(exits), None, True, None, *points)
+
+    def _beside_walls(self, base: Generator, drift: np.ndarray) -> Generator:
+        """The generator of a tensor with the rows beside walls at which it vanishes replaced."""
+        (line,) = self.lines
+        found, rates = line.singular, line.own_rates
+        assert found is not None
+        chain = line.span, rates.forward, rates.backward
+        q = with_oblique_jumps(base, chain, drift, self.tensor, found.walls)
+        return replace(q, found=found.found, singular=found.positions)
 
 
 def _drift_at_centers(eq: FokkerPlanck, grid: Grid, t: float) -> np.ndarray:
@@ -207,6 +256,7 @@ class _Line:
     d_cells: np.ndarray
     reader: AxisReader
     jumps: JumpLines | None
+    singular: SingularAxis | None = None
 
     @classmethod
     def of(cls, eq: FokkerPlanck, span: AxisLinks, d_cells: np.ndarray, t: float) -> _Line:
@@ -216,7 +266,8 @@ class _Line:
         drift = eq.drift_at(points, t)[span.axis]
         if eq.potential is not None:
             drift = drift + potential_drift(eq, span, nodes, t)
-        diffusion = np.ascontiguousarray(eq.diffusion_at(points, t)[span.axis]).reshape(nodes.size, -1)
+        diffusion = along_axis(eq.diffusion_at(points, t), span.axis, points)
+        diffusion = np.ascontiguousarray(diffusion).reshape(nodes.size, -1)
         length = np.broadcast_to(span.along(span.length), points.shape[1:])
         ends = tuple(np.ascontiguousarray(field).ravel() for field in (*_ends(eq, span, d_cells, t), length))
         reader = AxisReader(eq, span.grid, span.axis, t)
@@ -226,8 +277,11 @@ class _Line:
 
     def at(self, eq: FokkerPlanck, t: float) -> _Line:
         """The line at another time, of an equation whose D does not change; itself where the drift on it does not either."""
-        if self.jumps is not None:
-            return _Line.of(eq, self.span, self.d_cells, t)
+        if self.jumps is not None or self.singular is not None:
+            line = _Line.of(eq, self.span, self.d_cells, t)
+            if self.singular is None:
+                return line
+            return replace(line, singular=self.singular.unless_changed(line.singular_axis(True)))
         drift = eq.drift_at(self.points, t)[self.span.axis]
         if eq.potential is not None:
             drift = drift + potential_drift(eq, self.span, gauss(_count(self.span.grid))[0], t)
@@ -243,6 +297,16 @@ class _Line:
         drift = self.drift if pull is None else self.drift + pull(self.points.coords[0])
         x, diffusion, drift = (v.ravel("F") for v in (self.points.coords[0], self.diffusion, drift))
         return Samples(x, diffusion, drift, len(self.diffusion))
+
+    def singular_axis(self, fixed: bool) -> SingularAxis | None:
+        """The lines along this axis of a grid of more dimensions that need a closer look."""
+        axis, shape = self.span.axis, self.points.shape
+        x = np.moveaxis(self.points.coords[axis], axis + 1, 1).reshape(shape[0], shape[axis + 1], -1)[..., 0]
+        drift, diffusion = (
+            np.moveaxis(values.reshape(shape), axis + 1, 1).reshape(*x.shape, -1)
+            for values in (self.drift, self.diffusion)
+        )
+        return SingularAxis.look(self.reader, self.span, LineSamples(x, diffusion, drift), fixed)
 
     def rates(self, pull: Pull | None, places: Places | None) -> Velocities:
         """Velocities on all links.
@@ -264,6 +328,9 @@ class _Line:
             return Velocities(
                 forward, backward, line.beside, kept, found, tuple(p.position for p in line.points), line.logarithmic
             )
+        if self.singular is not None:
+            beside = self.singular.refit(reader, span, forward, backward)
+            return Velocities(forward, backward, beside, [], self.singular.found, self.singular.positions)
         if self.jumps is None:
             return Velocities(forward, backward, None, [])
         self.jumps.refit(reader, self.d_cells, forward, backward)
@@ -277,7 +344,8 @@ def _ends(eq: FokkerPlanck, span: AxisLinks, d_cells: np.ndarray, t: float) -> t
     high = np.take(d_cells, np.clip(span.upper, None, n - 1), axis=span.axis)
     for values, outside, end in ((low, span.lower < 0, 0.0), (high, span.upper == n, 1.0)):
         if outside.any():
-            wall = eq.diffusion_at(span.points(np.array([end])), t)[span.axis][0]
+            points = span.points(np.array([end]))
+            wall = along_axis(eq.diffusion_at(points, t), span.axis, points)[0]
             np.copyto(values, wall, where=span.along(outside))
     return low, high
 

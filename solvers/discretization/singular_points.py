@@ -134,7 +134,7 @@ def interior_zeros(reader: AxisReader, samples: Samples) -> tuple[np.ndarray, np
     beside = np.minimum(d[: -2 * w], d[2 * w :])
     numbers = np.flatnonzero(lowest & (middle < DIP * beside)) + w
     numbers = numbers[np.diff(numbers, prepend=-2) > 1]
-    x, least = _minima(reader, samples.x[numbers - 1], samples.x[numbers + 1])
+    x, least = minima(reader, np.zeros(numbers.size, dtype=int), samples.x[numbers - 1], samples.x[numbers + 1])
     vanished = least <= VANISHED * np.minimum(d[numbers - w], d[numbers + w])
     zeros = np.concatenate([x[vanished], _edges_of_silence(reader, samples)])
     return np.unique(_snapped(zeros, reader.grid)), x[~vanished]
@@ -165,9 +165,8 @@ def narrow_minima(reader: AxisReader, samples: Samples) -> np.ndarray:
     return _snapped(0.5 * (low + high), reader.grid)
 
 
-def _minima(reader: AxisReader, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places and values of the minima of D between `low` and `high`, (k,) each, by golden section."""
-    line = np.zeros(low.size, dtype=int)
+def minima(reader: AxisReader, line: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places and values of the minima of D between `low` and `high` on lines, (k,) each, by golden section."""
     if not low.size:
         return low, low
     for _ in range(STEPS):
