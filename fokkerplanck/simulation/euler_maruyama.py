@@ -73,7 +73,8 @@ def simulate(
         Its walls act: a path that crosses an absorbing wall stops where it lands, a reflecting wall folds it back.
         The cells do not matter. Absorption is looked for after each step only, which keeps a little too many: for
         diffusion by a share of order sqrt(dt). In 1D walls and zeros of D are classified as for `solve`: a path that arrives
-        at an exit stays there, none passes what cannot be passed, and none is folded back where D vanishes.
+        at an exit stays there, none passes what cannot be passed, and none is folded back where D vanishes. In 2D and 3D none
+        is folded back at a reflecting wall where D across it vanishes: coefficients are read on the wall until it is back.
     target : callable, optional
         f(x, y) -> mask. A path in it after a step stops there.
     swarm_size : int, optional
@@ -102,9 +103,9 @@ def simulate(
     fits_memory("n_paths", 8.0 * n_paths * dim * (moments.size + 12.0), "Record fewer times or run in parts.")
     first, noise = streams(seed, KIND, -(-n_paths // BLOCK))
     starts = start_positions(p0, n_paths, dim, first)
-    points = _singular_points(eq, grid)
+    points, truncated = _singular_points(eq, grid)
     generators = [np.random.default_rng(s) for s in noise]
-    walk = Walk(eq, dt, starts.T.copy(), generators, grid, target, swarm_size, points)
+    walk = Walk(eq, dt, starts.T.copy(), generators, grid, target, swarm_size, points, truncated)
     if eq.time_order == 1.0:
         positions = walk.ordinary(moments)
     elif eq.interaction is not None:
@@ -118,7 +119,7 @@ def simulate(
     if step_error and eq.time_order == 1.0:
         few = starts[: pairs(n_paths, swarm_size if eq.interaction is not None else None)]
         size = min(swarm_size, len(few))
-        coarse, fine = (Walk(eq, h, few.T.copy(), [], grid, target, size, points) for h in (dt, 0.5 * dt))
+        coarse, fine = (Walk(eq, h, few.T.copy(), [], grid, target, size, points, truncated) for h in (dt, 0.5 * dt))
         error = measured_step_error(coarse, fine, moments, np.random.default_rng(streams(seed, "step error", 1)[1][0]))
     return Ensemble(moments, positions, walk.exits if ends else None, seed, settings, error)
 
@@ -156,11 +157,17 @@ def _dimension(eq: FokkerPlanck, p0: Any, grid: Grid | None) -> int:
     return 1 if np.ndim(p0) == 0 else int(np.shape(p0)[-1]) if np.ndim(p0) == 2 else max(1, int(np.size(p0)))
 
 
-def _singular_points(eq: FokkerPlanck, grid: Grid | None) -> list[SingularPoint]:
-    """Walls and zeros of D on a line that paths have to obey; none in more dimensions, with jumps, or without a grid."""
-    if grid is None or grid.dim > 1 or eq.jumps is not None:
-        return []
-    return Sampled(eq, grid).singular_points()
+def _singular_points(eq: FokkerPlanck, grid: Grid | None) -> tuple[list[SingularPoint], tuple[tuple[int, float], ...]]:
+    """Walls and zeros of D on a line that paths have to obey; in more dimensions axes and places of walls that do not fold.
+
+    None with jumps, or without a grid.
+    """
+    if grid is None or eq.jumps is not None:
+        return [], ()
+    sampled = Sampled(eq, grid)
+    if grid.dim > 1:
+        return [], sampled.truncated_walls()
+    return sampled.singular_points(), ()
 
 
 @dataclass
@@ -175,6 +182,7 @@ class Walk:
     target: Callable | None
     swarm_size: int
     points: list[SingularPoint] = field(default_factory=list)
+    truncated: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         n = self.x.shape[1]
@@ -206,7 +214,15 @@ class Walk:
     def _shown(self, paths: np.ndarray) -> np.ndarray:
         """Positions (dim, n) of paths, none beyond a point that it cannot pass."""
         x = self.x[:, paths]
+        for axis, wall in self.truncated:
+            low = wall == self._box(axis)[0]
+            x[axis] = np.maximum(x[axis], wall) if low else np.minimum(x[axis], wall)
         return x if self.ends is None else np.where(self.gone[paths], x, self.ends.inside(x[0], paths)[None])
+
+    def _box(self, axis: int) -> tuple[float, float]:
+        """Both ends of an axis."""
+        assert self.grid is not None
+        return float(self.grid.edges[axis][0]), float(self.grid.edges[axis][-1])
 
     def waiting(self, times: np.ndarray) -> np.ndarray:
         """Positions at physical times: before or after, at random, the step during which the time passes.
@@ -337,8 +353,10 @@ class Walk:
         arrived = np.zeros(active.size, dtype=bool)
         if self.grid is not None:
             for axis, (low, high) in enumerate(self.grid.boundary):
-                start, end = (float(edge) for edge in self.grid.edges[axis][[0, -1]])
-                settled = () if self.ends is None else self.ends.walls
+                start, end = self._box(axis)
+                settled = [w for a, w in self.truncated if a == axis] + (
+                    [] if self.ends is None else [*self.ends.walls]
+                )
                 x[axis] = fold(
                     x[axis], start, end, *("" if w in settled else b for w, b in ((start, low), (end, high)))
                 )

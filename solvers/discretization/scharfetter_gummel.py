@@ -108,6 +108,12 @@ class Sampled:
             return []
         return self.places.points(self.lines[0].reader, self.lines[0].samples())
 
+    def truncated_walls(self) -> tuple[tuple[int, float], ...]:
+        """In 2D and 3D the reflecting walls at which D across them vanishes: axis and place of each."""
+        found = [line.singular for line in self.lines if line.singular is not None]
+        places = [(axis.axis, place) for axis in found for place in axis.vanishing_walls]
+        return tuple(dict.fromkeys(places))
+
     def _look_closer(self, t: float, fixed: bool) -> None:
         """Find what the rule of the links of a 1D grid does not see, and give it faces and nodes."""
         line, eq = self.lines[0], self.eq

@@ -223,6 +223,12 @@ class SingularAxis:
         return tuple(sorted({int(p.face > 0) for group in self.groups for p in group.points if p.wall}))
 
     @property
+    def vanishing_walls(self) -> tuple[float, ...]:
+        """Reflecting walls at which D along the axis vanishes."""
+        points = [point for group in self.groups for point in group.points if point.wall == "reflecting"]
+        return tuple(dict.fromkeys(p.position for p in points if any(side.power > BENT for side in p.sides)))
+
+    @property
     def positions(self) -> tuple[float, ...]:
         """Where the points are along the axis."""
         return tuple(dict.fromkeys(point.position for group in self.groups for point in group.points))
