@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np  # what asks for help need not wait for it
 
 _OURS = os.path.dirname(__file__) + os.sep  # `solvers` does not warn: it may lie beside this folder
 
@@ -83,12 +84,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     """numpy's scalars as plain numbers, which print without their type."""
-    if isinstance(value, np.generic):
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         return value.item()
     if type(value) in (list, tuple):
-        return type(value)(_plain(v) for v in value)  # type: ignore
+        return type(value)(_plain(v) for v in value)
     return value
 
 

@@ -156,10 +156,15 @@ def test_a_deviation_off_by_the_grid_is_said_in_the_verdict(here):
     text = ONE.replace("times = [1, 20]", 'times = [1, 20]\nmodels = ["first-order", "exact"]')
     (here / "q.toml").write_text(text.replace("cells = 200", "cells = 40").replace("2000", "20000"))
     said = " ".join(invoke("run", "q.toml", "--out", "out").stdout.split())
-    verdict = re.search(r"t = 20: exact is off by \S+ standard errors in the deviation, by its grid: (.*?)\)", said)
-    smears = re.fullmatch(r"the projection adds (\d+)% of SGD's variance a step \(take more cells", verdict[1])
-    assert 10 < int(smears[1]) < 75, "at most a quarter of the cell's square, of 0.0025"
-    assert "by its grid" not in re.search(r"t = 20: first-order .*?\.", said)[0]
+    assert re.search(
+        r"t = 20: exact .* is off by \S+ standard errors .*, within the error of its grid: take more cells", said
+    )
+    added, noise = re.search(
+        r"Note: exact: the grid adds a variance of (\S+) a step to the (\S+) of SGD", said
+    ).groups()
+    assert 0.1 * 0.0025 < float(added) < 0.075**2 / 4, "at most a quarter of the cell's square"
+    assert float(noise) == pytest.approx(0.0025, rel=0.05)
+    assert "first-order: the grid adds" not in said
 
 
 def test_a_result_file_repeats_its_run(here):
@@ -232,7 +237,7 @@ def test_a_coarse_grid_is_a_note_and_no_warning(here):
     (here / "q.toml").write_text(ONE.replace("cells = 200", "cells = 20"))
     result = invoke("run", "q.toml", "--out", "out")
     assert result.exit_code == 0
-    assert "Note: first-order: the grid adds a numerical diffusion" in result.stdout
+    assert "Note: first-order: the grid does not resolve the density" in " ".join(result.stdout.split())
     assert "Warning" not in result.output
     (here / "two.toml").write_text((here / "q.toml").read_text().replace("0.05", "[0.05, 0.1]"))
     said = " ".join(invoke("run", "two.toml", "--out", "two").stdout.split())

@@ -27,7 +27,7 @@ def grids(draw, dims=(1, 2, 3)):
         grading = draw(st.sampled_from([0.0, 0.3, 2.0]))
         scale = 10.0 ** draw(st.integers(-3, 3))
         u = np.linspace(0.0, 1.0, n + 1)
-        edges.append(scale * (u + grading * u**2) + draw(st.floats(-2.0, 2.0)) * scale)
+        edges.append(scale * (u + grading * u**2) + draw(st.integers(-2000, 2000)) * 1e-3 * scale)
         walls.append(wall)
     return fp.Grid.from_edges(edges, boundary=walls)
 

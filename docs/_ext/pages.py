@@ -30,7 +30,7 @@ def public_names() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Full names in `fokkerplanck.__all__` by group, and those of its public modules which stand nowhere else."""
     package = importlib.import_module("fokkerplanck")
     groups: dict[str, list[str]] = {title: [] for title in GROUPS}
-    modules = {"fokkerplanck.sgd": package.sgd}
+    modules = {"fokkerplanck.sgd": importlib.import_module("fokkerplanck.sgd")}
     known: set[int] = set()
     for name in package.__all__:
         item = getattr(package, name)

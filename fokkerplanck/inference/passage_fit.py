@@ -12,6 +12,7 @@ from scipy.interpolate import CubicSpline
 from ..arguments import instance
 from ..errors import bad_type, warn
 from ..model.equation import FokkerPlanck
+from ..randomness import private_generator
 from .fit_result import Fit
 from .likelihood import Evaluation, equation_model
 from .optimize import ascend, inverse
@@ -136,7 +137,7 @@ def fit_passages(data: PassageTimes, model: Any, start: Any) -> PassageFit:
 
 def _search(likelihood: PassageLikelihood, count: int) -> np.ndarray:
     """The best of some guesses between 0.05 and 3."""
-    rng = np.random.default_rng(2024)
+    rng = private_generator("starts of a fit of passage times")
     trials = [np.ones(count), *(0.05 * 60.0 ** rng.random((TRIALS, count)))]
     values = []
     for theta in trials:
