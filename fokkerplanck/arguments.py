@@ -5,11 +5,12 @@ They cost microseconds and are called once an argument; nothing inside a loop ca
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import math
 import os
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,17 @@ SMALL = 1e8  # bytes for which nobody asks how many are free
 LEAST, LARGEST = 1e-120, 1e120  # sizes of numbers whose squares still are numbers, with room for a factor
 LEAST_INDEX = 0.01  # of a stable law or of waiting times: below, most of their numbers leave double precision
 LARGEST_WHOLE = 2**53  # what is counted stays exact in floating point; seeds may be longer
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """The known word most alike to this one, if their likeness (of 1) reaches `cutoff`."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+
+
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """What to do about a word that is not known: "Did you mean 'reflecting'?", or nothing where none is like it."""
+    close = nearest(word, known, cutoff)
+    return "" if close is None else f"Did you mean {close!r}?"
 
 
 def number(

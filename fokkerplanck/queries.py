@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from .arguments import callable_with, flag, instance, number, whole
+from .arguments import callable_with, did_you_mean, flag, instance, number, whole
 from .diagnostics import warn_of_resolution, warn_of_slow_convergence, warn_of_tail, warn_of_walls
 from .errors import ConvergenceError, bad_type, bad_value
 from .model.box import Box, free_of_cells
@@ -447,8 +446,7 @@ def _check_request(eq: FokkerPlanck, method: Any, rtol: Any, progress: Any, obse
     check_rtol(rtol)
     known = tuple(METHODS) if eq.time_order == 1.0 else MEMORY_METHODS
     if not isinstance(method, str) or method not in ("auto", *known):
-        close = difflib.get_close_matches(str(method), known, n=1)
-        then = f"Did you mean {close[0]!r}?" if close else ""
+        then = did_you_mean(str(method), known, cutoff=0.6)
         where = "" if eq.time_order == 1.0 else " with time_order below 1"
         raise bad_value("method", "'auto', " + ", ".join(map(repr, known)) + where, method, then)
     if callable(progress):

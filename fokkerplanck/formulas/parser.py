@@ -9,7 +9,6 @@ from it by hand; neither ``eval`` nor ``sympify`` ever sees the string.
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import keyword
 import math
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import reals
+from ..arguments import did_you_mean, reals
 from ..errors import bad_type, bad_value
 
 FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "softplus", "sigmoid")
@@ -182,8 +181,7 @@ def _broadcast(names: tuple[str, ...], arrays: tuple) -> list[np.ndarray]:
 
 
 def _closest(word: str, known: Sequence[str]) -> str:
-    match = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"Did you mean {match[0]!r}?" if match else f"Known are {', '.join(known)}."
+    return did_you_mean(word, known) or f"Known are {', '.join(known)}."
 
 
 class _Reader:
@@ -350,8 +348,7 @@ class _Reader:
             return "It is no function; write * between the factors of a product."
         if isinstance(called, ast.Constant) or word in (*self.names, *CONSTANTS):
             return f"It is no function; write {word}*( for a product."
-        close = difflib.get_close_matches(word, FUNCTIONS, n=1, cutoff=0.5)
-        return _MISSED.get(word) or (f"Did you mean {close[0]!r}?" if close else "")
+        return _MISSED.get(word) or did_you_mean(word, FUNCTIONS)
 
 
 def _integer(value: Any) -> Any:

@@ -5,7 +5,6 @@ dX = mu dt + sqrt(2 D) dW,      dp/dt = -div J,      J_i = mu_i p - sum_j d_j (D
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..arguments import LEAST_INDEX, instance, number, takes_time
+from ..arguments import LEAST_INDEX, did_you_mean, instance, nearest, number, takes_time
 from ..errors import bad_type, bad_value
 from .coefficients import (
     Points,
@@ -83,8 +82,8 @@ def _naming_keywords(cls: type[T]) -> type[T]:
         known = list(inspect.signature(own).parameters)[1:]
         for word in kwargs:
             if word not in known:
-                close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-                meant = OTHER_WORDS.get(word) or (f"{close[0]}=" if close else "")
+                close = nearest(word, known, cutoff=0.6)
+                meant = OTHER_WORDS.get(word) or (f"{close}=" if close else "")
                 then = f"Did you mean {meant}?" if meant else ""
                 raise bad_type(word, f"one of the keywords {', '.join(known)}", word, then)
         own(self, *args, **kwargs)
@@ -191,8 +190,7 @@ class FokkerPlanck:
         word = self.convention
         if isinstance(word, str):
             if word not in CONVENTIONS:
-                close = difflib.get_close_matches(word.lower(), CONVENTIONS, n=1, cutoff=0.3)
-                then = f"Did you mean {close[0]!r}?" if close else ""
+                then = did_you_mean(word.lower(), CONVENTIONS, cutoff=0.3)
                 raise bad_value("convention", "'ito', 'stratonovich', 'klimontovich' or a number in [0, 1]", word, then)
         else:
             rule = "'ito', 'stratonovich', 'klimontovich' or a number in [0, 1]"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import call, fields, own, reals, sized, whole
+from ..arguments import call, did_you_mean, fields, own, reals, sized, whole
 from ..errors import bad_type, bad_value
 
 MAX_CELLS = 10**8  # along an axis
@@ -272,8 +271,7 @@ def _wall_pair(entry: Any) -> tuple[str, str]:
         raise bad_value("boundary", "a word or a pair (low, high) for each axis", entry)
     for word in pair:
         if not isinstance(word, str) or word not in WALLS:
-            close = difflib.get_close_matches(str(word), WALLS, n=1, cutoff=0.3)
-            then = f"Did you mean {close[0]!r}?" if close else ""
+            then = did_you_mean(str(word), WALLS, cutoff=0.3)
             raise bad_value("boundary", "one of 'reflecting', 'absorbing', 'periodic'", word, then)
     if not isinstance(entry, str) and "periodic" in pair:
         raise bad_value("boundary", "'periodic' for a whole axis, not inside a pair", entry, "Write 'periodic' alone.")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..arguments import LARGEST, LEAST_INDEX, call, fields, number, reals, sized
+from ..arguments import LARGEST, LEAST_INDEX, call, did_you_mean, fields, number, reals, sized
 from ..errors import bad_value
 
 KINDS = ("isotropic", "axes")
@@ -55,8 +54,7 @@ class LevyJumps:
     def _check_kind(self) -> None:
         if isinstance(self.kind, str):
             if self.kind not in KINDS:
-                close = difflib.get_close_matches(self.kind, KINDS, n=1, cutoff=0.3)
-                then = f"Did you mean {close[0]!r}?" if close else ""
+                then = did_you_mean(self.kind, KINDS, cutoff=0.3)
                 raise bad_value("kind", "'isotropic', 'axes' or a 2 x 2 matrix", self.kind, then)
             return
         rule = "'isotropic', 'axes' or a symmetric positive definite 2 x 2 matrix"

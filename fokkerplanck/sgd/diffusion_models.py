@@ -18,13 +18,12 @@ Gurbuzbalaban (2019) for levy.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import LEAST_INDEX, call, fields, instance, number, reals
+from ..arguments import LEAST_INDEX, call, did_you_mean, fields, instance, number, reals
 from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..model.equation import FokkerPlanck, Swarm
 from ..model.grid import Grid
@@ -94,8 +93,7 @@ def model_equation(sgd: SGD, model: str, settings: Settings) -> FokkerPlanck:
         then = f"It is no equation: use sgd.transfer_operator(grid{CHAINS[model]})."
         raise bad_value("model", "a model with an equation", model, then)
     if not isinstance(model, str) or model not in VALID_WHEN:
-        match = difflib.get_close_matches(str(model), VALID_WHEN, n=1, cutoff=0.4)
-        then = f"Did you mean {match[0]!r}?" if match else ""
+        then = did_you_mean(str(model), VALID_WHEN, cutoff=0.4)
         raise bad_value("model", f"one of {', '.join(map(repr, VALID_WHEN))}", model, then)
     _check_settings(sgd, model, settings)
     build = {"langevin": _langevin, "levy": _levy, "momentum": _momentum}.get(model, _diffusive)

@@ -16,14 +16,13 @@ that sum up to 1/(1 - m) of it, H(p/(1 - m)), hence V (1 - m).
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..arguments import whole
+from ..arguments import did_you_mean, whole
 from ..errors import bad_value
 from ..rare_events.action import DiffusionHamiltonian, Hamiltonian, StepHamiltonian
 from ..rare_events.diffusion import MOST_POINTS, check_ends, found, path_cost, point
@@ -44,9 +43,10 @@ OTHERS = {  # models whose exponent is another's, or no exponent at all
 def quasipotential(sgd: SGD, a: Any, b: Any, model: str, points: int) -> LeastAction:
     """The least action of SGD or of a model of it; see `fokkerplanck.sgd.SGD.quasipotential`."""
     if not isinstance(model, str) or model not in MODELS:
-        match = difflib.get_close_matches(str(model), MODELS, n=1, cutoff=0.5)
         then = OTHERS.get(model, "") if isinstance(model, str) else ""
-        raise bad_value("model", f"one of {', '.join(map(repr, MODELS))}", model, then or " ".join(match))
+        raise bad_value(
+            "model", f"one of {', '.join(map(repr, MODELS))}", model, then or did_you_mean(str(model), MODELS)
+        )
     start = point("a", a, sgd.loss.dim)
     end = point("b", b, sgd.loss.dim)
     check_ends(start, end)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..arguments import LARGEST, LEAST_INDEX, flag, number, whole
+from ..arguments import LARGEST, LEAST_INDEX, did_you_mean, flag, number, whole
 from ..diagnostics import SMEARED, warn_of_clamping, warn_of_smearing
 from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
@@ -423,8 +422,7 @@ def _check(sgd: SGD, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any
         raise bad_value("grid", f"of {dim} axes, one for each of the {what}", f"{grid.dim}")
     for name, word, words in (("model", model, MODELS), ("kind", kind, KINDS)):
         if not isinstance(word, str) or word not in words:
-            match = difflib.get_close_matches(str(word), words, n=1, cutoff=0.4)
-            then = f"Did you mean {match[0]!r}?" if match else ""
+            then = did_you_mean(str(word), words, cutoff=0.4)
             raise bad_value(name, f"one of {', '.join(map(repr, words))}", word, then)
     for name, value, least in (("n_batches", n_batches, 1), ("seed", seed, 0)):
         whole(name, value, least, 2**40)

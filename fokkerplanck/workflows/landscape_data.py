@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arguments import did_you_mean
 from ..errors import bad_value
 from ..formulas.parser import CONSTANTS, may_be_variable, parse_condition
 
@@ -25,8 +25,7 @@ def select(table: Mapping[str, np.ndarray], landscape: Landscape) -> dict[str, n
     wanted = _needed(table, landscape) if landscape.columns is None else landscape.columns
     for key, name in wanted.items():
         if name not in table:
-            close = difflib.get_close_matches(name, table, n=1, cutoff=0.5)
-            then = f"Did you mean {close[0]!r}?" if close else ""
+            then = did_you_mean(name, table, cutoff=0.5)
             raise bad_value(f"landscape.columns.{key}", f"one of {', '.join(table)}", name, then)
     columns = {key: table[name] for key, name in wanted.items()}
     if keep is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import did_you_mean
 from ..comparison.compare import compare
 from ..errors import ConvergenceError, bad_value, printable
 from ..formulas.parser import Formula, parse
@@ -117,8 +117,7 @@ def model_of(sgd: SGD, name: str, settings: Any, grid: Grid) -> FokkerPlanck | N
         return None
     known = (*VALID_WHEN, *CHAINS)
     if name not in known and name != "central-flow":
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        then = f"Did you mean {close[0]!r}?" if close else ""
+        then = did_you_mean(name, known, cutoff=0.4)
         raise bad_value("model", f"one of {', '.join(map(repr, known))}", name, then)
     return sgd.equation(name, **model_settings(name, settings, grid))
 

@@ -5,7 +5,6 @@ Every complaint is one sentence, "`grid.cells` must be RULE, got VALUE.", follow
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from ..arguments import nearest
 from ..errors import bad_value
 from ..storage.csv_columns import read_csv
 from ..storage.files import file_below
@@ -171,7 +171,7 @@ def _suggestion(word: str, known: list[str], sections: Mapping[str, type[BaseMod
 def _nearest(word: str, known: list[str]) -> str | None:
     if OTHER_WORDS.get(word) in known:
         return OTHER_WORDS[word]
-    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.65)), None)
+    return nearest(word, known, cutoff=0.65)
 
 
 def _check_sections(spec: RunSpec) -> None:
