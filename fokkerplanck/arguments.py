@@ -235,7 +235,7 @@ def call(name: str, function: Any, coords: Sequence[np.ndarray] | np.ndarray, **
     try:
         return function(*coords, **named)
     except (TypeError, ValueError) as error:
-        if not _takes_numbers_only(function, coords, named):
+        if "read-only" in str(error) or not _takes_numbers_only(function, coords, named):
             raise
         branches = "ambiguous" in str(error)
         then = (

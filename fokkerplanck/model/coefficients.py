@@ -67,8 +67,9 @@ def _leaves(value: Any) -> list[Any]:
 
 def _call(name: str, function: Callable, points: Points, t: float) -> Any:
     named = {"t": t} if takes_time(function) else {}
+    coords = points.coords if len(points.coords) > 1 else (points.coords[0].copy(),)  # it may write to what it is given
     with np.errstate(under="ignore"):
-        return call(name, function, points.coords, **named)
+        return call(name, function, coords, **named)
 
 
 def _field(name: str, value: Any, points: Points, t: float) -> np.ndarray:
