@@ -161,7 +161,7 @@ def _density(
     longest: float | None,
 ) -> Solution:
     """The density on one grid, from the initial masses (*grid.shape) there, or on one with faces on zeros of D."""
-    at, grid = generators_of(eq, grid)
+    at, grid = generators_of(eq, grid, float(times[-1]))
     start = start_on(grid)
     watched = {name: on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
     table = timetable(eq, grid, float(times[-1]), rtol, known, longest)
@@ -347,7 +347,7 @@ def _periodic(eq: FokkerPlanck, grid: Any, p0: Any, period: float, measure: bool
 
 def _repeating(eq: FokkerPlanck, grid: Grid, period: float) -> Solution:
     """The periodic state on one grid."""
-    at, grid = generators_of(eq, grid)
+    at, grid = generators_of(eq, grid, period)
     state = periodic_state(eq, grid, at, period, PERIODIC)
     density = state.masses.reshape(grid.shape) / grid.volumes
     result = solve(eq, grid, density, np.linspace(0.0, period, PHASES), rtol=PERIODIC, error=False)

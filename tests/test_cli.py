@@ -241,7 +241,7 @@ def test_a_coarse_grid_is_a_note_and_no_warning(here):
     assert "Warning" not in result.output
     (here / "two.toml").write_text((here / "q.toml").read_text().replace("0.05", "[0.05, 0.1]"))
     said = " ".join(invoke("run", "two.toml", "--out", "two").stdout.split())
-    assert "Note on learning rate 0.05: first-order: the grid adds a numerical diffusion" in said
+    assert "Note on learning rate 0.05: first-order: the grid does not resolve the density" in said
 
 
 def test_running_again_replaces_the_files(here):

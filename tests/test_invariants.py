@@ -124,7 +124,9 @@ def test_mass_and_sign_are_kept(q, seed, jumps, method):
         assert got.sum() <= previous + max(estimate, 1e-12)
         if not q.exits:
             assert abs(got.sum() - 1.0) <= max(estimate, 1e-12)
-        assert got.min() >= (0.0 if chosen.name == "uniformization" else -1e-6 * got.max() - 1e-15)
+        assert got.min() >= (
+            0.0 if chosen.name == "uniformization" else -1e-6 * got.max() - 1e-14
+        )  # rounding of a start of mass one
         previous = got.sum()
 
 
@@ -138,6 +140,7 @@ def test_methods_agree_within_their_estimates(q, seed, jumps):
     assert np.abs(runs[0][0] - runs[1][0]).sum() <= runs[0][1] + runs[1][1] + 1e-12
 
 
+@pytest.mark.filterwarnings("ignore:the density at the reflecting wall")  # these walls belong to the problem
 @settings(FEW, max_examples=40)
 @given(grids(dims=(1,)), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.4, 0.5, 1.0]))
 def test_a_closed_box_on_a_line_rests_without_current(grid, seed, alpha):

@@ -26,6 +26,7 @@ from .solution import Solution
 from .spectrum import Spectrum
 from .stationary import Stationary
 
+NOTHING_LEFT = 1e-9  # mass whose moments nobody asks for
 POINT = (
     0.1  # of what the grid adds to the diffusion: noise that draws a density together to less than a third of a cell
 )
@@ -102,9 +103,11 @@ def _errors(
 
 def _of_spread(results: Sequence[Any], order: float, late: Sequence[float]) -> Estimate:
     """Relative error of the variances along the axes, at the last time: it sees what is no wider than a cell."""
-    last = [np.diagonal(r.covariance_at(-1)) for r in results]
-    scale = np.maximum(last[0], 1e-300)
-    offers = [Offer(v / scale, max(9.0 * e, 1e-12)) for v, e in zip(last, late, strict=True)]
+    inside = results[0].masses.reshape(-1, results[0].grid.size)[-1].sum()
+    last = [np.diagonal(r.covariance_at(-1)) * (inside > NOTHING_LEFT) for r in results]
+    widths = np.array([w.mean() for w in results[0].grid.widths])
+    scale = np.fmax(last[0], 0.01 * widths**2)  # below a tenth of a cell, and where nothing is left, there is no width
+    offers = [Offer(np.nan_to_num(v / scale), max(9.0 * e, 1e-12)) for v, e in zip(last, late, strict=True)]
     return compared(offers, [r.grid for r in results], order)
 
 

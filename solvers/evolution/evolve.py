@@ -19,6 +19,8 @@ from .fractional_stepping import propagate_stepping
 from .time_dependent import GeneratorAt, propagate_driven
 from .time_scan import Timetable
 
+JUST_AFTER = 1e-9
+
 
 def evolve(
     eq: FokkerPlanck,
@@ -48,15 +50,16 @@ def evolve(
     return propagate_driven(eq, grid, at, start, times, rtol, table)
 
 
-def generators_of(eq: FokkerPlanck, grid: Grid) -> tuple[GeneratorAt, Grid]:
+def generators_of(eq: FokkerPlanck, grid: Grid, end: float = 0.0) -> tuple[GeneratorAt, Grid]:
     """The generator at a time, for the density with given masses; what does not change is read once.
 
-    With it the grid that has its faces on the zeros of D at time 0, see `Sampled`.
+    With it the grid that has its faces on the zeros of D just after time 0, on the scale of `end`, see `Sampled`: at time 0
+    itself coefficients may be singular.
     """
     if eq.interaction is None and not eq.time_dependent:
         q = generator(eq, grid)
         return (lambda t, masses: q), q.grid
-    fixed = Sampled(eq, grid)
+    fixed = Sampled(eq, grid, JUST_AFTER * end if eq.time_dependent else 0.0)
     grid = fixed.grid
     coords = np.stack([x.ravel() for x in Points.centers(grid).coords])
 

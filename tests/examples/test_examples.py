@@ -43,6 +43,7 @@ def test_two_datapoints_script(tmp_path, capsys):
     assert max(z[0.02]) > 20 * max(z[0.005])
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")  # fewer cells than the example has
 def test_escape_from_the_pit_script(tmp_path):
     table, seen = script("escape_from_the_pit").main([0.005, 0.02], cells=800, n_paths=2000, picture=tmp_path / "a.png")
     assert list(seen) == [0.02]
@@ -54,6 +55,7 @@ def test_escape_from_the_pit_script(tmp_path):
         assert np.asarray(image.convert("L")).std() > 10
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")  # fewer cells than the example has
 def test_wide_and_narrow_script(tmp_path):
     ratios, error, level, slopes = script("wide_and_narrow").main(500, n_paths=2000, picture=tmp_path / "a.png")
     assert ratios["ito, solved"] == pytest.approx(ratios["Ito, by quadrature"], rel=0.02)

@@ -3,6 +3,7 @@
 import importlib.util
 
 import numpy as np
+import pytest
 from paths import EXAMPLES
 from PIL import Image
 
@@ -26,6 +27,7 @@ def test_subdiffusive_escape(tmp_path):
         assert np.asarray(image.convert("L")).std() > 10
 
 
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")  # fewer cells than the example has
 def test_levy_wells(tmp_path):
     example = script("levy_wells")
     times = example.main(cells=300, n_paths=50, picture=tmp_path / "a.png")

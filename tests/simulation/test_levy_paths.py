@@ -196,7 +196,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match=r"`stability` must be in \(0, 1\] for positive numbers"):
         positive_stable(np.random.default_rng(0), 1.5, 10)
     sgd = fp.SGD(fp.SampleLoss("w**2", parameters=["w"], data={"x": [0.0]}))
-    with pytest.raises(ValueError, match=r"`time_order` must be in \(0, 1\], got 1.5"):
+    with pytest.raises(ValueError, match=r"`time_order` must be from 0.01 to 1, got 1.5"):
         fp.simulate_waiting(sgd, [1.0], [1.0], 1.5)
     with pytest.raises(ValueError, match="`scale` must be a positive number"):
         fp.simulate_waiting(sgd, [1.0], [1.0], 0.5, scale=0.0)

@@ -39,6 +39,7 @@ def same_bits(a, b):
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
+@pytest.mark.filterwarnings("ignore:the density at the reflecting wall")
 @pytest.mark.parametrize("name", ["line", "plane", "space"])
 def test_round_trip_is_exact(name, request, tmp_path):
     sol = request.getfixturevalue(name)

@@ -282,9 +282,9 @@ def test_iterations_equal_the_full_matrix():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match=r"`stability` must be in \(0, 2\], got 2.5"):
+    with pytest.raises(ValueError, match=r"`stability` must be from 0.01 to 2, got 2.5"):
         fp.LevyJumps(2.5)
-    with pytest.raises(TypeError, match=r"`stability` must be a number in \(0, 2\]"):
+    with pytest.raises(TypeError, match=r"`stability` must be a number from 0.01 to 2"):
         fp.LevyJumps("heavy")
     with pytest.raises(ValueError, match="`scale` must be a finite number not below 0"):
         fp.LevyJumps(1.5, -1.0)

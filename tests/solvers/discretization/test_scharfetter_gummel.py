@@ -347,7 +347,7 @@ def test_a_potential_beside_a_wall_without_noise(given):
         want = np.diff(gammainc(0.5, grid.edges[0]))
         errors.append(np.abs(st.masses - want / want.sum()).sum())
     # without the power law at the wall 0.12; an array is a chord between cells
-    assert errors[1] < (1e-5 if given == "function" else 4e-3)
+    assert errors[1] < (3e-5 if given == "function" else 4e-3)
     assert errors[1] < 0.9 * errors[0]
 
 
@@ -387,4 +387,5 @@ def test_another_time_is_what_it_would_be_from_scratch(grid, coefficients):
     read.generator()
     for t in (0.7, 0.7, 0.1):
         read = read.at(t)
-        np.testing.assert_array_equal(read.generator().apply(masses), generator(eq, grid, t).apply(masses))
+        anew = generator(eq, read.grid, t, fixed=True)  # cells beside a zero of D keep the nodes that they had
+        np.testing.assert_array_equal(read.generator().apply(masses), anew.apply(masses))

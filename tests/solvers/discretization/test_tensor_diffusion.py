@@ -124,7 +124,9 @@ def test_detailed_balance_with_a_tensor_is_recognised():
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")  # a density on a line is none
 def test_rank_one_noise_stays_on_its_line_up_to_the_diffusion_it_reports(solve):
     grid = fp.Grid([(-2, 2)] * 2, 81)
-    s = solve(fp.FokkerPlanck(diffusion=[[1, 1], [1, 1]]), grid, fp.point([0, 0]), 0.1)
+    start = np.zeros(grid.shape)
+    start[40, 40] = 1.0 / grid.volumes[40, 40]  # one cell: a point is shared over three along each axis
+    s = solve(fp.FokkerPlanck(diffusion=[[1, 1], [1, 1]]), grid, start, 0.1)
     assert s.stats["added_diffusion"] < 1e-6
     np.testing.assert_allclose(s.covariance()[0], 0.2, rtol=0.02)
     assert np.diagonal(s.masses[0]).sum() > 0.95

@@ -12,6 +12,7 @@ def swinging(frequency):
     return fp.FokkerPlanck(drift=lambda x, t: -x + 2 * np.cos(frequency * t), diffusion=0.5)
 
 
+@pytest.mark.filterwarnings("ignore:the grid adds a numerical diffusion")
 @pytest.mark.parametrize("frequency", [1.0, 50.0, 1000.0])
 def test_a_driven_spring(frequency):
     """<x> = 2 (cos wt + w sin wt) / (1 + w^2), variance 1/2."""
@@ -23,6 +24,7 @@ def test_a_driven_spring(frequency):
     assert state.method == "periodic"
 
 
+@pytest.mark.filterwarnings("ignore:the grid adds a numerical diffusion")
 def test_the_state_is_what_a_long_run_comes_to():
     eq = fp.FokkerPlanck(drift=lambda x, t: x - x**3 + 0.2 * np.sign(np.sin(0.5 * t)), diffusion=0.1)
     grid, period = fp.Grid((-2.2, 2.2), 80), 4 * np.pi
@@ -39,6 +41,7 @@ def test_a_drive_that_does_nothing():
     assert np.abs(state.masses - plain.masses).sum(axis=1).max() <= state.stats["error_estimate"] < 1e-3
 
 
+@pytest.mark.filterwarnings("ignore:the grid adds a numerical diffusion")
 def test_a_ring_that_is_turned_to_and_fro():
     ring = fp.Grid((0, 2 * np.pi), 60, "periodic")
     eq = fp.FokkerPlanck(drift=lambda x, t: np.sin(x) + np.sign(np.sin(t)), diffusion=0.4)
