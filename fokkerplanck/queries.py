@@ -33,6 +33,7 @@ from .results.solution import Solution
 from .results.spectrum import Spectrum, spectrum_of
 from .results.stationary import Stationary
 from .results.tolerance import checked_tolerance, to_tolerance
+from .results.unbounded import box_of_density
 from .sgd import SGD
 from .solvers.accuracy.coarsening import coarsened_start
 from .solvers.discretization.generator import Generator, resolution
@@ -51,6 +52,7 @@ from .solvers.linear.stationary import class_masses
 ROUNDING = 1e-11  # of the mass, by thousands of products
 PERIODIC, PHASES = 1e-7, 33  # the rtol of a periodic state, and the times of a period at which it is given
 MEMORY_METHODS = ("contour", "stepping")
+REST = 0.9  # of a tolerance, for the grid, where the box is found: twice what that cuts off is a tenth
 IN_TIME = 0.1  # of a tolerance, by the propagation in time
 MORE = 2  # modes found on coarser grids, where their order may differ
 BALANCED = (
@@ -60,7 +62,7 @@ BALANCED = (
 
 def solve(
     eq: FokkerPlanck,
-    grid: Grid | Box,
+    grid: Grid | Box | None,
     p0: Any,
     times: Any,
     *,
@@ -78,7 +80,7 @@ def solve(
     Parameters
     ----------
     eq : FokkerPlanck
-    grid : Grid, or with `tol` a Box
+    grid : Grid, or with `tol` a Box, or None for a box that is found
     p0 : initial density at time 0
         `fp.gaussian`, `fp.uniform`, `fp.point`, `fp.from_samples`, a function of the coordinates, or an array on the grid.
     times : number or increasing sequence, not below 0
@@ -122,8 +124,14 @@ def solve(
         free_of_cells("p0", p0)
         check_rtol(rtol)
         exact = max(min(rtol, IN_TIME * checked_tolerance(tol)), ROUNDING)
-        again = partial(solve, eq, p0=p0, times=times, method=method, rtol=exact, progress=progress, observe=observe)
-        return to_tolerance(lambda there: again(grid=there, breaks=breaks, max_step=max_step), grid, tol, error)
+        again = partial(solve, eq, p0=p0, method=method, rtol=exact, breaks=breaks, max_step=max_step)
+        if grid is None:
+            instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation")
+            t = float(output_times(times)[-1])
+            grid = box_of_density(eq, p0, t, tol, lambda there, at: again(grid=there, times=at, error=False))
+            tol = REST * tol
+        full = partial(again, times=times, progress=progress, observe=observe)
+        return to_tolerance(lambda there: full(grid=there), grid, tol, error)
     moments = output_times(times)
     grid = check_question(eq, grid)
     _check_request(eq, method, rtol, progress, observe)

@@ -445,6 +445,7 @@ TAKES = {
         "equation 2D.potential",
         "solve.observe",
         "stationary.p0",
+        "solve to a tolerance.grid",
         "stationary to a tolerance.p0",
         "Solution.plot.times",
         "Solution.plot.names",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..discretization.levy_jumps import Jumps
-from ..kernels.matvec import Operator, apply
+from ..kernels.matvec import TINY, Operator, apply
 
 
 def chebyshev_sum_of(
@@ -21,7 +21,7 @@ def chebyshev_sum_of(
     result: np.ndarray,
 ) -> tuple[int, float, float]:
     """As `kernels.products.chebyshev_sum`, for a product given as a function."""
-    scale = float(np.abs(x).sum())
+    scale = max(float(np.abs(x).sum()), TINY)
     previous, current = x, product(x)
     result[:] = coefficients[0] * x + coefficients[1] * current
     largest = abs(float(coefficients[0]))

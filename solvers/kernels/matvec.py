@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 BLOCK = 1024
+TINY = 1e-300  # stands for a mass of zero in a ratio
 
 
 class Operator(NamedTuple):
@@ -126,7 +127,7 @@ def chebyshev_sum(operator, coefficients, x, focal_step, tolerance, first_stop, 
     cancellation leaves exact. Never stops before `first_stop`, where the coefficients have begun to fall.
     """
     n = x.size
-    scale = np.abs(x).sum()
+    scale = max(np.abs(x).sum(), TINY)  # all may have left through the walls
     previous = x.copy()
     current = np.empty(n)
     work = np.empty(n)

@@ -217,3 +217,13 @@ def test_a_horizon_of_days_is_refused_before_the_start():
         ValueError, match=r"`times` must be reached within 2 hours, got 1e\+12, that is .* hours of cheb"
     ):
         fp.solve(TURNING, CUBE, fp.gaussian([0.5] * 3, 0.8), [1, 1e12])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.filterwarnings("ignore:the grid adds")
+def test_nothing_stays_nothing(method):
+    """Once all has left, the series divided by a mass of zero."""
+    eq = fp.FokkerPlanck(drift=lambda x: -1000 + 0 * x, diffusion=0.5)
+    grid = fp.Grid((0, 6), 256, "absorbing")
+    solution = fp.solve(eq, grid, fp.point(1.0), [0.5, 1.0, 10.0], method=method, error=False)
+    assert np.abs(solution.density).max() < 1e-6
