@@ -159,7 +159,7 @@ class FokkerPlanck:
         for name in ("drift", "diffusion", "noise", "potential"):
             value = getattr(self, name)
             if isinstance(value, (str, bytes, bool, np.bool_, dict, set, type)):
-                then = "For text use fokkerplanck.formula.parse(text, names)." if isinstance(value, str) else ""
+                then = "For text use fokkerplanck.formulas.parser.parse(text, names)." if isinstance(value, str) else ""
                 raise bad_type(name, "a number, a function or an array", value, then)
             if name == "potential" and np.isscalar(value):
                 raise bad_type(name, "a function or an array", value, "A constant has no slope: leave it out.")

@@ -20,7 +20,7 @@ def chebyshev_sum_of(
     limit: float,
     result: np.ndarray,
 ) -> tuple[int, float, float]:
-    """As `kernels.products.chebyshev_sum`, for a product given as a function."""
+    """As `kernels.matvec.chebyshev_sum`, for a product given as a function."""
     scale = max(float(np.abs(x).sum()), TINY)
     previous, current = x, product(x)
     result[:] = coefficients[0] * x + coefficients[1] * current

@@ -19,7 +19,7 @@ from .fractional_stepping import propagate_stepping
 from .time_dependent import GeneratorAt, propagate_driven
 from .time_scan import Timetable
 
-JUST_AFTER = 1e-9
+JUST_AFTER = 1e-9  # of the whole time: where coefficients are first read, as they may be singular at its start
 
 
 def evolve(
