@@ -14,6 +14,7 @@ from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import InitialDensity, law_of_result
+from ..randomness import private_generator
 from .solution import Solution
 
 CUT = 0.05  # of a tolerance: the probability that may leave the box; held back, it changes the density by twice as much
@@ -78,7 +79,7 @@ def box_of_density(eq: FokkerPlanck, p0: Any, t: float, tol: float, ask: Callabl
 
 def _range_of_start(eq: FokkerPlanck, law: InitialDensity, t: float) -> tuple[np.ndarray, np.ndarray]:
     """Corners (dim,) around the start; of a point, as far as it diffuses, or else drifts."""
-    points = law.sample(np.random.default_rng(0), DRAWN)
+    points = law.sample(private_generator("range of a start"), DRAWN)
     low, high = points.min(axis=0), points.max(axis=0)
     there = Points(tuple(points[:1].T), lambda values: values)
     d, drift = eq.diffusion_at(there), eq.drift_at(there)
