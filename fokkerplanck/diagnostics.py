@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from .errors import ResolutionWarning, warn
 from .model.equation import FokkerPlanck
 from .model.grid import Grid
 from .model.initial_density import covariance
-from .solvers.discretization.generator import Generator, upwind_gain
+from .results.stats import GridStats
+from .solvers.discretization.generator import Generator
 from .solvers.discretization.levy_jumps import tail_mass
+from .solvers.discretization.resolution import Resolution, upwind_gain
 
 AWAY, REACHED = 1e-8, 0.02  # density at a wall over the largest: was not there, and is
 FIRST_ORDER = "the density is positive and conservative, but first order"
@@ -29,20 +32,20 @@ GATHERED = 0.01  # of the probability, beside a natural boundary on cells that d
 CUT = 1e-2  # probability beyond the box from which a cut tail is spoken of
 
 
-def warn_of_resolution(stats: dict[str, Any], over: str = "the density", then: str = FIRST_ORDER) -> None:
+def warn_of_resolution(stats: Resolution, over: str = "the density", then: str = FIRST_ORDER) -> None:
     """Where upwinding widens the density by more than a tenth of what the noise does."""
-    if stats["order"] == 2:
+    if stats.order == 2:
         return
-    if stats["diffusion"] > NOTHING * stats["numerical_diffusion"]:
-        beside = f"to a diffusion of {stats['diffusion']:.2g}"
-        peclet = stats["peclet"]
+    if stats.diffusion > NOTHING * stats.numerical_diffusion:
+        beside = f"to a diffusion of {stats.diffusion:.2g}"
+        peclet = stats.peclet
         size = (
             f"; largest cell Peclet number {peclet:.2g}" if math.isfinite(peclet) else "; the noise vanishes in places"
         )
     else:
         beside, size = "where the equation has none", ""
     text = (
-        f"the grid adds a numerical diffusion of {stats['numerical_diffusion']:.2g} {beside} "
+        f"the grid adds a numerical diffusion of {stats.numerical_diffusion:.2g} {beside} "
         f"(averages over {over}{size}): {then} in the cell size. Take more cells."
     )
     warn(text, ResolutionWarning)
@@ -63,8 +66,10 @@ def warn_of_slow_convergence(q: Generator, masses: np.ndarray, atoms: Mapping[fl
             warn(text, ResolutionWarning)
 
 
-def warn_of_passage(q: Generator, stats: dict[str, Any], spent: np.ndarray, mean: np.ndarray) -> None:
-    """Where what the grid adds to the diffusion shifts mean times, for the share of time spent in each cell (*grid.shape).
+def resolved_passage(q: Generator, stats: GridStats, spent: np.ndarray, mean: np.ndarray) -> GridStats:
+    """The stats of a passage with its order, and a warning where what the grid adds to the diffusion shifts mean times.
+
+    `spent` is the share of time spent in each cell and `mean` the mean time from it, (*grid.shape).
 
     To first order the mean time changes by the sum over links of the flux that upwinding adds, times the difference of the
     mean times at their ends. In 1D, where links weigh the sides of a barrier exactly, this is too large: there upwinding has
@@ -72,8 +77,9 @@ def warn_of_passage(q: Generator, stats: dict[str, Any], spent: np.ndarray, mean
     """
     spent, mean = spent.ravel(), mean.ravel()
     shift = abs(upwind_gain(q, spent, np.where(np.isfinite(mean), mean, 0.0)))
-    stats["order"] = 1 if shift > SHIFTED and (q.grid.dim > 1 or stats["order"] == 1) else 2
+    stats = replace(stats, order=1 if shift > SHIFTED and (q.grid.dim > 1 or stats.order == 1) else 2)
     warn_of_resolution(stats, "where paths spend their time", "passage times are first order")
+    return stats
 
 
 def warn_of_walls(eq: FokkerPlanck, q: Generator, start: np.ndarray | None, masses: np.ndarray) -> None:
@@ -111,7 +117,9 @@ def warn_of_walls(eq: FokkerPlanck, q: Generator, start: np.ndarray | None, mass
                 _tell_of_wall(grid, axis, side, f"{verb} {after[cell] / after.max():.2g}", forces[side])
 
 
-def warn_of_smearing(grid: Grid, masses: np.ndarray, stats: dict[str, Any], unit: str, effect: str) -> None:
+def warn_of_smearing(
+    grid: Grid, masses: np.ndarray, own: Sequence[float], added: Sequence[float], unit: str, effect: str
+) -> None:
     """Where a transfer operator widens the density by more than a tenth of what SGD's own noise does.
 
     Parameters
@@ -119,8 +127,8 @@ def warn_of_smearing(grid: Grid, masses: np.ndarray, stats: dict[str, Any], unit
     grid : Grid
     masses : ndarray (*grid.shape)
         The density over which noise and smearing are averaged.
-    stats : dict
-        noise and smearing, along each axis.
+    own, added : sequence of float
+        The variances of SGD's noise and of the grid's smearing, along each axis.
     unit : str
         What an application of the operator is.
     effect : str
@@ -130,7 +138,7 @@ def warn_of_smearing(grid: Grid, masses: np.ndarray, stats: dict[str, Any], unit
     -----
     A density that SGD draws together to a point, as at a minimum where its noise vanishes, is one within a cell: silence.
     """
-    noise, smearing = (np.array(stats[key]) for key in ("noise", "smearing"))
+    noise, smearing = np.array(own), np.array(added)
     widths = np.array([w.mean() for w in grid.widths])
     points = (noise < POINT * smearing) & (np.diagonal(covariance(masses, grid)) < widths**2)
     excess = np.where(points, 0.0, smearing - SMEARED * noise)

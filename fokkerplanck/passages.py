@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .arguments import flag, takes_time
-from .diagnostics import warn_of_passage, warn_of_resolution
+from .diagnostics import resolved_passage, warn_of_resolution
 from .errors import bad_value
 from .model.box import Box, free_of_cells
 from .model.equation import FokkerPlanck
@@ -20,9 +21,11 @@ from .results.first_passage import FirstPassage
 from .results.first_passage_in_time import FirstPassageInTime, committor_from_time_zero, passage_in_time
 from .results.measured import committor_errors, measured, passage_errors, warn_of_splitting, warn_of_times
 from .results.processes import InTime
+from .results.stats import GridStats
 from .results.tolerance import to_tolerance
 from .solvers.accuracy.coarsening import as_function
-from .solvers.discretization.generator import Generator, resolution
+from .solvers.discretization.generator import Generator
+from .solvers.discretization.resolution import resolution
 from .solvers.discretization.scharfetter_gummel import generator
 from .solvers.linear.first_passage import absorb, solve_backward
 from .solvers.linear.occupation_times import time_spent
@@ -77,7 +80,8 @@ def first_passage(
     if result.error:
         warn_of_times(result, eq, spent)
     else:
-        warn_of_passage(result.generator, result.stats, spent, result.mean)
+        stats = resolved_passage(result.generator, result.stats, spent, result.mean)
+        result = replace(result, stats=stats)
     return result
 
 
@@ -93,7 +97,9 @@ def _passage(eq: FokkerPlanck, grid: Grid, target: Region) -> tuple[FirstPassage
     second[np.isinf(mean)] = np.inf
     spent = time_spent(Rates.of_generator(q), outside & np.isfinite(mean), grid.volumes.ravel())
     times = mean.reshape(grid.shape), second.reshape(grid.shape)
-    return FirstPassage(grid, *times, mask, InTime(q), resolution(q, (spent,)), inside), spent.reshape(grid.shape)
+    return FirstPassage(grid, *times, mask, InTime(q), GridStats.of(resolution(q, (spent,))), inside), spent.reshape(
+        grid.shape
+    )
 
 
 def committor(

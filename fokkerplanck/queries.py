@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -32,11 +33,13 @@ from .results.resolution import mass_error, worst_resolution
 from .results.solution import Solution
 from .results.spectrum import Spectrum, spectrum_of
 from .results.stationary import Stationary
+from .results.stats import SolutionStats, StationaryStats
 from .results.tolerance import checked_tolerance, to_tolerance
 from .results.unbounded import box_of_density
 from .sgd import SGD
 from .solvers.accuracy.coarsening import coarsened_start
-from .solvers.discretization.generator import Generator, resolution
+from .solvers.discretization.generator import Generator
+from .solvers.discretization.resolution import resolution
 from .solvers.discretization.scharfetter_gummel import generator
 from .solvers.evolution.evolve import evolve, generators_of
 from .solvers.evolution.exponential import METHODS
@@ -143,7 +146,8 @@ def solve(
     result = how(eq, grid, lambda there: initial_masses(p0, there)[0], progress_reporter(progress))
     if result.grid is not grid:  # faces lie on zeros of D
         start = initial_masses(p0, result.grid)[0]
-    result.stats.update(initial_mass=initial_mass, **worst_resolution(result, eq, start))
+    stats = SolutionStats.of(result.stats, worst_resolution(result, eq, start), initial_mass=initial_mass)
+    result = replace(result, stats=stats)
     _refuse(eq, result)
     if error and not _is_singular(result):
 
@@ -183,12 +187,8 @@ def _density(
     atoms = atoms_over_time(q, start, times, masses, at if driven else None)
     off = mass_error(q, masses, atoms)
     error = max(error, off)  # no estimate of an error in the 1-norm is below the part of it that is seen
-    stats = {
-        "error_estimate": error,
-        "mass_error": off,
-        "min_density": float(density.min() / max(density.max(), 1e-300)),
-        **chosen.work,
-    }
+    least = float(density.min() / max(density.max(), 1e-300))
+    stats = SolutionStats.of(chosen.work, error_estimate=error, mass_error=off, min_density=least)
     return Solution(
         grid=grid,
         times=times,
@@ -220,7 +220,7 @@ def _start_on(p0: Any, grid: Grid, coarse: Grid) -> np.ndarray:
 
 def _refuse(eq: FokkerPlanck, result: Solution) -> None:
     """Refuse a solution whose error in time is beyond what was asked for."""
-    error, rtol = result.stats["error_estimate"], result.settings["rtol"]
+    error, rtol = result.stats.error_estimate, result.settings["rtol"]
     if error > max(rtol, ROUNDING):
         other = "uniformization" if eq.time_order == 1.0 else "stepping"
         then = "raise rtol" if result.generator_at is not None else f"try method={other!r}"
@@ -308,9 +308,9 @@ def stationary(
         initial_masses(p0, grid)
     result = _at_rest(eq, grid, None if p0 is None else lambda there: initial_masses(p0, there)[0])
     q, masses = result.generator, result.masses
-    result.stats.update(resolution(q, (masses,)))
-    if eq.jumps is not None:
-        result.stats["tail_mass"] = warn_of_tail(q, masses, eq.jumps.stability)
+    beyond = math.nan if eq.jumps is None else warn_of_tail(q, masses, eq.jumps.stability)
+    stats = StationaryStats.of(result.stats, resolution(q, (masses,)), tail_mass=beyond)
+    result = replace(result, stats=stats)
     if error and not _is_singular(result):
 
         def ask(other: FokkerPlanck, coarse: Grid) -> Stationary:
@@ -320,7 +320,7 @@ def stationary(
     flows = net_flow_share(q, masses) > BALANCED
     if result.error:
         warn_of_rest(result, eq, flows)
-    elif flows and result.stats["order"] == 1:
+    elif flows and result.stats.order == 1:
         warn_of_resolution(result.stats)  # without a current the density is exact whatever the Peclet number
     if eq.assumption is not None:
         eq.assumption(masses, grid)
@@ -359,8 +359,8 @@ def _repeating(eq: FokkerPlanck, grid: Grid, period: float) -> Solution:
     state = periodic_state(eq, grid, at, period, PERIODIC)
     density = state.masses.reshape(grid.shape) / grid.volumes
     result = solve(eq, grid, density, np.linspace(0.0, period, PHASES), rtol=PERIODIC, error=False)
-    error = state.error + result.stats["error_estimate"]
-    stats = {**result.stats, "error_estimate": error, "memory": state.memory}
+    error = state.error + result.stats.error_estimate
+    stats = replace(result.stats, error_estimate=error, memory=state.memory)
     return replace(
         result, method="periodic", stats=stats, message=f"repeats after {period:g}, error at most {error:.1e}"
     )
@@ -375,7 +375,7 @@ def _at_rest(eq: FokkerPlanck, grid: Grid, start_on: Callable[[Grid], np.ndarray
     masses = sum((w * class_masses(q, cells) for w, cells in zip(weights, classes, strict=True)), np.zeros(grid.size))
     masses = np.asarray(masses).reshape(grid.shape)
     residual = float(np.abs(q.apply(masses)).max() / max(q.outflow.max(initial=0.0), 1e-300))
-    stats = {"parts": len(classes), "residual": residual}
+    stats = StationaryStats(parts=len(classes), residual=residual)
     d = eq.diffusion_at(Points.centers(grid))
     atoms = final_atoms(q, start)
     parts = f"{len(classes)} closed class(es)"

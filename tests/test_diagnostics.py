@@ -12,6 +12,7 @@ import fokkerplanck as fp
 from fokkerplanck.diagnostics import _force, warn_of_resolution
 from fokkerplanck.sgd import SGD, SampleLoss
 from fokkerplanck.sgd.phase_space import phase_space_limit
+from fokkerplanck.solvers.discretization.resolution import Resolution
 from fokkerplanck.solvers.linear.occupation_times import time_spent
 from fokkerplanck.solvers.linear.rates import Rates
 
@@ -268,7 +269,7 @@ def test_boxes_that_belong_to_the_problem_are_silent(drift, bounds):
 
 def test_noise_that_is_rounding_is_none():
     """Ratios of 1e298 frighten nobody any more."""
-    stats = {"order": 1, "diffusion": 1e-301, "numerical_diffusion": 2e-3, "peclet": np.inf}
+    stats = Resolution(order=1, diffusion=1e-301, numerical_diffusion=2e-3, peclet=np.inf)
     with pytest.warns(fp.ResolutionWarning, match=r"a numerical diffusion of 0\.002 where the equation has none"):
         warn_of_resolution(stats)
 

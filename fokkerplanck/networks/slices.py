@@ -170,7 +170,7 @@ class Slice:
         confined = self._confined(runs, places, seed)
         spread, own = there.std(axis=1), confined.std(axis=1)
         ours = np.sqrt(np.diagonal(solution.covariance(), axis1=1, axis2=2))
-        resolved = solution.stats["numerical_diffusion"] <= solution.stats["diffusion"]
+        resolved = solution.stats.numerical_diffusion <= solution.stats.diffusion
         if not resolved:
             warn("The grid adds more diffusion than the noise has: the spread of the slice is refused.", ModelWarning)
         shares = np.array([self._shares(theta) for theta in runs.kept[places, :PLACES]])

@@ -19,6 +19,7 @@ from ..solvers.discretization.generator import Generator
 from .error_warnings import OFF, warn_of_error
 from .processes import InTime, Process
 from .stationary import generator_of
+from .stats import GridStats
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,11 +36,9 @@ class FirstPassage:
     target : ndarray of bool (*grid.shape)
     process : InTime or InSteps
         In time, the generator killed on the target.
-    stats : dict
-        Of an equation: peclet, diffusion, numerical_diffusion, added_diffusion and order, as in the stats of a Solution, but
-        averaged over where paths from all over the rest of the box spend their time; order 1 where it shifts the times by a
-        tenth. Of a transfer operator: noise and smearing, the variances that SGD and the grid add in an application,
-        averaged likewise.
+    stats : GridStats
+        Averaged over where paths from all over the rest of the box spend their time; order 1 where numerical diffusion shifts
+        the times by a tenth. By attribute or by item.
     edge : callable or None
         The target as a function of the coordinates, where it was given so.
     error : Errors
@@ -52,7 +51,7 @@ class FirstPassage:
     second_moment: np.ndarray
     target: np.ndarray
     process: Process
-    stats: dict[str, Any]
+    stats: GridStats
     edge: Callable[..., np.ndarray] | None = None
     error: Errors = field(default_factory=Errors.unknown)
     coarser: tuple[FirstPassage, ...] = ()

@@ -13,6 +13,7 @@ from ..errors import bad_value
 from ..model.grid import Grid
 from ..storage.netcdf import AXES, as_text, attributes_of, check_mark, checksum, damaged, variables_of
 from .solution import Solution
+from .stats import SolutionStats
 
 READ = (
     *(f"{axis}_edges" for axis in AXES),
@@ -124,7 +125,7 @@ def _read(file: Any) -> Solution:
         times=times,
         density=density,
         method=as_text(attributes["method"]),
-        stats=json.loads(attributes["stats"]),
+        stats=SolutionStats.of(json.loads(attributes["stats"])),
         success=bool(np.ravel(attributes["success"])[0]),
         message=as_text(attributes["message"]),
         observed={label: variables["observed"][i] for i, label in enumerate(labels)},

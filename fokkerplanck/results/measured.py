@@ -84,7 +84,7 @@ def with_error(result: Any, error: Errors, coarser: tuple[Any, ...] = ()) -> Any
 
 def solution_errors(results: Sequence[Solution], order: float) -> Errors:
     """Of the density, the moments, the mass and what was observed, at each output time; that of the time included."""
-    late = [r.stats["error_estimate"] for r in results]
+    late = [r.stats.error_estimate for r in results]
     found, late_spread = _of_density(results, order, late), _of_spread(results, order, late)
     seen = {name: partial(_of_observed, results, name, order) for name in results[0].observed}
     mass = partial(_numbers, results, "mass", order, late, 0)
@@ -137,7 +137,7 @@ def _numbers(results: Sequence[Any], name: str, order: float, late: Sequence[flo
 
 
 def _of_observed(results: Sequence[Solution], name: str, order: float) -> np.ndarray:
-    values = [(r.observed[name], r.stats["error_estimate"]) for r in results]
+    values = [(r.observed[name], r.stats.error_estimate) for r in results]
     offers = [Offer(v, max(e, 1e-12) * float(np.abs(v).max(initial=0.0))) for v, e in values]
     return compared(offers, [r.grid for r in results], order).error
 
@@ -245,7 +245,7 @@ def _is_point(result: Solution | Stationary, eq: FokkerPlanck, t: float) -> bool
         return False
     masses = result.masses if isinstance(result, Stationary) else result.masses[-1]
     noise = float(np.abs(eq.diffusion_at(Points.centers(grid), t) * masses).sum())
-    return noise < POINT * result.stats["numerical_diffusion"]
+    return noise < POINT * result.stats.numerical_diffusion
 
 
 def warn_of_times(result: FirstPassage, eq: FokkerPlanck | None, spent: np.ndarray) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from ..model.equation import FokkerPlanck
-from ..solvers.discretization.generator import Generator, resolution
+from ..solvers.discretization.generator import Generator
+from ..solvers.discretization.resolution import Resolution, resolution
 from .solution import Solution
 
 
-def worst_resolution(result: Solution, eq: FokkerPlanck, start: np.ndarray) -> dict[str, float | int]:
+def worst_resolution(result: Solution, eq: FokkerPlanck, start: np.ndarray) -> Resolution:
     """`resolution` at the start and the end; where the generator changes, the worst of up to eight output times.
 
     Each density is judged by the generator of its own time; the start by that half way to the first output time, as
@@ -27,8 +29,9 @@ def worst_resolution(result: Solution, eq: FokkerPlanck, start: np.ndarray) -> d
     chosen = np.unique(later[np.linspace(0, later.size - 1, 8).astype(int)])
     pairs = [(0.5 * float(times[chosen[0]]), start), *((float(times[i]), masses[i]) for i in chosen)]
     found = [resolution(at(t, p), (p,)) for t, p in pairs]
-    worst = max(found, key=lambda stats: stats["numerical_diffusion"] / max(stats["diffusion"], 1e-300))
-    return {**worst, **{name: max(stats[name] for stats in found) for name in ("peclet", "added_diffusion")}}
+    worst = max(found, key=lambda one: one.numerical_diffusion / max(one.diffusion, 1e-300))
+    largest = max(one.peclet for one in found), max(one.added_diffusion for one in found)
+    return replace(worst, peclet=largest[0], added_diffusion=largest[1])
 
 
 def mass_error(q: Generator, masses: np.ndarray, atoms: Mapping[float, np.ndarray]) -> float:

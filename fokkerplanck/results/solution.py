@@ -15,6 +15,7 @@ from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.discretization.generator import Generator
 from .moments import Moments, shown_numbers, shown_points
+from .stats import SolutionStats
 
 if TYPE_CHECKING:
     import xarray
@@ -35,10 +36,9 @@ class Solution(Moments):
         Integrates to `mass`.
     method : str
         The propagation method that ran.
-    stats : dict
-        error_estimate (1-norm, of the propagation in time), mass_error, min_density (relative to the largest), products,
-        solves, initial_mass; peclet, diffusion, numerical_diffusion and order (see
-        `fokkerplanck.solvers.discretization.generator.resolution`).
+    stats : SolutionStats
+        error_estimate (1-norm, of the propagation in time), mass_error, min_density, initial_mass; peclet, diffusion,
+        numerical_diffusion and order; what was counted. By attribute or by item.
     success : bool
     message : str
     observed : dict of ndarray (n_times,)
@@ -62,7 +62,7 @@ class Solution(Moments):
     times: np.ndarray
     density: np.ndarray
     method: str
-    stats: dict[str, Any]
+    stats: SolutionStats
     success: bool = True
     message: str = ""
     observed: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -132,15 +132,15 @@ class Solution(Moments):
 
     def __repr__(self) -> str:
         s = self.stats
-        space = f"order {s.get('order', '?')} in space"
-        if np.isfinite(s.get("peclet", np.nan)):
-            space += f", cell Peclet number {s['peclet']:.2g}"
+        space = f"order {s.order or '?'} in space"
+        if np.isfinite(s.peclet):
+            space += f", cell Peclet number {s.peclet:.2g}"
         lines = [
             f"Solution on {self.grid!r}",
             f"  times      {self.times.size}: {self.times[0]:g} to {self.times[-1]:g}",
-            f"  method     {self.method}, error in time at most {s.get('error_estimate', np.nan):.1e} ({space})",
+            f"  method     {self.method}, error in time at most {s.error_estimate:.1e} ({space})",
             f"  grid       {self.error.note}",
-            f"  mass       {self.mass[-1]:.12g} at the end, smallest density {s.get('min_density', np.nan):.1e} of the largest",
+            f"  mass       {self.mass[-1]:.12g} at the end, smallest density {s.min_density:.1e} of the largest",
             f"  mean       {shown_numbers(self.mean()[-1])}",
             f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance()[-1])))}",
         ]
@@ -155,7 +155,7 @@ def at_rest(st: Any, method: str, settings: Mapping[str, Any]) -> Solution:
         times=np.array([np.inf]),
         density=st.density[None],
         method=method,
-        stats=st.stats,
+        stats=SolutionStats.of(st.stats),
         message=st.message,
         saved_current=st.current[None],
         settings=settings,

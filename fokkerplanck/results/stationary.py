@@ -18,6 +18,7 @@ from ..solvers.linear.irreversibility import Irreversibility, dissipation, irrev
 from .moments import Moments, gradient, shown_numbers, shown_points
 from .processes import InTime, Process
 from .solution import at_rest
+from .stats import StationaryStats
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,10 +34,9 @@ class Stationary(Moments):
     density : ndarray (*grid.shape)
     process : InTime or InSteps
         What leaves it unchanged: a generator, or an application of a transfer operator.
-    stats : dict
-        parts (number of closed classes), residual (largest |Q P| over the largest outflow, or |T P - P| over the largest
-        mass); of an equation resolution as for `Solution`; of a transfer operator noise and smearing, the variances that SGD
-        and the grid add in an application, averaged over the density, along each axis.
+    stats : StationaryStats
+        parts (number of closed classes), residual; of an equation peclet, order and others, of a transfer operator noise and
+        smearing, averaged over the density. By attribute or by item.
     diffusion : ndarray (dim, *grid.shape) or (dim, dim, *grid.shape), or None
         D at the cell centers; a transfer operator has none.
     error : Errors
@@ -49,7 +49,7 @@ class Stationary(Moments):
     grid: Grid
     density: np.ndarray
     process: Process
-    stats: dict[str, Any]
+    stats: StationaryStats
     diffusion: np.ndarray | None = None
     success: bool = True
     message: str = ""

@@ -100,7 +100,7 @@ def _left(solution: Solution) -> np.ndarray:
     for wall in q.exits:
         if wall.atom is None:
             flows[wall.axis, wall.side] += steps @ (masses[:, wall.cells] @ wall.rates)
-    lost = max(1.0 - float(solution.mass[-1]), 0.0) + max(1.0 - solution.stats["initial_mass"], 0.0)
+    lost = max(1.0 - float(solution.mass[-1]), 0.0) + max(1.0 - solution.stats.initial_mass, 0.0)
     total = flows.sum()
     return lost * (flows / total if total > 0.0 else np.full(flows.shape, 1.0 / flows.size))
 

@@ -31,6 +31,7 @@ from ..results.requests import check_rtol, output_times
 from ..results.solution import Solution
 from ..results.spectrum import Spectrum, spectrum_of
 from ..results.stationary import Stationary
+from ..results.stats import GridStats, SolutionStats, StationaryStats
 from ..solvers.accuracy.coarsening import as_function, coarsened_start
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.measure import coarser_grids
@@ -116,18 +117,18 @@ class TransferOperator:
         result: Any,
         ask: Callable[[TransferOperator], Any],
         errors_of: Callable[[Any, float], Errors],
-        stats: dict[str, Any] | None = None,
+        stats: GridStats | None = None,
         warn_of_it: Callable[[Any], object] | None = None,
     ) -> Any:
         """A result with its error, by the same question to the coarser operators, and a warning where passages are far off.
 
-        Densities of SGD are judged by the numerical diffusion of the projection, in `stats`: countable batches may leave them
+        Densities of SGD are judged by the numerical diffusion of the projection, in its stats: countable batches may leave them
         without a density that cells could resolve. What was spoken of for its sake is not spoken of again.
         """
         if self.again is None:
             return result
         new = measured_by(result, lambda: [ask(other) for other in self.coarser], errors_of)
-        pairs = zip(stats["smearing"], stats["noise"], strict=True) if stats else ()
+        pairs = zip(stats.smearing or (), stats.noise or (), strict=True) if stats else ()
         if new.error and warn_of_it is not None and all(added <= SMEARED * own for added, own in pairs):
             warn_of_it(new)
         return new
@@ -154,13 +155,13 @@ class TransferOperator:
         start, initial_mass = _density.initial_masses(p0, self.grid)
         matrix, padded = self._counting(start.ravel())
         states = np.array(list(_transfer.advance(matrix, padded, counts)))
-        work = {"error_estimate": 1e-16 * float(counts[-1]), "products": int(counts[-1])}
         times = counts.astype(float) * self.steps
-        stats: dict[str, Any] = {
-            **work,
-            "initial_mass": initial_mass,
-            **self._sampling_error_of_moments(start.ravel(), counts),
-        }
+        stats = SolutionStats(
+            error_estimate=1e-16 * float(counts[-1]),
+            products=int(counts[-1]),
+            initial_mass=initial_mass,
+            sampling_error=self._sampling_error_of_moments(start.ravel(), counts),
+        )
         result = self._solution(times, states, f"transfer ({self.kind})", stats)
         if not flag("error", error):
             return result
@@ -170,16 +171,16 @@ class TransferOperator:
 
         return self._measured(result, ask, solution_errors)
 
-    def _sampling_error_of_moments(self, start: np.ndarray, counts: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    def _sampling_error_of_moments(self, start: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray] | None:
         """Standard errors of mean (n_times, dim) and covariance (n_times, dim, dim) by the choice of batches, if any."""
         if not self.parts:
-            return {}
+            return None
 
         def moments(matrix: sp.csc_array) -> np.ndarray:
             masses = np.array(list(_transfer.advance(matrix, start, counts))).reshape(-1, *self.grid.shape)
             return _flat_moments(masses, self.grid)
 
-        return {"sampling_error": _named(sampling_error(self.parts, moments), self.grid.dim)}
+        return _named(sampling_error(self.parts, moments), self.grid.dim)
 
     def evolve_waiting(
         self, p0: Any, times: Any, time_order: float, *, scale: float = 1.0, rtol: float = 1e-6
@@ -220,7 +221,7 @@ class TransferOperator:
         matrix, padded = self._counting(start.ravel())
         results = propagate_waiting(matrix, padded, moments / scale, float(time_order), float(rtol), SIMULATE_INSTEAD)
         states, errors, contours = zip(*results, strict=True)
-        stats = {"error_estimate": errors[-1], **contours[-1].work, "initial_mass": initial_mass}
+        stats = SolutionStats.of(contours[-1].work, error_estimate=errors[-1], initial_mass=initial_mass)
         return self._solution(moments, np.array(states), f"transfer ({self.kind}), contour", stats)
 
     def _counting(self, start: np.ndarray) -> tuple[sp.csc_array, np.ndarray]:
@@ -231,38 +232,38 @@ class TransferOperator:
         counting = sp.vstack([sp.hstack([self.matrix, sp.csc_array((self.grid.size, 1))]), sp.csc_array(counter)])
         return counting.tocsc(), np.append(start, 0.0)
 
-    def _solution(self, times: np.ndarray, states: np.ndarray, method: str, work: dict[str, Any]) -> Solution:
+    def _solution(self, times: np.ndarray, states: np.ndarray, method: str, work: SolutionStats) -> Solution:
         """From masses (n_times, n), beside which may stand the expected number of meetings with walls."""
         masses = states[:, : self.grid.size]
         met = float(states[-1, -1]) if states.shape[1] > self.grid.size else 0.0
         densities = masses.reshape(-1, *self.grid.shape) / self.grid.volumes
         last = masses[-1] / max(masses[-1].sum(), 1e-300)
-        stats = {
-            **work,
-            "mass_error": 0.0 if self.grid.absorbs else float(np.abs(masses.sum(axis=1) - 1.0).max()),
-            "min_density": float(densities.min() / densities.max()),
-            "clamped": met,
-            **self._blur(last, "the density is too wide", met),
-            "order": 2,
-        }
+        stats = SolutionStats.of(
+            work,
+            self._blur(last, "the density is too wide", met),
+            mass_error=0.0 if self.grid.absorbs else float(np.abs(masses.sum(axis=1) - 1.0).max()),
+            min_density=float(densities.min() / densities.max()),
+            clamped=met,
+            order=2,
+        )
         record = {**self.settings, "model": self.model, "kind": self.kind}
         text = f"transfer operator, {self.kind}"
         return Solution(self.grid, times, densities, method, stats, message=text, settings=record)
 
-    def _blur(self, masses: np.ndarray, effect: str, met: float | None = None) -> dict[str, list[float]]:
+    def _blur(self, masses: np.ndarray, effect: str, met: float | None = None) -> GridStats:
         """noise and smearing, averaged over masses (n,) that sum to one, along each axis; a warning where they are bad."""
         if self.quiet:
-            return {}
+            return GridStats()
         if met is None:
             warn_of_clamping(float(self.clamped.ravel() @ masses), "in an application of the operator", self.growth)
         else:
             warn_of_clamping(met, "in the run", self.growth)
-        stats = {
-            name: [max(float(v.ravel() @ masses), 0.0) for v in getattr(self, name)] for name in ("noise", "smearing")
-        }
+        noise, smearing = (
+            [max(float(v.ravel() @ masses), 0.0) for v in variances] for variances in (self.noise, self.smearing)
+        )
         unit = "a step" if self.steps == 1 else "an epoch"
-        warn_of_smearing(self.grid, masses.reshape(self.grid.shape), stats, unit, effect)
-        return stats
+        warn_of_smearing(self.grid, masses.reshape(self.grid.shape), noise, smearing, unit, effect)
+        return GridStats(noise=noise, smearing=smearing)
 
     @property
     def process(self) -> InSteps:
@@ -277,15 +278,17 @@ class TransferOperator:
         masses = np.asarray(sum(w * part for w, part in zip(weights, each, strict=True)))
         residual = float(np.abs(self.matrix @ masses - masses).max() / masses.max())
         density = masses.reshape(self.grid.shape) / self.grid.volumes
-        stats = {"parts": len(classes), "residual": residual, **self._blur(masses, "the density is too wide")}
+        by_batches = None
         if self.parts and len(classes) == 1:
 
             def moments(matrix: sp.csc_array) -> np.ndarray:
                 own = self._stationary_of_part(matrix)
                 return _flat_moments(own.reshape(1, *self.grid.shape), self.grid)
 
-            by_batches = _named(sampling_error(self.parts, moments), self.grid.dim)
-            stats["sampling_error"] = {name: value[0] for name, value in by_batches.items()}
+            found = _named(sampling_error(self.parts, moments), self.grid.dim)
+            by_batches = {name: value[0] for name, value in found.items()}
+        blur = self._blur(masses, "the density is too wide")
+        stats = StationaryStats.of(blur, parts=len(classes), residual=residual, sampling_error=by_batches)
         result = Stationary(self.grid, density, self.process, stats)
         if not flag("error", error):
             return result
@@ -319,15 +322,14 @@ class TransferOperator:
         second[np.isinf(mean)] = np.inf
         shape = self.grid.shape
         spent = time_spent(Rates.of_steps(self.matrix), outside & np.isfinite(mean))
-        stats: dict[str, Any] = self._blur(
-            spent, "passages take the wrong time, where barriers stand in the way by factors"
-        )
+        blur = self._blur(spent, "passages take the wrong time, where barriers stand in the way by factors")
+        by_batches = None
         if self.parts:
             ones = np.ones(self.grid.size)
-            by_batches = sampling_error(self.parts, lambda matrix: _transfer.Passage(matrix, outside).solve(ones))
-            stats["sampling_error"] = {"mean": self.steps * by_batches.reshape(shape)}
+            found = sampling_error(self.parts, lambda matrix: _transfer.Passage(matrix, outside).solve(ones))
+            by_batches = {"mean": self.steps * found.reshape(shape)}
         moments = self.steps * mean.reshape(shape), self.steps**2 * second.reshape(shape)
-        result = FirstPassage(self.grid, *moments, mask, self.process, stats)
+        result = FirstPassage(self.grid, *moments, mask, self.process, replace(blur, sampling_error=by_batches))
         if not flag("error", error):
             return result
         again = target if target is None else inside or as_function(mask, self.grid)
@@ -335,13 +337,13 @@ class TransferOperator:
         def ask(other: TransferOperator) -> FirstPassage:
             return other.first_passage(again, error=False)
 
-        return self._measured(result, ask, passage_errors, stats, lambda new: warn_of_times(new, None, spent))
+        return self._measured(result, ask, passage_errors, blur, lambda new: warn_of_times(new, None, spent))
 
     def spectrum(self, k: int = 6, *, error: bool = True) -> Spectrum:
         """The k eigenvalues of T of largest modulus, with their modes; one more where a conjugate pair would be cut apart."""
         modes = transfer_modes(self.matrix, whole("k", k, 1, self.grid.size - 1))
         slowest = np.abs(modes.right[:, 0])
-        stats = self._blur(slowest / slowest.sum(), "the modes are too wide, and rates of escape too large")
+        blur = self._blur(slowest / slowest.sum(), "the modes are too wide, and rates of escape too large")
         modes = modes._replace(rates=modes.rates / self.steps)
         result = spectrum_of(self.grid, modes, self.grid.absorbs, not self.quiet)
         if not flag("error", error):
@@ -350,7 +352,7 @@ class TransferOperator:
         def ask(other: TransferOperator) -> Spectrum:
             return other.spectrum(min(k + 2, other.grid.size - 1), error=False)
 
-        return self._measured(result, ask, spectrum_errors, stats, lambda new: warn_of_rates(new, None))
+        return self._measured(result, ask, spectrum_errors, blur, lambda new: warn_of_rates(new, None))
 
     def applications(self, steps: Any) -> np.ndarray:
         """Increasing numbers of steps as numbers of applications."""

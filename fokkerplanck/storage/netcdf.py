@@ -144,7 +144,7 @@ def attributes_of(sol: Solution, format_version: int = VERSION, written_by: str 
         "method": sol.method,
         "success": int(sol.success),
         "message": sol.message,
-        "stats": json.dumps(sol.stats, default=_plain),
+        "stats": json.dumps(dict(sol.stats), default=_plain),
     }
 
 

@@ -22,6 +22,7 @@ from ..model.grid import Grid
 from ..model.initial_density import gaussian, point, uniform
 from ..queries import solve, stationary
 from ..results.solution import Solution
+from ..results.stats import SolutionStats
 from ..storage.files import staging_folder, uninterrupted, write_text
 from ..storage.netcdf import save_solution
 from ..storage.tables import Comparison, exact
@@ -373,7 +374,7 @@ def _density_name(outcome: Outcome, model: str) -> str:
 def _histogram(ensemble: Ensemble, grid: Grid) -> Solution:
     """The paths counted in the cells of the grid; its mass is the share of the paths inside the box."""
     density = ensemble.density(grid)
-    stats = {"n_paths": ensemble.n_paths, "seed": ensemble.seed, "diverged": ensemble.diverged}
+    stats = SolutionStats(n_paths=ensemble.n_paths, seed=ensemble.seed, diverged=ensemble.diverged)
     settings = {**ensemble.settings, "seed": ensemble.seed}
     text = f"{ensemble.n_paths} paths of SGD"
     return Solution(grid, ensemble.times, density, "simulation", stats, message=text, settings=settings)

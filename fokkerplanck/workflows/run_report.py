@@ -10,6 +10,7 @@ import numpy as np
 from ..diagnostics import NOTHING, SMEARED
 from ..model.grid import Grid
 from ..results.solution import Solution
+from ..results.stats import SolutionStats
 
 if TYPE_CHECKING:
     from .outcome import Outcome
@@ -67,7 +68,7 @@ def _ratio(apart: float, error: float) -> float:
     return 0.0 if apart == 0.0 else apart / error if error > 0.0 else math.inf
 
 
-def _verdict(gaps: list[Gap], limit: float, stats: dict[str, Any]) -> str:
+def _verdict(gaps: list[Gap], limit: float, stats: SolutionStats) -> str:
     """Agreement; or a difference that the model's own error explains; or one that it does not, with its reason."""
     worst, beside = max(gaps, key=lambda gap: gap.of_all), max(gaps)
     if worst.of_all > limit:
@@ -89,13 +90,13 @@ def _shown(size: float) -> str:
     return f"{size:.1f}" if size < 10.0 else f"{size:.0f}" if size < 1000.0 else "more than 1000"
 
 
-def _reason(gap: Gap, stats: dict[str, Any]) -> str:
+def _reason(gap: Gap, stats: SolutionStats) -> str:
     """What makes a density differ from SGD other than its model: its box, or the projection on its grid."""
-    if stats.get("clamped", 0.0) > CLAMPED:
-        return f", by its box: a path meets a reflecting wall {stats['clamped']:.2g} times (take wider bounds)"
-    if gap.moment != "deviation" or "smearing" not in stats or gap.axis not in _smeared(stats):
+    if stats.clamped > CLAMPED:
+        return f", by its box: a path meets a reflecting wall {stats.clamped:.2g} times (take wider bounds)"
+    if stats.smearing is None or stats.noise is None or gap.moment != "deviation" or gap.axis not in _smeared(stats):
         return ""
-    smearing, noise = stats["smearing"][gap.axis], stats["noise"][gap.axis]
+    smearing, noise = stats.smearing[gap.axis], stats.noise[gap.axis]
     share = (
         f"{smearing / noise:.0%} of SGD's variance"
         if noise > NOTHING * smearing
@@ -107,13 +108,13 @@ def _reason(gap: Gap, stats: dict[str, Any]) -> str:
 def chain_notes(sol: Solution) -> list[str]:
     """What to know about the box of a transfer operator, where it matters."""
     notes = []
-    if sol.stats["clamped"] > CLAMPED:
-        met = sol.stats["clamped"]
+    met = sol.stats.clamped
+    if met > CLAMPED:
         notes.append(f"a path met a reflecting wall {met:.2g} times on average. Take wider bounds.")
     return notes
 
 
-def _smeared(stats: dict[str, Any]) -> list[int]:
+def _smeared(stats: SolutionStats) -> list[int]:
     """The axes along which a grid adds more than a share `SMEARED` to the noise of a step, the most smeared first."""
-    excess = np.array(stats["smearing"]) - SMEARED * np.array(stats["noise"])
+    excess = np.array(stats.smearing) - SMEARED * np.array(stats.noise)
     return [int(axis) for axis in np.argsort(-excess) if excess[axis] > 0.0]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -203,7 +202,7 @@ class Generator:
         """
         grid = self.grid
         p = self._raveled(masses)
-        half = [np.broadcast_to(w, grid.shape).ravel() for w in _half_widths(grid)]
+        half = [np.broadcast_to(w, grid.shape).ravel() for w in half_widths(grid)]
         total = np.zeros((grid.dim, grid.size))
         for link, flux in zip(self.links, self.flux(p), strict=True):
             for axis in np.flatnonzero(link.offset):
@@ -243,114 +242,6 @@ def _rows(matrix: sp.csr_array) -> Operator:
     return Operator(np.empty(0, np.int64), np.empty((0, 0)), matrix.indptr, matrix.indices, matrix.data)
 
 
-def _half_widths(grid: Grid) -> list[np.ndarray]:
+def half_widths(grid: Grid) -> list[np.ndarray]:
+    """Half the widths of the cells along each axis, of shapes that spread over the grid."""
     return [0.5 * w.reshape([-1 if a == axis else 1 for a in range(grid.dim)]) for axis, w in enumerate(grid.widths)]
-
-
-def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> dict[str, float | int]:
-    """How well the grid resolves the noise where the probability is.
-
-    Parameters
-    ----------
-    q : Generator
-    densities : masses at some times, each of shape grid.shape
-
-    Returns
-    -------
-    dict
-        peclet: largest cell Peclet number |w| on links that carry more than 1e-6 of the mass; diffusion and
-        numerical_diffusion: D and what upwinding adds to it, L |v| (coth(w/2) / 2 - 1/w) on a link, averaged over the mass,
-        in the direction and at the time where the latter is largest beside the former (jumps count as the diffusion that
-        spreads the density as fast over its width); added_diffusion: what a nearly degenerate tensor was widened by, as a
-        share of its mean eigenvalue, averaged likewise; order: 2, or 1 where the numerical part exceeds a tenth of D.
-    """
-    half = [np.broadcast_to(w, q.grid.shape).ravel() for w in _half_widths(q.grid)]
-    share = [np.asarray(m, dtype=float).ravel() for m in densities]
-    dim, peclet = q.grid.dim, 0.0
-    physical, numerical = np.zeros((len(share), dim, dim)), np.zeros((len(share), dim, dim))
-    for link in q.links:
-        length, _, w, diffusion, added = _link_parts(q, link, half)
-        parts = _direction_products(link, half, length)
-        for i, p in enumerate(share):
-            weight = 0.5 * (p[link.lower] + p[link.upper])
-            if link.integrated is not None:
-                weight = np.where(link.integrated, 0.0, weight)
-            for a, b, part in parts:
-                along = weight * part
-                # sums, not dot products: threads of the linear algebra library would spin on vectors as short as these
-                physical[i, b, a] += (along * diffusion).sum()
-                numerical[i, b, a] += (along * added).sum()
-            peclet = max(peclet, float(w[weight > 1e-6].max(initial=0.0)))
-    if q.jumps is not None:
-        physical += np.array([q.jumps.equivalent_diffusion(p) for p in share])[:, None, None] * np.eye(dim)
-    beside = [_worst_direction(d, n) for d, n in zip(physical, numerical, strict=True)]
-    physical_part, numerical_part = max(beside, key=lambda pair: pair[1] / max(pair[0], 1e-300))
-    widened = 0.0 if q.added_diffusion is None else float(max((q.added_diffusion * p).sum() for p in share))
-    return {
-        "peclet": peclet,
-        "diffusion": physical_part,
-        "numerical_diffusion": numerical_part,
-        "added_diffusion": widened,
-        "order": 1 if numerical_part > 0.1 * physical_part else 2,
-    }
-
-
-def _direction_products(
-    link: Links, half: list[np.ndarray], length: np.ndarray
-) -> list[tuple[int, int, np.ndarray | float]]:
-    """u_a u_b of the unit vectors along links, for the pairs of axes a <= b that they move along."""
-    axes = np.flatnonzero(link.offset).tolist()
-    if len(axes) == 1:
-        return [(axes[0], axes[0], 1.0)]
-    steps = {a: link.offset[a] * (half[a][link.lower] + half[a][link.upper]) / length for a in axes}
-    return [(a, b, steps[a] * steps[b]) for a, b in combinations_with_replacement(axes, 2)]
-
-
-def _worst_direction(physical: np.ndarray, numerical: np.ndarray) -> tuple[float, float]:
-    """D and the numerical diffusion, both symmetric (d, d) by their lower halves, where the second is largest beside the first.
-
-    That is the eigenvector of the largest eigenvalue of D^-1 N.
-    """
-    if len(physical) == 1:
-        return float(physical[0, 0]), float(numerical[0, 0])
-    scale = max(physical.trace(), numerical.trace(), 1e-300)
-    values, vectors = np.linalg.eigh(physical / scale)
-    added = (np.tril(numerical) + np.tril(numerical, -1).T) / scale
-    root = vectors / np.sqrt(np.maximum(values, 1e-12))
-    direction = root @ np.linalg.eigh(root.T @ added @ root)[1][:, -1]
-    direction /= np.linalg.norm(direction)
-    d = vectors * values @ vectors.T
-    return max(scale * float(direction @ d @ direction), 0.0), max(scale * float(direction @ added @ direction), 0.0)
-
-
-def upwind_gain(q: Generator, masses: np.ndarray, values: np.ndarray) -> float:
-    """What <values> (n,) gains per time by the flux that upwinding adds, for masses (n,)."""
-    half = [np.broadcast_to(w, q.grid.shape).ravel() for w in _half_widths(q.grid)]
-    gain = 0.0
-    for link in q.links:
-        length, width, _, _, added = _link_parts(q, link, half)
-        if link.integrated is not None:
-            added = np.where(link.integrated, 0.0, added)
-        low, high = masses[link.lower] / width[link.lower], masses[link.upper] / width[link.upper]
-        gain += float((added / length * (low - high) * (values[link.upper] - values[link.lower])).sum())
-    return gain
-
-
-def _link_parts(q: Generator, link: Links, half: list[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Lengths of links, extents of all cells along them, |w|, D, and what upwinding adds to D."""
-    length = np.sqrt(
-        sum((abs(o) * (h[link.lower] + h[link.upper])) ** 2 for o, h in zip(link.offset, half, strict=True))
-    )
-    width = np.sqrt(sum((2 * o * h) ** 2 for o, h in zip(link.offset, half, strict=True)))
-    out, back = link.forward * width[link.lower], link.backward * width[link.upper]
-    w, diffusion = _link_diffusion(out, back, length)
-    return length, width, w, diffusion, np.maximum(0.5 * length * (out + back) - diffusion, 0.0)
-
-
-def _link_diffusion(out: np.ndarray, back: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """|w| and D of links from their two velocities: w = ln(out / back), D = L (out - back) / w."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        w = np.abs(np.log(out) - np.log(back))
-        diffusion = np.where(w > 1e-6, length * np.abs(out - back) / w, 0.5 * length * (out + back))
-    idle = (out == 0.0) & (back == 0.0)
-    return np.where(idle, 0.0, w), np.where(idle, 0.0, diffusion)

@@ -10,6 +10,7 @@ import pytest
 import fokkerplanck as fp
 from fokkerplanck import arguments
 from fokkerplanck.results.loading import load
+from fokkerplanck.results.stats import SolutionStats
 from fokkerplanck.storage import netcdf as storage_netcdf
 from fokkerplanck.storage.files import write_atomically
 from fokkerplanck.storage.netcdf import save_solution
@@ -185,9 +186,9 @@ def test_a_missing_folder_is_refused(line, tmp_path):
 
 
 def test_statistics_that_are_not_finite_survive(line, tmp_path):
-    odd = dataclasses.replace(line, stats={"a": float("inf"), "b": np.int64(3), "c": [1.5, None]})
+    odd = dataclasses.replace(line, stats=SolutionStats(peclet=float("inf"), steps=np.int64(3), noise=[1.5, 2.0]))
     odd.save(tmp_path / "s.nc")
-    assert load(tmp_path / "s.nc").stats == {"a": float("inf"), "b": 3, "c": [1.5, None]}
+    assert load(tmp_path / "s.nc").stats == {"peclet": float("inf"), "steps": 3, "noise": [1.5, 2.0]}
 
 
 def test_importing_the_package_stays_light():

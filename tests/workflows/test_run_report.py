@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
+from fokkerplanck.results.stats import SolutionStats
 from fokkerplanck.workflows.outcome import Case, Outcome
 from fokkerplanck.workflows.run_report import Gap, _verdict, verdicts
 
@@ -16,7 +17,7 @@ def outcome(sgd, solutions, ensemble):
 
 
 def said(gaps, stats=None):
-    return _verdict(gaps, 3.0, stats or {})
+    return _verdict(gaps, 3.0, SolutionStats(**(stats or {})))
 
 
 def test_a_model_that_is_off_has_no_other_reason():
