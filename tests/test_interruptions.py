@@ -66,7 +66,7 @@ def finish(command, file, out, **options):
 
 
 def contents(folder):
-    """The bytes of tables and points, and the numbers of densities, by name: what must be the same again."""
+    """The bytes of tables, and the numbers of densities, by name: what must be the same again."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".csv", ".md", ".json"):

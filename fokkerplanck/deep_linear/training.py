@@ -6,14 +6,15 @@ import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..arguments import LARGEST_WHOLE, fits_memory, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..randomness import digest, own_seed, private_generator
+from ..simulation.recorded_runs import RecordedRuns
 from ..simulation.stable_variates import positive_stable
 from . import training_kernel as kernels
 from .batch_noise import kurtosis, moment_covariance, sample_moments
@@ -23,9 +24,9 @@ GENERATORS = {"flow": kernels.FLOW, "sgd": kernels.SGD, "langevin": kernels.LANG
 NORMAL_QUARTILES = 1.3489795003921634  # interquartile range of the standard normal law
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Training:
-    """What was recorded of runs of training.
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Training(RecordedRuns):
+    """What was recorded of runs of training: loss, gradient norm and more, see `RecordedRuns`.
 
     Attributes
     ----------
@@ -46,52 +47,15 @@ class Training:
         Generator, stability and scale of the noise.
     """
 
+    RUN_AXES: ClassVar[dict[str, int]] = {**RecordedRuns.RUN_AXES, "end_to_end": 1, "final": 0, "kept": 1}
+
     net: DeepLinear
-    steps: np.ndarray
     end_to_end: np.ndarray
-    loss: np.ndarray
-    gradient_norm: np.ndarray
-    final: list[np.ndarray]
-    kept: list[np.ndarray]
-    seed: int = 0
-    first_run: int = 0
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def n_runs(self) -> int:
-        """Number of runs."""
-        return self.loss.shape[1]
-
-    @property
-    def diverged(self) -> float:
-        """Share of the runs that have diverged by the last recorded step."""
-        return float(np.isnan(self.loss[-1]).mean())
-
-    def joined(self, *others: Training) -> Training:
-        """This and other blocks of runs of the same training as one."""
-        parts = (self, *others)
-        for other in others:
-            if not np.array_equal(self.steps, other.steps) or self.settings != other.settings:
-                raise bad_value("others", "blocks of the same steps and settings", other.settings)
-        return replace(
-            self,
-            end_to_end=np.concatenate([p.end_to_end for p in parts], axis=1),
-            loss=np.concatenate([p.loss for p in parts], axis=1),
-            gradient_norm=np.concatenate([p.gradient_norm for p in parts], axis=1),
-            final=[np.concatenate(w) for w in zip(*(p.final for p in parts), strict=True)],
-            kept=[np.concatenate(w, axis=1) for w in zip(*(p.kept for p in parts), strict=True)],
-        )
+    final: list[np.ndarray] = field(default_factory=list)
+    kept: list[np.ndarray] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        span = f"{self.n_runs} runs at {self.steps.size} recorded steps from {self.steps[0]} to {self.steps[-1]}"
-        lines = [f"Training: {span}, seed {self.seed}", f"  {self.net!r}"]
-        lines += [f"  {key}: {value}" for key, value in self.settings.items()]
-        done = self.loss[-1][np.isfinite(self.loss[-1])]
-        if done.size:
-            lines.append(f"  loss above the teacher's at the end: median {np.median(done):.4g}")
-        if self.diverged:
-            lines.append(f"  diverged: {self.diverged:.4g} of the runs")
-        return "\n".join(lines)
+        return self._shown(f"  {self.net!r}", "loss above the teacher's at the end")
 
 
 def train(
@@ -172,7 +136,16 @@ def train(
     weights = [np.moveaxis(w, 0, 1) for w in net.unflatten(kept)]
     settings = {"generator": generator, "stability": 2.0 if stability is None else stability, "scale": scale}
     return Training(
-        net, moments, end_to_end, loss, gradient_norm.T.copy(), net.unflatten(theta), weights, seed, first_run, settings
+        net=net,
+        steps=moments,
+        end_to_end=end_to_end,
+        loss=loss,
+        gradient_norm=gradient_norm.T.copy(),
+        final=net.unflatten(theta),
+        kept=weights,
+        seed=seed,
+        first_run=first_run,
+        settings=settings,
     )
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
 from ..arguments import callable_with, fits_memory, flag, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..randomness import digest
+from ..simulation.recorded_runs import RecordedRuns
 
 if TYPE_CHECKING:
     from .loss_functions import LossFunctions
@@ -58,8 +59,8 @@ class Trainer(Protocol):
         """Mean loss over the samples and norm of its gradient, each (n,)."""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Runs:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Runs(RecordedRuns):
     """What was recorded of runs of training.
 
     Attributes
@@ -78,51 +79,14 @@ class Runs:
     settings : dict
     """
 
-    steps: np.ndarray
-    loss: np.ndarray
-    gradient_norm: np.ndarray
+    RUN_AXES: ClassVar[dict[str, int]] = {**RecordedRuns.RUN_AXES, "final": 0, "kept": 1, "observed": 1}
+
     final: np.ndarray
     kept: np.ndarray
-    observed: dict[str, np.ndarray]
-    seed: int
-    first_run: int = 0
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def n_runs(self) -> int:
-        """Number of runs."""
-        return self.loss.shape[1]
-
-    @property
-    def diverged(self) -> float:
-        """Share of the runs that have diverged by the last recorded step."""
-        return float(np.isnan(self.loss[-1]).mean())
-
-    def joined(self, *others: Runs) -> Runs:
-        """This and other blocks of runs of the same training as one."""
-        parts = (self, *others)
-        for other in others:
-            if not np.array_equal(self.steps, other.steps) or self.settings != other.settings:
-                raise bad_value("others", "blocks of the same steps and settings", other.settings)
-        return replace(
-            self,
-            loss=np.concatenate([p.loss for p in parts], axis=1),
-            gradient_norm=np.concatenate([p.gradient_norm for p in parts], axis=1),
-            final=np.concatenate([p.final for p in parts]),
-            kept=np.concatenate([p.kept for p in parts], axis=1),
-            observed={k: np.concatenate([p.observed[k] for p in parts], axis=1) for k in self.observed},
-        )
+    observed: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        span = f"{self.n_runs} runs at {self.steps.size} recorded steps from {self.steps[0]} to {self.steps[-1]}"
-        lines = [f"Runs: {span}, seed {self.seed}"]
-        lines += [f"  {key}: {value}" for key, value in self.settings.items()]
-        done = self.loss[-1][np.isfinite(self.loss[-1])]
-        if done.size:
-            lines.append(f"  loss at the end: median {np.median(done):.4g}, from {done.min():.4g} to {done.max():.4g}")
-        if self.diverged:
-            lines.append(f"  diverged: {self.diverged:.4g} of the runs")
-        return "\n".join(lines)
+        return self._shown()
 
 
 def train(
@@ -199,8 +163,9 @@ def train(
     settings = {"noise": noise, "learning_rate": rule.learning_rate, "batch_size": rule.batch_size}
     settings |= {"replacement": rule.replacement, "shuffle": rule.shuffle, "temperature": temperature}
     settings["optimizer"] = "sgd" if optimizer is None else "given"
-    whole_parts = [Runs(moments, *part, rule.seed, first_run, settings) for part in parts]
-    return whole_parts[0].joined(*whole_parts[1:])
+    common: dict[str, Any] = {"steps": moments, "seed": rule.seed, "first_run": first_run, "settings": settings}
+    blocks = [Runs(**part, **common) for part in parts]
+    return blocks[0].joined(*blocks[1:])
 
 
 def _block_of_runs(
@@ -211,7 +176,7 @@ def _block_of_runs(
     runs: np.ndarray,
     keep: int,
     observers: Mapping[str, Callable],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+) -> dict[str, Any]:
     """Loss, gradient norm, final and kept parameters and observables of one block."""
     records: list[tuple[np.ndarray, np.ndarray]] = []
     kept, seen = [], {name: [] for name in observers}  # type: ignore[var-annotated]
@@ -226,7 +191,8 @@ def _block_of_runs(
     loss, norm = (np.array(part, dtype=float) for part in zip(*records, strict=True))
     lost = ~np.isfinite(loss)
     loss[lost] = norm[lost] = np.nan
-    return loss, norm, theta, np.array(kept), {name: np.array(values) for name, values in seen.items()}
+    observed = {name: np.array(values) for name, values in seen.items()}
+    return {"loss": loss, "gradient_norm": norm, "final": theta, "kept": np.array(kept), "observed": observed}
 
 
 def _rule(

@@ -15,9 +15,7 @@ walls = [[0, 1]]              # reflecting, one pair an axis; may be left out
 
 from __future__ import annotations
 
-import csv
 import inspect
-import io
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +26,7 @@ from ..formulas.parser import Formula, parse
 from ..inference import Fit, Paths, fit
 from ..model.equation import FokkerPlanck
 from ..storage.files import file_below, write_text
+from ..storage.tables import Comparison
 from .runfile import read_toml, sentence
 from .schema import number, require, rule, whole
 
@@ -156,14 +155,11 @@ def _family(model: Model) -> Any:
 
 def _write(found: Fit, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["parameter", "value", "standard error"])
-    for name, value in found.parameters.items():
-        writer.writerow([name, repr(value), repr(found.standard_errors[name])])
+    rows = tuple((name, value, found.standard_errors[name]) for name, value in found.parameters.items())
+    table = Comparison(("parameter", "value", "standard error"), rows)
     paths = [folder / "report.txt", folder / "parameters.csv"]
     write_text(paths[0], found.report() + "\n")
-    write_text(paths[1], table.getvalue())
+    table.save_csv(str(paths[1]))
     if found.data.dim == 1:
         paths.append(folder / "fit.png")
         found.plot(LEVEL).savefig(paths[-1], dpi=150)

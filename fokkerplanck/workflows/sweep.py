@@ -7,9 +7,7 @@ study goes on where it stopped.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import math
 import os
 import warnings
@@ -31,9 +29,8 @@ from ..queries import solve
 from ..results.ensemble import Ensemble
 from ..results.solution import Solution
 from ..sgd.algorithm import SGD
-from ..storage.files import write_text
+from ..storage.checkpoint import resumed
 from ..storage.tables import Comparison, exact
-from ..version import __version__
 from .run import build, model_of, model_settings, settings_keys
 from .run_report import RESOLVED
 from .runfile import RunFile, naming
@@ -82,22 +79,17 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
     _check_models(problem, spec)
     points = folder / "points"
     points.mkdir(parents=True, exist_ok=True)
-    known = [__version__, COLUMNS, TRUE, spec.model_dump_json(warnings=False), _plain(run.data())]
+    known = [COLUMNS, TRUE, spec.model_dump_json(warnings=False), run.data()]
     done = 0
 
     def work(setting: Any) -> list[dict[str, Any]]:
         nonlocal done
         case, batch = setting
-        path = points / f"{exact(case.rate)}-{batch}.json"
-        mark = hashlib.sha256(json.dumps([*known, case.rate, batch]).encode()).hexdigest()[:16]
-        rows = _kept(path, mark)
-        if rows is None:
-            rows = _setting(problem, spec, case.rate, batch)
-            text = json.dumps({"mark": mark, "rows": rows})
-            write_text(path, text)
+        path = points / f"{exact(case.rate)}-{batch}.npz"
+        piece = resumed(path, lambda: {"rows": _setting(problem, spec, case.rate, batch)}, *known, case.rate, batch)
         done += 1
         report(setting_name({"learning_rate": case.rate, "batch_size": batch}), done / len(settings))
-        return rows
+        return piece["rows"]
 
     with warnings.catch_warnings():  # for both threads at once: the filters are global
         warnings.simplefilter("ignore", ResolutionWarning)
@@ -132,17 +124,6 @@ def _descent(problem: Problem, spec: Any, rate: float | None, batch: int | None)
     assert base is not None
     assert rate is not None  # a study has a landscape, see `run_study`
     return SGD(base.loss, rate, batch, spec.sgd.replacement)
-
-
-def _kept(path: Path, mark: str) -> list[dict[str, Any]] | None:
-    """The rows of a finished setting, if they belong to this very study."""
-    if not path.is_file():  # a pipe would be waited for
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content["rows"] if content["mark"] == mark else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _setting(problem: Problem, spec: Any, rate: float, batch: int | None) -> list[dict[str, Any]]:
@@ -269,7 +250,3 @@ def _rows(
         }  # fmt: skip
         rows.append({**same, **row})
     return rows
-
-
-def _plain(data: dict[str, Any]) -> dict[str, list[float]]:
-    return {name: np.asarray(column, dtype=float).tolist() for name, column in data.items()}

@@ -126,7 +126,7 @@ def write(table: Comparison, sentences: Sequence[str], folder: Path, cell: float
     """study.csv, study.md and the figures that there are numbers for."""
     listed = "\n".join(f"- {v}" for v in sentences)
     files = [folder / "study.csv", folder / "study.md"]
-    write_text(files[0], table.to_csv())
+    table.save_csv(str(files[0]))
     write_text(files[1], f"{table.to_markdown()}\n{listed}\n")
     for name, column, label in (
         ("distance.png", "W1", "distance W1 to SGD"),

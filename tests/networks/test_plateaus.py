@@ -1,5 +1,7 @@
 """Plateaus without known ranks: levels put in by hand, deep linear saddles, and the floor."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,8 @@ def staircase(steps, times, levels, width=20.0):
 
 def recorded(steps, loss):
     norms = np.abs(np.gradient(loss, steps, axis=0)) + 1e-12
-    return fn.Runs(steps, loss, norms, np.zeros((loss.shape[1], 1)), np.zeros((steps.size, 0, 1)), {}, 0)
+    none = np.zeros((loss.shape[1], 1)), np.zeros((steps.size, 0, 1))
+    return fn.Runs(steps=steps, loss=loss, gradient_norm=norms, final=none[0], kept=none[1])
 
 
 def test_a_staircase():
@@ -47,9 +50,8 @@ def test_the_same_stays_as_with_known_ranks():
     net = dl.DeepLinear((5, 10, 10, 5), [4.0, 2.0, 1.0], 0.01, 20, label_noise=0.1)
     runs = dl.train(net, dl.small_start(1.5), np.arange(0, 3001, 10), n_runs=10, seed=3)
     known = dl.plateaus(runs)
-    other = fn.plateaus(
-        fn.Runs(runs.steps, runs.loss, runs.gradient_norm, np.zeros((10, 1)), np.zeros((301, 0, 1)), {}, 3), 1e-2
-    )
+    same_runs = replace(recorded(runs.steps, runs.loss), gradient_norm=runs.gradient_norm, seed=3)
+    other = fn.plateaus(same_runs, 1e-2)
     same = 0
     for k in range(10):
         ours = np.sort(other.escape[:, k][np.isfinite(other.escape[:, k])])

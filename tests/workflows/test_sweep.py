@@ -1,7 +1,5 @@
 """The study: a small sweep on the two-datapoint landscape, its table, its files, and going on where it stopped."""
 
-import json
-
 import pytest
 from paths import EXAMPLES
 from PIL import Image
@@ -52,7 +50,7 @@ def test_study_of_the_pit(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "_setting", refuse)
     again = study.run_study(run, tmp_path / "out")
     assert again.table.rows == result.table.rows
-    (tmp_path / "out" / "points" / "0.02-1.json").write_text(json.dumps({"mark": "old", "rows": []}))
+    (tmp_path / "out" / "points" / "0.02-1.npz").write_bytes(b"of another program")
     with pytest.raises(AssertionError, match="computed again"):
         study.run_study(run, tmp_path / "out")
 
@@ -185,10 +183,10 @@ def test_rates_that_agree_to_six_digits_are_settings_of_their_own(tmp_path):
     result = study.run_study(run_file(tmp_path, **changes), tmp_path / "out")
     first, second = ([r for r in result.table.rows if r[0] == rate] for rate in (0.1, 0.1000004))
     assert len(first) == len(second) > 0
-    assert {p.name for p in (tmp_path / "out" / "points").iterdir()} == {"0.1-1.json", "0.1000004-1.json"}
+    assert {p.name for p in (tmp_path / "out" / "points").iterdir()} == {"0.1-1.npz", "0.1000004-1.npz"}
     assert any(v.startswith("learning rate 0.1000004, ") for v in result.verdicts)
-    one = (tmp_path / "out" / "points" / "0.1-1.json").read_text()
-    (tmp_path / "out" / "points" / "0.1000004-1.json").write_text(one)  # the mark of one setting is not that of another
+    one = (tmp_path / "out" / "points" / "0.1-1.npz").read_bytes()
+    (tmp_path / "out" / "points" / "0.1000004-1.npz").write_bytes(one)  # the key of one setting is not that of another
     again = study.run_study(run_file(tmp_path, **changes), tmp_path / "out")
     assert again.table.rows == result.table.rows
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ...deep_linear import Plateaus, plateaus
 from ...errors import ResolutionWarning
-from ...storage.files import write_atomically
+from ...storage.files import write_atomically, write_text
 from ...storage.tables import Comparison
 from . import figures, tables
 from .analysis import ModeComparison, Saddle, compare_modes, inspect_saddles
@@ -122,18 +122,11 @@ def _write(
     study: DeepStudy, folder: Path, results: dict[str, Comparison], sentences: tuple[str, ...], drawn: dict[str, Figure]
 ) -> tuple[Path, ...]:
     files = [folder / "study.md"]
-    _save(files[0], page(study, results, sentences, tuple(drawn)))
+    write_text(files[0], page(study, results, sentences, tuple(drawn)))
     for name, table in results.items():
         files.append(folder / f"{name}.csv")
-        _save(files[-1], table.to_csv())
+        table.save_csv(str(files[-1]))
     for name, figure in drawn.items():
         files.append(folder / f"{name}.png")
         write_atomically(files[-1], partial(figure.savefig, dpi=150))
     return tuple(files)
-
-
-def _save(path: Path, text: str) -> None:
-    def write(name: str) -> None:
-        Path(name).write_text(text, encoding="utf-8")
-
-    write_atomically(path, write)

@@ -5,17 +5,15 @@ Run k of a seed has the same bits in whatever block it is trained, so that an in
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...deep_linear import Training, mode_strengths, train
-from ...storage.files import write_atomically
+from ...storage.checkpoint import resumed
 from .spec import DeepStudy, Generator
 
 Arrays = dict[str, np.ndarray]
@@ -53,17 +51,21 @@ def train_blocks(
     for first in range(0, study.spec.study.runs, study.spec.study.block):
         n_runs = min(study.spec.study.block, study.spec.study.runs - first)
         path = folder / f"{generator.name.replace(' ', '-')}-{first:05d}.npz"
-        mark = _mark(study, generator, first, n_runs)
-        block = _kept(path, mark)
-        if block is None:
-            block = _trained(study, generator, first, n_runs)
-            _save(path, block | {"mark": np.array(mark)})
-        blocks.append(block)
+        network, seed = repr(study.spec.network), study.spec.study.seed
+        settings = network, generator, seed, first, n_runs, study.steps, study.net.data
+        blocks.append(resumed(path, partial(_trained, study, generator, first, n_runs), *settings))
         progress()
     end_to_end, loss, norm = (np.concatenate([b[name] for b in blocks], axis=1) for name in RECORDED)
-    settings = {"generator": generator.kind, "stability": generator.stability}
-    seed = study.spec.study.seed
-    training = Training(study.net, study.steps, end_to_end, loss, norm, [], [], seed, settings=settings)
+    how = {"generator": generator.kind, "stability": generator.stability}
+    training = Training(
+        net=study.net,
+        steps=study.steps,
+        end_to_end=end_to_end,
+        loss=loss,
+        gradient_norm=norm,
+        seed=study.spec.study.seed,
+        settings=how,
+    )
     strengths = np.concatenate([b["strengths"] for b in blocks], axis=1) if "strengths" in blocks[0] else None
     return Runs(generator, training, strengths)
 
@@ -89,31 +91,3 @@ def _trained(study: DeepStudy, generator: Generator, first: int, n_runs: int) ->
         left, _, right = study.net.teacher_modes
         block["strengths"] = mode_strengths(run.end_to_end, left, right)
     return block
-
-
-def _mark(study: DeepStudy, generator: Generator, first: int, n_runs: int) -> str:
-    """What a block depends on."""
-    digest = hashlib.sha256(repr((study.spec.network, generator, study.spec.study.seed, first, n_runs)).encode())
-    digest.update(study.steps.tobytes())
-    if study.net.data is not None:
-        digest.update(study.net.data.tobytes())
-    return digest.hexdigest()
-
-
-def _kept(path: Path, mark: str) -> Arrays | None:
-    """The block of an earlier study, if it belongs to this very one."""
-    if not path.is_file():  # a pipe would be waited for
-        return None
-    try:
-        with open(path, "rb") as file, np.load(file) as arrays:
-            return dict(arrays) if str(arrays["mark"]) == mark else None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-
-
-def _save(path: Path, arrays: dict[str, Any]) -> None:
-    def write(name: str) -> None:
-        with open(name, "wb") as file:
-            np.savez(file, **arrays)
-
-    write_atomically(path, write)
