@@ -41,11 +41,11 @@ def test_all_names_exist_and_are_documented():
         (fp.spectrum, ["eq", "grid", "k"]),
     ],
 )
-def test_parameters_come_in_the_order_of_the_design(function, parameters):
+def test_leading_parameters_keep_their_order(function, parameters):
     assert list(inspect.signature(function).parameters)[: len(parameters)] == parameters
 
 
-def test_defaults_are_those_of_the_design():
+def test_defaults_are_those_that_are_documented():
     defaults = {n: p.default for n, p in inspect.signature(fp.solve).parameters.items()}
     assert (defaults["method"], defaults["rtol"], defaults["progress"], defaults["observe"]) == (
         "auto",

@@ -151,24 +151,18 @@ def _finish(
         likelihood, ascent, corrected = _without_grid_error(likelihood, ascent, penalty, adapt)
     else:
         corrected = _Corrected(ascent.theta, ascent.value, None)
-    if not ascent.converged:
-        warn(f"the fit has not converged: {ascent.message}. Pass another `start`, or fewer parameters.", RuntimeWarning)
     theta = corrected.theta
     rough = 0.0 if penalty is None else 0.5 * float(theta @ penalty @ theta)
     return Fit(
         family=likelihood.model,
         names=names,
         theta=theta,
-        covariance=inverse(ascent.information),
         log_likelihood=corrected.value + rough,
-        converged=ascent.converged,
-        decrement=ascent.decrement,
-        message=ascent.message,
         grid_shift=corrected.shift,
         likelihood=likelihood,
         data=paths,
         lag=lag,
-        steps=ascent.steps,
+        **ascent.for_fit(),
         settings=settings or {},
     )
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import warn
+
 TOLERANCE = 1e-6  # of ln L: half the last Newton decrement
 MOST_STEPS = 200
 MOST_DAMPING = 1e12
@@ -33,6 +35,19 @@ class Ascent:
     def converged(self) -> bool:
         """Whether the decrement is within the tolerance."""
         return self.decrement <= self.tolerance
+
+    def for_fit(self) -> dict[str, Any]:
+        """What a `Fit` says of its ascent; a warning where it did not arrive."""
+        if not self.converged:
+            text = f"the fit has not converged: {self.message}. Pass another `start`, or fewer parameters."
+            warn(text, RuntimeWarning)
+        return {
+            "covariance": inverse(self.information),
+            "converged": self.converged,
+            "decrement": self.decrement,
+            "message": self.message,
+            "steps": self.steps,
+        }
 
 
 def ascend(

@@ -10,12 +10,12 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from ..arguments import instance
-from ..errors import bad_type, warn
+from ..errors import bad_type
 from ..model.equation import FokkerPlanck
 from ..randomness import private_generator
 from .fit_result import Fit
 from .likelihood import Evaluation, equation_model
-from .optimize import ascend, inverse
+from .optimize import ascend
 from .passage_times import PassageModel, PassageTimes
 from .starts import given_start, parameter_names
 
@@ -116,22 +116,16 @@ def fit_passages(data: PassageTimes, model: Any, start: Any) -> PassageFit:
         theta = _search(likelihood, len(names))
     instance("model", family(theta), PassageModel, "a function that returns a PassageModel")
     ascent = ascend(likelihood, theta, tolerance=NEARLY)
-    if not ascent.converged:
-        warn(f"the fit has not converged: {ascent.message}. Pass another `start`, or fewer parameters.", RuntimeWarning)
     return PassageFit(
         family=family,
         names=names,
         theta=ascent.theta,
-        covariance=inverse(ascent.information),
         log_likelihood=ascent.value,
-        converged=ascent.converged,
-        decrement=ascent.decrement,
-        message=ascent.message,
         grid_shift=None,
         likelihood=likelihood,
         data=data,
         lag=1,
-        steps=ascent.steps,
+        **ascent.for_fit(),
     )
 
 
