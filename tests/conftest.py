@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fokkerplanck as fp
 
-# Left out by `pytest -m "not slow"`: whole examples, studies, commands and pages, and single tests of a second and more
-SLOW = (
-    "tests/docs/",
-    "tests/examples/",
-    "tests/validation/",
-    "tests/test_cli.py",
-    "tests/test_fuzz.py",
-    "tests/test_interruptions.py",
-    "tests/workflows/test_deep_linear_study.py",
-    "tests/workflows/test_sweep.py",
-    "tests/comparison/test_compare.py::test_joint_laws_in_two_dimensions",
-    "tests/comparison/test_distances.py::test_error_bars_of_divergence_and_moments_cover",
-    "tests/deep_linear/test_network.py::TestNoise::test_covariance_of_the_batch_gradient",
-    "tests/deep_linear/test_network.py::TestNoise::test_elliptic_stable_noise",
-    "tests/deep_linear/test_network.py::TestNoise::test_langevin_has_the_same_trace_in_every_direction",
-    "tests/networks/test_page.py",
-    "tests/networks/test_training.py::TestToys::",
-    "tests/sgd/test_loss.py::test_second_process_finds_the_compiled_code",
-    "tests/sgd/test_loss.py::test_second_derivatives_too_long_to_compile_are_refused_before_the_work",
-    "tests/sgd/test_transfer_operator.py::test_current_of_a_turning_chain",
-    "tests/sgd/test_transfer_operator.py::test_waiting_density_equals_simulation",
-    "tests/sgd/test_two_datapoints.py::",
-    "tests/simulation/test_levy_paths.py::",
-    "tests/solvers/discretization/test_levy_rates.py::test_characteristic_function",
-    "tests/solvers/discretization/test_tensor_diffusion.py::test_positive_accurate_and_second_order_at_high_condition",
-    "tests/solvers/evolution/test_exponential.py::test_the_error_is_within_its_estimate_and_the_estimate_within_the_tolerance",
-    "tests/solvers/evolution/test_time_dependent.py::test_the_error_estimate_covers_the_error",
-    "tests/statistics/test_tail_test.py::test_verdicts_hold_in_small_samples",
-    "tests/statistics/test_two_sample.py::test_level_in_long",
-    "tests/test_invariants.py::",
-)
+# Left out by `pytest -m "not slow"`: the beginnings of names
+LINES = Path(__file__).with_name("slow_tests.txt").read_text(encoding="utf-8").splitlines()
+SLOW = tuple(line for line in LINES if line and not line.startswith("#"))
 
 
 def pytest_collection_modifyitems(items):
