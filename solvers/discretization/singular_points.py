@@ -96,10 +96,13 @@ def singular_walls(reader: AxisReader, samples: Samples) -> list[SingularPoint]:
     edges, (low, high) = grid.edges[0], grid.boundary[0]
     if low == "periodic" or samples.x.size < 2:
         return []
-    for wall, face, direction, order in ((low, 0, 1, slice(None)), (high, grid.size, -1, slice(None, None, -1))):
-        d, mu, x = samples.diffusion[order], samples.drift[order], np.abs(samples.x[order] - edges[face])
-        first, last = int(np.argmax(x > 0.0)), int(np.argmax(x > 0.0)) + samples.window - 1
-        if not _bent(x[[first, last]], d[[first, last]], mu[[first, last]]):
+    w = samples.window
+    for wall, face, direction in ((low, 0, 1), (high, grid.size, -1)):
+        near = slice(None, 2 * w) if direction == 1 else slice(-1, -2 * w - 1, -1)
+        x = np.abs(samples.x[near] - edges[face])
+        first = int(np.argmax(x > 0.0))
+        ends = slice(first, first + w, w - 1)
+        if not _bent(x[ends], samples.diffusion[near][ends], samples.drift[near][ends]):
             continue
         width = float(grid.widths[0][0 if direction == 1 else -1])
         side = classify(reader, float(edges[face]), direction, width)
@@ -114,14 +117,14 @@ def _bent(x: np.ndarray, d: np.ndarray, mu: np.ndarray) -> bool:
 
     Where there is no noise at all beside a wall, drift alone carries paths to it, into the last cell.
     """
-    if d.min() <= 0.0:
-        return bool(d.max() > 0.0)
-    span = math.log(x[1] / x[0])
-    if abs(math.log(d[1] / d[0])) > BENT * span:
+    (x0, x1), (d0, d1), (mu0, mu1) = (values.tolist() for values in (x, d, mu))
+    if min(d0, d1) <= 0.0:
+        return max(d0, d1) > 0.0
+    span = math.log(x1 / x0)
+    if abs(math.log(d1 / d0)) > BENT * span:
         return True
-    with np.errstate(over="ignore"):
-        push = np.abs(mu) * x / d
-    return bool(push[0] > PUSH and push[0] > push[1] * math.exp(-0.5 * span))
+    push0, push1 = abs(mu0) * x0 / d0, abs(mu1) * x1 / d1
+    return push0 > PUSH and push0 > push1 * math.exp(-0.5 * span)
 
 
 def interior_zeros(reader: AxisReader, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
@@ -149,14 +152,18 @@ def narrow_minima(reader: AxisReader, samples: Samples) -> np.ndarray:
     turns = np.flatnonzero(ahead[w : -w - 1] != ahead[w + 1 : -w]) + w
     if not turns.size:
         return np.zeros(0)
+    near = np.stack([turns - w + 1, turns, turns + 1, turns + w])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        force = samples.drift / samples.diffusion
-    size = np.abs(force)
-    grows = (size[turns] > CUSP * size[turns - w + 1]) & (size[turns + 1] > CUSP * size[turns + w])
-    strong = np.minimum(size[turns], size[turns + 1]) * (samples.x[turns + w] - samples.x[turns]) > PUSH
-    turns = turns[grows & strong & np.isfinite(size[turns] + size[turns + 1])]
+        force = samples.drift[near] / samples.diffusion[near]
+        before, low, high, after = np.abs(force)
+        grows = (low > CUSP * before) & (high > CUSP * after)
+        strong = np.minimum(low, high) * (samples.x[turns + w] - samples.x[turns]) > PUSH
+    chosen = grows & strong & np.isfinite(low + high)
+    turns, sign = turns[chosen], np.sign(force[1, chosen])
+    if not turns.size:
+        return np.zeros(0)
     low, high = samples.x[turns], samples.x[turns + 1]
-    line, sign = np.zeros(low.size, dtype=int), np.sign(force[turns])
+    line = np.zeros(low.size, dtype=int)
     for _ in range(STEPS if low.size else 0):
         middle = 0.5 * (low + high)
         gap = np.maximum(1e-3 * (high - low), 1e-15 * np.abs(middle) + 1e-300)

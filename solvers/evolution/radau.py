@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import ConvergenceError
 from ..discretization.rates_in_time import ChainRates
-from ..kernels.block_thomas import INVERSE, NODES, START, change_by, radau_steps
+from ..kernels.block_thomas import INVERSE, NODES, START, step_and_halves
 from .time_scan import Timetable
 
 # where a step and its two halves read the rates, and the start, which none of them reads
@@ -36,6 +36,9 @@ def _extrapolation(chosen: np.ndarray) -> np.ndarray:
 
 
 AT_START = _extrapolation(np.array([3, 0, 4, 5, 6]))
+FIRST = float(
+    READS[READS > 0.0].min()
+)  # share of a step before which nothing is read: a jump there would move h FIRST Q p
 
 
 class Radau:
@@ -94,10 +97,8 @@ class Radau:
     def _attempt(self, p: np.ndarray, rates: ChainRates, h: float, t: float) -> tuple[np.ndarray, float]:
         """The masses after a step and its error; or, where that is too large, those before it and infinity."""
         whole, half, twice = np.empty_like(p), np.empty_like(p), np.empty_like(p)
-        for k, (length, before, after) in enumerate(((h, p, whole), (0.5 * h, p, half), (0.5 * h, half, twice))):
-            up, down, kill = (part[3 * k : 3 * k + 3] for part in rates)
-            radau_steps(up, down, kill, self.ring, length, INVERSE, START, before, after)
-        share = float(np.abs(whole - twice).sum(axis=1).max()) + self._unseen(p, rates, h)
+        apart, moving = step_and_halves(*rates, self.ring, h, INVERSE, START, AT_START, p, whole, half, twice)
+        share = apart + FIRST * h * moving
         even = 0.5 * self.rtol * h / self.horizon
         allowed = max(even + 0.1 * self.reserve, ROUNDING)
         low = max(min(float(p.min()), 0.0) - float(twice.min()), 0.0)
@@ -114,12 +115,3 @@ class Radau:
         growth = min(4.0, 0.9 * max(share / allowed, 1e-12) ** (-1.0 / 6.0))
         self.step = max(self.step, h * growth) if growth > 1.0 else h * max(growth, 0.3)
         return twice, share
-
-    def _unseen(self, p: np.ndarray, rates: ChainRates, h: float) -> float:
-        """What a jump before the first node would move: that between the rates at the start and their extrapolation to it."""
-        moved = np.empty(p.shape[1])
-        largest = 0.0
-        for row in p:
-            change_by(*rates, AT_START, self.ring, row, moved)
-            largest = max(largest, float(np.abs(moved).sum()))
-        return READS.min(where=READS > 0.0, initial=1.0) * h * largest

@@ -7,6 +7,10 @@ from numba import njit
 
 STEEP = 15.0  # phase across a link beyond which the rule does not resolve e^(-Phi)
 CURVED = 30.0  # how far the phase may stray from its chord inside a link
+BLOCK = 64  # links whose exponentials are summed side by side
+GENTLE = 1.0  # phase up to which that is done
+SERIES = 10  # powers of w^2, so that for w <= GENTLE nothing is missing
+INVERSE_FACTORIALS = np.array([1.0 / math.factorial(k) for k in range(13)])
 
 
 @njit(cache=True)
@@ -55,27 +59,121 @@ def fit_links(drift, diffusion, d_lower, d_upper, length, alpha, nodes, weights,
     w = Phi_upper, s from 0 to 1. Where Phi is too steep for the rule, and where D vanishes, `_velocity_fit` serves.
     """
     q = nodes.size
-    force, phase = np.empty(q), np.empty(q)
+    force, phase = np.empty((q, BLOCK)), np.empty((q, BLOCK))
+    across, integral, fall, power = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    series = _exact_over_rule(nodes, weights)
+    for start in range(0, length.size, BLOCK):
+        part = slice(start, min(start + BLOCK, length.size))
+        mu, d, low, high, size = drift[:, part], diffusion[:, part], d_lower[part], d_upper[part], length[part]
+        if _phases(mu, d, low, high, size, weights, primitive, force, phase, across):
+            _gentle_integrals(d, across, phase, alpha, weights, series, integral, fall, power)
+            out, back = forward[part], backward[part]
+            _powers(low, 1.0 - alpha, power)
+            for i in range(size.size):
+                out[i] = power[i] / (size[i] * integral[i])
+            _powers(high, 1.0 - alpha, power)
+            for i in range(size.size):
+                back[i] = power[i] * fall[i] / (size[i] * integral[i])
+        else:
+            _fit_steep(mu, d, low, high, size, alpha, nodes, weights, across, phase, forward[part], backward[part])
+
+
+@njit(cache=True)
+def _phases(drift, diffusion, d_lower, d_upper, length, weights, primitive, force, phase, across):
+    """Fill Phi at the nodes (q, n) and at the upper end (n,); true if D > 0 and Phi is below GENTLE on all links.
+
+    Where D vanishes on a link its numbers mean nothing, and are not read.
+    """
+    q, n = drift.shape
+    smallest = np.inf
+    for i in range(n):
+        smallest = min(smallest, min(d_lower[i], d_upper[i]))
+    for k in range(q):
+        for i in range(n):
+            d = diffusion[k, i]
+            smallest = min(smallest, d)
+            force[k, i] = drift[k, i] / (d if d > 0.0 else 1.0) * length[i]
+    for i in range(n):
+        across[i] = 0.0
+    for j in range(q):
+        for i in range(n):
+            across[i] += weights[j] * force[j, i]
+    steepest = 0.0
+    for k in range(q):
+        for i in range(n):
+            phase[k, i] = 0.0
+        for j in range(q):
+            for i in range(n):
+                phase[k, i] += primitive[k, j] * force[j, i]
+        for i in range(n):
+            steepest = max(steepest, max(abs(phase[k, i]), abs(across[i])))
+    return smallest > 0.0 and steepest <= GENTLE
+
+
+@njit(cache=True)
+def _gentle_integrals(diffusion, across, phase, alpha, weights, series, integral, fall, power):
+    """Fill the integral of D^(-alpha) e^(-Phi) over s in (0, 1), and e^(-Phi) at the upper end, by sums without a branch.
+
+    The rule's sum, times the exact over the rule's integral of e^(-w s).
+    """
+    q, n = diffusion.shape
+    for i in range(n):
+        integral[i] = 0.0
+        fall[i] = _small_exponential(-across[i])
+    for k in range(q):
+        _powers(diffusion[k], -alpha, power)
+        for i in range(n):
+            integral[i] += weights[k] * _small_exponential(-phase[k, i]) * power[i]
+    for i in range(n):
+        square = across[i] * across[i]
+        ratio = series[-1]
+        for k in range(series.size - 2, -1, -1):
+            ratio = ratio * square + series[k]
+        integral[i] *= ratio
+
+
+@njit(cache=True, inline="always")
+def _small_exponential(z):
+    """e^z for |z| <= GENTLE: Taylor's series at z / 4, squared twice."""
+    x = 0.25 * z
+    total = INVERSE_FACTORIALS[12]
+    for k in range(11, -1, -1):
+        total = total * x + INVERSE_FACTORIALS[k]
+    return (total * total) * (total * total)
+
+
+@njit(cache=True)
+def _exact_over_rule(nodes, weights):
+    """Coefficients of the powers of w^2 in the exact integral of e^(-w s) over s in (0, 1), over the rule's sum.
+
+    Both about the middle, where they are even: sinh(w/2) / (w/2), and the sum of weights cosh(w (s - 1/2)).
+    """
+    exact, rule, ratio = np.empty(SERIES), np.empty(SERIES), np.empty(SERIES)
+    factorial = 1.0
+    for j in range(SERIES):
+        exact[j] = 0.25**j / ((2 * j + 1) * factorial)
+        rule[j] = 0.0
+        for k in range(nodes.size):
+            rule[j] += weights[k] * (nodes[k] - 0.5) ** (2 * j) / factorial
+        factorial *= (2 * j + 1) * (2 * j + 2)
+    for j in range(SERIES):
+        ratio[j] = exact[j]
+        for k in range(1, j + 1):
+            ratio[j] -= rule[k] * ratio[j - k]
+    return ratio
+
+
+@njit(cache=True)
+def _fit_steep(drift, diffusion, d_lower, d_upper, length, alpha, nodes, weights, across, phase, forward, backward):
+    """Fill the rates of links among which the phase is steep on some, or D vanishes."""
     for n in range(length.size):
-        low = d_lower[n]
-        high = d_upper[n]
+        w, low, high = across[n], d_lower[n], d_upper[n]
         smallest = min(low, high)
-        for k in range(q):
+        scaled = abs(w) <= STEEP
+        for k in range(nodes.size):
             smallest = min(smallest, diffusion[k, n])
-        scaled = False
-        if smallest > 0.0:
-            w = 0.0
-            for k in range(q):
-                force[k] = drift[k, n] / diffusion[k, n] * length[n]
-                w += weights[k] * force[k]
-            if abs(w) <= STEEP:
-                scaled = True
-                for k in range(q):
-                    phase[k] = 0.0
-                    for j in range(q):
-                        phase[k] += primitive[k, j] * force[j]
-                    scaled = scaled and abs(phase[k] - w * nodes[k]) <= CURVED
-        if scaled:
+            scaled = scaled and abs(phase[k, n] - w * nodes[k]) <= CURVED
+        if scaled and smallest > 0.0:
             fall = math.expm1(-w)
             conductance = _speed_ratio(w, phase, diffusion, n, alpha, nodes, weights) / length[n]
             if abs(w) > 1e-300:
@@ -98,10 +196,30 @@ def _speed_ratio(w, phase, diffusion, n, alpha, nodes, weights):
         growth = math.exp(w * (0.5 - nodes[k])) if k < mirror else 1.0 / math.exp(w * (0.5 - nodes[mirror]))
         term = weights[k] * growth
         straight += term
-        bend = w * nodes[k] - phase[k]
+        bend = w * nodes[k] - phase[k, n]
         small = 1.0 + bend * (1.0 + bend * (0.5 + bend * (1.0 / 6.0 + bend / 24.0)))
         true += term * (small if abs(bend) < 1e-3 else math.exp(bend)) * _power(diffusion[k, n], -alpha)
     return straight / true
+
+
+@njit(cache=True)
+def _powers(base, exponent, result):
+    """Fill the first entries with base^exponent, quick for the exponents of the three conventions."""
+    if exponent == 0.0:
+        for i in range(base.size):
+            result[i] = 1.0
+    elif exponent == 1.0:
+        for i in range(base.size):
+            result[i] = base[i]
+    elif exponent == -1.0:
+        for i in range(base.size):
+            result[i] = 1.0 / base[i]
+    elif exponent == 0.5:
+        for i in range(base.size):
+            result[i] = np.sqrt(base[i])
+    else:
+        for i in range(base.size):
+            result[i] = _power(base[i], exponent)
 
 
 @njit(cache=True)

@@ -123,6 +123,24 @@ def test_fit_links_is_the_bernoulli_pair_where_nothing_varies():
     np.testing.assert_allclose(backward, want[:, 1], rtol=1e-12)
 
 
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
+def test_gentle_links_are_fitted_alike_with_and_without_a_steep_one_beside_them(alpha, count):
+    """Links below a phase of one are summed side by side, others one by one; 150 links are more than two blocks."""
+    rng, n = np.random.default_rng(2), 150
+    nodes, weights = gauss(count)
+    drift, d = rng.uniform(-0.6, 0.6, (count, n)), rng.uniform(0.5, 1.0, (count, n))
+    low, high, length = rng.uniform(0.5, 1.0, n), rng.uniform(0.5, 1.0, n), rng.uniform(0.1, 0.8, n)
+    found = []
+    for steep in (0.0, 20.0):
+        mu = drift.copy()
+        mu[:, ::50] += steep
+        forward, backward = np.empty(n), np.empty(n)
+        links.fit_links(mu, d, low, high, length, alpha, nodes, weights, primitive(count), forward, backward)
+        found.append(np.delete(np.stack([forward, backward]), np.s_[::50], axis=1))
+    np.testing.assert_allclose(*found, rtol=1e-14)
+
+
 def banded(rng, n, strides):
     order = np.array([0, *strides], dtype=np.int64)
     bands = rng.normal(size=(order.size, n))
