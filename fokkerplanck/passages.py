@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 
 from .arguments import flag, takes_time
 from .diagnostics import resolved_passage, warn_of_resolution
-from .errors import bad_value
+from .errors import SubcellWarning, bad_value, warn
 from .model.box import Box, free_of_cells
 from .model.equation import FokkerPlanck
 from .model.grid import Grid
@@ -27,7 +29,8 @@ from .solvers.accuracy.coarsening import as_function
 from .solvers.discretization.generator import Generator
 from .solvers.discretization.resolution import resolution
 from .solvers.discretization.scharfetter_gummel import generator
-from .solvers.linear.first_passage import absorb, solve_backward
+from .solvers.linear.absorption import Absorber, absorb
+from .solvers.linear.first_passage import solve_backward
 from .solvers.linear.occupation_times import time_spent
 from .solvers.linear.rates import Rates
 
@@ -44,7 +47,8 @@ def first_passage(
     eq : FokkerPlanck
     grid : Grid, or with `tol` a Box
     target : boolean array on the grid, callable or None
-        f(x, y) -> mask, vectorised: its edge is found between the cell centers. An array: its edge is at the cell faces.
+        f(x, y) -> mask, vectorised: its edge is found between the cell centers, also where it is thinner than a cell, down to
+        some thousandth of one where it is a strip. An array: its edge is at the cell faces.
         None: the absorbing walls. Absorbing walls end a passage in any case. In 1D f(x, t) -> mask is a target that moves, such
         as a wall at b(t): `lambda x, t: x > b(t)`.
     error : bool
@@ -73,10 +77,14 @@ def first_passage(
     if error:
         again = target if target is None else region[1] or as_function(region[0], grid)
 
+        coarser = _OnCoarser()
+
         def ask(other: FokkerPlanck, coarse: Grid) -> FirstPassage:
-            return _passage(other, coarse, read_region("target", again, coarse, optional=coarse.absorbs))[0]
+            with coarser.read():
+                return _passage(other, coarse, read_region("target", again, coarse, optional=coarse.absorbs))[0]
 
         result = measured(result, ask, eq, passage_errors)
+        coarser.judge(grid)
     if result.error:
         warn_of_times(result, eq, spent)
     else:
@@ -138,11 +146,15 @@ def committor(
     if error:
         again = [inside or as_function(mask, grid) for mask, inside in (start, goal)]
 
+        coarser = _OnCoarser()
+
         def ask(other: FokkerPlanck, coarse: Grid) -> Committor:
-            there = [read_region(n, f, coarse) for n, f in zip(("source", "target"), again, strict=True)]
-            return _splitting(other, coarse, *there)[0]
+            with coarser.read():
+                there = [read_region(n, f, coarse) for n, f in zip(("source", "target"), again, strict=True)]
+                return _splitting(other, coarse, *there)[0]
 
         result = measured(result, ask, eq, committor_errors)
+        coarser.judge(grid)
     if result.error:
         warn_of_splitting(result, eq, spent)
     else:
@@ -156,17 +168,41 @@ def _splitting(eq: FokkerPlanck, grid: Grid, source: Region, target: Region) -> 
     (start, in_start), (goal, in_goal) = source, target
     if (goal & start).any():
         raise bad_value("source", "disjoint from `target`", f"{int((goal & start).sum())} cells in both")
-    q = absorb(generator(eq, grid), start, in_start)
+    q = generator(eq, grid)
     grid = q.grid
-    both = absorb(q, goal, in_goal)
-    into_goal = np.zeros(grid.size)
-    for wall in both.exits[len(q.exits) :]:
-        np.add.at(into_goal, wall.cells, wall.rates)
+    both, into = Absorber(grid, (source, target)).killed(q)
     outside = ~(goal | start).ravel()
-    values = solve_backward(both, outside, into_goal).reshape(grid.shape) + goal
+    values = solve_backward(both, outside, into[1]).reshape(grid.shape) + goal
     edges = (in_start or as_function(start, grid), 0.0), (in_goal or as_function(goal, grid), 1.0)
     spent = time_spent(Rates.of_generator(both), outside, grid.volumes.ravel()).reshape(grid.shape)
     return Committor(grid, values, goal | start, edges), both, spent
+
+
+class _OnCoarser:
+    """Regions on coarser grids: nothing is said of what is thin there, and `lost` if one is too small for such cells."""
+
+    lost = False
+
+    @contextmanager
+    def read(self) -> Iterator[None]:
+        """Around the question on one coarser grid."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SubcellWarning)
+            try:
+                yield
+            except ValueError:
+                self.lost = True
+                raise
+
+    def judge(self, grid: Grid) -> None:
+        """A warning where the error could not be measured."""
+        if self.lost:
+            wished = " x ".join(str(4 * n) if n > 1 else "1" for n in grid.shape)
+            text = (
+                "the target or source is so small that cells twice or four times as wide do not see it: the error is not "
+                f"measured, and times to reach what is a few cells wide are off by tens of per cent. Take {wished} cells."
+            )
+            warn(text, SubcellWarning)
 
 
 def _check_still(eq: Any, tol: Any, *regions: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ from ..arguments import mask as region_mask
 from ..errors import bad_type, bad_value
 from .coefficients import Points
 from .grid import Grid
+
+MOST_PLACES, MOST_IN_CELL = 2e6, 1024
+STEPS = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)  # powers of a root of x^4 = x + 1
 
 
 def read_region(name: str, region: Any, grid: Grid, optional: bool = False) -> tuple[np.ndarray, Callable | None]:
@@ -29,10 +32,36 @@ def read_region(name: str, region: Any, grid: Grid, optional: bool = False) -> t
     function = region if callable(region) else None
     found = region if function is None else call(name, function, Points.centers(grid).coords)
     inside = region_mask(name, found, grid.shape)
-    if not inside.any() or inside.all():
-        got = "all cells" if inside.all() else "no cell center"
-        raise bad_value(name, "a region that holds some cell centers but not all", got, "Refine or move the grid.")
+    if inside.all():
+        raise bad_value(name, "a region that leaves out some cell centers", "all cells", "Enlarge or move the grid.")
+    if function is None and not inside.any():
+        raise bad_value(name, "a region with some cells in it", "none")
+    if function is not None and not inside.any() and not holds_a_place(function, grid):
+        sizes = " x ".join(f"{float(w.min()):.2g}" for w in grid.widths)
+        then = "Refine or move the grid, or enlarge the region."
+        raise bad_value(name, "a region that holds a place of some cell", f"none in cells of {sizes}", then)
     return inside, function
+
+
+def holds_a_place(function: Callable, grid: Grid) -> bool:
+    """Whether some of many places in the cells lie in a region."""
+    return any(bool(seen.any()) for seen, _ in places_in(function, grid, MOST_IN_CELL))
+
+
+def places_in(function: Callable, grid: Grid, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Which cells (*grid.shape) hold a place of a region, and the places (dim, *grid.shape), for `count` places in each cell.
+
+    They are those of a Kronecker sequence that goes on from cell to cell, so that what is thin is met in some of the cells; of
+    many cells there are fewer places.
+    """
+    count = max(1, min(count, int(MOST_PLACES / grid.size)))
+    low = np.stack(np.meshgrid(*(e[:-1] for e in grid.edges), indexing="ij"))
+    width = np.stack(np.meshgrid(*grid.widths, indexing="ij"))
+    first = count * np.arange(1.0, grid.size + 1).reshape(grid.shape)
+    steps = np.reshape(STEPS[: grid.dim], (-1, *[1] * grid.dim))
+    for k in range(count):
+        places = low + width * np.mod((first + k) * steps, 1.0)
+        yield np.broadcast_to(np.asarray(function(*places), dtype=bool), grid.shape), places
 
 
 def region_in_time(

@@ -14,7 +14,9 @@ from .coarsening import at_centers, lagrange
 from .estimates import FASTEST, LEAST_ORDER, Estimate, estimate
 
 Inside = Callable[..., np.ndarray]
+BETWEEN = 4096  # places looked at for a region between two centers
 BEYOND = 0.25  # of the range of the values around: how far an interpolated one may leave it
+Region = Callable[[float], float | None]  # the value at a place along a line, if it lies in a region
 Known = Sequence[tuple[Inside, float]]  # regions, and the value that a field has on each
 
 
@@ -51,6 +53,11 @@ class _Reading:
             point = (*before, place, *x[axis + 1 :])
             return next((level for inside, level in self.regions if _holds(inside, point, grid)), None)
 
+        def holds(places: np.ndarray) -> np.ndarray:
+            points = [np.full(places.shape, v) for v in (*before, 0.0, *x[axis + 1 :])]
+            points[axis] = places
+            return np.any([_hold(inside, points, grid) for inside, _ in self.regions], axis=0)
+
         here = region(x[axis])
         if here is not None:
             return here
@@ -61,13 +68,26 @@ class _Reading:
         def at_center(cell: int) -> float:
             return self.on_line(values[cell], x, (*before, float(grid.centers[axis][cell])))
 
-        known = [*self._side(axis, x[axis], -1, region, at_center), *self._side(axis, x[axis], 1, region, at_center)]
+        known = [one for sign in (-1, 1) for one in self._side(axis, x[axis], sign, region, holds, at_center)]
         if not known:  # between two edges, in a cell whose own center lies in a region
             return 0.0
         return _polynomial(np.array([place for place, _ in known]), np.array([value for _, value in known]), x[axis])
 
+    @staticmethod
+    def _first_edge(near: float, place: float, region: Region, holds: Callable) -> tuple[float, float] | None:
+        """Where the first region between two places outside begins, and the value there."""
+        between = near + (place - near) * np.arange(1, BETWEEN) / BETWEEN
+        hits = np.flatnonzero(holds(between))
+        if place == near or not hits.size:
+            return None
+        first = float(between[hits[0]])
+        edge = _edge(region, first - (place - near) / BETWEEN, first)
+        level = region(edge)
+        assert level is not None
+        return edge, level
+
     def _side(
-        self, axis: int, x: float, sign: int, region: Callable[[float], float | None], at_center: Callable[[int], float]
+        self, axis: int, x: float, sign: int, region: Region, holds: Callable, at_center: Callable[[int], float]
     ) -> list[tuple[float, float]]:
         """Up to two places on one side of x, nearest first, with the values there."""
         grid, centers, edges, n = self.grid, self.grid.centers[axis], self.grid.edges[axis], self.grid.shape[axis]
@@ -87,6 +107,10 @@ class _Reading:
                     return found
                 place = 2.0 * end - float(centers[inner])
             level = region(float(centers[inner]))
+            if level is None and self.continuous and self.regions:  # a region may be thinner than a cell
+                edge = self._first_edge(near, place, region, holds)
+                if edge is not None:
+                    return [*found, edge]
             if level is not None:
                 return [*found, (_edge(region, near, place), level)] if self.continuous else found
             found.append((place, at_center(inner)))
@@ -95,11 +119,16 @@ class _Reading:
 
 
 def _holds(inside: Inside, point: tuple[float, ...], grid: Grid) -> bool:
+    return bool(_hold(inside, [np.array([v]) for v in point], grid)[0])
+
+
+def _hold(inside: Inside, points: Sequence[np.ndarray], grid: Grid) -> np.ndarray:
+    """Which of some points, by their coordinates, lie in a region."""
     wrapped = [
         (v - e[0]) % (e[-1] - e[0]) + e[0] if grid.periodic(a) else v
-        for a, (v, e) in enumerate(zip(point, grid.edges, strict=True))
+        for a, (v, e) in enumerate(zip(points, grid.edges, strict=True))
     ]
-    return bool(np.asarray(inside(*(np.array([v]) for v in wrapped)))[0])
+    return np.broadcast_to(np.asarray(inside(*wrapped), dtype=bool), points[0].shape)
 
 
 def _edge(region: Callable[[float], float | None], outside: float, inside: float) -> float:

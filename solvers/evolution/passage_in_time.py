@@ -15,7 +15,7 @@ from ...model.grid import Grid
 from ..discretization.generator import Generator
 from ..discretization.rates_in_time import ChainRates, RatesInTime
 from ..discretization.scharfetter_gummel import generator
-from ..linear.first_passage import absorb
+from ..linear.absorption import Absorber
 from .moving_domain import Gap, Inside, Stretch, edges_at, gaps
 from .radau import Radau
 from .time_dependent import Driven
@@ -157,7 +157,7 @@ class KilledPassage:
     ----------
     eq, grid
     mask, inside
-        The target, as for `linear.first_passage.absorb`.
+        The target, as for `linear.absorption.absorb`.
     masses : ndarray (*grid.shape)
     """
 
@@ -169,7 +169,8 @@ class KilledPassage:
         inside: Callable[..., np.ndarray] | None,
         masses: np.ndarray,
     ):
-        self.eq, self.grid, self.mask, self.inside = eq, grid, mask, inside
+        self.eq, self.grid = eq, grid
+        self.target = Absorber(grid, ((mask, inside),))
         self.masses, self.time = np.where(mask, 0.0, masses).ravel(), 0.0
 
     def totals(self, times: np.ndarray, rtol: float) -> Iterator[tuple[float, float]]:
@@ -183,7 +184,7 @@ class KilledPassage:
             yield float(self.masses.sum()), self._killed(t, self.masses).outflux(self.masses)
 
     def _killed(self, t: float, masses: np.ndarray) -> Generator:
-        return absorb(generator(self.eq, self.grid, t, fixed=True), self.mask, self.inside)
+        return self.target.killed(generator(self.eq, self.grid, t, fixed=True))[0]
 
 
 def _moved(edges: np.ndarray, masses: np.ndarray, new_edges: np.ndarray) -> np.ndarray:

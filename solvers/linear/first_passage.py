@@ -1,123 +1,19 @@
 """First passage: times until a target is reached, and which of two is reached first.
 
-A target absorbs where it begins: the links that enter it are cut at its edge and shortened to that length, with the
-density zero there. The backward equations are then solved on the cells outside.
+The backward equations of a generator that is killed on a target, see `absorption`, are solved on the cells outside.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 from scipy.sparse.linalg import splu
 
 from ...errors import ConvergenceError
-from ...model.grid import Grid
-from ..discretization.generator import Exit, Generator, Links
-from ..kernels.bernoulli import exponential_fit_all
+from ..discretization.generator import Generator
 from ..kernels.tridiagonal import solve_chain
 from .dense import FEW
 from .gmres import solve_jumps
 from .rates import Rates, never_leaving
-
-Inside = Callable[..., np.ndarray]
-
-
-def absorb(q: Generator, target: np.ndarray, inside: Inside | None) -> Generator:
-    """The generator killed on a target.
-
-    Parameters
-    ----------
-    q : Generator
-    target : ndarray of bool (*grid.shape)
-        Cells whose centers lie in the target. They keep no links.
-    inside : callable or None
-        The target as a function of the coordinates; its edge is then found on each link by bisection. Otherwise the edge
-        is the face between the cells.
-    """
-    mask = target.ravel()
-    links: list[Links] = []
-    exits = [
-        wall._replace(cells=wall.cells[~mask[wall.cells]], rates=wall.rates[~mask[wall.cells]]) for wall in q.exits
-    ]
-    for link in q.links:
-        into = mask[link.lower], mask[link.upper]
-        free = ~into[0] & ~into[1]
-        integrated = None if link.integrated is None else link.integrated[free]
-        links.append(
-            Links(link.offset, link.stride, link.lower[free], link.forward[free], link.backward[free], integrated)
-        )
-        axis = int(np.flatnonzero(link.offset)[0])
-        for side, entering in ((1, ~into[0] & into[1]), (0, into[0] & ~into[1])):
-            if entering.any():
-                cells, rates = _entry_rates(q.grid, link, np.flatnonzero(entering), bool(side), inside)
-                exits.append(Exit(axis, side, cells, rates))
-    jumps = None
-    if q.jumps is not None:
-        outside = np.flatnonzero(~mask)
-        exits.append(Exit(0, 1, outside, q.jumps.into(mask)[outside]))
-        jumps = q.jumps.without(mask)
-    return Generator(
-        q.grid,
-        tuple(links),
-        tuple(exits),
-        q.added_diffusion,
-        q.force_on_links,
-        jumps,
-        q.found,
-        q.singular,
-        q.logarithmic,
-    )
-
-
-def _entry_rates(
-    grid: Grid, link: Links, chosen: np.ndarray, upward: bool, inside: Inside | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cells outside the target and their rates into it, through links cut at its edge."""
-    low, high = link.lower[chosen], link.upper[chosen]
-    start, end = (low, high) if upward else (high, low)
-    out, back = (link.forward, link.backward) if upward else (link.backward, link.forward)
-    widths = _extent(grid, link.offset)
-    # velocities of the whole link, and its conductance d from w = ln(out / back) = v / d
-    out, back = out[chosen] * widths[start], back[chosen] * widths[end]
-    velocity = out - back
-    with np.errstate(divide="ignore", invalid="ignore"):
-        w = np.log(out) - np.log(back)
-        conductance = np.where(np.abs(w) > 1e-6, velocity / w, 0.5 * (out + back))
-    conductance = np.nan_to_num(np.where(np.isfinite(w), conductance, 0.0))
-    share = (
-        widths[start] / (widths[start] + widths[end])
-        if inside is None
-        else _edge(grid, link.offset, start, upward, inside)
-    )
-    rate, _ = exponential_fit_all(velocity, conductance / np.maximum(share, 1e-3))
-    return start, rate / widths[start]
-
-
-def _extent(grid: Grid, offset: tuple[int, ...]) -> np.ndarray:
-    """Length of the offset in each cell's widths, (n,)."""
-    lines = np.meshgrid(*grid.widths, indexing="ij", sparse=True)
-    square = sum((o * w) ** 2 for o, w in zip(offset, lines, strict=True))
-    return np.sqrt(np.broadcast_to(square, grid.shape)).ravel()
-
-
-def _edge(grid: Grid, offset: tuple[int, ...], start: np.ndarray, upward: bool, inside: Inside) -> np.ndarray:
-    """Fraction of each link, from the cell outside, at which the target begins."""
-    index = np.unravel_index(start, grid.shape)
-    origin, step = [], []
-    for axis, (cells, o) in enumerate(zip(index, offset, strict=True)):
-        n = grid.shape[axis]
-        target = cells + (o if upward else -o)
-        period = grid.edges[axis][-1] - grid.edges[axis][0]
-        there = grid.centers[axis][target % n] + period * np.floor_divide(target, n)
-        origin.append(grid.centers[axis][cells])
-        step.append(there - grid.centers[axis][cells])
-    low, high = np.zeros(start.size), np.ones(start.size)
-    for _ in range(45):
-        middle = 0.5 * (low + high)
-        hit = np.asarray(inside(*(x + middle * dx for x, dx in zip(origin, step, strict=True))), dtype=bool)
-        low, high = np.where(hit, low, middle), np.where(hit, middle, high)
-    return high
 
 
 def solve_backward(q: Generator, outside: np.ndarray, source: np.ndarray, *, lasting: bool = False) -> np.ndarray:

@@ -139,7 +139,7 @@ def test_quasi_two_dimensional_kramers_time_with_a_diagonal_target():
     ("target", "words"),
     [
         (None, ["target", "given, as no wall absorbs"]),
-        (lambda x: x > 5, ["target", "no cell center"]),
+        (lambda x: x > 5, ["target", "a place of some cell"]),
         (lambda x: x > -5, ["target", "all cells"]),
         (np.zeros(3, dtype=bool), ["target", "boolean of shape"]),
         (lambda x: x, ["target", "boolean"]),
