@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from run_files import relaxation, two_datapoints
 from typer.testing import CliRunner
 
 import fokkerplanck as fp
@@ -16,26 +17,7 @@ from fokkerplanck.results import figures as plotting
 from fokkerplanck.results.loading import load
 from fokkerplanck.workflows.runfile import read_run_file
 
-ONE = """
-title = "Quadratic"
-[landscape]
-loss = "(w - x)**2"
-parameters = ["w"]
-data = { x = [0, 1] }
-[sgd]
-learning_rate = 0.05
-[grid]
-bounds = [-1, 2]
-cells = 200
-[start]
-mean = 0.2
-deviation = 0.1
-[output]
-times = [1, 20]
-[simulation]
-paths = 2000
-seed = 3
-"""
+ONE = two_datapoints()
 
 TWO = """
 [equation]
@@ -54,20 +36,7 @@ times = [0.1, 0.5]
 """
 
 
-FAST = """
-[equation]
-variables = ["x"]
-drift = "-x"
-diffusion = 0.5
-[grid]
-bounds = [-4, 4]
-cells = [40]
-[start]
-mean = 1.0
-deviation = 0.3
-[output]
-times = [0.5, 1]
-"""
+FAST = relaxation()
 
 
 @pytest.fixture

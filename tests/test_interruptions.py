@@ -12,45 +12,20 @@ import sys
 
 import numpy as np
 import pytest
+from run_files import relaxation, two_datapoints
 
 import fokkerplanck as fp
 from fokkerplanck import arguments
 from fokkerplanck.storage import files as storage
 
-RUN = """
-[equation]
-variables = ["x"]
-drift = "-x"
-diffusion = 0.5
-[grid]
-bounds = [-4, 4]
-cells = [{cells}]
-[start]
-mean = 1.0
-deviation = 0.3
-[output]
-times = [0.5, 1]
-"""
-STUDY = """
-[landscape]
-loss = "(w - x)**2/2"
-parameters = ["w"]
-data = {{ x = [0, 1] }}
-[sgd]
-learning_rate = [0.05, 0.1, 0.15, 0.2, 0.25]
-[grid]
-bounds = [-1, 2]
-cells = [{cells}]
-[start]
-mean = 0.2
-deviation = 0.1
-[output]
-times = [1, 20]
-[simulation]
-paths = 500
-[study]
-models = ["first-order", "gaussian-chain"]
-"""
+RATES = "learning_rate = [0.05, 0.1, 0.15, 0.2, 0.25]"
+MODELS = 'paths = 500\n[study]\nmodels = ["first-order", "gaussian-chain"]'
+
+
+def study(cells):
+    return two_datapoints("Rates", "(w - x)**2/2", RATES, cells=f"[{cells}]", paths=MODELS)
+
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 
@@ -120,8 +95,8 @@ for stage in range(int(os.environ["STAGES"])):
 def interrupted(command, template, tmp_path, stages, kinds=SIGNALS):
     """Send each signal at each stage that a run announces; after it, every file is whole, of the old or of the new result."""
     old, new = tmp_path / "old.toml", tmp_path / "new.toml"
-    old.write_text(template.format(cells=40))
-    new.write_text(template.format(cells=60))
+    old.write_text(template(40))
+    new.write_text(template(60))
     truth = {}
     for file in (old, new):
         code, _, said = finish(command, file, tmp_path / file.stem)
@@ -159,16 +134,16 @@ def interrupted(command, template, tmp_path, stages, kinds=SIGNALS):
 
 @pytest.mark.slow
 def test_a_run_may_be_ended_at_any_stage(tmp_path):
-    interrupted("run", RUN, tmp_path, 2)
+    interrupted("run", relaxation, tmp_path, 2)
 
 
 @pytest.mark.slow
 def test_a_study_may_be_ended_at_any_stage_and_goes_on_to_the_same_bits(tmp_path):
-    interrupted("study", STUDY, tmp_path, 1)
+    interrupted("study", study, tmp_path, 1)
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize(("command", "template"), [("run", RUN), ("study", STUDY)])
+@pytest.mark.parametrize(("command", "template"), [("run", relaxation), ("study", study)])
 def test_every_signal_at_every_stage(command, template, tmp_path):
     interrupted(command, template, tmp_path, 3)
 
@@ -214,7 +189,7 @@ def small_address_space(size):
 
 def test_too_small_an_address_space_is_refused_in_a_sentence(tmp_path):
     """Under `ulimit -v 600000` a run span for 49 minutes and ignored SIGTERM."""
-    (tmp_path / "a.toml").write_text(RUN.format(cells=40))
+    (tmp_path / "a.toml").write_text(relaxation(40))
     environment = {"OPENBLAS_NUM_THREADS": "1"}
     options = {"env": os.environ | environment, "preexec_fn": small_address_space(600_000 * 1024)}
     code, printed, said = finish("run", tmp_path / "a.toml", tmp_path / "out", **options)
@@ -240,7 +215,7 @@ def test_running_out_of_memory_is_a_sentence():
 def test_streams_that_are_closed_full_or_ascii(tmp_path):
     """The files are written all the same; what cannot be printed is said, once."""
     file = tmp_path / "a.toml"
-    file.write_text('title = "Größe ±"' + RUN.format(cells=40))
+    file.write_text('title = "Größe ±"' + relaxation(40))
     words = f"{sys.executable} -m fokkerplanck run {file} --out {tmp_path / 'out'}"
     for redirection, code, said in (
         ("2>&-", 0, ""),
@@ -299,10 +274,10 @@ def limited():
 def test_a_full_disk_is_named_and_leaves_the_old_result(tmp_path):
     """By the limit on the size of a file, through every real layer down to the system."""
     file, out = tmp_path / "a.toml", tmp_path / "out"
-    file.write_text(RUN.format(cells=40))
+    file.write_text(relaxation(40))
     assert finish("run", file, out)[0] == 0
     before = contents(out)
-    file.write_text(RUN.format(cells=2000))
+    file.write_text(relaxation(2000))
     code, _, said = finish("run", file, out, preexec_fn=limited)
     assert code == 2
     assert said.startswith("fokkerplanck: cannot use ")
@@ -339,7 +314,7 @@ def test_room_is_asked_for_before_the_work(tmp_path):
 @pytest.mark.parametrize("out", ["/proc/fokkerplanck", "/dev/null/out"])
 def test_unwritable_results_are_refused_before_the_work(tmp_path, out):
     file = tmp_path / "a.toml"
-    file.write_text(RUN.format(cells=10**7))  # would take minutes
+    file.write_text(relaxation(10**7))  # would take minutes
     code, printed, said = finish("run", file, out)
     assert (code, printed) == (2, "")
     assert said.startswith("fokkerplanck: `--out` must be ")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from run_files import two_datapoints
 
 import fokkerplanck as fp
 from fokkerplanck.errors import ConvergenceError
@@ -16,27 +17,7 @@ from fokkerplanck.workflows.run import build, compute, table
 from fokkerplanck.workflows.run_report import verdicts
 from fokkerplanck.workflows.runfile import read_run_file
 
-GOOD = """
-title = "Test"
-[landscape]
-loss = "(w - x)**2"
-parameters = ["w"]
-data = { x = [0, 1] }
-[sgd]
-learning_rate = [0.1, 0.05]
-batch_size = 1
-[grid]
-bounds = [[-1, 2]]
-cells = [300]
-[start]
-mean = 0.2
-deviation = 0.1
-[output]
-times = [1, 20]
-[simulation]
-paths = 2000
-seed = 3
-"""
+GOOD = two_datapoints("Test", rate="learning_rate = [0.1, 0.05]\nbatch_size = 1", bounds="[[-1, 2]]", cells="[300]")
 
 FORMULAS = """
 [equation]
