@@ -11,7 +11,6 @@ there raises `Skipped`. It ends with
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import sys
@@ -21,6 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from fokkerplanck.storage.files import write_text
+from fokkerplanck.storage.tables import csv_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -150,7 +152,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
     """The same table for machines, at full precision."""
-    columns = [
+    columns = (
         "case",
         "control",
         "level",
@@ -163,12 +165,12 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
         "bias",
         "order",
         "verdict",
+    )
+    lines = [
+        [order if name == "order" else getattr(row, name) for name in columns]
+        for row, order in zip(rows, orders(rows), strict=True)
     ]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        for row, order in zip(rows, orders(rows), strict=True):
-            writer.writerow({**{name: getattr(row, name) for name in columns if name != "order"}, "order": order})
+    write_text(path, csv_text(columns, lines))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,15 @@ from ..errors import bad_value
 from .files import write_text
 
 WIDTH = 80  # characters
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Comma-separated values, numbers in full; a missing entry (None) is empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return out.getvalue()
 
 
 @dataclass(frozen=True)
@@ -57,11 +66,7 @@ class Comparison:
 
     def to_csv(self) -> str:
         """The table as comma-separated values, numbers in full."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows(["" if entry is None else entry for entry in row] for row in self.rows)
-        return out.getvalue()
+        return csv_text(self.columns, self.rows)
 
     def save_csv(self, path: str) -> None:
         """Write `to_csv` to a file."""

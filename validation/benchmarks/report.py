@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from fokkerplanck.storage.files import write_text
+from fokkerplanck.storage.tables import csv_text
 
 Row = dict[str, Any]
 # key -> heading and format
@@ -80,10 +82,7 @@ def markdown(title: str, rows: Sequence[Row], note: str = "") -> str:
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
     """All keys of all rows, unrounded."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, keys)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_text(path, csv_text(keys, ([row.get(key) for key in keys] for row in rows)))
 
 
 def machine() -> str:
