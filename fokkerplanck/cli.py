@@ -18,6 +18,7 @@ from .workflows.process import (
     INTERRUPTED,
     check_address_space,
     end_at_once,
+    end_with,
     flush,
     heed_signals,
     open_streams,
@@ -230,7 +231,7 @@ def main() -> None:
         code = end.code if isinstance(end.code, int) else 1
         code = code if flush() else FAILED
         if code in (INTERRUPTED, FAILED):  # do not wait for threads at work
-            os._exit(code)
+            end_with(code)
         raise
     except MemoryError:
         say_and_end(

@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -248,6 +250,30 @@ def test_a_signal_cleans_up(tmp_path):
         signal.signal(signal.SIGTERM, before)
     assert path.read_text() == "old"
     assert temporary(tmp_path) == []
+
+
+def test_the_end_of_a_process_leaves_nothing_of_its_threads(tmp_path, monkeypatch):
+    """A study writes its points in threads: one that is being written is finished, and none is begun any more."""
+    monkeypatch.setattr(storage, "WRITING", threading.RLock())
+    begun, ending = threading.Event(), threading.Event()
+
+    def write(name):
+        begun.set()
+        ending.wait(0.1)  # the end has come meanwhile
+        Path(name).write_text("whole")
+
+    def work(name):
+        storage.write_atomically(tmp_path / name, write)
+
+    first = threading.Thread(target=work, args=("a.csv",))
+    first.start()
+    assert begun.wait(10)
+    storage.remove_unfinished()
+    first.join(10)
+    threading.Thread(target=work, args=("b.csv",), daemon=True).start()
+    ending.wait(0.1)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert (tmp_path / "a.csv").read_text() == "whole"
 
 
 def rename(done):

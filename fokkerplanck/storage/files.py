@@ -16,6 +16,8 @@ from ..arguments import file_name
 from ..errors import bad_value
 
 UNFINISHED: set[str] = set()  # temporary files and folders of this process
+WRITING = threading.RLock()  # held while a file is written, and for good once the process ends: threads may be at work
+PATIENCE = 1.0  # seconds that an end waits for a file
 RESULTS = (".csv", ".md", ".nc", ".png", ".json", ".npz")  # what is written into a folder of results
 
 
@@ -56,22 +58,23 @@ def write_atomically(path: str | os.PathLike, write: Callable[[str], None]) -> N
     folder, base = os.path.split(name)
     stem, extension = os.path.splitext(base)
     temporary = name
-    try:
-        handle, temporary = tempfile.mkstemp(suffix=extension, prefix=f".{stem}-", dir=folder)
-        UNFINISHED.add(temporary)
-        os.close(handle)
-        write(temporary)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, name)
-        temporary = name
-    except OSError as error:  # say which file: a full disk does not
-        raise OSError(error.errno or errno.EIO, error.strerror or str(error), name) from error
-    finally:
-        UNFINISHED.discard(temporary)
-        if temporary != name and os.path.exists(temporary):
-            os.unlink(temporary)
+    with WRITING:
+        try:
+            handle, temporary = tempfile.mkstemp(suffix=extension, prefix=f".{stem}-", dir=folder)
+            UNFINISHED.add(temporary)
+            os.close(handle)
+            write(temporary)
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+            os.replace(temporary, name)
+            temporary = name
+        except OSError as error:  # say which file: a full disk does not
+            raise OSError(error.errno or errno.EIO, error.strerror or str(error), name) from error
+        finally:
+            UNFINISHED.discard(temporary)
+            if temporary != name and os.path.exists(temporary):
+                os.unlink(temporary)
 
 
 @contextmanager
@@ -89,12 +92,13 @@ def staging_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_unfinished() -> None:
-    """Remove what is hidden and half written, where a process ends out of compiled code."""
+    """Remove what is hidden and half written, just before a process ends: no thread begins another file after it."""
+    WRITING.acquire(timeout=PATIENCE)  # a file under way is finished first; one that takes longer is removed
     for name in list(UNFINISHED):
         if os.path.isdir(name):
             shutil.rmtree(name, ignore_errors=True)
-        elif os.path.exists(name):
-            os.unlink(name)
+        else:
+            Path(name).unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -67,10 +67,18 @@ def flush() -> bool:
     return True
 
 
+def end_with(code: int) -> None:
+    """End without waiting for threads at work, whose half written files are removed."""
+    from ..storage.files import remove_unfinished
+
+    remove_unfinished()
+    os._exit(code)
+
+
 def say_and_end(text: str) -> None:
     """The last sentence of a process that cannot go on."""
     os.write(2, f"fokkerplanck: {text}\n".encode())
-    os._exit(FAILED)
+    end_with(FAILED)
 
 
 def heed_signals(grace: float) -> None:
