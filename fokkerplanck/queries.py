@@ -149,7 +149,7 @@ def solve(
     stats = SolutionStats.of(result.stats, worst_resolution(result, eq, start), initial_mass=initial_mass)
     result = replace(result, stats=stats)
     _refuse(eq, result)
-    if error and not _is_singular(result):
+    if error:
 
         def ask(other: FokkerPlanck, coarse: Grid) -> Solution:
             return how(other, coarse, partial(_start_on, p0, grid), lambda share: None)
@@ -205,11 +205,6 @@ def _density(
         settings={**eq.settings, "convention": eq.convention, "method": method, "rtol": rtol},
         atoms=atoms,
     )
-
-
-def _is_singular(result: Solution | Stationary) -> bool:
-    """Whether the density may go by a power of the distance from a point, which no comparison between grids measures."""
-    return result.generator is not None and bool(result.generator.singular)
 
 
 def _start_on(p0: Any, grid: Grid, coarse: Grid) -> np.ndarray:
@@ -311,7 +306,7 @@ def stationary(
     beyond = math.nan if eq.jumps is None else warn_of_tail(q, masses, eq.jumps.stability)
     stats = StationaryStats.of(result.stats, resolution(q, (masses,)), tail_mass=beyond)
     result = replace(result, stats=stats)
-    if error and not _is_singular(result):
+    if error:
 
         def ask(other: FokkerPlanck, coarse: Grid) -> Stationary:
             return _at_rest(other, coarse, None if p0 is None else partial(_start_on, p0, grid))

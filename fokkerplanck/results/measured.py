@@ -88,31 +88,52 @@ def solution_errors(results: Sequence[Solution], order: float) -> Errors:
     found, late_spread = _of_density(results, order, late), _of_spread(results, order, late)
     seen = {name: partial(_of_observed, results, name, order) for name in results[0].observed}
     mass = partial(_numbers, results, "mass", order, late, 0)
-    return _errors(found, {**_of_moments(results, order, late), "mass": mass, **seen}, spread=late_spread)
+    return _errors(
+        found,
+        {**_of_moments(results, order, late), "mass": mass, **seen},
+        by_mass=is_singular(results[0]),
+        spread=late_spread,
+    )
 
 
 def _errors(
     found: Estimate,
     others: Mapping[str, Callable[[], np.ndarray]],
     first: str = "density",
+    by_mass: bool = False,
     **whole: Estimate,
 ) -> Errors:
     _, order, converging = worst(found)
-    return Errors({first: found.error, **others}, order, converging, note(found), {first: found, **whole})
+    text = note(found) + (", in the probabilities of cells" if by_mass else "")
+    return Errors({first: found.error, **others}, order, converging, text, {first: found, **whole})
 
 
 def _of_spread(results: Sequence[Any], order: float, late: Sequence[float]) -> Estimate:
     """Relative error of the variances along the axes, at the last time: it sees what is no wider than a cell."""
-    inside = results[0].masses.reshape(-1, results[0].grid.size)[-1].sum()
-    last = [np.diagonal(r.covariance_at(-1)) * (inside > NOTHING_LEFT) for r in results]
+    inside = [r.masses.reshape(-1, r.grid.size)[-1].sum() for r in results]
+    if min(inside) <= NOTHING_LEFT:
+        none = np.zeros(results[0].grid.dim)
+        return Estimate(none, none, none == 0.0)
+    last = [np.diagonal(r.covariance_at(-1)) for r in results]
     widths = np.array([w.mean() for w in results[0].grid.widths])
     scale = np.fmax(last[0], 0.01 * widths**2)  # below a tenth of a cell, and where nothing is left, there is no width
     offers = [Offer(np.nan_to_num(v / scale), max(9.0 * e, 1e-12)) for v, e in zip(last, late, strict=True)]
     return compared(offers, [r.grid for r in results], order)
 
 
+def is_singular(result: Any) -> bool:
+    """Whether the density may go by a power of the distance from a point, so that no cells resolve its shape there."""
+    process = getattr(result, "process", None)
+    q = process.generator if isinstance(process, InTime) else None if process is not None else result.generator
+    return q is not None and bool(q.singular)
+
+
 def _of_density(results: Sequence[Any], order: float, late: Sequence[float]) -> Estimate:
-    offers = [Offer(r.density, max(e, 1e-12), density=True) for r, e in zip(results, late, strict=True)]
+    by_mass = is_singular(results[0])
+    offers = [
+        Offer(r.density, max(e, 1e-12), density=True, by_mass=by_mass, atoms=r.atoms)
+        for r, e in zip(results, late, strict=True)
+    ]
     return compared(offers, [r.grid for r in results], order)
 
 
@@ -151,7 +172,8 @@ def stationary_errors(results: Sequence[Stationary], order: float) -> Errors:
     }
     if isinstance(results[0].process, InTime):
         others["entropy_production"] = partial(_of_entropy, results, order)
-    return _errors(_of_density(results, order, late), others, spread=_of_spread(results, order, late))
+    found, spread = _of_density(results, order, late), _of_spread(results, order, late)
+    return _errors(found, others, by_mass=is_singular(results[0]), spread=spread)
 
 
 def _of_entropy(results: Sequence[Stationary], order: float) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -116,11 +115,19 @@ def coarsened_start(p0: Any, fine: Grid, coarse: Grid) -> Any:
     total, kept = float((density * fine.volumes).sum()), float((read * coarse.volumes).sum())
     if abs(kept - total) <= LOST * total:
         return read
-    masses = density * fine.volumes
+    return added_up(density * fine.volumes, fine, coarse) / coarse.volumes
+
+
+def added_up(masses: np.ndarray, fine: Grid, coarse: Grid) -> np.ndarray:
+    """Masses of cells (..., *fine.shape) in the cells of another grid of the same box, (..., *coarse.shape)."""
     for axis, (edges, wide) in enumerate(zip(fine.edges, coarse.edges, strict=True)):
-        below = np.insert(np.cumsum(masses, axis=axis), 0, 0.0, axis=axis)
-        masses = np.diff(np.apply_along_axis(partial(np.interp, wide, edges), axis, below), axis=axis)
-    return masses / coarse.volumes
+        masses = np.moveaxis(masses, axis - fine.dim, -1)
+        below = np.concatenate([np.zeros((*masses.shape[:-1], 1)), np.cumsum(masses, axis=-1)], axis=-1)
+        cell = np.clip(np.searchsorted(edges, wide, side="right") - 1, 0, edges.size - 2)
+        share = (wide - edges[cell]) / np.diff(edges)[cell]
+        masses = np.diff(below[..., cell] * (1.0 - share) + below[..., cell + 1] * share, axis=-1)
+        masses = np.moveaxis(masses, -1, axis - fine.dim)
+    return masses
 
 
 def as_function(mask: np.ndarray, grid: Grid) -> Callable[..., np.ndarray]:

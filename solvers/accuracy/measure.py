@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from ...errors import ConvergenceError
 from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
-from .coarsening import FEWEST, at_centers, coarsened, coarsened_equation
+from .coarsening import FEWEST, added_up, at_centers, coarsened, coarsened_equation
 from .estimates import Estimate, estimate
 
 JUMP = 4.0  # factor between the D of neighbouring cells, from which D is taken to jump
@@ -22,12 +23,15 @@ ROUNDING = 1e-12  # of the size of a quantity
 class Offer(NamedTuple):
     """What one grid says of one quantity: numbers, judged entry by entry, or a density (..., *shape), by its 1-norm.
 
-    Changes up to `floor` are none: rounding (where it is not given, of the largest number), or the error in time.
+    Changes up to `floor` are none: rounding (where it is not given, of the largest number), or the error in time. A density
+    that goes by a power of the distance from a point is judged `by_mass`: by the probabilities of cells and of `atoms`.
     """
 
     values: np.ndarray
     floor: float | np.ndarray | None = None
     density: bool = False
+    by_mass: bool = False
+    atoms: Mapping[float, Any] = MappingProxyType({})
 
 
 def repeated(ask: Callable[[FokkerPlanck, Grid], Any], eq: FokkerPlanck, grid: Grid) -> list[Any]:
@@ -77,7 +81,10 @@ def compared(offers: Sequence[Offer], grids: Sequence[Grid], order: float) -> Es
     floor = functools.reduce(np.maximum, given) if given else ROUNDING * size
     if not offers[0].density:
         return estimate(values[0] - values[1], values[1] - values[2], order, floor)
-    changes = [distance(values[i], grids[i], values[i + 1], grids[i + 1]) for i in range(2)]
+    if offers[0].by_mass:
+        changes = [mass_distance(offers[i], grids[i], offers[i + 1], grids[i + 1]) for i in range(2)]
+    else:
+        changes = [distance(values[i], grids[i], values[i + 1], grids[i + 1]) for i in range(2)]
     return estimate(changes[0], changes[1], order, floor)
 
 
@@ -85,6 +92,14 @@ def distance(density: np.ndarray, fine: Grid, other: np.ndarray, coarse: Grid) -
     """1-norm of the difference of densities (..., *shape), at the coarse centers, over the last axes."""
     gap = np.abs(at_centers(density, fine, coarse) - other) * coarse.volumes
     return np.asarray(gap.sum(axis=tuple(range(-fine.dim, 0))))
+
+
+def mass_distance(one: Offer, fine: Grid, other: Offer, coarse: Grid) -> np.ndarray:
+    """Sum over the coarse cells, and over the atoms, of the differences of their probabilities, over the last axes."""
+    gap = np.abs(added_up(one.values * fine.volumes, fine, coarse) - other.values * coarse.volumes)
+    places = one.atoms.keys() | other.atoms.keys()
+    beside = sum(np.abs(np.asarray(one.atoms.get(x, 0.0)) - other.atoms.get(x, 0.0)) for x in places)
+    return np.asarray(gap.sum(axis=tuple(range(-fine.dim, 0))) + beside)
 
 
 def worst(found: Estimate) -> tuple[float, float, bool]:
