@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import reals, whole
-from ..errors import ModelWarning, bad_value, warn
+from ..errors import bad_value
 from ..randomness import private_generator
 from .tail_test import tail_test
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CHANGED = 4.0  # standard errors
+MOST_SUMMED, LIGHTER = 50_000, 0.2  # samples, and by how much sums of some hundreds may differ from their limit
+OTHERWISE = "fp.tail_test(increments) tells heavy tails from unequal variances, and keeps coordinates apart."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,20 +94,42 @@ def hill(samples: Any) -> HillEstimate:
     The plateau is the stretch of a factor four in k, between 50 and a tenth of the samples, over which the estimate
     spreads least compared with its standard error at its upper end. For a stable law of index near 2 the tail
     sets in so late that the plateau overestimates it; fit `stable_fit` there.
+
+    Raises
+    ------
+    ValueError
+        Where the index changes over the plateau, or is below 2 and not that of sums of samples: the tail is no power, as that
+        of Gaussian samples with unequal deviations, whose sums become Gaussian.
     """
     estimate = hill_plot(samples)
     if abs(estimate.trend) > CHANGED:
-        text = (
-            f"These samples have no power-law tail where Hill's index is flattest: it changes over the plateau, by "
-            f"{abs(estimate.trend):.0f} standard errors. {estimate.value:.3g} is no tail index; see fp.tail_test for "
-            "the stability of increments."
-        )
-        warn(text, ModelWarning)
+        got = f"an index that changes by {abs(estimate.trend):.0f} standard errors where it is flattest ({estimate.value:.3g})"
+        raise bad_value("samples", "of a law whose tail is a power", got, OTHERWISE)
+    if estimate.value < 2.0:
+        _refuse_if_sums_are_lighter(np.asarray(samples, dtype=float).ravel(), estimate)
     return estimate
 
 
+def _refuse_if_sums_are_lighter(x: np.ndarray, estimate: HillEstimate) -> None:
+    """A tail of index a below 2 is that of the sums of n samples too, and their law the nearer to a stable one the larger n."""
+    x = x[np.isfinite(x)]
+    x = x[:: -(-x.size // MOST_SUMMED)]
+    low, high = np.quantile(x, [0.25, 0.75])
+    if high <= low:
+        return  # most are alike: nothing is known of sums
+    found = tail_test(x)
+    last, error = float(found.index[-1]), float(found.standard_error[-1])
+    middle = found.sums.size // 2
+    lighter = last - estimate.value > max(CHANGED * math.hypot(error, estimate.error), LIGHTER)
+    rise = max(CHANGED * math.hypot(error, float(found.standard_error[middle])), LIGHTER)
+    if lighter or last - float(found.index[middle]) > rise:
+        indices = ", ".join(f"{a:.3g} (n = {n})" for n, a in zip(found.sums, found.index, strict=True))
+        got = f"{estimate.value:.3g}, and for sums of n of them {indices}"
+        raise bad_value("samples", "of a law whose sums have the index of its tail", got, OTHERWISE)
+
+
 def hill_plot(samples: Any) -> HillEstimate:
-    """As `hill`, without a word about tails that follow no power: see `HillEstimate.trend`."""
+    """As `hill`, of tails that follow no power too: see `HillEstimate.trend`."""
     values = np.abs(reals("samples", samples).ravel())
     values = values[np.isfinite(values) & (values > 0.0)]
     if values.size < 500:
@@ -180,11 +204,11 @@ def stable_fit(samples: Any, resamples: int = 100, seed: int = 0) -> StableFit:
     Koutrouvelis (1980): ln(-ln |phi(k)|^2) = ln(2 s^a) + a ln k is a straight line in ln k. With the data centred on their
     median and divided by half their quartile distance, the empirical phi is read at k = 0.2, 0.3, ... 1.0.
 
-    Warns
-    -----
-    ModelWarning
+    Raises
+    ------
+    ValueError
         Where sums of samples have another index than the samples: then they are of no stable law. Gaussian samples with
-        unequal deviations, thrown together, fit a stability of .67. `tail_test` keeps coordinates apart.
+        unequal deviations, thrown together, would fit a stability of .67. `tail_test` keeps coordinates apart.
     """
     x = reals("samples", samples).ravel()
     whole("resamples", resamples, 2, 1_000_000)
@@ -197,7 +221,7 @@ def stable_fit(samples: Any, resamples: int = 100, seed: int = 0) -> StableFit:
     unit = 0.5 * float(high - low)
     waves = np.exp(1j * np.outer(np.linspace(0.2, 1.0, 9), (x - location) / unit))
     stability, scale = _line(waves.mean(axis=1))
-    _warn_if_not_stable(x, stability)
+    _refuse_if_not_stable(x)
     rng = private_generator("resamples of a stable fit", seed)
     draws = np.array(
         [_line(waves @ rng.multinomial(x.size, np.full(x.size, 1 / x.size)) / x.size) for _ in range(resamples)]
@@ -208,15 +232,11 @@ def stable_fit(samples: Any, resamples: int = 100, seed: int = 0) -> StableFit:
     return StableFit(stability, unit * scale, float(location), float(errors[0]), unit * float(errors[1]), interval)
 
 
-def _warn_if_not_stable(x: np.ndarray, stability: float) -> None:
+def _refuse_if_not_stable(x: np.ndarray) -> None:
     found = tail_test(x)
     if found.verdict == "mixed":
         indices = ", ".join(f"{a:.3g} (n = {n})" for n, a in zip(found.sums, found.index, strict=True))
-        text = (
-            f"These samples are of no stable law: the index of sums of n of them is {indices}. The stability {stability:.3g} "
-            "describes single ones alone; fp.tail_test tells heavy tails from unequal variances."
-        )
-        warn(text, ModelWarning)
+        raise bad_value("samples", "of a stable law", f"sums of n of them with the index {indices}", OTHERWISE)
 
 
 def _line(phi: np.ndarray) -> tuple[float, float]:

@@ -50,16 +50,24 @@ def test_gaussian_noise_is_found_to_be_gaussian():
     assert fit.scale == pytest.approx(np.sqrt(0.5), rel=0.03)
 
 
-def test_what_is_not_stable_is_said():
-    """Gaussian numbers with unequal deviations, thrown together, fit .667 [.649, .687], and Hill reads 3.7 from them."""
+def test_what_is_not_stable_is_refused():
+    """Gaussian numbers with unequal deviations, thrown together, would fit .667 [.649, .687], and Hill read 3.7 from them."""
     rng = np.random.default_rng(5)
     data = (rng.normal(size=(500, 48)) * np.exp(2 * rng.normal(size=48))).ravel()
-    with pytest.warns(fp.ModelWarning, match=r"no stable law: the index of sums of n of them is 0\.\d+ \(n = 1\)"):
+    with pytest.raises(ValueError, match=r"stable law, got sums of n of them with the index 0\.\d+ \(n = 1\).*fp\.tail_test"):
         fp.stable_fit(data)
-    with pytest.warns(fp.ModelWarning, match="no power-law tail"):
+    with pytest.raises(ValueError, match=r"tail is a power.*fp\.tail_test"):
         fp.hill(data)
-    with pytest.warns(fp.ModelWarning, match="no stable law"):
+    with pytest.raises(ValueError, match="of a stable law"):
         fp.stable_fit(rng.standard_t(3, size=20_000))
+
+
+def test_a_flat_stretch_of_unequal_variances_is_no_tail():
+    """A deviation for each sample: Hill reads 1.9 with a flat plateau, while sums of 100 are nearly Gaussian."""
+    rng = np.random.default_rng(3)
+    data = rng.normal(size=20_000) * np.exp(2.0 * rng.normal(size=20_000))
+    with pytest.raises(ValueError, match=r"whose sums have the index of its tail.*fp\.tail_test"):
+        fp.hill(data)
 
 
 def test_power_laws_and_stable_laws_pass_without_a_word():
