@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arguments import increasing, instance
 from ..errors import bad_type, bad_value
+from ..randomness import private_generator
 from ..results.ensemble import Ensemble
 from ..results.moments import Moments
 from ..statistics.two_sample import two_sample
@@ -21,7 +22,8 @@ from .wasserstein import has_transport_package, sliced
 
 MOMENTS = ("mean", "deviation", "skewness", "kurtosis")
 USUAL = ("W2", "MMD", "KL", "tail")
-DISTANCES = (*USUAL, "p")
+DISTANCES = (*USUAL, "energy", "p")
+DRAWN = 1000  # points of a density that a p-value is of
 SLICED = ("sliced W1", "sliced W2")  # the joint rows without POT
 TAIL_PATHS = 500  # from which 2 % are ten
 COLUMNS = (
@@ -39,6 +41,7 @@ NOTE = (
     "sliced W1, sliced W2: averages over directions, another distance, where the package POT is missing. Of ensembles of one "
     "seed, z_mean is that of paired differences, and KL, which holds for independent samples only, is left out. "
     "Densities are even inside a cell: distances below a cell mean nothing. "
+    "energy: energy distance (signed root), with p_energy, its p-value by permutations; of densities points are drawn for it. "
     "p: probability of an energy distance as large between samples of one law, by permutations. "
     "tail: Hill's index from the outermost 2 % of paths, tail_sampling that from 4 %: the tail has no one power where they "
     "differ."
@@ -61,11 +64,12 @@ def compare(
         Name of the result that the others are compared with. Default: the only ensemble, else the last result.
     times : sequence, optional
         Default: the times that all results have. Stationary results go with any time, among themselves with infinity.
-    distances : sequence of {"W2", "MMD", "KL", "tail", "p"}
+    distances : sequence of {"W2", "MMD", "KL", "tail", "energy", "p"}
         What is wanted beside the moments and W1 (KL: of the reference from the model; tail: of paths), each with columns
-        for its standard error and for what sampling alone would give; see `fokkerplanck.distances`. "p": of two ensembles,
-        the p-value of `fokkerplanck.two_sample`, in pairs where they have one seed. Default: all but "p", which takes about
-        half a second a row of 20,000 paths; "p" as much again.
+        for its standard error and for what sampling alone would give; see `fokkerplanck.distances`. "energy": the energy
+        distance, which holds for thousands of dimensions too, and its p-value; "p": of two ensembles that p-value alone. Both
+        by `fokkerplanck.two_sample`, in pairs where ensembles have one seed. Default: all but these two, which takes about
+        half a second a row of 20,000 paths; a p-value as much again.
 
     Returns
     -------
@@ -164,10 +168,12 @@ def _joint(side: Side, base: Side, words: Sequence[str]) -> dict[str, Any]:
 
 
 def _shapes(side: Side, base: Side, one: Law, other: Law, words: Sequence[str]) -> dict[str, Any]:
-    """MMD, and KL of the reference from the model unless the two share their random numbers."""
+    """Energy distance, MMD, and KL of the reference from the model unless the two share their random numbers."""
     found: dict[str, Any] = {}
     if "MMD" in words:
         found |= _named("MMD", _laws.mmd(one, other))
+    if "energy" in words:
+        found |= _named("energy", (*_laws.energy(one, other), _p_value(side, base, one, other)))
     sampled, paired = one.grid is None and other.grid is None, side.paired(base)
     if "p" in words and sampled and (not paired or one.points.shape == other.points.shape):
         found["p"] = two_sample(one.points, other.points, paired=paired).p_value
@@ -176,12 +182,24 @@ def _shapes(side: Side, base: Side, one: Law, other: Law, words: Sequence[str]) 
     return found
 
 
-def _named(word: str, distance: Sequence[float]) -> dict[str, float]:
+def _p_value(side: Side, base: Side, one: Law, other: Law) -> float | None:
+    """By permutations; of a density beside samples as many points are drawn as there are samples. None of two densities."""
+    if one.grid is not None and other.grid is not None:
+        return None
+    paired = side.paired(base) and one.points.shape == other.points.shape
+    n = min(DRAWN, *(len(x.points) for x in (one, other) if x.grid is None))
+    rng = private_generator("points of a density for a p-value")
+    x, y = (law.points if law.grid is None else law.draw(rng, n).points for law in (one, other))
+    return two_sample(x, y, paired=paired).p_value
+
+
+def _named(word: str, distance: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(_names(word), distance, strict=True))
 
 
 def _names(word: str) -> tuple[str, ...]:
-    return ("p",) if word == "p" else (word, f"se_{word}", f"{word}_sampling")
+    names = (word, f"se_{word}", f"{word}_sampling")
+    return ("p",) if word == "p" else (*names, "p_energy") if word == "energy" else names
 
 
 def _with(distance: _laws.Distance, beside: float) -> _laws.Distance:

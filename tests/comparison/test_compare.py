@@ -224,3 +224,17 @@ def test_p_values_know_pairs():
     assert rows(fp.compare(apart, reference="b", distances=["p"]))[0]["p"] > 0.01
     mixed = fp.compare({"density": gaussian_solution(0, 1), "a": apart["a"]}, distances=["p"])
     assert mixed.column("p") == [None, None]
+
+
+def test_energy_distance_stands_beside_its_p_value():
+    """Of ensembles, and of a density beside one; none of two densities."""
+    rng = np.random.default_rng(12)
+    near, far = (ensemble(rng.normal(mean, 1.0, size=(1, 500, 1))) for mean in (0.0, 0.5))
+    results = {"near": near, "far": far, "density": gaussian_solution(0, 1), "same": gaussian_solution(0, 1)}
+    found = {row["model"]: row for row in rows(fp.compare(results, reference="density", distances=["energy"]))}
+    assert found["near"]["p_energy"] > 0.01
+    assert found["far"]["p_energy"] < 1e-4
+    assert found["same"]["p_energy"] is None
+    assert found["same"]["energy"] == pytest.approx(0.0, abs=1e-6)
+    assert found["far"]["energy"] > 5.0 * found["far"]["energy_sampling"]
+    assert found["far"]["se_energy"] < 0.1

@@ -1,5 +1,6 @@
 """Distances against closed forms. Seeds are fixed; statistical bounds are 5 standard errors (false alarm 6e-7 each)."""
 
+import math
 import sys
 
 import numpy as np
@@ -167,7 +168,7 @@ def test_error_bars_cover(against):
         other, light = (base, coarse) if against == "density" else (y, y)
         found["W1"].append(sliced(x, other, 1))
         found["W2"].append(sliced(x, other, 2))
-        found["MMD"].append(ds._mmd(x, light, 1.0))
+        found["MMD"].append(ds._discrepancy(x, light, ds._gaussian(1.0)))
     for name, value in truth.items():
         assert 0.91 <= coverage(found[name], value) <= 0.98, name
 
@@ -301,3 +302,31 @@ def test_a_density_a_rounding_below_zero_is_still_a_law():
     paths = fp.Ensemble(np.array([1.0]), np.random.default_rng(0).uniform(-0.5, 0.5, (1, 500, 1)))
     table = fp.compare({"density": solution, "paths": paths}, distances=["W2"])
     assert np.isfinite([v for v in table.column("W2") if v is not None]).all()
+
+
+def test_energy_distance_of_shifted_normal_laws():
+    """2 E|x - y| - 2 E|x - x'| for N(0, 1) and N(m, 1), by E|N(m, 2)|; densities have no sampling error."""
+    m = 0.7
+    right = 2.0 * (2.0 / np.sqrt(np.pi) * np.exp(-(m**2) / 4.0) + m * math.erf(m / 2.0)) - 4.0 / np.sqrt(np.pi)
+    rng = np.random.default_rng(8)
+    found = ds.energy(rng.normal(size=2000), rng.normal(m, 1.0, 2000))
+    assert abs(found.value - np.sqrt(right)) < 4.0 * found.standard_error < 0.15
+    eq, grid = fp.FokkerPlanck(diffusion=0.0), fp.Grid((-8, 8), 400)
+    still = [fp.solve(eq, grid, fp.gaussian(mean, 1.0), [1.0], error=False) for mean in (0.0, m)]
+    assert ds.energy(*still).value == pytest.approx(np.sqrt(right), rel=1e-3)
+    assert ds.energy(*still).standard_error == 0.0
+
+
+@pytest.mark.parametrize("dim", [1, 10_000])
+def test_energy_distance_and_its_p_value_hold_in_any_dimension(dim):
+    """Equal laws are no further apart than chance gives; a shift of each coordinate by .1 of its deviation is seen."""
+    rng = np.random.default_rng(9)
+    x, y = rng.normal(size=(2, 1, 150, dim))
+    near, far = (
+        {name: fp.Ensemble(np.array([1.0]), points) for name, points in (("a", x), ("b", other))}
+        for other in (y, y + (1.0 if dim == 1 else 0.1))
+    )
+    for pair, seen in ((near, False), (far, True)):
+        found = ds.energy(pair["a"], pair["b"])
+        assert (found.value > 2.0 * abs(found.sampling) + 4.0 * found.standard_error) is seen
+        assert (fp.two_sample(pair["a"].positions[0], pair["b"].positions[0]).p_value < 1e-4) is seen

@@ -54,7 +54,9 @@ def test_what_is_not_stable_is_refused():
     """Gaussian numbers with unequal deviations, thrown together, would fit .667 [.649, .687], and Hill read 3.7 from them."""
     rng = np.random.default_rng(5)
     data = (rng.normal(size=(500, 48)) * np.exp(2 * rng.normal(size=48))).ravel()
-    with pytest.raises(ValueError, match=r"stable law, got sums of n of them with the index 0\.\d+ \(n = 1\).*fp\.tail_test"):
+    with pytest.raises(
+        ValueError, match=r"stable law, got sums of n of them with the index 0\.\d+ \(n = 1\).*fp\.tail_test"
+    ):
         fp.stable_fit(data)
     with pytest.raises(ValueError, match=r"tail is a power.*fp\.tail_test"):
         fp.hill(data)
