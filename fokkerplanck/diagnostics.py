@@ -18,6 +18,7 @@ from .solvers.discretization.generator import Generator
 from .solvers.discretization.levy_jumps import tail_mass
 from .solvers.discretization.resolution import Resolution, upwind_gain
 
+UNSEEN = 0.1  # of the diffusion: what the grid may add to it
 AWAY, REACHED = 1e-8, 0.02  # density at a wall over the largest: was not there, and is
 FIRST_ORDER = "the density is positive and conservative, but first order"
 FORCED = 1.0  # drift times length over diffusion, over a tenth of the box: below, a wall is what keeps the density
@@ -36,8 +37,11 @@ def warn_of_resolution(stats: Resolution, over: str = "the density", then: str =
     """Where upwinding widens the density by more than a tenth of what the noise does."""
     if stats.order == 2:
         return
+    more = "Twice as many cells halve it"
     if stats.diffusion > NOTHING * stats.numerical_diffusion:
         beside = f"to a diffusion of {stats.diffusion:.2g}"
+        times = stats.numerical_diffusion / (UNSEEN * stats.diffusion)
+        more = f"Take {max(times, 2.0):.2g} times as many cells along each axis"
         peclet = stats.peclet
         size = (
             f"; largest cell Peclet number {peclet:.2g}" if math.isfinite(peclet) else "; the noise vanishes in places"
@@ -46,7 +50,7 @@ def warn_of_resolution(stats: Resolution, over: str = "the density", then: str =
         beside, size = "where the equation has none", ""
     text = (
         f"the grid adds a numerical diffusion of {stats.numerical_diffusion:.2g} {beside} "
-        f"(averages over {over}{size}): {then} in the cell size. Take more cells."
+        f"(averages over {over}{size}): {then} in the cell size. {more}."
     )
     warn(text, ResolutionWarning)
 
@@ -146,7 +150,7 @@ def warn_of_smearing(
         return
     axis = int(np.argmax(excess / widths**2))
     where = "" if grid.dim == 1 else f" along axis {axis}"
-    beside, then = "where SGD has no noise of its own", "Take more cells"
+    beside, then = "where SGD has no noise of its own", "Twice as many cells divide it by four"
     if noise[axis] > NOTHING * smearing[axis]:
         beside = f"to the {noise[axis]:.2g} of SGD"
         cells = grid.shape[axis] * widths[axis] / math.sqrt(4.0 * SMEARED * noise[axis])  # as it adds at most h^2/4

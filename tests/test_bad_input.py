@@ -92,6 +92,11 @@ def made():
         }  # fmt: skip
 
 
+def heavy():
+    """Paths with a tail of index 1.5."""
+    return fp.Ensemble(np.array([0.5]), np.random.default_rng(0).random((1, 2000, 1)) ** (-1 / 1.5))
+
+
 def on_line(**coefficients):
     return fp.generator(fp.FokkerPlanck(**{"diffusion": 0.5} | coefficients), made()["line"])
 
@@ -248,7 +253,7 @@ PUBLIC_CALLS = {
     ),
     "Ensemble.density": Door(lambda **a: made()["mc"].density(**a), grid=fp.Grid((-1, 1), 4)),
     "Ensemble.fraction": Door(lambda **a: made()["mc"].fraction(**a), inside=lambda x: x > 0),
-    "Ensemble.hill": Door(lambda **a: made()["mc"].hill(**a), t=0.5),
+    "Ensemble.hill": Door(lambda **a: heavy().hill(**a), t=0.5),
     "Ensemble.at": Door(lambda **a: made()["mc"].at(**a), t=0.5),
     "compare": Door(fp.compare, results=None, reference="a", times=[0.5], distances=["W2"]),
     "Comparison.column": Door(lambda **a: made()["tab"].column(**a), name="mean"),
@@ -261,7 +266,7 @@ PUBLIC_CALLS = {
     "two_time_covariance": Door(distances.two_time_covariance, ensemble=None, s=0.5, t=1.0),
     "tail_index": Door(distances.tail_index, samples=np.arange(100.0), share=0.02),
     "along": Door(lambda **a: distances.along(distances.law(made()["sol2"]), **a), axis=0),
-    "hill": Door(fp.hill, samples=np.arange(1000.0)),
+    "hill": Door(fp.hill, samples=heavy().positions[0]),
     "stable_fit": Door(fp.stable_fit, samples=np.arange(300.0), resamples=3, seed=0),
     "tail_test": Door(fp.tail_test, increments=np.arange(300.0), sums=[1, 3]),
     "two_sample": Door(

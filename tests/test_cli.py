@@ -126,7 +126,8 @@ def test_a_deviation_off_by_the_grid_is_said_in_the_verdict(here):
     (here / "q.toml").write_text(text.replace("cells = 200", "cells = 40").replace("2000", "20000"))
     said = " ".join(invoke("run", "q.toml", "--out", "out").stdout.split())
     assert re.search(
-        r"t = 20: exact .* is off by \S+ standard errors .*, within the error of its grid: take more cells", said
+        r"t = 20: exact .* is off by \S+ standard errors .*, within the error of its grid: take \S+ times as many cells",
+        said,
     )
     added, noise = re.search(
         r"Note: exact: the grid adds a variance of (\S+) a step to the (\S+) of SGD", said

@@ -12,6 +12,7 @@ LARGE = 0.05  # 1-norm of a density's error, from which it is spoken of
 OFF = 0.1  # relative error of a rate, a mean time or a deviation of times; error of a probability
 STRAYING = 2.0  # by which an error may be larger than its estimate, where the answer does not converge
 GOAL = 0.01  # error for which a number of cells is advised
+HIGHEST = 2.0  # order of the scheme
 MOST_CELLS = 1e6  # along an axis; more are not advised
 
 
@@ -20,21 +21,35 @@ def warn_of_error(size: float, order: float, converging: bool, limit: float, wha
     if math.isnan(size) or size * (1.0 if converging else STRAYING) <= limit:
         return False
     if not converging:
+        wider = _shape([4 * n if n > 1 else 1 for n in grid.shape])
         text = (
             f"the grid does not resolve {what}: halving the cells still makes a difference of {size:.2g}, and the error may be "
-            f"larger than that. Take more cells than {_shape(grid.shape)}."
+            f"larger than that. Take {wider} cells: those twice and four times as wide are then no wider than these."
         )
         warn(text, ResolutionWarning)
         return True
-    factor = (size / GOAL) ** (1.0 / max(order, 0.5)) if math.isfinite(size) else math.inf
-    wished = [n * factor if n > 1 else 1.0 for n in grid.shape]
-    more = f"{_shape([_rounded(n) for n in wished])} cells" if max(wished) <= MOST_CELLS else "far more cells"
+    more = _wished(size, order, grid)
     text = f"the error of {what} is about {size:.2g}, as seen on three grids: {more} should give {GOAL:g}."
     warn(text, ResolutionWarning)
     return True
 
 
-def _shape(cells: Sequence[int]) -> str:
+def _wished(size: float, order: float, grid: Grid) -> str:
+    """How many cells should bring an error down to `GOAL`.
+
+    No order above that of the scheme is counted on. Beyond a barrier a relative error is that of a logarithm, exponentiated.
+    """
+    factor = (math.log1p(size) / GOAL) ** (1.0 / min(max(order, 0.5), HIGHEST))
+    wished = [max(n * factor, n + 1.0) if n > 1 else 1.0 for n in grid.shape]
+    if max(wished) <= MOST_CELLS:
+        return f"{_shape([_rounded(n) for n in wished])} cells"
+    if not math.isfinite(factor):
+        return "no number of cells"
+    cells = _shape([f"{n:.0e}" if n > 1 else "1" for n in wished])
+    return f"only {cells} equal cells (try graded ones, or a smaller box)"
+
+
+def _shape(cells: Sequence[object]) -> str:
     return " x ".join(map(str, cells))
 
 

@@ -15,6 +15,7 @@ from ..results.stats import SolutionStats
 if TYPE_CHECKING:
     from .outcome import Outcome
 
+FOURTH = "twice as many cells divide it by four"
 RESOLVED = 0.02  # of a cell: differences below it lie within what the grid leaves open
 CLAMPED = 1e-3  # meetings of a path with a reflecting wall from which a box is named as the reason
 
@@ -75,7 +76,7 @@ def _verdict(gaps: list[Gap], limit: float, stats: SolutionStats) -> str:
         return f"is off by {_shown(worst.of_all)} standard errors in the {worst.moment}{_reason(worst, stats)}."
     if beside.of_sampling > limit:
         source = {
-            "grid": "its grid: take more cells",
+            "grid": f"its grid: take {_cells_for(beside)} times as many cells along each axis",
             "batches": "its sampled batches: take more",
             "step": "its time step",
         }
@@ -102,7 +103,18 @@ def _reason(gap: Gap, stats: SolutionStats) -> str:
         if noise > NOTHING * smearing
         else f"a variance of {smearing:.2g}, SGD by none"
     )
-    return f", by its grid: the projection adds {share} a step (take more cells)"
+    more = (
+        f"take {_shown(math.sqrt(smearing / (SMEARED * noise)))} times as many cells"
+        if noise > NOTHING * smearing
+        else FOURTH
+    )
+    return f", by its grid: the projection adds {share} a step ({more})"
+
+
+def _cells_for(gap: Gap) -> str:
+    """By how many times more cells the error of a grid, of second order, comes down to that of the simulation."""
+    own = math.sqrt(max((gap.of_sampling / gap.of_all) ** 2 - 1.0, 1.0)) if 0.0 < gap.of_all < math.inf else 4.0
+    return _shown(max(math.sqrt(own), 2.0))
 
 
 def chain_notes(sol: Solution) -> list[str]:

@@ -47,7 +47,8 @@ def verdicts(rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
             off = next(row["W1"] for row in group if row["model"] == "SGD")
             sentences.append(
                 f"{name}: the grid is too coarse for exact SGD, the transfer operator (W1 of {off:.2g} to simulated SGD), "
-                "so that the models are compared with the simulation, and may be off by the grid alone. Take more cells."
+                "so that the models are compared with the simulation, and may be off by the grid alone. With twice as many "
+                "cells along each axis the part of the grid falls to a quarter."
             )
         coarse = _escape_on_grid(name, group)
         whose = "simulated SGD" if coarse else "exact SGD"
@@ -64,7 +65,7 @@ def _escape_on_grid(name: str, group: Sequence[dict[str, Any]]) -> list[str]:
     seen = with_error(true["SGD"]["escape"], true["SGD"]["se_escape"])
     return [
         f"{name}: on this grid exact SGD takes {true['exact']['escape']:.4g} steps to the target, simulated {seen}: the "
-        "simulation counts. More cells in and around the target bring the two together."
+        "simulation counts. Take twice as many cells in and around the target, until the two come together."
     ]
 
 
@@ -95,7 +96,8 @@ def _density_verdict(row: dict[str, Any]) -> tuple[bool, str]:
     inside = row["W1"] < row["cell"]
     if inside and share > CLOSE:
         size = f"W1 {row['W1']:.2g}, a cell {row['cell']:.2g}"
-        return True, f"cannot be told from {sgd} on this grid ({size}; take more cells)"
+        more = row["cell"] / (CLOSE * row["spread"])
+        return True, f"cannot be told from {sgd} on this grid ({size}; take {more:.2g} times as many cells)"
     if inside:
         return True, f"agrees with {sgd} (within a cell)"
     if row["W1_sampling"] > 0.0 and row["W1"] <= row["W1_sampling"] + 2.0 * row["se_W1"]:

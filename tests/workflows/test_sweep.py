@@ -136,15 +136,16 @@ def test_sentences():
     start = "learning rate 0.4, full batch"
     off = "the density at t = 50 is off from exact SGD (W1 is 0.3 of its spread)"
     assert said == (
-        f"{start}: on this grid exact SGD takes 19.3 steps to the target, simulated 22.74 ± 0.28: the simulation counts. More "
-        "cells in and around the target bring the two together.",
+        f"{start}: on this grid exact SGD takes 19.3 steps to the target, simulated 22.74 ± 0.28: the simulation counts. Take "
+        "twice as many cells in and around the target, until the two come together.",
         f"{start}, a: the density at t = 50 agrees with exact SGD (within a cell).",
         f"{start}, b: {off}, but its escape takes as long as simulated SGD, within 25%.",
         f"{start}, c: the density at t = 50 agrees with exact SGD (within sampling), but its escape takes 3 times as long as "
         "simulated SGD.",
         f"{start}, d: {off}, and part of it never arrives at the target.",
         f"{start}, e: {off}, and its escape is too rare for double precision.",
-        f"{start}, f: the density at t = 50 cannot be told from exact SGD on this grid (W1 0.08, a cell 0.1; take more cells).",
+        f"{start}, f: the density at t = 50 cannot be told from exact SGD on this grid (W1 0.08, a cell 0.1; take 2 "
+        "times as many cells).",
     )
 
 
