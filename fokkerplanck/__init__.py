@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .queries import public_generator as generator
     from .queries import solve, spectrum, stationary
     from .rare_events import LeastAction, quasipotential
+    from .results.distribution import Distribution
     from .results.first_passage import FirstPassage
     from .results.first_passage_in_time import FirstPassageInTime
     from .results.loading import load
@@ -85,6 +86,7 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "passages": "committor, first_passage",
     "queries": "solve, spectrum, stationary, public_generator as generator",
     "rare_events": "LeastAction, quasipotential",
+    "results.distribution": "Distribution",
     "results.first_passage": "FirstPassage",
     "results.first_passage_in_time": "FirstPassageInTime",
     "results.loading": "load",
@@ -128,6 +130,7 @@ __all__ = [
     "Box",
     "Comparison",
     "ConvergenceError",
+    "Distribution",
     "Ensemble",
     "FirstPassage",
     "FirstPassageInTime",

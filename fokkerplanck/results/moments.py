@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..arguments import whole
+from ..errors import bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
+from .distribution import Distribution
+from .html import with_picture
 
 
 class Moments:
@@ -54,6 +57,54 @@ class Moments:
         """Density along one axis, (n,) or (n_times, n)."""
         whole("axis", axis, 0, self.grid.dim - 1)
         return _density.marginal(self.masses, self.grid, axis) / self.grid.widths[axis]
+
+    def distribution(self, t: float | None = None) -> Distribution:
+        """The law of what is in the box, scaled to one: at the output time t, or at the last; a stationary result has none.
+
+        `pdf`, `cdf`, `quantile`, `interval`, `sample`, `probability` and `conditional` are also asked here, for the last time.
+        """
+        times = getattr(self, "times", None)
+        if times is None:
+            if t is not None:
+                raise bad_value("t", "None for a result without times", t)
+            return Distribution.of(self.grid, self.density, self.atoms)
+        i = times.size - 1 if t is None else self.index(t)  # type: ignore[attr-defined]
+        return Distribution.of(self.grid, self.density[i], {x: float(m[i]) for x, m in self.atoms.items()})
+
+    def pdf(self, x: Any, t: float | None = None) -> Any:
+        """Density at points, of what is in the box; see `Distribution.pdf`."""
+        return self.distribution(t).pdf(x)
+
+    def cdf(self, x: Any, t: float | None = None) -> Any:
+        """P(X <= x), see `Distribution.cdf`."""
+        return self.distribution(t).cdf(x)
+
+    def quantile(self, q: Any, t: float | None = None) -> Any:
+        """The smallest x with P(X <= x) >= q in 1D, see `Distribution.quantile`."""
+        return self.distribution(t).quantile(q)
+
+    def interval(self, level: float = 0.95, t: float | None = None) -> tuple[float, float]:
+        """The central interval that holds a share `level` of the probability, in 1D."""
+        return self.distribution(t).interval(level)
+
+    def sample(self, n: int, seed: int | None = None, t: float | None = None) -> np.ndarray:
+        """n independent points, (n,) in 1D and (n, dim) else."""
+        return self.distribution(t).sample(n, seed)
+
+    def probability(self, condition: Any, t: float | None = None) -> float:
+        """Probability of a condition f(x, y) -> truth values, or of a boolean array on the grid."""
+        return self.distribution(t).probability(condition)
+
+    def conditional(self, *, t: float | None = None, **given: float) -> Distribution:
+        """The law of the other axes where some are given: `conditional(y=0.5)`."""
+        return self.distribution(t).conditional(**given)
+
+    def _repr_html_(self) -> str:
+        """The text, with a picture of the marginals at the last time."""
+        last = self.density.reshape(-1, *self.grid.shape)[-1] * self.grid.volumes
+        axes = range(self.grid.dim)
+        curves = [(self.grid.centers[a], _density.marginal(last, self.grid, a) / self.grid.widths[a]) for a in axes]
+        return with_picture(repr(self), curves)
 
 
 def gradient(field: np.ndarray, grid: Grid, axis: int) -> np.ndarray:

@@ -124,6 +124,20 @@ class Solution(Moments):
 
         return solution_to_xarray(self)
 
+    def to_dataframe(self) -> Any:
+        """A pandas data frame with a row for each time and cell: time, the coordinates of its center, density."""
+        return self.to_xarray()["density"].to_dataframe().reset_index()
+
+    def to_csv(self, path: str) -> None:
+        """Write a CSV file with a row for each time and cell: time, the coordinates of its center, density."""
+        from ..storage.files import write_text
+        from ..storage.tables import csv_text
+
+        columns = [v.ravel() for v in np.meshgrid(self.times, *self.grid.centers, indexing="ij")]
+        names = ["time", *"xyz"[: self.grid.dim], "density"]
+        rows = zip(*(v.tolist() for v in (*columns, self.density.ravel())), strict=True)
+        write_text(path, csv_text(names, rows))
+
     def save(self, path: str, current: bool = True) -> None:
         """Write a netCDF file, at once or not at all. `fokkerplanck.load` reads it back."""
         from ..storage.netcdf import save_solution
