@@ -249,7 +249,7 @@ def warn_of_density(result: Solution | Stationary, eq: FokkerPlanck, t: float = 
         return
     if found.error.size and warn_of_error(*worst(whole["spread"]), OFF, "the variance of the density (relative)", grid):
         return
-    warn_inside_cells(eq, grid, where_present(result.density, grid), t)
+    warn_inside_cells(eq, grid, where_present(result.density, grid), t, result.error)
 
 
 def warn_of_rest(result: Stationary, eq: FokkerPlanck, flows: bool) -> None:
@@ -257,7 +257,7 @@ def warn_of_rest(result: Stationary, eq: FokkerPlanck, flows: bool) -> None:
     if flows:
         warn_of_density(result, eq)
     else:
-        warn_inside_cells(eq, result.grid, where_present(result.density, result.grid))
+        warn_inside_cells(eq, result.grid, where_present(result.density, result.grid), error=result.error)
 
 
 def _is_point(result: Solution | Stationary, eq: FokkerPlanck, t: float) -> bool:
@@ -281,13 +281,13 @@ def warn_of_times(result: FirstPassage, eq: FokkerPlanck | None, spent: np.ndarr
     if warn_of_error(*worst(deviation), 2.0 * OFF, "the deviation of the passage times (relative)", result.grid):
         return
     if eq is not None:
-        warn_inside_cells(eq, result.grid, where_crossed(spent, result.mean, result.grid))
+        warn_inside_cells(eq, result.grid, where_crossed(spent, result.mean, result.grid), error=result.error)
 
 
 def warn_of_splitting(result: Committor, eq: FokkerPlanck, spent: np.ndarray) -> None:
     """As `warn_of_times`, for a committor."""
     if not warn_of_error(*worst(result.error.whole["committor"]), OFF, "the committor (relative)", result.grid):
-        warn_inside_cells(eq, result.grid, where_crossed(spent, result.values, result.grid))
+        warn_inside_cells(eq, result.grid, where_crossed(spent, result.values, result.grid), error=result.error)
 
 
 def warn_of_rates(result: Spectrum, eq: FokkerPlanck | None) -> None:
@@ -295,19 +295,24 @@ def warn_of_rates(result: Spectrum, eq: FokkerPlanck | None) -> None:
     if warn_of_error(*worst(result.error.whole["relative"]), OFF, "the rates of the modes (relative)", result.grid):
         return
     if eq is not None:
-        warn_inside_cells(eq, result.grid, where_present(np.abs(result.right[0]), result.grid))
+        warn_inside_cells(eq, result.grid, where_present(np.abs(result.right[0]), result.grid), error=result.error)
 
 
-def warn_inside_cells(eq: FokkerPlanck, grid: Grid, relevant: np.ndarray, t: float = 0.0) -> None:
-    """Where a feature that matters hides inside the cells."""
+def warn_inside_cells(
+    eq: FokkerPlanck, grid: Grid, relevant: np.ndarray, t: float = 0.0, error: Errors | None = None
+) -> None:
+    """Where a feature that matters hides inside the cells: the measured `error`, if any, is then doubted."""
     found = hidden_feature(eq, grid, relevant, t)
     if found is None or not found.matters:
         return
     where = ", ".join(f"{x:.4g}" for x in found.place)
     hidden = "the potential varies by" if found.bump > 1.0 else "D varies by a factor"
     size = f"{found.bump:.2g} kT" if found.bump > 1.0 else f"{found.ratio:.2g}"
+    text = f"{hidden} {size} inside cells near x = {where}"
+    if error is not None:
+        error.doubt(f"{text}, which the grids do not see")
     then = "the answer may be far off, and its error estimate does not see it. Take cells that resolve it."
-    warn(f"{hidden} {size} inside cells near x = {where}: {then}", SubcellWarning)
+    warn(f"{text}: {then}", SubcellWarning)
 
 
 def where_present(densities: np.ndarray, grid: Grid) -> np.ndarray:

@@ -100,6 +100,11 @@ class Errors(Mapping[str, np.ndarray]):
         """Of an answer whose error was not measured."""
         return cls({}, float("nan"), False, why)
 
+    def doubt(self, why: str) -> None:
+        """Note that there is something which no comparison of grids sees: the answer is then not said to converge."""
+        self.converging = False
+        self.note = f"{self.note}, NOT CONVERGING: {why}"
+
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._values:
             known = ", ".join(map(repr, self._values))
