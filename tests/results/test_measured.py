@@ -1,0 +1,44 @@
+"""Errors measured on three grids where densities are singular, and where part of the probability is in atoms."""
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+from fokkerplanck.model.grid import Grid
+from fokkerplanck.solvers.accuracy.coarsening import added_up
+
+
+@pytest.mark.parametrize("cells", [100, 151, 200])
+def test_what_is_fixed_has_an_error_that_covers_it(cells):
+    """Wright-Fisher with D = .35 x (1 - x) from .3: P0 and P1 at t = 1 by the series of Kimura."""
+    eq = fp.FokkerPlanck(diffusion=lambda x: 0.35 * x * (1 - x))
+    s = fp.solve(eq, Grid((0, 1), cells), fp.point(0.3), [1.0])
+    off = np.abs(np.array([s.atoms[0.0][0] - 0.337151, s.atoms[1.0][0] - 0.039367]))
+    assert s.error["atoms"].shape == (1, 2)
+    assert (off <= 1.1 * s.error["atoms"][0]).all()
+    assert (s.error["atoms"][0] <= 10.0 * off).all()
+    assert 1.2 < s.error.order < 2.5
+
+
+def test_a_singular_stationary_density_has_an_error_that_covers_its_mean():
+    """Square-root process of mean .06: its density goes as x^(-.7)."""
+    eq = fp.FokkerPlanck(drift=lambda x: 0.06 - x, diffusion=lambda x: 0.2 * x)
+    s = fp.stationary(eq, Grid((0, 3), 150))
+    off = abs(s.mean()[0] - 0.06)
+    assert off < s.error["mean"][0] < 20.0 * off
+    assert s.error["density"] < 2e-3
+    assert s.error.converging
+
+
+def test_all_in_an_atom_is_exact():
+    eq = fp.FokkerPlanck(drift=lambda x: -0.4 - x, diffusion=lambda x: 0.5 * x)
+    s = fp.stationary(eq, Grid((0, 12), 200))
+    assert s.atoms == {0.0: 1.0}
+    assert s.error["atoms"] == pytest.approx([0.0], abs=1e-9)
+    assert s.error["mean"] == pytest.approx([0.0], abs=1e-9)
+
+
+def test_masses_are_added_up_in_cells_that_are_cut():
+    fine, coarse = Grid((0, 4), 4), Grid.from_edges([0.0, 1.5, 4.0])
+    masses = np.array([[1.0, 2.0, 3.0, 4.0], [0.0, 1.0, 0.0, 0.0]])
+    assert added_up(masses, fine, coarse) == pytest.approx(np.array([[2.0, 8.0], [0.5, 0.5]]))
