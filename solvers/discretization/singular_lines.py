@@ -45,13 +45,14 @@ class Anchors:
     """The point that rules each cell, the nearer one of those that bound its segment.
 
     position, pull and nu (n,): not a number where there is none, or no power; takes (n,): whether the point takes up what
-    arrives.
+    arrives; crossed (n,): whether something passes it.
     """
 
     position: np.ndarray
     pull: np.ndarray
     nu: np.ndarray
     takes: np.ndarray
+    crossed: np.ndarray
 
     @classmethod
     def of(cls, edges: np.ndarray, points: Sequence[SingularPoint]) -> Anchors:
@@ -59,17 +60,19 @@ class Anchors:
         n = edges.size - 1
         middle, number = 0.5 * (edges[1:] + edges[:-1]), np.arange(n)
         position, pull, nu = np.full((3, n), np.nan)
-        takes, closest = np.zeros(n, bool), np.full(n, np.inf)
+        takes, crossed, closest = np.zeros(n, bool), np.zeros(n, bool), np.full(n, np.inf)
         faces = sorted({0, n, *(point.face for point in points)})
         for point in points:
             for side in point.sides:
                 start = n if point.face == 0 and side.direction == -1 else point.face  # round a periodic axis
                 low, high = sorted((start, faces[faces.index(start) + side.direction]))
-                mine = (number >= low) & (number < high) & (np.abs(middle - point.position) < closest)
-                position[mine], pull[mine], nu[mine] = point.position, side.pull, side.profile
+                place = point.place(side)
+                mine = (number >= low) & (number < high) & (np.abs(middle - place) < closest)
+                position[mine], pull[mine], nu[mine] = place, side.pull, side.profile
                 takes[mine] = point.takes(side)
-                closest[mine] = np.abs(middle - point.position)[mine]
-        return cls(position, pull, nu, takes)
+                crossed[mine] = point.passage in ("open", "upward", "downward")
+                closest[mine] = np.abs(middle - place)[mine]
+        return cls(position, pull, nu, takes, crossed)
 
     def nodes(self, edges: np.ndarray) -> np.ndarray:
         """The centroid of xi^nu over each cell, (n,)."""
@@ -184,15 +187,16 @@ class SingularLine:
         for point in self.points:
             for side in point.sides:
                 cell = (point.face if side.direction == 1 else point.face - 1) % n
+                place = point.place(side)
                 half = cell if side.direction == 1 else cell + n
-                reach = abs(nodes[cell] - point.position)
+                reach = abs(nodes[cell] - place)
                 shrink = reach * 2.0 ** -np.arange(1, HALVINGS + 1)
-                shrink = shrink[shrink > CLOSEST * abs(point.position)]
+                shrink = shrink[shrink > CLOSEST * abs(place)]
                 grow = reach * 2.0 ** np.arange(1, HALVINGS)
-                grow = grow[grow < abs(end[(cell + n) if side.direction == 1 else cell] - point.position)]
-                end[half] = point.position + side.direction * shrink[-1]
+                grow = grow[grow < abs(end[(cell + n) if side.direction == 1 else cell] - place)]
+                end[half] = place + side.direction * shrink[-1]
                 owner += [np.full(shrink.size - 1, half), np.full(grow.size, (half + n) % (2 * n))]
-                cuts += [point.position + side.direction * shrink[:-1], point.position + side.direction * grow]
+                cuts += [place + side.direction * shrink[:-1], place + side.direction * grow]
                 tails.append((half, side, float(shrink[-1])))
         ways = Stretches(np.zeros(2 * n, int), start, end, np.concatenate(owner), np.concatenate(cuts))
         phase, scale, speed = integrals(reader, ways, reader.eq.alpha, self._weight(anchors))
@@ -222,9 +226,10 @@ class SingularLine:
         low, high = np.clip(np.arange(-1, n), 0, None), np.clip(np.arange(n + 1), None, n - 1)
         gap_low, gap_high = np.abs(edges - anchors.position[low]), np.abs(edges - anchors.position[high])
         ruler = np.where(np.nan_to_num(gap_low, nan=np.inf) < np.nan_to_num(gap_high, nan=np.inf), low, high)
-        exponent = np.where(anchors.takes[ruler] | np.isnan(anchors.nu[ruler]), 0.0, 1.0 + anchors.nu[ruler])
+        flows = anchors.takes | anchors.crossed | np.isnan(anchors.nu)
+        exponent = np.where(flows[ruler], 0.0, 1.0 + anchors.nu[ruler])
         for point in self.points:
-            exponent[point.face] = 0.0
+            exponent[[point.face, n] if point.period else point.face] = 0.0
         center, reach = anchors.position[ruler], np.abs(edges - anchors.position[ruler])
 
         def weight(half: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -296,7 +301,7 @@ def _arrival(
         velocity = links.grid.widths[0][cell] / held / scale
     if np.isfinite(velocity) and (abs(phase) <= STEEP or np.isfinite(side.pull)):
         return float(velocity)
-    start, end = np.array([node]), np.array([0.5 * (node + point.position)])
+    start, end = np.array([node]), np.array([0.5 * (node + point.place(side))])
     drift = reader.read(np.zeros(1, int), start, end)[0]
     outward = -side.direction * float(drift.mean())
     return max(outward, 0.0)
@@ -352,5 +357,7 @@ def _closing_cuts(grid: Grid, narrow: np.ndarray) -> tuple[np.ndarray, np.ndarra
         reach = grid.widths[0][near] * 2.0 ** -np.arange(np.log2(grid.widths[0][near] / closest))
         places.append(np.concatenate([x - reach, [x], x + reach]))
     cuts = np.concatenate(places)
+    if grid.periodic(0):
+        cuts = edges[0] + np.mod(cuts - edges[0], edges[-1] - edges[0])
     cuts = np.setdiff1d(cuts[(cuts > edges[0]) & (cuts < edges[-1])], np.concatenate([edges, grid.centers[0]]))
     return np.searchsorted(edges, cuts) - 1, cuts

@@ -14,6 +14,7 @@ from .axis_reader import AxisReader
 from .boundaries import Side, classify
 
 VANISHED = 1e-9  # of its surroundings: D that is zero
+FAINT = 1e-3  # D that may be zero nevertheless, where it goes by a small power: rounding of the place hides it
 DIP = 0.7  # of D a link away on either side: from here on a minimum is looked at
 BENT = 0.2  # exponent of D between two samples beside a wall from which the wall is looked at
 PUSH = 0.02  # |drift| d / D there, likewise
@@ -31,12 +32,22 @@ class Samples:
     drift: np.ndarray
     window: int
 
+    def round_the_axis(self, grid: Grid) -> Samples:
+        """On a periodic axis, with those of a link and a sample from its other end at both ends, so that each has neighbours."""
+        period = float(grid.edges[0][-1] - grid.edges[0][0])
+        first = int(np.argmin(self.x))  # the last link wraps, and its last samples lie at the start of the axis
+        x, d, mu = (np.roll(v, -first) for v in (self.x, self.diffusion, self.drift))
+        more = self.window + 1
+        x = np.concatenate([x[-more:] - period, x, x[:more] + period])
+        d, mu = (np.concatenate([v[-more:], v, v[:more]]) for v in (d, mu))
+        return Samples(x, d, mu, self.window)
+
 
 @dataclass(frozen=True)
 class SingularPoint:
     """A wall or an interior zero of D, on the cell face number `face`, with the sides that lie in the box.
 
-    wall: what was asked for there, "" in the interior.
+    wall: what was asked for there, "" in the interior. period: that of the axis, for a point on its joint, which lies at both ends.
     """
 
     position: float
@@ -44,11 +55,16 @@ class SingularPoint:
     below: Side | None
     above: Side | None
     wall: str = ""
+    period: float = 0.0
 
     @property
     def sides(self) -> tuple[Side, ...]:
         """The sides that there are."""
         return tuple(side for side in (self.below, self.above) if side is not None)
+
+    def place(self, side: Side) -> float:
+        """Where the point lies for the cells on a side of it."""
+        return self.position + self.period if side.direction == -1 else self.position
 
     def takes(self, side: Side) -> bool:
         """Whether what comes to the point on a side leaves the cells there: absorbed, kept or passed on."""
@@ -132,15 +148,35 @@ def interior_zeros(reader: AxisReader, samples: Samples) -> tuple[np.ndarray, np
     d, w = samples.diffusion, samples.window
     if d.size < 2 * w + 1 or d.max() <= 1.1 * d.min():
         return np.zeros(0), np.zeros(0)
+    if reader.grid.periodic(0):
+        samples = samples.round_the_axis(reader.grid)
+        d = samples.diffusion
     middle = d[w:-w]
     lowest = (middle <= d[w - 1 : -w - 1]) & (middle <= d[w + 1 : d.size - w + 1])
     beside = np.minimum(d[: -2 * w], d[2 * w :])
     numbers = np.flatnonzero(lowest & (middle < DIP * beside)) + w
     numbers = numbers[np.diff(numbers, prepend=-2) > 1]
     x, least = minima(reader, np.zeros(numbers.size, dtype=int), samples.x[numbers - 1], samples.x[numbers + 1])
-    vanished = least <= VANISHED * np.minimum(d[numbers - w], d[numbers + w])
+    around = np.minimum(d[numbers - w], d[numbers + w])
+    vanished = least <= VANISHED * around
+    for k in np.flatnonzero(~vanished & (least <= FAINT * around)).tolist():
+        reach = float(samples.x[numbers[k] + w] - samples.x[numbers[k]])
+        place = float(_snapped(x[k : k + 1], reader.grid)[0])
+        vanished[k] = any(classify(reader, place, way, reach).power > BENT for way in (-1, 1))
     zeros = np.concatenate([x[vanished], _edges_of_silence(reader, samples)])
-    return np.unique(_snapped(zeros, reader.grid)), x[~vanished]
+    return _distinct(zeros, reader.grid), _inside(x[~vanished], reader.grid)
+
+
+def _distinct(x: np.ndarray, grid: Grid) -> np.ndarray:
+    """Places snapped and in order, once each: round a periodic axis some are found twice."""
+    x = np.sort(_snapped(_inside(_snapped(x, grid), grid), grid))
+    return x[np.diff(x, prepend=-np.inf) > 1e-7 * float(grid.widths[0].min())]
+
+
+def _inside(x: np.ndarray, grid: Grid) -> np.ndarray:
+    """Places on a periodic axis from its start on; others as they are."""
+    low, high = grid.edges[0][[0, -1]]
+    return low + np.mod(x - low, high - low) if grid.periodic(0) else x
 
 
 def narrow_minima(reader: AxisReader, samples: Samples) -> np.ndarray:
@@ -217,8 +253,9 @@ def _snapped(x: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def faces_of(grid: Grid, places: np.ndarray) -> np.ndarray:
-    """A face for each place (k,), increasing: the nearest one, but no wall."""
+    """A face for each place (k,), increasing: the nearest one, but no wall; the joint of a periodic axis for one that lies on it."""
     edges = grid.edges[0]
+    joint = np.zeros(int(grid.periodic(0) and (places == edges[0]).any()), dtype=int)
     inner = places[(places > edges[0]) & (places < edges[-1])]
     near = np.searchsorted(edges, inner)
     faces = np.where(inner - edges[near - 1] < edges[near] - inner, near - 1, near)
@@ -230,16 +267,17 @@ def faces_of(grid: Grid, places: np.ndarray) -> np.ndarray:
         raise bad_value(
             "cells", f"so many that a cell face lies between the zeros of D at {shown}", grid.size, "Refine."
         )
-    return faces
+    return np.concatenate([joint, faces])
 
 
 def interior_points(reader: AxisReader, places: np.ndarray, faces: np.ndarray) -> list[SingularPoint]:
     """Zeros of D at some places (k,), classified from both sides."""
     widths, found = reader.grid.widths[0], []
+    period = float(reader.grid.edges[0][-1] - reader.grid.edges[0][0])
     for x, face in zip(places.tolist(), faces.tolist(), strict=True):
         below = classify(reader, x, -1, float(widths[face - 1]))
         above = classify(reader, x, 1, float(widths[face]))
         fades = not ((below.ordinary and above.silent) or (below.silent and above.ordinary))  # else a jump to zero
         if fades and not (below.ordinary and above.ordinary):
-            found.append(SingularPoint(x, face, below, above))
+            found.append(SingularPoint(x, face, below, above, period=0.0 if face else period))
     return found
