@@ -44,13 +44,14 @@ BESIDE = 4  # cells beside a point in which ratios of rates say nothing of the r
 class Anchors:
     """The point that rules each cell, the nearer one of those that bound its segment.
 
-    position, pull and nu (n,): not a number where there is none, or no power; takes (n,): whether the point takes up what
+    position, pull, nu and es, the exponent of the scale density (n,): not a number where there is none, or no power; takes (n,): whether the point takes up what
     arrives; crossed (n,): whether something passes it.
     """
 
     position: np.ndarray
     pull: np.ndarray
     nu: np.ndarray
+    es: np.ndarray
     takes: np.ndarray
     crossed: np.ndarray
 
@@ -59,7 +60,7 @@ class Anchors:
         """Of the cells between some edges (n + 1,)."""
         n = edges.size - 1
         middle, number = 0.5 * (edges[1:] + edges[:-1]), np.arange(n)
-        position, pull, nu = np.full((3, n), np.nan)
+        position, pull, nu, es = np.full((4, n), np.nan)
         takes, crossed, closest = np.zeros(n, bool), np.zeros(n, bool), np.full(n, np.inf)
         faces = sorted({0, n, *(point.face for point in points)})
         for point in points:
@@ -70,18 +71,24 @@ class Anchors:
                 mine = (number >= low) & (number < high) & (np.abs(middle - place) < closest)
                 position[mine], pull[mine], nu[mine] = place, side.pull, side.profile
                 takes[mine] = point.takes(side)
+                es[mine] = side.es
                 crossed[mine] = point.passage in ("open", "upward", "downward")
                 closest[mine] = np.abs(middle - place)[mine]
-        return cls(position, pull, nu, takes, crossed)
+        return cls(position, pull, nu, es, takes, crossed)
 
     def nodes(self, edges: np.ndarray) -> np.ndarray:
-        """The centroid of xi^nu over each cell, (n,)."""
+        """The centroid of xi^nu over each cell, (n,); where something leaves the point, in the scale S = xi^(es+1).
+
+        u = p / m is then even in S, and its mean is met there.
+        """
         low, high = self._distances(edges)
-        first, second = _power_integral(low, high, self.nu), _power_integral(low, high, self.nu + 1.0)
+        scaled = self.crossed & ~self.takes & np.isfinite(self.es) & (self.es > -1.0)
+        power = np.where(scaled, self.es + 1.0, 1.0)
+        first, second = _power_integral(low, high, self.nu), _power_integral(low, high, self.nu + power)
         sign = np.where(edges[:-1] >= self.position, 1.0, -1.0)
         middle = 0.5 * (edges[1:] + edges[:-1])
         with np.errstate(invalid="ignore"):
-            node = self.position + sign * second / first
+            node = self.position + sign * (second / first) ** (1.0 / power)
         return np.where(np.isfinite(node), node, middle)
 
     def absorbed_mass(self, edges: np.ndarray, nodes: np.ndarray) -> np.ndarray:
@@ -106,7 +113,7 @@ def _power_integral(low: np.ndarray, high: np.ndarray, nu: np.ndarray) -> np.nda
 
 
 def with_nodes(grid: Grid, points: Sequence[SingularPoint], middle: bool = False) -> Grid:
-    """The grid with a face on each point, and its cells read at the centroids of the densities there, or at their middle."""
+    """The grid with a face on each point, and its cells read at the nodes of the densities there, or at their middle."""
     edges = grid.edges[0].copy()
     for point in points:
         edges[point.face] = point.position

@@ -308,3 +308,37 @@ def test_the_drift_carries_densities_off_a_zero_of_the_noise_without_piling_up()
         x, p = solution.grid.centers[0], solution.density[0]
         inside = (x > 1.28) & (x < 1.42)  # well inside the start, moved by 0.6
         np.testing.assert_allclose(p[inside], 1 / 0.3, rtol=0.05)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.errors.ResolutionWarning")
+@pytest.mark.parametrize(("power", "drift"), [(2.0, 0.0), (1.0, 0.3), (1.0, 0.0), (0.5, 0.0)])
+def test_a_zero_on_the_joint_of_a_circle_is_one_as_any_other(power, drift):
+    """The same process turned by .3: zeros at 0 and pi, or at .3 and pi + .3."""
+
+    def beyond(turn):
+        eq = fp.FokkerPlanck(drift=drift, diffusion=lambda x: 0.5 * np.abs(np.sin(x - turn)) ** power)
+        s = fp.solve(
+            eq, fp.Grid((0, 2 * np.pi), 128, boundary="periodic"), fp.gaussian(1.5 + turn, 0.1), [4.0], error=False
+        )
+        return s, float(s.masses[0][np.mod(s.grid.centers[0] - turn, 2 * np.pi) > np.pi].sum())
+
+    (joint, found), (inside, right) = beyond(0.0), beyond(0.3)
+    assert found == pytest.approx(right, abs=2e-3)
+    assert len(joint.generator.found) == len(inside.generator.found) == 2
+    if (power, drift) == (1.0, 0.0):
+        kept, right = (np.concatenate(list(s.atoms.values())) for s in (joint, inside))
+        assert kept == pytest.approx(right, abs=1e-3)
+    if power == 2.0:
+        assert found < 1e-30
+
+
+@pytest.mark.parametrize("power", [0.3, 0.5, 0.8])
+def test_a_zero_that_is_passed_both_ways_keeps_the_mean_to_second_order(power):
+    """D = .1 |x|^p without a drift: a martingale."""
+    eq = fp.FokkerPlanck(diffusion=lambda x: 0.1 * np.abs(x) ** power)
+    off = [
+        abs(fp.solve(eq, fp.Grid((-6, 6), n), fp.gaussian(1, 0.15), [2.0], error=False).mean()[0, 0] - 1)
+        for n in (200, 400)
+    ]
+    assert off[1] < 1e-4
+    assert np.log2(off[0] / off[1]) == pytest.approx(2.0, abs=0.1)
