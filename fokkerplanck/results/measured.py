@@ -137,10 +137,20 @@ def _of_density(results: Sequence[Any], order: float, late: Sequence[float]) -> 
     return compared(offers, [r.grid for r in results], order)
 
 
+def _of_atoms(results: Sequence[Any], order: float, late: Sequence[float]) -> np.ndarray:
+    """Of the probability at each point, in the order of places, (..., n)."""
+    atoms = [np.stack([np.asarray(mass) for _, mass in sorted(r.atoms.items())], axis=-1) for r in results]
+    return compared(
+        [Offer(a, max(e, 1e-12)) for a, e in zip(atoms, late, strict=True)], [r.grid for r in results], order
+    ).error
+
+
 def _of_moments(results: Sequence[Any], order: float, late: Sequence[float]) -> dict[str, Callable[[], np.ndarray]]:
+    atoms = {"atoms": partial(_of_atoms, results, order, late)} if results[0].atoms else {}
     return {
         "mean": partial(_numbers, results, "mean", order, late, 1),
         "covariance": partial(_numbers, results, "covariance", order, late, 2),
+        **atoms,
     }
 
 

@@ -53,7 +53,7 @@ class Solution(Moments):
     error : Errors
         "density" (its 1-norm), "mass" and what was observed, (n_times,); "mean" (n_times, dim), "covariance"
         (n_times, dim, dim), "atoms" (n_times, n_atoms), where there are some: of the grid and of the propagation in time, from
-        the same question on two coarser grids. Beside singular points "density" is that of the masses of cells twice as wide.
+        the same question on two coarser grids. With singular points the density is judged by the probabilities of cells.
     atoms : dict of ndarray (n_times,)
         Position -> probability there: points that keep what arrives, such as exit boundaries. `density` is the rest; `mass`,
         `mean`, `covariance` and `moment` count both. In 1D; else empty.

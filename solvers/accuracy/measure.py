@@ -97,8 +97,11 @@ def distance(density: np.ndarray, fine: Grid, other: np.ndarray, coarse: Grid) -
 def mass_distance(one: Offer, fine: Grid, other: Offer, coarse: Grid) -> np.ndarray:
     """Sum over the coarse cells, and over the atoms, of the differences of their probabilities, over the last axes."""
     gap = np.abs(added_up(one.values * fine.volumes, fine, coarse) - other.values * coarse.volumes)
-    places = one.atoms.keys() | other.atoms.keys()
-    beside = sum(np.abs(np.asarray(one.atoms.get(x, 0.0)) - other.atoms.get(x, 0.0)) for x in places)
+    if len(one.atoms) != len(other.atoms):
+        raise ValueError("a coarser grid finds other points that keep what arrives")
+    # in the order of their places, which may differ by rounding
+    pairs = zip(sorted(one.atoms.items()), sorted(other.atoms.items()), strict=True)
+    beside = sum(np.abs(np.asarray(here) - there) for (_, here), (_, there) in pairs)
     return np.asarray(gap.sum(axis=tuple(range(-fine.dim, 0))) + beside)
 
 

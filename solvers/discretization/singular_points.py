@@ -47,7 +47,7 @@ class Samples:
 class SingularPoint:
     """A wall or an interior zero of D, on the cell face number `face`, with the sides that lie in the box.
 
-    wall: what was asked for there, "" in the interior. period: that of the axis, for a point on its joint, which lies at both ends.
+    wall: what was asked for there, "" in the interior. period: that of the axis, for a point on its joint: both its ends.
     """
 
     position: float
@@ -253,7 +253,7 @@ def _snapped(x: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def faces_of(grid: Grid, places: np.ndarray) -> np.ndarray:
-    """A face for each place (k,), increasing: the nearest one, but no wall; the joint of a periodic axis for one that lies on it."""
+    """A face for each place (k,), increasing: the nearest one, but no wall; 0 for a place on the joint of a periodic axis."""
     edges = grid.edges[0]
     joint = np.zeros(int(grid.periodic(0) and (places == edges[0]).any()), dtype=int)
     inner = places[(places > edges[0]) & (places < edges[-1])]
