@@ -33,7 +33,7 @@ class Samples:
     window: int
 
     def round_the_axis(self, grid: Grid) -> Samples:
-        """On a periodic axis, with those of a link and a sample from its other end at both ends, so that each has neighbours."""
+        """On a periodic axis, with a link and a sample from the other end at both ends, so that each has neighbours."""
         period = float(grid.edges[0][-1] - grid.edges[0][0])
         first = int(np.argmin(self.x))  # the last link wraps, and its last samples lie at the start of the axis
         x, d, mu = (np.roll(v, -first) for v in (self.x, self.diffusion, self.drift))
