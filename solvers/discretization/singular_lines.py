@@ -44,8 +44,8 @@ BESIDE = 4  # cells beside a point in which ratios of rates say nothing of the r
 class Anchors:
     """The point that rules each cell, the nearer one of those that bound its segment.
 
-    position, pull, nu and es, the exponent of the scale density (n,): not a number where there is none, or no power; takes (n,):
-    whether the point takes up what arrives; crossed (n,): whether something passes it.
+    position, pull, nu and es, the exponent of the scale density (n,): not a number where there is none, or no power; takes
+    (n,): whether the point takes up what arrives; crossed (n,): whether something passes it.
     """
 
     position: np.ndarray
