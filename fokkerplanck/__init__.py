@@ -56,9 +56,11 @@ if TYPE_CHECKING:
     from .queries import solve, spectrum, stationary
     from .rare_events import LeastAction, quasipotential
     from .results.distribution import Distribution
+    from .results.exit_passage import ExitPassage
     from .results.first_passage import FirstPassage
     from .results.first_passage_in_time import FirstPassageInTime
     from .results.loading import load
+    from .results.reset import StationaryReset
     from .results.solution import Solution
     from .results.spectrum import Spectrum
     from .results.stationary import Stationary
@@ -87,9 +89,11 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "queries": "solve, spectrum, stationary, public_generator as generator",
     "rare_events": "LeastAction, quasipotential",
     "results.distribution": "Distribution",
+    "results.exit_passage": "ExitPassage",
     "results.first_passage": "FirstPassage",
     "results.first_passage_in_time": "FirstPassageInTime",
     "results.loading": "load",
+    "results.reset": "StationaryReset",
     "results.solution": "Solution",
     "results.spectrum": "Spectrum",
     "results.stationary": "Stationary",
@@ -132,6 +136,7 @@ __all__ = [
     "ConvergenceError",
     "Distribution",
     "Ensemble",
+    "ExitPassage",
     "FirstPassage",
     "FirstPassageInTime",
     "Fit",
@@ -151,6 +156,7 @@ __all__ = [
     "Solution",
     "Spectrum",
     "Stationary",
+    "StationaryReset",
     "Swarm",
     "basins",
     "committor",

@@ -10,14 +10,15 @@ from typing import Any, overload
 
 import numpy as np
 
-from .arguments import callable_with, did_you_mean, flag, instance, number, whole
+from .arguments import flag, instance, number, whole
 from .diagnostics import warn_of_resolution, warn_of_slow_convergence, warn_of_tail, warn_of_walls
-from .errors import ConvergenceError, bad_type, bad_value
+from .errors import ConvergenceError, bad_value
 from .model.box import Box, free_of_cells
 from .model.coefficients import Points
 from .model.equation import FokkerPlanck
 from .model.grid import Grid
-from .model.initial_density import found_masses, initial_masses
+from .model.initial_density import initial_masses
+from .renewal import start_on_coarser, with_resets
 from .results.measured import (
     measured,
     solution_errors,
@@ -28,7 +29,16 @@ from .results.measured import (
     warn_of_rest,
 )
 from .results.processes import InTime
-from .results.requests import check_factors, check_memory, check_rtol, on_grid, output_times, progress_reporter
+from .results.requests import (
+    check_factors,
+    check_memory,
+    check_request,
+    check_rtol,
+    on_grid,
+    output_times,
+    progress_reporter,
+)
+from .results.reset import StationaryReset
 from .results.resolution import mass_error, worst_resolution
 from .results.solution import Solution
 from .results.spectrum import Spectrum, spectrum_of
@@ -37,12 +47,10 @@ from .results.stats import SolutionStats, StationaryStats
 from .results.tolerance import checked_tolerance, to_tolerance
 from .results.unbounded import box_of_density
 from .sgd import SGD
-from .solvers.accuracy.coarsening import coarsened_start
 from .solvers.discretization.generator import Generator
 from .solvers.discretization.resolution import resolution
 from .solvers.discretization.scharfetter_gummel import generator
 from .solvers.evolution.evolve import evolve, generators_of
-from .solvers.evolution.exponential import METHODS
 from .solvers.evolution.periodic import check_period, periodic_state
 from .solvers.evolution.time_scan import named_features, timetable
 from .solvers.linear.atoms import at_atoms, atoms_over_time, final_atoms
@@ -54,7 +62,6 @@ from .solvers.linear.stationary import class_masses
 
 ROUNDING = 1e-11  # of the mass, by thousands of products
 PERIODIC, PHASES = 1e-7, 33  # the rtol of a periodic state, and the times of a period at which it is given
-MEMORY_METHODS = ("contour", "stepping")
 REST = 0.9  # of a tolerance, for the grid, where the box is found: twice what that cuts off is a tenth
 IN_TIME = 0.1  # of a tolerance, by the propagation in time
 MORE = 2  # modes found on coarser grids, where their order may differ
@@ -137,7 +144,7 @@ def solve(
         return to_tolerance(lambda there: full(grid=there), grid, tol, error)
     moments = output_times(times)
     grid = check_question(eq, grid)
-    _check_request(eq, method, rtol, progress, observe)
+    check_request(eq, method, rtol, progress, observe)
     flag("error", error)
     known, longest = named_features(eq, breaks, max_step)
     check_memory(grid, moments.size)
@@ -152,7 +159,7 @@ def solve(
     if error:
 
         def ask(other: FokkerPlanck, coarse: Grid) -> Solution:
-            return how(other, coarse, partial(_start_on, p0, grid), lambda share: None)
+            return how(other, coarse, partial(start_on_coarser, p0, grid), lambda share: None)
 
         result = measured(result, ask, eq, solution_errors, float(moments[-1]))
     _judge(eq, result, start)
@@ -207,12 +214,6 @@ def _density(
     )
 
 
-def _start_on(p0: Any, grid: Grid, coarse: Grid) -> np.ndarray:
-    """The initial masses, given for one grid, on a coarser one."""
-    there = found_masses(coarsened_start(p0, grid, coarse), coarse)
-    return there / there.sum()
-
-
 def _refuse(eq: FokkerPlanck, result: Solution) -> None:
     """Refuse a solution whose error in time is beyond what was asked for."""
     error, rtol = result.stats.error_estimate, result.settings["rtol"]
@@ -240,18 +241,16 @@ def _judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
 
 @overload
 def stationary(
-    eq: FokkerPlanck,
-    grid: Grid | Box,
-    p0: Any = None,
-    *,
-    period: None = None,
-    error: bool = True,
-    tol: float | None = None,
+    eq: FokkerPlanck, grid: Grid | Box, p0: Any = None, *, error: bool = True, tol: float | None = None
 ) -> Stationary: ...
 @overload
 def stationary(
     eq: FokkerPlanck, grid: Grid | Box, p0: Any = None, *, period: float, error: bool = True, tol: float | None = None
 ) -> Solution: ...
+@overload
+def stationary(
+    eq: FokkerPlanck, grid: Grid | Box, *, reset: Any, delay: float = 0.0, error: bool = True, tol: float | None = None
+) -> StationaryReset: ...
 
 
 def stationary(
@@ -260,6 +259,8 @@ def stationary(
     p0: Any = None,
     *,
     period: float | None = None,
+    reset: Any = None,
+    delay: float = 0.0,
     error: bool = True,
     tol: float | None = None,
 ) -> Stationary | Solution:
@@ -274,6 +275,10 @@ def stationary(
         probability ends up in each.
     period : number, optional
         Of coefficients with a parameter `t`.
+    reset : initial density, optional
+        Where what leaves the box enters again, such as `fp.point(0.0)`; the `rate` of the result is that of the resets.
+    delay : float
+        Time that passes outside at each reset, such as a refractory time.
     error : bool
         Whether to measure the error on two coarser grids, see `solve`.
     tol : number, optional
@@ -281,7 +286,7 @@ def stationary(
 
     Returns
     -------
-    Stationary; with `period` a Solution, whose times are the phases of one period
+    Stationary; with `period` a Solution, whose times are the phases of one period; with `reset` a StationaryReset
 
     Raises
     ------
@@ -292,9 +297,18 @@ def stationary(
         flows, and the grid is too large for an elimination without subtraction (some 400^2 cells).
     """
     flag("error", error)
+    number("delay", delay, "0, or with `reset` more", lambda v: 0.0 <= v < np.inf and (reset is not None or v == 0.0))
+    if reset is not None and (period is not None or p0 is not None):
+        raise bad_value(
+            "reset", "alone, without `p0` and `period`", "more", "With resets it does not matter where it starts."
+        )
     if tol is not None:
         free_of_cells("p0", p0)
-        return to_tolerance(lambda there: stationary(eq, there, p0, period=period), grid, tol, error)
+        free_of_cells("reset", reset)
+        more = {"period": period} if reset is None else {"reset": reset, "delay": delay}
+        return to_tolerance(lambda there: stationary(eq, there, p0, **more), grid, tol, error)
+    if reset is not None:
+        return with_resets(eq, autonomous(eq, grid, "passage"), reset, float(delay), error)
     if period is not None:
         return _periodic(eq, grid, p0, period, error)
     balanced = isinstance(eq, FokkerPlanck) and eq.drift is None and eq.jumps is None
@@ -309,7 +323,7 @@ def stationary(
     if error:
 
         def ask(other: FokkerPlanck, coarse: Grid) -> Stationary:
-            return _at_rest(other, coarse, None if p0 is None else partial(_start_on, p0, grid))
+            return _at_rest(other, coarse, None if p0 is None else partial(start_on_coarser, p0, grid))
 
         result = measured(result, ask, eq, stationary_errors)
     flows = net_flow_share(q, masses) > BALANCED
@@ -442,22 +456,6 @@ def autonomous(eq: Any, grid: Any, question: str) -> Grid:
         got = "an interaction" if eq.interaction is not None else "a coefficient with a parameter `t`"
         raise bad_value("eq", "independent of time and of the density here", got, "Follow it in time with fp.solve.")
     return grid
-
-
-def _check_request(eq: FokkerPlanck, method: Any, rtol: Any, progress: Any, observe: Any) -> None:
-    """The arguments of `solve` that say how, and what to record."""
-    check_rtol(rtol)
-    known = tuple(METHODS) if eq.time_order == 1.0 else MEMORY_METHODS
-    if not isinstance(method, str) or method not in ("auto", *known):
-        then = did_you_mean(str(method), known, cutoff=0.6)
-        where = "" if eq.time_order == 1.0 else " with time_order below 1"
-        raise bad_value("method", "'auto', " + ", ".join(map(repr, known)) + where, method, then)
-    if callable(progress):
-        callable_with("progress", progress, 1)
-    else:
-        flag("progress", progress)
-    if observe is not None and not isinstance(observe, Mapping):
-        raise bad_type("observe", "a dictionary of functions", observe, 'Such as {"energy": lambda x: x**2}.')
 
 
 def public_generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:

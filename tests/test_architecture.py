@@ -30,6 +30,7 @@ ROOMS = [
     "diagnostics",
     "rare_events",
     "sgd",
+    "renewal",
     "queries",
     "passages",
     "inference",

@@ -200,6 +200,15 @@ PUBLIC_CALLS = {
         observe=None,
     ),
     "stationary": Door(fp.stationary, eq=None, grid=None, p0=None),
+    "stationary with resets": Door(
+        lambda **a: fp.stationary(made()["ou"], made()["absorbing"], **{"reset": fp.point(0.0)} | a),
+        reset=fp.point(0.5),
+        delay=0.1,
+    ),
+    "way out": Door(
+        lambda **a: made()["fpt"].ways_out["x high"].density(**a), times=[0.1], p0=fp.gaussian(0, 1), rtol=1e-6
+    ),
+    "way out at": Door(lambda **a: made()["fpt"].ways_out["x high"].probability_at(**a), x=0.5),
     "first_passage": Door(fp.first_passage, eq=None, grid=None, target=lambda x: x > 1),
     "committor": Door(fp.committor, eq=None, grid=None, source=lambda x: x < -1, target=lambda x: x > 1),
     "quasipotential": Door(fp.quasipotential, eq=None, a=0.25, b=1.25, points=24),
@@ -537,6 +546,7 @@ TAKES = {
         "interpolate.point",
         "uniform.low",
         "FirstPassage.at.x",
+        "way out at.x",
         "Passage in steps.at.x",
         "stationary_ratio.split",
     ],
@@ -555,6 +565,8 @@ TAKES = {
         "solve to a tolerance.times",
         "FirstPassage.survival.times",
         "FirstPassage.density.times",
+        "way out.times",
+        "stationary with resets.delay",
         "SGD.equation swarm.strength",
         "central_flow.steps",
     ],

@@ -17,6 +17,7 @@ from ..solvers.accuracy.fields import field_at
 from ..solvers.accuracy.measure import worst
 from ..solvers.discretization.generator import Generator
 from .error_warnings import OFF, warn_of_error
+from .exit_passage import ExitPassage, ways_out
 from .processes import InTime, Process
 from .stationary import generator_of
 from .stats import GridStats
@@ -72,6 +73,11 @@ class FirstPassage:
         finite = np.isfinite(self.second_moment)
         square = np.where(finite, self.second_moment, 0.0) - np.where(finite, self.mean, 0.0) ** 2
         return np.where(finite, np.sqrt(np.maximum(square, 0.0)), np.inf)
+
+    @cached_property
+    def ways_out(self) -> dict[str, ExitPassage]:
+        """One result for each way out, of an equation: "x low" and "x high" for walls, "target", "killing"."""
+        return ways_out([(one.generator, ~one.target.ravel()) for one in (self, *self.coarser)])
 
     def at(self, x: Any) -> float:
         """Mean time from a point, by cubic interpolation that knows the edge of the target and the walls."""

@@ -186,6 +186,18 @@ def stationary_errors(results: Sequence[Stationary], order: float) -> Errors:
     return _errors(found, others, by_mass=is_singular(results[0]), spread=spread)
 
 
+def reset_errors(results: Sequence[Any], order: float) -> Errors:
+    """Of the density, the moments, the mass, the current and the rate of resets."""
+    late = [0.0] * len(results)
+    others: dict[str, Callable[[], np.ndarray]] = {
+        **_of_moments(results, order, late),
+        "mass": partial(_numbers, results, "mass", order, late, 0),
+        "current": partial(_of_current, results, order),
+        "rate": partial(_numbers, results, "rate", order, late, 0),
+    }
+    return _errors(_of_density(results, order, late), others, spread=_of_spread(results, order, late))
+
+
 def _of_entropy(results: Sequence[Stationary], order: float) -> np.ndarray:
     return compared([Offer(np.asarray(r.entropy_production)) for r in results], [r.grid for r in results], order).error
 

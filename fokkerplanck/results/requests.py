@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from ..arguments import call, fields, fits_memory, increasing, number
+from ..arguments import call, callable_with, did_you_mean, fields, fits_memory, flag, increasing, number
 from ..errors import bad_type, bad_value
 from ..model.coefficients import Points
+from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
+from ..solvers.evolution.exponential import METHODS
 
+MEMORY_METHODS = ("contour", "stepping")
 FILL = {  # bytes a cell, times log2 n in 2D and n^(1/3) in 3D
     "balanced": (0.0, 0.0, 0.0),
     "stationary": (0.0, 50.0, 140.0),
@@ -82,3 +85,19 @@ def on_grid(function: Any, grid: Grid, name: str) -> np.ndarray:
     if not np.isfinite(values).all():
         raise bad_value(name, "finite on the grid", values[~np.isfinite(values)][0])
     return values
+
+
+def check_request(eq: FokkerPlanck, method: Any, rtol: Any, progress: Any, observe: Any) -> None:
+    """The arguments of `solve` that say how, and what to record."""
+    check_rtol(rtol)
+    known = tuple(METHODS) if eq.time_order == 1.0 else MEMORY_METHODS
+    if not isinstance(method, str) or method not in ("auto", *known):
+        then = did_you_mean(str(method), known, cutoff=0.6)
+        where = "" if eq.time_order == 1.0 else " with time_order below 1"
+        raise bad_value("method", "'auto', " + ", ".join(map(repr, known)) + where, method, then)
+    if callable(progress):
+        callable_with("progress", progress, 1)
+    else:
+        flag("progress", progress)
+    if observe is not None and not isinstance(observe, Mapping):
+        raise bad_type("observe", "a dictionary of functions", observe, 'Such as {"energy": lambda x: x**2}.')

@@ -50,6 +50,7 @@ class Exit(NamedTuple):
     """Outflow of cells at an absorbing wall: axis, side (0 low, 1 high), raveled cells and rates.
 
     atom: where it stays, at a point along the axis that takes up what arrives; None where it is gone.
+    name: of what is no wall, such as a target.
     """
 
     axis: int
@@ -57,6 +58,12 @@ class Exit(NamedTuple):
     cells: np.ndarray
     rates: np.ndarray
     atom: float | None = None
+    name: str = ""
+
+    @property
+    def way(self) -> str:
+        """What the way out is called: "x low" for the lower wall of the first axis."""
+        return self.name or f"{'xyz'[self.axis]} {'high' if self.side else 'low'}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +136,16 @@ class Generator:
             if wall.atom is not None:
                 np.add.at(into.setdefault(wall.atom, np.zeros(self.grid.size)), wall.cells, wall.rates)
         return dict(sorted(into.items()))
+
+    @cached_property
+    def ways_out(self) -> dict[str, np.ndarray]:
+        """Each way out of the box by name, with the rate into it from each cell, (n,); "jumps" are those over walls."""
+        into: dict[str, np.ndarray] = {}
+        for wall in self.exits:
+            np.add.at(into.setdefault(wall.way, np.zeros(self.grid.size)), wall.cells, wall.rates)
+        if self.jumps is not None and (self.jumps.escape > 0.0).any():
+            into["jumps"] = self.jumps.escape
+        return {name: rates for name, rates in into.items() if (rates > 0.0).any()}
 
     @property
     def loses(self) -> bool:

@@ -18,6 +18,7 @@ from ..kernels.bernoulli import exponential_fit_all
 
 Region = tuple[np.ndarray, Inside | None]  # cells whose centers lie in it (*grid.shape), and its function
 SHORTEST = 1e-3  # of a link
+TARGET = "target"  # the name of the way out
 
 
 def absorb(q: Generator, target: np.ndarray, inside: Inside | None) -> Generator:
@@ -67,7 +68,7 @@ class Absorber:
                 free &= ~np.isfinite(share)
                 if cut.any():
                     rates = _entry_rates(self.grid, link, np.flatnonzero(cut), bool(side), share[cut])
-                    exits.append(Exit(axis, side, start[cut], rates))
+                    exits.append(Exit(axis, side, start[cut], rates, name=TARGET))
                     np.add.at(into, (first[cut], start[cut]), rates)
             integrated = None if link.integrated is None else link.integrated[free]
             links.append(
@@ -78,7 +79,7 @@ class Absorber:
             outside = np.flatnonzero(~mask)
             for goal, region in zip(into, masks, strict=True):
                 goal[outside] += jumps.into(region)[outside]
-            exits.append(Exit(0, 1, outside, jumps.into(mask)[outside]))
+            exits.append(Exit(0, 1, outside, jumps.into(mask)[outside], name=TARGET))
             jumps = jumps.without(mask)
         return replace(q, links=tuple(links), exits=tuple(exits), jumps=jumps), into
 

@@ -8,7 +8,7 @@ from paths import ROOT
 
 import fokkerplanck as fp
 
-PAGES = ("distributions.md",)
+PAGES = ("boundaries.md", "distributions.md")
 
 
 @pytest.mark.parametrize("page", PAGES)

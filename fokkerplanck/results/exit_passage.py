@@ -1,0 +1,96 @@
+"""Passages by the way out: the probability, the time and its density for each wall, target or other loss by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..model import initial_density as _density
+from ..model.grid import Grid
+from ..solvers.accuracy.estimates import estimate
+from ..solvers.discretization.generator import Generator
+from ..solvers.evolution.exponential import propagate
+from ..solvers.linear.first_passage import solve_backward
+from .requests import check_rtol, output_times
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ExitPassage:
+    """Passages that end by one way out, such as one of two walls.
+
+    With r the rate from each cell into it, Q^T u = -r gives the probability u of leaving there, and Q^T v = -u the mean time
+    v / u of those who do.
+
+    Attributes
+    ----------
+    grid : Grid
+    name : str
+        "x low", "x high" and so on for walls, "target", "killing", or "jumps" for what jumps over a wall.
+    generator : Generator
+        Killed on the target.
+    outside : ndarray of bool (n,)
+    coarser : tuple of ExitPassage
+        On cells twice and four times as wide.
+    """
+
+    grid: Grid
+    name: str
+    generator: Generator
+    outside: np.ndarray
+    coarser: tuple[ExitPassage, ...] = ()
+
+    @property
+    def rates(self) -> np.ndarray:
+        """Rate from each cell into the way out, (n,)."""
+        return self.generator.ways_out.get(self.name, np.zeros(self.grid.size))
+
+    @cached_property
+    def probability(self) -> np.ndarray:
+        """Probability of leaving there, from each cell, (*grid.shape); zero on a target."""
+        return solve_backward(self.generator, self.outside, self.rates).reshape(self.grid.shape)
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Mean time of those who leave there, from each cell, (*grid.shape); nan where none does."""
+        whole = solve_backward(self.generator, self.outside, self.probability.ravel()).reshape(self.grid.shape)
+        return np.divide(whole, self.probability, out=np.full(self.grid.shape, np.nan), where=self.probability > 0.0)
+
+    def probability_at(self, x: Any) -> float:
+        """Probability of leaving there from a point, linearly between cell centers."""
+        return self.grid.interpolate(self.probability, x, "x")
+
+    def mean_at(self, x: Any) -> float:
+        """Mean time from a point of those who leave there, linearly between cell centers."""
+        return self.grid.interpolate(self.mean, x, "x")
+
+    def error_at(self, x: Any) -> float:
+        """Error of `probability_at(x)`, from three grids; nan where it was not measured."""
+        values = [one.probability_at(x) for one in (self, *self.coarser)]
+        if len(values) < 3:
+            return float("nan")
+        return float(estimate(np.array(values[0] - values[1]), np.array(values[1] - values[2]), floor=1e-12).error)
+
+    def density(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
+        """Probability per time of leaving there at each of the increasing times, from the initial density p0."""
+        check_rtol(rtol)
+        masses = np.where(self.outside, _density.initial_masses(p0, self.grid)[0].ravel(), 0.0)
+        run = propagate(self.generator, masses, output_times(times), "auto", rtol)
+        return np.array([float(self.rates @ p) for p, _, _ in run])
+
+    def __repr__(self) -> str:
+        low, high = self.probability.min(), self.probability.max()
+        return f"Passages by {self.name!r} on {self.grid!r}\n  probability  {low:.6g} to {high:.6g}"
+
+
+def ways_out(passages: Sequence[tuple[Generator, np.ndarray]]) -> dict[str, ExitPassage]:
+    """The ways out of the first of some passages (generator, cells outside), the others the same on coarser grids."""
+    result = {}
+    for name in passages[0][0].ways_out:
+        each = [ExitPassage(q.grid, name, q, outside) for q, outside in passages]
+        q, outside = passages[0]
+        result[name] = ExitPassage(q.grid, name, q, outside, tuple(each[1:]))
+    return result
