@@ -9,6 +9,9 @@ Asked: a median of .9 to 1.5; below one half in at most 5 % of the answers that 
 are those of stationary densities in one dimension, exact at the cell centers: what is said is the error of reading between
 them.
 
+Then tolerances: problems of the same kinds, asked for on a box with `tol`. In at least 95 % the true error is below it, and
+nowhere above twice of it.
+
 Then features thinner than a cell, on which grids may agree on a wrong answer. Each has to be told: by "NOT CONVERGING", or by
 an error of at least half the true one. Controls: what a difference of two grids alone says of some of them, a third of
 |q_h - q_2h|, has to be far from the true error.
@@ -180,6 +183,32 @@ def all_judged(count: int) -> list[Judged]:
     return found
 
 
+def tolerances(count: int) -> list[Row]:
+    """Shares of problems whose density is as near as was asked, and the largest miss."""
+    asked = {1e-2: list(problems(count)), 1e-3: list(problems(count))}
+    asked[1e-4] = [
+        p for p in problems(count) if p.grid.dim == 1 and p.kind not in ("memory", "jumps")
+    ]  # others: minutes
+    rows = []
+    for tol, ones in asked.items():
+        found = np.array([_missed(problem, tol) for problem in ones])
+        rows.append(
+            Row(f"share of {len(ones)} that miss tol = {tol:g}", float((found > 1.0).mean()), 0.0, 0.05, "absolute")
+        )
+        rows.append(Row(f"largest error over tol = {tol:g}", float(found.max()), 0.0, 2.0, "absolute"))
+    return rows
+
+
+def _missed(problem: Problem, tol: float) -> float:
+    """The true error of the density over the tolerance."""
+    walls = [low if low == high else (low, high) for low, high in problem.grid.boundary]
+    box = fp.Box([(float(e[0]), float(e[-1])) for e in problem.grid.edges], walls)
+    ours = fp.solve(problem.eq, box, problem.p0, [problem.t], tol=tol)
+    right = fp.solve(problem.eq, finer(ours.grid), problem.p0, [problem.t], error=False)
+    gap = np.abs(at_centers(right.density[-1], right.grid, ours.grid) - ours.density[-1]) * ours.grid.volumes
+    return float(gap.sum()) / tol
+
+
 class Feature(NamedTuple):
     """A question with something in it that is thinner than a cell, and the same on cells that resolve it."""
 
@@ -262,6 +291,9 @@ def study(levels: Sequence[int]) -> list[Row]:
     for what in dict.fromkeys(one.what for one in found):
         own = np.array([one.effectivity for one in found if one.what == what and one.converging])
         rows.append(Row(f"5 % quantile: {what}", float(np.quantile(own, 0.05)), 1.0, 0.5, "absolute"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        rows += tolerances(max(levels[-1] // 4, 1))
     return rows + features()
 
 
