@@ -13,6 +13,7 @@ from ..arguments import call, mask, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
+from ..randomness import own_seed, private_generator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,9 +129,9 @@ class Distribution:
         return float(low), float(high)
 
     def sample(self, n: int, seed: int | None = None) -> np.ndarray:
-        """n independent points, (n,) in 1D and (n, dim) else; with a seed the same points each time."""
+        """n independent points, (n,) in 1D and (n, dim) else; the same points each time, and others with another seed."""
         n = whole("n", n, 1, 100_000_000)
-        rng = np.random.default_rng(None if seed is None else whole("seed", seed, 0))
+        rng = private_generator("points of a density", own_seed(seed, "points of a density", self.masses, n))
         if self.grid.dim == 1:
             return np.asarray(self.quantile(rng.random(n)))
         share = np.cumsum(self.masses.ravel())
