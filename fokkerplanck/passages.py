@@ -49,8 +49,8 @@ def first_passage(
     target : boolean array on the grid, callable or None
         f(x, y) -> mask, vectorised: its edge is found between the cell centers, also where it is thinner than a cell, down to
         some thousandth of one where it is a strip. An array: its edge is at the cell faces.
-        None: the absorbing walls. Absorbing walls end a passage in any case. In 1D f(x, t) -> mask is a target that moves, such
-        as a wall at b(t): `lambda x, t: x > b(t)`.
+        None: the absorbing walls. Absorbing walls, and killing, end a passage in any case; `ways_out` tells them apart. In 1D
+        f(x, t) -> mask is a target that moves, such as a wall at b(t): `lambda x, t: x > b(t)`.
     error : bool
         Whether to measure the error on two coarser grids, see `solve`.
     tol : number, optional
@@ -72,7 +72,8 @@ def first_passage(
     if eq.time_order < 1.0:
         then = "Waiting makes it infinite: ask fp.solve for the survival, its `mass` with absorbing walls."
         raise bad_value("time_order", "1 for a mean passage time", eq.time_order, then)
-    region = read_region("target", target, grid, optional=grid.absorbs)
+    ends = eq.killing is not None
+    region = read_region("target", target, grid, optional=grid.absorbs or ends)
     result, spent = _passage(eq, grid, region)
     if error:
         again = target if target is None else region[1] or as_function(region[0], grid)
@@ -81,7 +82,7 @@ def first_passage(
 
         def ask(other: FokkerPlanck, coarse: Grid) -> FirstPassage:
             with coarser.read():
-                return _passage(other, coarse, read_region("target", again, coarse, optional=coarse.absorbs))[0]
+                return _passage(other, coarse, read_region("target", again, coarse, optional=coarse.absorbs or ends))[0]
 
         result = measured(result, ask, eq, passage_errors)
         coarser.judge(grid)

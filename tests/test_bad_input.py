@@ -166,6 +166,7 @@ PUBLIC_CALLS = {
         time_order=1.0,
         jumps=None,
         interaction=None,
+        killing=None,
     ),
     "equation 2D": Door(
         on_plane,
@@ -572,7 +573,7 @@ TAKES = {
     ],
     "many arguments": ["SampleLoss, array.data", "Fit.propagate.f"],
     "number as text": ["SampleLoss.formula", "SampleLoss, array.formula", "parse.text"],
-    "None, 0, large int": ["SGD.equation levy.scale", "SGD.equation langevin.temperature"],
+    "None, 0, large int": ["equation.killing", "SGD.equation levy.scale", "SGD.equation langevin.temperature"],
     "None, list of text": ["Stationary.plot.names"],
     "text, number as text": ["Solution.save.path", "load.path", "Comparison.save_csv.path"],
     "large int, huge float": ["PassageTimes alone.times"],

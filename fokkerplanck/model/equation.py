@@ -121,6 +121,9 @@ class FokkerPlanck:
         Levy noise beside the diffusion, which may then be left out. Ito only.
     interaction : Swarm, optional
         A drift that depends on the density itself.
+    killing : number, callable or array, optional
+        Rate k >= 0 at which a path ends where it is: dp/dt = L p - k p. A function of the coordinates without `t`. The
+        mass that is left is the survival; with `fp.stationary(..., reset=...)` what is killed enters again.
     assumption : callable, optional
         assumption(masses, grid), called with what `solve` and `stationary` find: models of SGD warn there where the density
         lies where they do not hold.
@@ -145,6 +148,7 @@ class FokkerPlanck:
     time_order: float = 1.0
     jumps: LevyJumps | None = None
     interaction: Swarm | None = None
+    killing: Any = None
     assumption: Callable[[np.ndarray, Grid], None] | None = field(default=None, repr=False, compare=False)
     settings: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -156,7 +160,7 @@ class FokkerPlanck:
             raise bad_value(
                 "diffusion", "given, or `noise` instead of it", given, "Pass diffusion=0.0 for a pure drift."
             )
-        for name in ("drift", "diffusion", "noise", "potential"):
+        for name in ("drift", "diffusion", "noise", "potential", "killing"):
             value = getattr(self, name)
             if isinstance(value, (str, bytes, bool, np.bool_, dict, set, type)):
                 then = "For text use fokkerplanck.formulas.parser.parse(text, names)." if isinstance(value, str) else ""
@@ -168,6 +172,7 @@ class FokkerPlanck:
         instance("interaction", self.interaction, (Swarm, type(None)), "None or fp.Swarm(strength=...)")
         self._check_convention()
         self._check_memory_and_jumps()
+        self._check_killing()
 
     def __repr__(self) -> str:
         given = ((f, _shown(getattr(self, f.name))) for f in dataclass_fields(self) if f.repr)
@@ -185,6 +190,22 @@ class FokkerPlanck:
         if self.alpha != 0.0:
             then = "A jump reads its scale where it starts."
             raise bad_value("convention", "'ito' together with jumps", self.convention, then)
+
+    def _check_killing(self) -> None:
+        if self.killing is None:
+            return
+        if callable(self.killing) and takes_time(self.killing):
+            raise bad_value("killing", "a function of the coordinates alone", self.killing, "Leave `t` out.")
+        if self.time_order < 1.0:
+            then = "Whether those who wait are killed is another equation."
+            raise bad_value("killing", "None with time_order below 1", self.killing, then)
+
+    def killing_at(self, points: Points) -> np.ndarray:
+        """The killing rate, shape points.shape; zero where there is none."""
+        values = np.zeros(points.shape) if self.killing is None else _field("killing", self.killing, points, 0.0)
+        if values.min(initial=0.0) < 0.0:
+            raise bad_value("killing", "nowhere negative", float(values.min()), "It is a rate, per time.")
+        return values
 
     def _check_convention(self) -> None:
         word = self.convention
@@ -220,7 +241,7 @@ class FokkerPlanck:
     @property
     def on_cells(self) -> bool:
         """Whether a coefficient is an array on the cells of a grid."""
-        given = [self.drift, self.diffusion, self.noise, self.potential]
+        given = [self.drift, self.diffusion, self.noise, self.potential, self.killing]
         entries = [e for value in given for e in (value if isinstance(value, (list, tuple)) else [value])]
         return any(isinstance(e, np.ndarray) and e.ndim > 0 for e in entries)
 

@@ -120,7 +120,11 @@ def committor_from_time_zero(eq: FokkerPlanck, grid: Grid, source: Any, target: 
 
 
 def _plain_process(eq: FokkerPlanck) -> None:
-    """Paths without memory that do not see one another."""
+    """Paths without memory and killing that do not see one another."""
+    if eq.killing is not None:
+        raise bad_value(
+            "eq", "without killing for passages that change in time", eq, "Follow it in time with fp.solve."
+        )
     if eq.interaction is not None:
         raise bad_value("eq", "independent of the density here", "an interaction", "Follow it in time with fp.solve.")
     if eq.time_order < 1.0:

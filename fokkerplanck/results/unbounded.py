@@ -98,7 +98,7 @@ def _left(solution: Solution) -> np.ndarray:
     flows = np.zeros((solution.grid.dim, 2))
     steps = np.diff(solution.times, prepend=0.0)
     for wall in q.exits:
-        if wall.atom is None:
+        if wall.atom is None and wall.axis >= 0:
             flows[wall.axis, wall.side] += steps @ (masses[:, wall.cells] @ wall.rates)
     lost = max(1.0 - float(solution.mass[-1]), 0.0) + max(1.0 - solution.stats.initial_mass, 0.0)
     total = flows.sum()

@@ -91,6 +91,10 @@ def simulate(
         With `exit_times` where there is a target or an absorbing wall; inf where a path is still under way.
     """
     instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation")
+    if eq.killing is not None:
+        raise bad_value(
+            "eq", "without killing for a simulation", eq, "Ask fp.solve for the density of those that are left."
+        )
     moments = increasing("times", times)
     dt = _step("dt", dt, float(moments[-1]) ** eq.time_order)
     if target is not None and not callable(target):

@@ -83,7 +83,7 @@ def lagrange(nodes: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def coarsened_equation(eq: FokkerPlanck, fine: Grid, coarse: Grid) -> FokkerPlanck:
     """The equation for the coarse grid: coefficients given as arrays on the fine cells are read at the coarse centers."""
-    names = ("drift", "diffusion", "noise", "potential")
+    names = ("drift", "diffusion", "noise", "potential", "killing")
     new = {name: carried(getattr(eq, name), fine, coarse) for name in names}
     changed = {name: value for name, value in new.items() if value is not getattr(eq, name)}
     return replace(eq, **changed) if changed else eq

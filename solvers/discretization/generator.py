@@ -47,7 +47,7 @@ class Links(NamedTuple):
 
 
 class Exit(NamedTuple):
-    """Outflow of cells at an absorbing wall: axis, side (0 low, 1 high), raveled cells and rates.
+    """Outflow of cells at an absorbing wall: axis (-1: killed inside), side (0 low, 1 high), raveled cells and rates.
 
     atom: where it stays, at a point along the axis that takes up what arrives; None where it is gone.
     name: of what is no wall, such as a target.
@@ -227,6 +227,8 @@ class Generator:
                 for cells in (link.lower, link.upper):
                     total[axis] += np.bincount(cells, weights=arm[cells] * flux, minlength=grid.size)
         for wall in self.exits:
+            if wall.axis < 0:
+                continue
             sign = 1.0 if wall.side else -1.0
             total[wall.axis, wall.cells] += sign * half[wall.axis][wall.cells] * wall.rates * p[wall.cells]
         current = total.reshape(grid.dim, *grid.shape) / grid.volumes

@@ -26,6 +26,7 @@ from .axis_links import AxisLinks
 from .axis_reader import AxisReader, Pull, along_axis
 from .discontinuities import JumpLines, uneven
 from .generator import Exit, Generator, Links
+from .killing import with_killing
 from .levy_rates import with_jumps
 from .oblique_jumps import with_oblique_jumps
 from .quadrature import NODES, NODES_ACROSS, derivative, gauss, primitive
@@ -179,7 +180,8 @@ class Sampled:
             then = "Its generator depends on the density: use fp.solve, or pass mean=<x>."
             raise bad_value("eq", "without interaction for a single generator", self.eq.interaction, then)
         base = self._local(np.zeros(self.grid.dim) if mean is None else mean)
-        return base if self.eq.jumps is None else with_jumps(self.eq, base)
+        base = base if self.eq.jumps is None else with_jumps(self.eq, base)
+        return base if self.eq.killing is None else with_killing(self.eq, base)
 
     def _local(self, mean: np.ndarray) -> Generator:
         """The part of the generator that drift and diffusion make."""

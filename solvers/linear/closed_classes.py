@@ -45,7 +45,10 @@ def ending_classes(
     if not classes and not atoms:
         then = "Make a wall reflecting; with absorbing walls ask for the survival."
         raise bad_value(
-            "grid", "closed somewhere for a stationary density", "absorbing walls that take everything", then
+            "grid",
+            "closed somewhere for a stationary density",
+            "absorbing walls, or killing, that take everything",
+            then,
         )
     if start is not None:
         return classes, class_weights(rates, classes, start)

@@ -308,9 +308,9 @@ def _paired(right: tuple[np.ndarray, np.ndarray], left: tuple[np.ndarray, np.nda
 
 
 def _is_chain(q: Generator) -> bool:
-    """Neighbour links in 1D, all of them two-way: similar to a symmetric tridiagonal matrix."""
+    """Neighbour links in 1D, all of them two-way, and ways out at the ends only: similar to a symmetric tridiagonal matrix."""
     rates = [link.forward for link in q.links] + [link.backward for link in q.links]
-    chain = q.jumps is None and q.grid.dim == 1
+    chain = q.jumps is None and q.grid.dim == 1 and not (q.escape[1:-1] > 0.0).any()
     return chain and [link.stride for link in q.links] == [1] and all((r > 0.0).all() for r in rates)
 
 
