@@ -294,7 +294,8 @@ def stationary(
         If the stationary density is not unique (without p0), or does not exist as absorbing walls take everything.
     ConvergenceError
         If leaving a well takes so many jumps between cells that rounding would decide the weights of the wells, a current
-        flows, and the grid is too large for an elimination without subtraction (some 400^2 cells).
+        flows, there are more than 32 wells, and the grid is too large for an elimination without subtraction (some 400^2
+        cells); or if what passes between wells is below the smallest number.
     """
     flag("error", error)
     number("delay", delay, "0, or with `reset` more", lambda v: 0.0 <= v < np.inf and (reset is not None or v == 0.0))

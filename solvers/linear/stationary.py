@@ -10,6 +10,7 @@ from scipy.sparse.linalg import splu
 from ...errors import ConvergenceError
 from ..discretization.generator import Generator
 from ..kernels import gth_elimination as reduction
+from .censoring import censored_null_vector
 from .closed_classes import TOO_MUCH, weights_lost
 from .dense import FEW, dense_null_vector
 from .detailed_balance import log_masses
@@ -51,17 +52,22 @@ def class_masses(q: Generator, cells: np.ndarray) -> np.ndarray:
 def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
     """The positive null vector of a closed class.
 
-    On a ring by its formula; by state reduction where that is quick, or where rounding would decide between wells; else
-    by one factorisation.
+    On a ring by its formula; by state reduction where that is quick; else by one factorisation. Where rounding would decide
+    between wells, by the chain that is watched in their bottoms, or with too many of these by state reduction.
     """
     masses = ring_masses(q)
     if masses is None:
         masses = _reduced(q, cells, QUICK)
     if masses is not None:
         return masses
-    masses, lost = _factored(q, cells)
+    leads = _leads(q, cells)
+    masses, lost = _factored(q, cells, int(np.bincount(leads).argmax()))
     if lost <= LOST:
         return masses
+    inner = q.matrix if cells.size == q.grid.size else q.matrix[cells][:, cells]
+    by_wells = censored_null_vector(inner, leads)
+    if by_wells is not None and by_wells[1] <= LOST:
+        return by_wells[0]
     exact = _reduced(q, cells, REDUCTION)
     if exact is not None:
         return exact
@@ -98,14 +104,13 @@ def _deepest(rates: sp.csr_array, goal: int) -> float:
     return float(dijkstra(sp.csr_matrix((uphill, (to, of)), shape=rates.shape), indices=goal).max())
 
 
-def _factored(q: Generator, cells: np.ndarray) -> tuple[np.ndarray, float]:
+def _factored(q: Generator, cells: np.ndarray, fixed: int) -> tuple[np.ndarray, float]:
     """The null vector by one sparse factorisation, and the share of the probability that rounding may have moved.
 
-    One cell is held at mass 1 and the others follow from an M-matrix. It is taken at the bottom of a slope of
-    log-rate ratios, so that the others do not overflow. The rounding of the diagonal takes or adds up to 1e-16 of the
+    The cell at the place `fixed` in `cells` is held at mass 1 and the others follow from an M-matrix. At the bottom of a slope
+    of log-rate ratios it keeps the others from overflow. The rounding of the diagonal takes or adds up to 1e-16 of the
     probability in each jump, so that the expected number of jumps until that cell is reached says what is lost.
     """
-    fixed = _downhill(q, cells)
     columns = (q.matrix if cells.size == q.grid.size else q.matrix[cells][:, cells]).tocsc()
     source = -columns[:, [fixed]].toarray().ravel()
     # the fixed cell becomes an equation of its own, x = 1, apart from the others
@@ -124,8 +129,8 @@ def _factored(q: Generator, cells: np.ndarray) -> tuple[np.ndarray, float]:
     return np.maximum(result, 0.0), np.inf if bad else float(jumps) * ROUNDING
 
 
-def _downhill(q: Generator, cells: np.ndarray) -> int:
-    """The place in `cells` to which most of them lead when each passes on to the neighbour that it most outweighs."""
+def _leads(q: Generator, cells: np.ndarray) -> np.ndarray:
+    """The place in `cells` to which each of them leads when each passes on to the neighbour that most outweighs it."""
     inside = np.zeros(q.grid.size, dtype=bool)
     inside[cells] = True
     following, steepest = np.arange(q.grid.size), np.zeros(q.grid.size)
@@ -139,5 +144,4 @@ def _downhill(q: Generator, cells: np.ndarray) -> int:
             following[source[better]] = target[better]
     for _ in range(int(np.ceil(np.log2(q.grid.size + 1)))):
         following = following[following]
-    goal = int(np.bincount(following[cells]).argmax())
-    return int(np.searchsorted(cells, goal))
+    return np.searchsorted(cells, following[cells])

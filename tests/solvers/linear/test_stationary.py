@@ -272,6 +272,8 @@ def test_factorisation_and_state_reduction_agree_and_the_first_is_refused_where_
     monkeypatch.setattr("fokkerplanck.solvers.linear.stationary.REDUCTION", 0.0)
     np.testing.assert_allclose(class_masses(q, cells), exact, rtol=1e-8, atol=1e-300)
     hard = fp.generator(turning_wells(0.02), fp.Grid([(-2, 2)] * 2, 40))
+    assert class_masses(hard, cells)[:800].sum() == pytest.approx(0.5, abs=1e-10)
+    monkeypatch.setattr("fokkerplanck.solvers.linear.censoring.MOST_WELLS", 0)
     with pytest.raises(fp.ConvergenceError, match="weights of the wells are beyond double precision here"):
         class_masses(hard, cells)
     monkeypatch.undo()
