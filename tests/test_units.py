@@ -87,3 +87,21 @@ def test_a_nearly_degenerate_tensor_lets_its_drift_go_along_the_axes():
     """So that the case "fast tensor" above tries the other formula for the entropy production."""
     eq, grid = problem(np.random.default_rng([4, 7]), "fast tensor")(np.ones(2))
     assert not fp.generator(eq, grid).force_on_links
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+@pytest.mark.parametrize("kind", ["potential", "noise"])
+def test_simulated_forces_in_any_unit(unit, kind):
+    """A quartic potential, and the drift of noise that depends on the place, by derivatives over lengths in its units."""
+
+    def equation(u):
+        if kind == "potential":
+            return fp.FokkerPlanck(potential=lambda x: u**2 * (x / u) ** 4 / 4, diffusion=u**2)
+        wavy = lambda x: u**2 * (1.5 + np.sin(3 * x / u))  # noqa: E731
+        return fp.FokkerPlanck(drift=lambda x: -x, diffusion=wavy, convention="klimontovich")
+
+    found = [
+        fp.simulate(equation(u), fp.point(0.0), [1.0], 0.02, n_paths=500, seed=1, step_error=False).positions[-1] / u
+        for u in (1.0, unit)
+    ]
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-4)

@@ -322,11 +322,14 @@ class Walk:
         eq, points = self.eq, _points(x)
         mean = self._swarm_means(x) if eq.interaction is not None else None
         drift = np.array(eq.drift_at(points, t, mean), dtype=float)
+        if eq.potential is None and eq.alpha == 0.0:
+            return drift
+        lengths = _lengths(x, self._diffusion(x, t), self.dt)
         for axis in range(len(x)):
             if eq.potential is not None:
-                drift[axis] -= _slope(lambda y: eq.potential_at(_points(y), t), x, axis)
+                drift[axis] -= _slope(lambda y: eq.potential_at(_points(y), t), x, axis, lengths)
             if eq.alpha != 0.0:
-                column = _slope(lambda y: self._diffusion(y, t), x, axis)
+                column = _slope(lambda y: self._diffusion(y, t), x, axis, lengths)
                 drift += eq.alpha * (
                     column[axis] if column.ndim == 3 else column * (np.arange(len(x)) == axis)[:, None]
                 )
@@ -408,11 +411,17 @@ def _points(x: np.ndarray) -> Points:
     return Points(tuple(x), from_cells)
 
 
-def _slope(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, axis: int) -> np.ndarray:
-    """The derivative of a field along an axis, by central differences of 1e-5 of the coordinate's size."""
-    h = np.zeros_like(x)
-    h[axis] = 1e-5 * np.maximum(1.0, np.abs(x[axis]))
+def _slope(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, axis: int, h: np.ndarray) -> np.ndarray:
+    """The derivative of a field along an axis, by central differences over lengths (dim, n)."""
+    h = np.where(np.arange(len(x))[:, None] == axis, h, 0.0)
     return (f(x + h) - f(x - h)) / (2.0 * h[axis])
+
+
+def _lengths(x: np.ndarray, diffusion: np.ndarray, dt: float) -> np.ndarray:
+    """Lengths for derivatives, (dim, n), in whatever units: 1e-5 of the coordinate, or a hundredth of a step of the noise."""
+    own = diffusion if diffusion.ndim == 2 else np.einsum("iin->in", diffusion)
+    h = np.maximum(1e-5 * np.abs(x), 1e-2 * np.sqrt(2.0 * dt * np.maximum(own, 0.0)))
+    return np.where(h > 0.0, h, 1e-5)
 
 
 def _root_times(diffusion: np.ndarray, gauss: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ...errors import bad_value
 from ...model.grid import Grid
 from ..discretization.generator import Exit, Generator, Links
 from ..discretization.region_edges import Edges, Inside, region_edges
@@ -65,6 +66,8 @@ class Absorber:
                 shares = np.stack([e.lower if side else e.upper for e in edges])  # (n_regions, n_links)
                 first, share = shares.argmin(axis=0), shares.min(axis=0)
                 cut = np.isfinite(share) & ~mask[start]
+                if ((shares == share) & cut).sum() > cut.sum():
+                    raise bad_value("source", "disjoint from `target`", "edges in common, between cell centers")
                 free &= ~np.isfinite(share)
                 if cut.any():
                     rates = _entry_rates(self.grid, link, np.flatnonzero(cut), bool(side), share[cut])

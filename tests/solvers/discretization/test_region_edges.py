@@ -95,3 +95,11 @@ def test_a_strip_too_thin_to_follow_is_said():
 
     with pytest.warns(SubcellWarning, match="thick"):
         fp.first_passage(NOISE, fp.Grid([(0, 1)] * 2, 49), strip, error=False)
+
+
+def test_thin_regions_that_overlap_are_refused():
+    def strip(x):
+        return np.abs(x - 0.513) < 0.001
+
+    with pytest.raises(ValueError, match="disjoint from `target`"):
+        fp.committor(NOISE, fp.Grid((0, 1), 50), source=strip, target=strip)
