@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import flag, takes_time
-from .diagnostics import resolved_passage, warn_of_resolution
+from .diagnostics import resolved_passage, warn_of_resolution, warn_of_untreated
 from .errors import SubcellWarning, bad_value, warn
 from .model.box import Box, free_of_cells
 from .model.equation import FokkerPlanck
@@ -86,6 +86,7 @@ def first_passage(
 
         result = measured(result, ask, eq, passage_errors)
         coarser.judge(grid)
+    warn_of_untreated(result.generator)
     if result.error:
         warn_of_times(result, eq, spent)
     else:
@@ -156,6 +157,7 @@ def committor(
 
         result = measured(result, ask, eq, committor_errors)
         coarser.judge(grid)
+    warn_of_untreated(q)
     if result.error:
         warn_of_splitting(result, eq, spent)
     else:

@@ -11,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from .arguments import flag, instance, number, whole
-from .diagnostics import warn_of_resolution, warn_of_slow_convergence, warn_of_tail, warn_of_walls
+from .diagnostics import warn_of_resolution, warn_of_slow_convergence, warn_of_tail, warn_of_untreated, warn_of_walls
 from .errors import ConvergenceError, bad_value
 from .model.box import Box, free_of_cells
 from .model.coefficients import Points
@@ -232,6 +232,7 @@ def _judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
     else:
         warn_of_resolution(result.stats)
     warn_of_slow_convergence(q, masses, result.atoms)
+    warn_of_untreated(q)
     warn_of_walls(eq, q, start, masses)
     if eq.assumption is not None:
         eq.assumption(masses, q.grid)
@@ -335,6 +336,7 @@ def stationary(
     if eq.assumption is not None:
         eq.assumption(masses, grid)
     warn_of_slow_convergence(q, masses, result.atoms)
+    warn_of_untreated(q)
     warn_of_walls(eq, q, None, masses)
     return result
 
@@ -429,6 +431,7 @@ def spectrum(
     grid = autonomous(eq, grid, "modes")
     k = whole("k", k, 1, grid.size - 1)
     q = generator(eq, grid)
+    warn_of_untreated(q)
     grid = q.grid
     modes = generator_modes(q, k)
     result = spectrum_of(grid, modes, bool(q.exits))

@@ -88,6 +88,8 @@ class Generator:
         Where they are, in 1D.
     logarithmic : tuple of float
         Natural boundaries to which the cells do not shrink.
+    untreated : tuple of str
+        Where D vanishes and the scheme does not do what it should, in a sentence each.
     """
 
     grid: Grid
@@ -99,6 +101,7 @@ class Generator:
     found: tuple[str, ...] = ()
     singular: tuple[float, ...] = ()
     logarithmic: tuple[float, ...] = ()
+    untreated: tuple[str, ...] = ()
 
     @cached_property
     def outflow(self) -> np.ndarray:

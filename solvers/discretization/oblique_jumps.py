@@ -12,6 +12,7 @@ Further away from the wall cells keep the links of the tensor.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -87,7 +88,7 @@ def with_oblique_jumps(
     """
     grid, span = base.grid, chain[0]
     near = _near(base, span.axis, walls)
-    jumps, exits, used = _oblique(grid, chain, tensor, near)
+    jumps, exits, used, held = _oblique(grid, chain, tensor, near)
     links = [
         link._replace(
             forward=np.where(near[link.lower], 0.0, link.forward),
@@ -103,6 +104,19 @@ def with_oblique_jumps(
         links=(*links, *jumps, *along),
         exits=(*leaving, *exits, *out),
         force_on_links=False,
+        untreated=_shortened(grid, 1 - span.axis, held[near]),
+    )
+
+
+def _shortened(grid: Grid, axis: int, held: np.ndarray) -> tuple[str, ...]:
+    """A sentence where shifts were shortened, from the share (k,) of each that was kept: by more than the bisection's own step."""
+    least = float(held.min(initial=1.0))
+    if least > 1.0 - 2.0 ** (2 - SHORTENINGS):
+        return ()
+    cells, name = math.ceil(grid.shape[axis] / least), "xyz"[axis]
+    return (
+        f"beside the wall without noise cells along {name} are too wide for the correlation, of which {least:.2g} is kept in some: "
+        f"first order there, second with {cells} cells along {name}",
     )
 
 
@@ -124,8 +138,8 @@ def _oblique(
     chain: tuple[AxisLinks, np.ndarray, np.ndarray],
     tensor: np.ndarray,
     near: np.ndarray,
-) -> tuple[list[Links], list[Exit], tuple[np.ndarray, np.ndarray]]:
-    """Jumps across the rows with their shifts, and the drift and the diffusion (n,) that these give to the other axis."""
+) -> tuple[list[Links], list[Exit], tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Jumps across the rows with their shifts, the drift and the diffusion (n,) that these give to the other axis, and their share."""
     span, forward, backward = chain
     axis, other = span.axis, 1 - span.axis
     index = np.stack(np.unravel_index(np.arange(grid.size), grid.shape))
@@ -160,7 +174,7 @@ def _oblique(
     exits += [
         wall._replace(rates=np.where(near[wall.cells], wall.rates, 0.0)) for wall in span.exits(forward, backward)
     ]
-    return links, exits, (mean, spread)
+    return links, exits, (mean, spread), np.where((slope == 0.0) | (d_xx <= 0.0), 1.0, short)
 
 
 def _moments(steps: Sequence[tuple[np.ndarray, ...]], ways: list[Shifts]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,9 @@ import numpy as np
 from .generator import Generator, Links, half_widths
 
 
+NUMERICAL = 0.1  # of D: numerical diffusion from which the order is one
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Resolution:
     """How well a grid resolves the noise where the probability is; nan (order 0) for what has none.
@@ -26,7 +29,8 @@ class Resolution:
     added_diffusion : float
         What a nearly degenerate tensor was widened by, as a share of its mean eigenvalue, averaged likewise.
     order : int
-        Of the error in the cell size: 2, or 1 where the numerical diffusion exceeds a tenth of D.
+        Of the error in the cell size: 2, or 1 where the numerical diffusion exceeds a tenth of D, or D vanishes and the scheme
+        does not treat that (`Generator.untreated`).
     """
 
     peclet: float = math.nan
@@ -71,7 +75,7 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> Resolution:
         diffusion=physical_part,
         numerical_diffusion=numerical_part,
         added_diffusion=widened,
-        order=1 if numerical_part > 0.1 * physical_part else 2,
+        order=1 if numerical_part > NUMERICAL * physical_part or q.untreated else 2,
     )
 
 

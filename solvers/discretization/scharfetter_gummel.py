@@ -34,6 +34,7 @@ from .singular_axes import LineSamples, SingularAxis, fades
 from .singular_lines import Places, with_nodes
 from .singular_points import Samples, SingularPoint
 from .tensor_diffusion import Lattice, tensor_generator
+from .untreated_zeros import beside_jumps, in_tensor
 
 
 def generator(
@@ -79,6 +80,7 @@ class Sampled:
 
     def __init__(self, eq: FokkerPlanck, grid: Grid, t: float = 0.0, *, fixed: bool = False):
         self.eq, self.grid = eq, grid
+        self.untreated: list[str] = []
         for axis in range(grid.dim):
             if grid.periodic(axis) and grid.shape[axis] < 3:
                 raise bad_value("cells", "at least 3 along a periodic axis", grid.shape[axis])
@@ -94,6 +96,7 @@ class Sampled:
             self.tensor = d_cells
             if grid.dim == 2 and eq.alpha == 0.0 and eq.jumps is None and eq.interaction is None:
                 self._look_across_walls(d_cells, t, fixed)
+            self.untreated = in_tensor(eq, grid, t, d_cells, self.lines[0].span.axis if self.lines else None)
             return
         self.places: Places | None = None
         self._read_lines(d_cells, t)
@@ -102,6 +105,11 @@ class Sampled:
                 self._look_closer(t, fixed)
             else:
                 self._look_along_axes(t, fixed)
+        elif self.lines and grid.dim == 1 and eq.diffusion_is_function:
+            line = self.lines[0]
+            samples = line.samples()
+            points = Places.look(line.reader, samples, fixed).points(line.reader, samples)
+            self.untreated = beside_jumps([p for p in points if p.passage not in ("open", "absorbed")])
 
     def singular_points(self) -> list[SingularPoint]:
         """Walls and zeros of D of a 1D grid, classified; none in more dimensions, or with jumps."""
@@ -157,6 +165,7 @@ class Sampled:
                 self.grid = found.nodes(self.grid)
             self._read_lines(self.eq.diffusion_at(Points.centers(self.grid), t), t)
         self.lines = [replace(line, singular=seen.get(line.span.axis)) for line in self.lines]
+        self.untreated = [text for found in seen.values() for text in found.untreated]
 
     def _read_lines(self, d_cells: np.ndarray, t: float) -> None:
         """Read the coefficients along each axis."""
@@ -180,6 +189,8 @@ class Sampled:
             then = "Its generator depends on the density: use fp.solve, or pass mean=<x>."
             raise bad_value("eq", "without interaction for a single generator", self.eq.interaction, then)
         base = self._local(np.zeros(self.grid.dim) if mean is None else mean)
+        if self.untreated:
+            base = replace(base, untreated=(*base.untreated, *self.untreated))
         base = base if self.eq.jumps is None else with_jumps(self.eq, base)
         return base if self.eq.killing is None else with_killing(self.eq, base)
 

@@ -19,7 +19,7 @@ from .axis_links import AxisLinks
 from .axis_reader import AxisReader
 from .singular_lines import Places, SingularLine, with_nodes
 from .singular_points import BENT, DIP, PUSH, Samples, SingularPoint, singular_walls
-from .zero_curves import ZeroCurve
+from .zero_curves import HELD, ZeroCurve
 
 ALIKE = 1e-10  # of the largest: coefficients that differ by rounding alone
 
@@ -216,6 +216,14 @@ class SingularAxis:
             f[start - 1], b[start - 1], mask[start - 1] = 0.0, rate * flat.widths[0][1], True
         elif side == 1 and own.last:
             f[stop], b[stop], mask[stop] = rate * flat.widths[0][-2], 0.0, True
+
+    @property
+    def untreated(self) -> tuple[str, ...]:
+        """Curves that should take up what arrives."""
+        if self.curve is None or not self.curve.keeps:
+            return ()
+        text = "cells cannot keep it on a curve, and so the density beside it is not that of the process"
+        return tuple(f"{line}: {text}" for line in self.curve.found if HELD in line)
 
     @property
     def walls(self) -> tuple[int, ...]:

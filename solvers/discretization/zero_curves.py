@@ -22,6 +22,7 @@ from .singular_points import DIP, VANISHED, SingularPoint, minima
 
 NEAR = 1e-3  # of a cell: where the direction in which D grows is read
 ROUNDED = 1e-4  # error of the normal
+HELD = "what would stay there is held back"
 ON_CENTER = 1e-6  # of a link: a zero this close to its end lies on the cell's center
 
 
@@ -73,13 +74,17 @@ class NormalReader(AxisReader):
 
 @dataclass(frozen=True, eq=False)
 class ZeroCurve:
-    """Links along an axis that cross zeros of D: numbers along it and of the line, (k,) each, and who passes: 1 or 0."""
+    """Links along an axis that cross zeros of D: numbers along it and of the line, (k,) each, and who passes: 1 or 0.
+
+    keeps: whether the curve would take up what arrives, which is held back instead.
+    """
 
     link: np.ndarray
     line: np.ndarray
     forward: np.ndarray
     backward: np.ndarray
     found: tuple[str, ...]
+    keeps: bool = False
 
     @classmethod
     def look(cls, reader: AxisReader, links: AxisLinks, diffusion: np.ndarray) -> ZeroCurve | None:
@@ -103,7 +108,7 @@ class ZeroCurve:
         kinds = Counter(text for _, _, text in passes if text)
         name = "xyz"[reader.axis]
         found = tuple(f"D = 0 on a curve across {n} links along {name}: {text}" for text, n in sorted(kinds.items()))
-        return cls(link, line, forward, backward, found)
+        return cls(link, line, forward, backward, found, any(HELD in text for text in kinds))
 
     def close(self, links: AxisLinks, forward: np.ndarray, backward: np.ndarray, beside: np.ndarray) -> None:
         """Take what may not pass off the velocities (*links), in place, and mark the links in a mask."""
@@ -164,7 +169,7 @@ def _passage(reader: AxisReader, links: AxisLinks, link: int, line: int, x: floa
     reach = float(links.length[link])
     below, above = (classify(ray, 0.0, direction, reach) for direction in (-1, 1))
     point = SingularPoint(0.0, 0, below, above)
-    text = str(point).split(": ", 1)[1].replace("what arrives stays, as an atom", "nothing passes")
+    text = str(point).split(": ", 1)[1].replace("what arrives stays, as an atom", HELD)
     passage = point.passage
     return passage in ("open", "upward"), passage in ("open", "downward"), text
 
