@@ -109,14 +109,14 @@ def with_oblique_jumps(
 
 
 def _shortened(grid: Grid, axis: int, held: np.ndarray) -> tuple[str, ...]:
-    """A sentence where shifts were shortened, from the share (k,) of each that was kept: by more than the bisection's own step."""
+    """A sentence where shifts were shortened by more than a step of the bisection, from the share (k,) of each that is kept."""
     least = float(held.min(initial=1.0))
     if least > 1.0 - 2.0 ** (2 - SHORTENINGS):
         return ()
     cells, name = math.ceil(grid.shape[axis] / least), "xyz"[axis]
     return (
-        f"beside the wall without noise cells along {name} are too wide for the correlation, of which {least:.2g} is kept in some: "
-        f"first order there, second with {cells} cells along {name}",
+        f"beside the wall without noise cells along {name} are too wide for the correlation, of which {least:.2g} is kept in "
+        f"some: first order there, second with {cells} cells along {name}",
     )
 
 
@@ -139,7 +139,10 @@ def _oblique(
     tensor: np.ndarray,
     near: np.ndarray,
 ) -> tuple[list[Links], list[Exit], tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Jumps across the rows with their shifts, the drift and the diffusion (n,) that these give to the other axis, and their share."""
+    """Jumps across the rows with their shifts, the drift and the diffusion (n,) that these give to the other axis.
+
+    Last the share (n,) of their lengths that shifts keep.
+    """
     span, forward, backward = chain
     axis, other = span.axis, 1 - span.axis
     index = np.stack(np.unravel_index(np.arange(grid.size), grid.shape))

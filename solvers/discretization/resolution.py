@@ -10,7 +10,6 @@ import numpy as np
 
 from .generator import Generator, Links, half_widths
 
-
 NUMERICAL = 0.1  # of D: numerical diffusion from which the order is one
 
 
