@@ -16,7 +16,7 @@ from .model.initial_density import covariance
 from .results.stats import GridStats
 from .solvers.discretization.generator import Generator
 from .solvers.discretization.levy_jumps import tail_mass
-from .solvers.discretization.resolution import NUMERICAL, Resolution, upwind_gain
+from .solvers.discretization.resolution import Resolution, upwind_gain
 
 UNSEEN = 0.1  # of the diffusion: what the grid may add to it
 AWAY, REACHED = 1e-8, 0.02  # density at a wall over the largest: was not there, and is
@@ -35,7 +35,7 @@ CUT = 1e-2  # probability beyond the box from which a cut tail is spoken of
 
 def warn_of_resolution(stats: Resolution, over: str = "the density", then: str = FIRST_ORDER) -> None:
     """Where upwinding widens the density by more than a tenth of what the noise does."""
-    if stats.order == 2 or stats.numerical_diffusion <= NUMERICAL * stats.diffusion:
+    if stats.order == 2:
         return
     more = "Twice as many cells halve it"
     if stats.diffusion > NOTHING * stats.numerical_diffusion:

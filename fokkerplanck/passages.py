@@ -160,7 +160,7 @@ def committor(
     warn_of_untreated(q)
     if result.error:
         warn_of_splitting(result, eq, spent)
-    else:
+    elif not q.untreated:
         stats = resolution(q, (spent,))
         warn_of_resolution(stats, "where paths spend their time", "the committor is first order")
     return result

@@ -229,7 +229,7 @@ def _judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
     assert q is not None
     if result.error:
         warn_of_density(result, eq, float(result.times[-1]))
-    else:
+    elif not q.untreated:
         warn_of_resolution(result.stats)
     warn_of_slow_convergence(q, masses, result.atoms)
     warn_of_untreated(q)
@@ -331,7 +331,7 @@ def stationary(
     flows = net_flow_share(q, masses) > BALANCED
     if result.error:
         warn_of_rest(result, eq, flows)
-    elif flows and result.stats.order == 1:
+    elif flows and result.stats.order == 1 and not q.untreated:
         warn_of_resolution(result.stats)  # without a current the density is exact whatever the Peclet number
     if eq.assumption is not None:
         eq.assumption(masses, grid)
@@ -445,7 +445,7 @@ def spectrum(
         result = measured(result, ask, eq, spectrum_errors)
     if result.error:
         warn_of_rates(result, eq)
-    else:
+    elif not q.untreated:
         slowest = np.abs(modes.right[:, 0])
         stats = resolution(q, (slowest / slowest.sum(),))
         warn_of_resolution(stats, "the slowest mode", "modes and rates are first order")

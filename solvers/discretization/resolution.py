@@ -10,8 +10,6 @@ import numpy as np
 
 from .generator import Generator, Links, half_widths
 
-NUMERICAL = 0.1  # of D: numerical diffusion from which the order is one
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Resolution:
@@ -74,7 +72,7 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> Resolution:
         diffusion=physical_part,
         numerical_diffusion=numerical_part,
         added_diffusion=widened,
-        order=1 if numerical_part > NUMERICAL * physical_part or q.untreated else 2,
+        order=1 if numerical_part > 0.1 * physical_part or q.untreated else 2,
     )
 
 

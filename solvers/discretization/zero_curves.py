@@ -169,7 +169,8 @@ def _passage(reader: AxisReader, links: AxisLinks, link: int, line: int, x: floa
     reach = float(links.length[link])
     below, above = (classify(ray, 0.0, direction, reach) for direction in (-1, 1))
     point = SingularPoint(0.0, 0, below, above)
-    text = str(point).split(": ", 1)[1].replace("what arrives stays, as an atom", HELD)
+    takes = any(side.kind == "exit" for side in point.sides)
+    text = str(point).split(": ", 1)[1].replace("what arrives stays, as an atom", HELD if takes else "nothing passes")
     passage = point.passage
     return passage in ("open", "upward"), passage in ("open", "downward"), text
 
