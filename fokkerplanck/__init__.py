@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from .statistics.tail_test import tail_test
     from .statistics.two_sample import two_sample
     from .storage.tables import Comparison
+    from .workflows.parameter_sweep import Sweep, sweep
 
 _PLACES = {  # module: what it gives, read when it is first asked for
     "": "deep_linear",
@@ -105,6 +106,7 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "statistics.tail_test": "tail_test",
     "statistics.two_sample": "two_sample",
     "storage.tables": "Comparison",
+    "workflows.parameter_sweep": "Sweep, sweep",
 }
 
 _MODULES = ("deep_linear", "distances", "landscapes")  # names that are modules themselves
@@ -158,6 +160,7 @@ __all__ = [
     "Stationary",
     "StationaryReset",
     "Swarm",
+    "Sweep",
     "basins",
     "committor",
     "compare",
@@ -184,6 +187,7 @@ __all__ = [
     "stable_fit",
     "stationary",
     "stays",
+    "sweep",
     "tail_test",
     "time_order_from_growth",
     "two_sample",

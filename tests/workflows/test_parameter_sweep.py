@@ -1,0 +1,115 @@
+"""One function at many settings: the same results on any executor, and what a failure or a lost worker costs."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+
+SETTINGS = [{"D": d} for d in (0.1, 0.2, 0.4)]
+
+
+def variance(D):
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=D)
+    return float(fp.stationary(eq, fp.Grid((-4, 4), 80), error=False).covariance()[0, 0])
+
+
+def test_processes_threads_and_a_loop_give_the_same_bits(tmp_path):
+    """Functions of a test, lambdas inside: they travel by value."""
+    by_loop = [variance(**setting) for setting in SETTINGS]
+    assert list(fp.sweep(variance, SETTINGS, workers=2)) == by_loop
+    with ThreadPoolExecutor(2) as threads:
+        found = fp.sweep(lambda D: variance(D), SETTINGS, threads)
+    assert list(found) == by_loop
+    assert found[1] == pytest.approx(0.2, rel=1e-3)
+    frame = found.to_dataframe()
+    assert frame["D"].tolist() == [0.1, 0.2, 0.4]
+    assert frame["result"].tolist() == by_loop
+
+
+def test_an_error_costs_its_setting():
+    def fails(x):
+        if x == 2:
+            raise ArithmeticError("two is too much")
+        return {"x": x, "square": x * x}
+
+    with (
+        ThreadPoolExecutor(2) as threads,
+        pytest.warns(fp.ModelWarning, match=r"1 of 3 settings failed, such as .*two is too"),
+    ):
+        found = fp.sweep(fails, [{"x": 1}, {"x": 2}, {"x": 3}], threads)
+    assert found.results == ({"x": 1, "square": 1}, None, {"x": 3, "square": 9})
+    assert isinstance(found.failures[1], ArithmeticError)
+    assert "ArithmeticError: two is too much" in repr(found)
+    with ThreadPoolExecutor(2) as threads, pytest.raises(ArithmeticError):
+        fp.sweep(fails, [{"x": 2}], threads)
+
+
+def test_a_lost_worker_costs_its_setting():
+    def dies(x):
+        if x == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x
+
+    with pytest.warns(fp.ModelWarning, match=r"1 of 8 settings failed, such as \{'x': 3\}"):
+        found = fp.sweep(dies, [{"x": x} for x in range(8)], workers=2)
+    assert found.results == (0, 1, 2, None, 4, 5, 6, 7)
+
+
+def test_a_sweep_goes_on_where_it_stopped(tmp_path):
+    calls = tmp_path / "calls"
+    calls.mkdir()
+
+    def counted(x, folder=str(calls)):
+        open(os.path.join(folder, f"{x}-{len(os.listdir(folder))}"), "w").close()
+        return {"array": np.arange(3) * x, "text": "a", "number": np.float64(x), "none": None}
+
+    with ThreadPoolExecutor(1) as threads:
+        fp.sweep(counted, [{"x": 1.5}, {"x": 2.5}], threads, folder=tmp_path / "kept")
+        again = fp.sweep(counted, [{"x": 1.5}, {"x": 2.5}, {"x": 3.5}], threads, folder=tmp_path / "kept")
+    assert len(list(calls.iterdir())) == 3
+    assert again[1]["array"].tolist() == [0.0, 2.5, 5.0]
+    assert (again[1]["text"], again[1]["number"], again[1]["none"]) == ("a", 2.5, None)
+    with (
+        ThreadPoolExecutor(1) as threads,
+        pytest.raises(TypeError, match=r"`function` must be with results that are numbers"),
+    ):
+        fp.sweep(lambda x: object(), [{"x": 1}], threads, folder=tmp_path / "other")
+
+
+def test_progress_and_refusals():
+    shares = []
+    with ThreadPoolExecutor(1) as threads:
+        fp.sweep(lambda x: x, [{"x": 1}, {"x": 2}], threads, progress=shares.append)
+        with pytest.raises(ValueError, match="`workers` must be None beside an executor"):
+            fp.sweep(lambda x: x, [{"x": 1}], threads, workers=2)
+    assert shares == [0.5, 1.0]
+    for wrong in ([], {"D": 1}, "D", [1.0], [{1: 2}]):
+        with pytest.raises((ValueError, TypeError), match="`settings` must be"):
+            fp.sweep(variance, wrong)
+    with pytest.raises(TypeError, match="`function` must be"):
+        fp.sweep(variance, [{"d": 0.1}])
+    with pytest.raises(TypeError, match="`function` must be"):
+        fp.sweep(3, SETTINGS)
+
+
+def test_dask_survives_a_killed_worker(tmp_path):
+    """A real local cluster of two processes, one of which is killed in the middle."""
+    distributed = pytest.importorskip("distributed")
+
+    def slow(x, mark=str(tmp_path / "killed")):
+        if x == 2 and not os.path.exists(mark):
+            open(mark, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x * x
+
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        found = fp.sweep(slow, [{"x": x} for x in range(6)], client.get_executor())
+    assert found.results == (0, 1, 4, 9, 16, 25)
+    assert (tmp_path / "killed").exists()
