@@ -29,7 +29,7 @@ from .levy_increments import levy_variates, scaled
 from .sgd_paths import MOST_PATHS, start_positions
 from .singular_steps import SingularEnds
 from .stable_variates import fill_positive
-from .step_error import pairs
+from .step_error import pairs, waiting_step_error
 from .step_error import step_error as measured_step_error
 
 KIND = "equation"
@@ -83,7 +83,7 @@ def simulate(
         carries, besides, the fluctuation of its own mean, of order 1 / swarm_size.
     step_error : bool
         Whether what the step changes in mean and deviation is measured, on 500 paths or a twentieth of them: the result's
-        `step_error`, which `fokkerplanck.compare` shows in its error bars. Not with time_order below 1.
+        `step_error`, which `fokkerplanck.compare` shows in its error bars.
 
     Returns
     -------
@@ -120,11 +120,12 @@ def simulate(
     ends = target is not None or (grid is not None and grid.absorbs)
     settings = {"process": repr(eq), "dt": dt} | ({} if grid is None else {"walls": grid.boundary})
     error = None
-    if step_error and eq.time_order == 1.0:
+    if step_error:
         few = starts[: pairs(n_paths, swarm_size if eq.interaction is not None else None)]
         size = min(swarm_size, len(few))
         coarse, fine = (Walk(eq, h, few.T.copy(), [], grid, target, size, points, truncated) for h in (dt, 0.5 * dt))
-        error = measured_step_error(coarse, fine, moments, np.random.default_rng(streams(seed, "step error", 1)[1][0]))
+        measure = measured_step_error if eq.time_order == 1.0 else waiting_step_error
+        error = measure(coarse, fine, moments, np.random.default_rng(streams(seed, "step error", 1)[1][0]))
     return Ensemble(moments, positions, walk.exits if ends else None, seed, settings, error)
 
 
@@ -314,7 +315,11 @@ class Walk:
 
     def arrive(self, t: float) -> None:
         """At time t stop the paths that have arrived."""
-        self.clock[:] = t
+        self.arrive_at(np.full(self.clock.shape, t))
+
+    def arrive_at(self, times: np.ndarray) -> None:
+        """At times (n,) of their own stop the paths that have arrived."""
+        self.clock[:] = times
         self._stop(self.moving)
 
     def _drift(self, x: np.ndarray, t: Any) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arguments import LARGEST
 from .levy_increments import levy_variates
+from .stable_variates import fill_positive
 
 if TYPE_CHECKING:
     from .euler_maruyama import Walk
@@ -32,8 +33,7 @@ def step_error(coarse: Walk, fine: Walk, times: np.ndarray, rng: np.random.Gener
     Two standard errors of the paired difference count as error, too. The order is 1, and 1/2 where paths stop at a wall or in
     a target, which is looked for after each step only.
     """
-    stops = coarse.target is not None or (coarse.grid is not None and coarse.grid.absorbs)
-    factor = 1.0 / (1.0 - 0.5 ** (0.5 if stops else 1.0))
+    factor = _factor(coarse)
     mean, deviation = (np.empty((times.size, len(coarse.x))) for _ in range(2))
     t = 0.0
     with np.errstate(over="ignore", invalid="ignore"):  # pairs that diverge
@@ -44,6 +44,64 @@ def step_error(coarse: Walk, fine: Walk, times: np.ndarray, rng: np.random.Gener
             t = float(goal)
             mean[row], deviation[row] = _differences(coarse.x, fine.x)
     return {"mean": factor * mean, "deviation": factor * deviation}
+
+
+def waiting_step_error(coarse: Walk, fine: Walk, times: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """As `step_error`, under a clock that halts: two short steps of the inner clock wait as long as the long one.
+
+    Both show the place before or after the step during which an output time passes, by one coin.
+    """
+    order, (dim, n) = coarse.eq.time_order, coarse.x.shape
+    shown = np.full((2, times.size, n, dim), np.nan)
+    clock, half = np.zeros(n), (0.5 * coarse.dt) ** (1.0 / order)
+    with np.errstate(over="ignore", invalid="ignore"):  # pairs that diverge
+        while coarse.moving.size or fine.moving.size:
+            first, second, waits = _noise(coarse, rng), _noise(coarse, rng), np.empty((2, n))
+            for row in waits:
+                fill_positive(rng, order, row)
+            late = np.less(rng.random(n), 0.5)
+            middle, end = clock + half * waits[0], clock + half * waits.sum(axis=0)
+            _wait(fine, 0.5 * coarse.dt, first, (clock, middle), late, times, shown[1])
+            _wait(fine, 0.5 * coarse.dt, second, (middle, end), late, times, shown[1])
+            _wait(coarse, coarse.dt, _sum(coarse, first, second), (clock, end), late, times, shown[0])
+            clock = end
+            for walk in (coarse, fine):
+                walk.moving = walk.moving[clock[walk.moving] <= times[-1]]
+    for walk, places in zip((coarse, fine), shown, strict=True):  # those that have stopped
+        places[...] = np.where(np.isnan(places), walk.x.T, places)
+    pairs_at = [_differences(x.T, y.T) for x, y in zip(*shown, strict=True)]
+    mean, deviation = (np.array(part) for part in zip(*pairs_at, strict=True))
+    return {"mean": _factor(coarse) * mean, "deviation": _factor(coarse) * deviation}
+
+
+def _wait(
+    walk: Walk,
+    dt: float,
+    noise: tuple[Any, Any],
+    clock: tuple[np.ndarray, np.ndarray],
+    late: np.ndarray,
+    times: np.ndarray,
+    shown: np.ndarray,
+) -> None:
+    """One step of the inner clock for the moving paths; `shown` (n_times, n, dim) is noted where a time passes in it."""
+    moving, (start, end) = walk.moving, clock
+    if not moving.size:
+        return
+    before = walk.x[:, moving].copy()
+    gauss, levy = noise
+    walk.move(dt, start[moving], gauss[:, moving], None if levy is None else levy[:, moving])
+    walk.arrive_at(end)
+    _lose(walk)
+    passed = (times[:, None] >= start[moving]) & (times[:, None] < end[moving])
+    places = np.where(late[moving], walk.x[:, moving], before).T
+    row, path = np.nonzero(passed)
+    shown[row, moving[path]] = places[path]
+
+
+def _factor(walk: Walk) -> float:
+    """Of the error of the longer step over the difference."""
+    stops = walk.target is not None or (walk.grid is not None and walk.grid.absorbs)
+    return 1.0 / (1.0 - 0.5 ** (0.5 if stops else 1.0))
 
 
 def _advance(coarse: Walk, fine: Walk, t: float, step: float, rng: np.random.Generator) -> None:

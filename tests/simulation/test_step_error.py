@@ -54,7 +54,7 @@ def test_levy_noise_and_planes():
     """dX = -X dt + dL at dt = .1: the scale of X is changed by less than a tenth; both axes are told."""
     levy = fp.LevyJumps(stability=1.7, scale=1.0, kind="isotropic")
     eq = fp.FokkerPlanck(drift=(lambda x, y: -x, lambda x, y: -4 * y), jumps=levy)
-    mc = fp.simulate(eq, [0.0, 0.0], [1.0], dt=0.1, n_paths=2000)
+    mc = fp.simulate(eq, [0.0, 0.0], [1.0], dt=0.1, n_paths=20_000, seed=0)
     assert mc.step_error["deviation"].shape == (1, 2)
     assert 0 < mc.step_error["deviation"][0, 0] < mc.step_error["deviation"][0, 1]
 
@@ -63,7 +63,9 @@ def test_what_has_no_step_has_no_error():
     sgd = fp.SGD(fp.SampleLoss("(w-x)**2/2", ["w"], {"x": [-1.0, 1.0]}), 0.1)
     assert sgd.simulate(0.0, [1], n_paths=10).step_error is None
     slow = fp.FokkerPlanck(diffusion=0.5, time_order=0.8)
-    assert fp.simulate(slow, 0.0, [1.0], dt=0.1, n_paths=10).step_error is None
+    waiting = fp.simulate_waiting(sgd, 0.0, [5.0], 0.8, n_paths=10)  # exact: steps are those of SGD
+    assert waiting.step_error is None
+    assert fp.simulate(slow, 0.0, [1.0], dt=0.1, n_paths=10, step_error=False).step_error is None
     assert fp.simulate(OU, 0.0, [1.0], dt=0.1, n_paths=10, step_error=False).step_error is None
     assert "error of the time step: at most" in repr(fp.simulate(OU, 0.0, [1.0], dt=0.1, n_paths=10))
     with pytest.raises(TypeError, match="`step_error` must be True or False"):
@@ -75,3 +77,26 @@ def test_swarms_have_pairs_of_swarms():
     mc = fp.simulate(eq, 1.0, [1.0], dt=0.2, n_paths=1200, swarm_size=300)
     truth = np.exp(-1.0) - 0.8**5
     assert mc.step_error["mean"][0, 0] == pytest.approx(truth, rel=0.4)
+
+
+def test_step_error_under_a_clock_that_halts():
+    """A fast well: the stationary deviation of Euler steps is 1 / sqrt(k (1 - k dt / 2)), whatever the clock does."""
+    k, dt = 20.0, 0.04
+    eq = fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=1.0, time_order=0.7)
+    found, finer = (fp.simulate(eq, fp.point(0.0), [5.0], h, n_paths=20_000, seed=3) for h in (dt, 0.25 * dt))
+    long, short = (1.0 / np.sqrt(k * (1.0 - 0.5 * k * h)) for h in (dt, 0.5 * dt))
+    # two standard errors of 1000 pairs count as error, too: beside .077 some .03
+    seen = float(found.step_error["deviation"][0, 0])
+    assert 0.8 * 2.0 * (long - short) < seen < 1.5 * 2.0 * (long - short)
+    assert seen > 0.8 * (long - 1.0 / np.sqrt(k))
+    assert finer.step_error["deviation"][0, 0] < 0.6 * seen
+
+
+def test_step_error_under_a_clock_that_halts_with_walls():
+    """Paths that have stopped keep their place; at time 0 there is no error."""
+    eq = fp.FokkerPlanck(diffusion=1.0, time_order=0.6)
+    found = fp.simulate(
+        eq, fp.point(0.5), [0.0, 5.0], 0.01, n_paths=1000, seed=4, grid=fp.Grid((0, 1), 10, "absorbing")
+    )
+    assert np.isfinite(found.step_error["mean"]).all()
+    assert found.step_error["mean"][0, 0] < 0.05
