@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import call, fits_memory, flag, increasing, instance, mask, number, reals, whole
-from ..errors import NotFiniteError, bad_type, bad_value
+from ..errors import NotFiniteError, ResolutionWarning, bad_type, bad_value, warn
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
@@ -165,14 +165,25 @@ def _dimension(eq: FokkerPlanck, p0: Any, grid: Grid | None) -> int:
 def _singular_points(eq: FokkerPlanck, grid: Grid | None) -> tuple[list[SingularPoint], tuple[tuple[int, float], ...]]:
     """Walls and zeros of D on a line that paths have to obey; in more dimensions axes and places of walls that do not fold.
 
-    None with jumps, or without a grid.
+    None without a grid. With jumps none is obeyed, which is said.
     """
-    if grid is None or eq.jumps is not None:
+    if grid is None:
+        return [], ()
+    if eq.jumps is not None:
+        untreated = Sampled(eq, grid).untreated if eq.diffusion_is_function and grid.dim == 1 else []
+        if untreated:
+            warn("; ".join(untreated) + ".", ResolutionWarning)
         return [], ()
     sampled = Sampled(eq, grid)
     if grid.dim > 1:
         return [], sampled.truncated_walls()
-    return sampled.singular_points(), ()
+    points = sampled.singular_points()
+    if grid.periodic(0) and points:
+        if any(point.passage != "open" for point in points):
+            rule = "without a periodic axis for paths where D vanishes and not everything passes"
+            raise bad_value("grid", rule, "; ".join(map(str, points)), "Use fp.solve, or no grid.")
+        return [], ()
+    return points, ()
 
 
 @dataclass

@@ -86,3 +86,20 @@ def test_plain_walls_of_a_plane_still_fold():
     assert x.min() > 0.0
     assert x.max() < 1.0
     np.testing.assert_allclose(x.var(axis=0), 1 / 12, rtol=0.08)
+
+
+def test_zeros_on_a_circle_that_not_everything_passes_are_refused():
+    """Paths there are kept between two zeros, which a circle joins."""
+    ring = fp.Grid((0, 2 * np.pi), 64, boundary="periodic")
+    gate = fp.FokkerPlanck(drift=0.3, diffusion=lambda x: 0.3 * np.sin((x - 0.3) / 2) ** 2)
+    with pytest.raises(ValueError, match="without a periodic axis"):
+        fp.simulate(gate, fp.gaussian(5, 0.1), [1.0], 0.1, n_paths=10, grid=ring)
+    smooth = fp.FokkerPlanck(drift=0.3, diffusion=lambda x: 0.3 + 0.1 * np.sin(x))
+    assert fp.simulate(smooth, fp.gaussian(5, 0.1), [1.0], 0.1, n_paths=10, grid=ring).positions.shape == (1, 10, 1)
+
+
+def test_points_that_jumps_pass_are_said():
+    jumps = fp.LevyJumps(stability=1.5, scale=0.2)
+    eq = fp.FokkerPlanck(drift=lambda x: x - x**3, diffusion=lambda x: 0.8 * x**2, jumps=jumps)
+    with pytest.warns(fp.errors.ResolutionWarning, match="not with Levy jumps"):
+        fp.simulate(eq, fp.gaussian(1, 0.1), [0.1], 0.05, n_paths=10, grid=fp.Grid((-4, 4), 64))
