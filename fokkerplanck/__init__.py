@@ -29,6 +29,7 @@ from .version import __version__  # noqa: F401
 
 if TYPE_CHECKING:
     from . import deep_linear
+    from .analysis import Correlation, PowerSpectrum, Transport, correlation, effective_transport, power_spectrum
     from .comparison import distances
     from .comparison.compare import compare
     from .energy_basins import basins, lamperti
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
 
 _PLACES = {  # module: what it gives, read when it is first asked for
     "": "deep_linear",
+    "analysis": "Correlation, PowerSpectrum, Transport, correlation, effective_transport, power_spectrum",
     "comparison": "distances",
     "comparison.compare": "compare",
     "energy_basins": "basins, lamperti",
@@ -136,6 +138,7 @@ __all__ = [
     "Box",
     "Comparison",
     "ConvergenceError",
+    "Correlation",
     "Distribution",
     "Ensemble",
     "ExitPassage",
@@ -152,6 +155,7 @@ __all__ = [
     "PassageModel",
     "PassageTimes",
     "Paths",
+    "PowerSpectrum",
     "Ranking",
     "ResolutionWarning",
     "SampleLoss",
@@ -161,11 +165,14 @@ __all__ = [
     "StationaryReset",
     "Swarm",
     "Sweep",
+    "Transport",
     "basins",
     "committor",
     "compare",
+    "correlation",
     "deep_linear",
     "distances",
+    "effective_transport",
     "first_passage",
     "fit",
     "from_samples",
@@ -178,6 +185,7 @@ __all__ = [
     "load",
     "markov_test",
     "point",
+    "power_spectrum",
     "quasipotential",
     "rank",
     "simulate",

@@ -33,6 +33,7 @@ ROOMS = [
     "renewal",
     "queries",
     "passages",
+    "analysis",
     "inference",
     "deep_linear",
     "networks",

@@ -1,0 +1,202 @@
+"""Correlation functions and power spectra of an observable in the stationary state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
+
+from ..arguments import flag, increasing
+from ..errors import bad_value
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from ..queries import autonomous
+from ..results.figure_elements import new_figure, styled
+from ..results.requests import check_rtol, on_grid
+from ..solvers.accuracy.estimates import Errors
+from ..solvers.evolution.exponential import propagate
+from .stationary_state import State, state_of, with_errors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+ROUNDING = 1e-28  # of the largest square: a variance of this size is none
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Correlation:
+    """C(t) = <f(0) f(t)> - <f>^2 in the stationary state.
+
+    Attributes
+    ----------
+    grid : Grid
+    lags, values : ndarray (n,)
+    mean, variance : float
+        Of the observable.
+    time : float
+        Integral of C(t) / C(0) over all lags: the variance of a mean over a long time T is 2 `time` `variance` / T.
+    error : Errors
+        "values", "mean", "variance" and "time", from two coarser grids.
+    """
+
+    grid: Grid
+    lags: np.ndarray
+    values: np.ndarray
+    mean: float
+    variance: float
+    time: float
+    error: Errors = field(default_factory=Errors.unknown)
+
+    @styled
+    def plot(self, ax: Axes | None = None, log: bool = False) -> Figure:
+        """A figure of C(t), on `ax` if given; with `log` on a logarithmic scale."""
+        return _drawn(ax, self.lags, self.values, "lag", "correlation", "semilogy" if flag("log", log) else "plot")
+
+    def __repr__(self) -> str:
+        return (
+            f"Correlation on {self.grid!r}\n  variance   {self.variance:.6g}, mean {self.mean:.6g}\n"
+            f"  time       {self.time:.6g}\n  grid       {self.error.note}"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PowerSpectrum:
+    """S(w), the integral of C(t) exp(-i w t) over all t, so that that of S over all w is 2 pi times the variance.
+
+    Attributes
+    ----------
+    grid : Grid
+    frequencies, values : ndarray (n,)
+        Angular frequencies w, and S(w).
+    error : Errors
+        "values", from two coarser grids.
+    """
+
+    grid: Grid
+    frequencies: np.ndarray
+    values: np.ndarray
+    error: Errors = field(default_factory=Errors.unknown)
+
+    @styled
+    def plot(self, ax: Axes | None = None, log: bool = True) -> Figure:
+        """A figure of S(w), on `ax` if given; with `log` on logarithmic scales."""
+        return _drawn(
+            ax, self.frequencies, self.values, "angular frequency", "power", "loglog" if flag("log", log) else "plot"
+        )
+
+    def __repr__(self) -> str:
+        w, s = self.frequencies, self.values
+        top = int(np.argmax(s))
+        return f"PowerSpectrum on {self.grid!r}\n  largest    {s[top]:.6g} at w = {w[top]:.6g}\n  grid       {self.error.note}"
+
+
+def correlation(
+    eq: FokkerPlanck,
+    grid: Grid,
+    observe: Callable[..., np.ndarray],
+    lags: Any,
+    *,
+    rtol: float = 1e-6,
+    error: bool = True,
+) -> Correlation:
+    """The correlation function of an observable f(x, y) in the stationary state.
+
+    Parameters
+    ----------
+    eq : FokkerPlanck
+        With one stationary density.
+    grid : Grid
+    observe : callable
+        f, vectorised over the coordinates.
+    lags : number or increasing sequence, not below 0
+    rtol : float
+        Error allowed for the propagation in time, of the spread of f.
+    error : bool
+        Whether to measure the error on two coarser grids.
+
+    Notes
+    -----
+    C(t) = sum f exp(Q t) (f - <f>) P; the time is -sum f Q^-1 (f - <f>) P / C(0).
+    """
+    grid = _checked(eq, grid, error)
+    lags = increasing("lags", lags)
+    check_rtol(rtol)
+    on_grid(observe, grid, "observe")
+    ask = partial(_correlation, observe=observe, lags=lags, rtol=rtol)
+    result = ask(state_of(eq, grid))
+    return with_errors(result, ask, eq, ("values", "variance", "mean", "time")) if error else result
+
+
+def power_spectrum(
+    eq: FokkerPlanck, grid: Grid, observe: Callable[..., np.ndarray], frequencies: Any, *, error: bool = True
+) -> PowerSpectrum:
+    """The power spectrum of an observable f(x, y) in the stationary state.
+
+    Parameters
+    ----------
+    eq, grid, observe, error
+        As for `correlation`.
+    frequencies : number or increasing sequence, not below 0
+        Angular frequencies.
+
+    Notes
+    -----
+    S(w) = 2 Re sum f (i w - Q)^-1 (f - <f>) P.
+    """
+    grid = _checked(eq, grid, error)
+    frequencies = increasing("frequencies", frequencies)
+    on_grid(observe, grid, "observe")
+    ask = partial(_power, observe=observe, frequencies=frequencies)
+    result = ask(state_of(eq, grid))
+    return with_errors(result, ask, eq, ("values",)) if error else result
+
+
+def _checked(eq: Any, grid: Any, error: Any) -> Grid:
+    flag("error", error)
+    grid = autonomous(eq, grid, "stationary")
+    if eq.time_order < 1.0:
+        raise bad_value("eq", "without memory here", eq, "Its stationary state ages.")
+    return grid
+
+
+def _correlation(state: State, observe: Callable, lags: np.ndarray, rtol: float) -> Correlation:
+    f = on_grid(observe, state.grid, "observe").ravel()
+    mean = float(f @ state.masses)
+    off = (f - mean) * state.masses
+    variance = float((f - mean) @ off)
+    shifted = (f - f.min()) * state.masses  # nowhere negative; exp(Q t) leaves the shift as it is
+    size = float(shifted.sum())
+    if not variance > ROUNDING * float((f**2).max()):
+        raise bad_value("observe", "a function that is not the same everywhere", f"{mean:g} wherever there is mass")
+    run = propagate(state.q, shifted / size, lags, "auto", rtol)
+    values = np.array([size * float((f - mean) @ p) for p, _, _ in run])
+    return Correlation(state.grid, lags, values, mean, variance, -float(f @ state.solve(off)) / variance)
+
+
+def _power(state: State, observe: Callable, frequencies: np.ndarray) -> PowerSpectrum:
+    f = on_grid(observe, state.grid, "observe").ravel()
+    off = (f - f @ state.masses) * state.masses
+    values = np.empty(frequencies.size)
+    for i, w in enumerate(frequencies):
+        if w == 0.0:
+            values[i] = -2.0 * float(f @ state.solve(off))
+            continue
+        matrix = (1j * w * sp.identity(f.size, format="csc") - state.q.matrix).tocsc()
+        values[i] = 2.0 * float(np.real(f @ splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(off.astype(complex))))
+    return PowerSpectrum(state.grid, frequencies, values)
+
+
+def _drawn(ax: Axes | None, x: np.ndarray, y: np.ndarray, across: str, up: str, how: str) -> Figure:
+    if ax is None:
+        _, axes = new_figure(5.2, 3.4, 1, 1)
+        ax = axes[0][0]
+    getattr(ax, how)(x, y, color="C0")
+    ax.set(xlabel=across, ylabel=up)
+    return ax.figure  # type: ignore[return-value]

@@ -1,0 +1,66 @@
+"""The generator with its stationary masses, and solutions of Q x = b beside them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse.linalg import splu
+
+from ..errors import ResolutionWarning
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from ..queries import stationary
+from ..results.measured import measured_by
+from ..solvers.accuracy.estimates import Errors
+from ..solvers.accuracy.measure import Offer, compared, note, repeated, scheme_order, worst
+from ..solvers.discretization.generator import Generator
+
+
+class State(NamedTuple):
+    """A generator and its stationary masses (n,)."""
+
+    q: Generator
+    masses: np.ndarray
+
+    @property
+    def grid(self) -> Grid:
+        """Where it lives."""
+        return self.q.grid
+
+    def solve(self, right: np.ndarray) -> np.ndarray:
+        """x (n,) with Q x = right, which sums to zero as x then does.
+
+        One equation is left out and x held at 0 where most of the mass is; a multiple of the masses then makes the sum zero.
+        """
+        cells = np.delete(np.arange(self.masses.size), int(np.argmax(self.masses)))
+        x = np.zeros(self.masses.size)
+        inner = self.q.matrix[cells][:, cells].tocsc()
+        x[cells] = splu(inner, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0).solve(right[cells])
+        return x - x.sum() * self.masses
+
+
+def state_of(eq: FokkerPlanck, grid: Grid, quiet: bool = False) -> State:
+    """The stationary state on a grid; `quiet` on those that are coarser on purpose."""
+    with warnings.catch_warnings():
+        if quiet:
+            warnings.simplefilter("ignore", ResolutionWarning)
+        st = stationary(eq, grid, error=False)
+    return State(st.generator, st.masses.ravel())
+
+
+def with_errors(result: Any, ask: Callable[[State], Any], eq: FokkerPlanck, names: tuple[str, ...]) -> Any:
+    """A result with the errors of what it offers by these names, the first in the note, by the same on two coarser grids."""
+
+    def again() -> list[Any]:
+        return repeated(lambda other, coarse: ask(state_of(other, coarse, quiet=True)), eq, result.grid)
+
+    def errors_of(results: Any, order: float) -> Errors:
+        grids = [r.grid for r in results]
+        found = {name: compared([Offer(np.asarray(getattr(r, name))) for r in results], grids, order) for name in names}
+        _, seen, converging = worst(found[names[0]])
+        return Errors({name: one.error for name, one in found.items()}, seen, converging, note(found[names[0]]), found)
+
+    return measured_by(result, again, errors_of, lambda: scheme_order(eq, result.grid))
