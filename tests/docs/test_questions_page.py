@@ -1,0 +1,83 @@
+"""Questions that people ask: each answer of the page beside a value known by other means."""
+
+import re
+
+import numpy as np
+import pytest
+from paths import ROOT
+from scipy import special, stats
+from scipy.integrate import quad
+
+import fokkerplanck as fp
+
+TEXT = (ROOT / "docs" / "howto" / "questions.md").read_text(encoding="utf-8")
+PAGE = dict(re.findall(r"^## (.+?)\n.*?```python\n(.*?)```", TEXT, flags=re.S | re.M))
+
+
+def gibbs_variance():
+    x = np.linspace(-6, 6, 4001)
+    p = np.exp(-(x**2) - 3 * np.cos(x))
+    return (x**2 * p).sum() / p.sum()
+
+
+def square_root_law():
+    """The transition law of dX = k (th - X) dt + s sqrt(X) dW is a noncentral chi-square (Cox, Ingersoll, Ross 1985)."""
+    scale = 4 / (0.36 * (1 - np.exp(-1.0)))
+    return stats.ncx2.cdf(0.05 * scale, 4 * 0.1 / 0.36, 0.2 * np.exp(-1.0) * scale)
+
+
+def siegert():
+    ends = -0.8 / np.sqrt(0.2), 0.2 / np.sqrt(0.2)
+    return 1 / (0.1 + np.sqrt(np.pi) * quad(lambda z: special.erfcx(-z), *ends)[0])
+
+
+def lognormal_quantile():
+    return np.exp(30 * (0.05 - 0.045) + 0.3 * np.sqrt(30) * stats.norm.ppf(0.99))
+
+
+def variance_of_sgd():
+    return 0.3 * np.random.default_rng(0).normal(size=50).var() / (5 * (2 - 0.3))
+
+
+RIGHT = {  # the first words of a question: the right value, the relative tolerance
+    "A second-order equation": (gibbs_variance, 0.02),
+    "What leaves an interval": (0.3 * 0.7 / 2, 1e-6),
+    "A force so strong": (1 / 200, 1e-6),
+    "A periodic drift": (0.731768, 3e-4),  # 3200 cells
+    "Evidence that accumulates": (
+        np.array([0.2209, 0.0131]),
+        0.04,
+    ),  # simulated with bridges between the steps, .2209(10), .0131(3)
+    "Which of two bounds": ((1 - np.exp(-1.4 * 1.2)) / (1 - np.exp(-1.4 * 2.5)), 1e-4),
+    "A square-root process": (square_root_law, 3e-4),
+    "Leaving a basin": (144.5, 0.025),  # simulated, 144.5(18)
+    "Geometric Brownian": (lognormal_quantile, 1e-3),
+    "Noise that is switched on": (0.5 + (0.1 + 0.15 * np.exp(-2.0) - 0.5) * np.exp(-2.0), 2e-4),
+    "Stochastic resonance": (0.03785, 0.02),  # linear response by the fluctuation-dissipation theorem
+    "How long Levy flights": (1 / special.gamma(2.5), 2e-3),  # Getoor 1961
+    "Fixation by drift": (0.3, 1e-9),
+    "A collision operator": (2 * np.sqrt(2 / np.pi), 1e-4),
+    "Births and deaths": (50.0, 1e-3),
+    "Firing rate": (siegert, 1e-4),
+    "How regular": (0.1713, 0.02),  # simulated, .1713(12)
+    "A well that moves": (0.1 + (0.09 - 0.1) * np.exp(-6.0), 0.02),
+    "A tilted washboard": (0.7070418, 3e-4),  # the double integrals of Reimann et al. 2001
+    "A process of constant elasticity": (np.exp(-1.0), 2e-3),  # Feller 1951
+    "A population": (0.0190, 0.06),  # simulated, .0190(4)
+    "Time scales": (np.array([0.834033, 0.126767, 0.065098]), 3e-4),  # 3200 cells
+    "The stationary variance of SGD": (variance_of_sgd, 0.01),
+}
+
+
+def test_page_and_values_fit():
+    assert len(PAGE) == len(RIGHT) == len(re.findall(r"^## ", TEXT, flags=re.M))
+    assert all(len([line for line in code.splitlines() if line.strip()]) <= 5 for code in PAGE.values())
+
+
+@pytest.mark.parametrize("question", RIGHT)
+def test_answer(question):
+    (code,) = [text for title, text in PAGE.items() if title.startswith(question)]
+    names = {"fp": fp, "np": np}
+    exec(code, names)  # our own text
+    right, tolerance = RIGHT[question]
+    assert np.squeeze(names["answer"]) == pytest.approx(right() if callable(right) else right, rel=tolerance)
