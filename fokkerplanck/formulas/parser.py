@@ -1,9 +1,9 @@
 """The formula language: a string such as ``"-exp(-(w-2)**2)"`` read as data, never run as code.
 
-A formula is numbers, declared names, ``+ - * / **``, parentheses, the constant ``pi`` and the functions `FUNCTIONS`. A
-condition compares formulas with ``< <= > >=`` and joins the comparisons by ``and``, ``or`` and ``not``. The string is
-parsed into Python's syntax tree, the tree is checked node by node against this list, and a sympy expression is built
-from it by hand; neither ``eval`` nor ``sympify`` ever sees the string.
+A formula is numbers, declared names, ``+ - * / **``, parentheses, the constant ``pi`` and the functions `FUNCTIONS`
+and `WRITTEN_OUT`. A condition compares formulas with ``< <= > >=`` and joins the comparisons by ``and``, ``or`` and
+``not``. The string is parsed into Python's syntax tree, the tree is checked node by node against this list, and a
+sympy expression is built from it by hand; neither ``eval`` nor ``sympify`` ever sees the string.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ..arguments import did_you_mean, reals
 from ..errors import bad_type, bad_value
 
 FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "softplus", "sigmoid")
+WRITTEN_OUT = ("logistic", "relu", "max", "min")  # by others; columns of data may have these names too
 CONSTANTS = ("pi",)
 MAX_LENGTH = 2000
 MAX_DEPTH = 60
@@ -42,9 +43,9 @@ _SIGNS: dict[type, str] = {
     ast.LShift: "<<", ast.RShift: ">>", ast.Invert: "~",
 }  # fmt: skip
 _MISSED = {  # functions that others have
-    "relu": "relu(z) is (z + abs(z))/2.",
-    "max": "max(a, b) is (a + b + abs(a - b))/2.",
-    "min": "min(a, b) is (a + b - abs(a - b))/2.",
+    "fabs": "abs is the absolute value.",
+    "maximum": "max(a, b) is the larger one.",
+    "minimum": "min(a, b) is the smaller one.",
     "ln": "log is the natural logarithm.",
 }
 _FLOAT: dict[str, Callable[[float], float]] = {
@@ -52,7 +53,10 @@ _FLOAT: dict[str, Callable[[float], float]] = {
     "abs": abs,
     "softplus": lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))),
     "sigmoid": lambda x: 0.5 * (1.0 + math.tanh(0.5 * x)),
+    "logistic": lambda x: 0.5 * (1.0 + math.tanh(0.5 * x)),
+    "relu": lambda x: max(x, 0.0),
 }
+_OF_SEVERAL = ("max", "min")
 
 
 @dataclass(frozen=True)
@@ -331,16 +335,28 @@ class _Reader:
         raise self.refuse(node, f"made of powers up to {MAX_POWER}, and of finite constants", "more")
 
     def call(self, node: ast.Call, depth: int) -> Any:
-        if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS:
+        known = [*FUNCTIONS, *(word for word in WRITTEN_OUT if word not in self.names)]
+        if not isinstance(node.func, ast.Name) or node.func.id not in known:
             word = ast.get_source_segment(self.line, node.func) or _kind(node.func)
-            rule = f"made of the functions {', '.join(FUNCTIONS)}"
+            rule = f"made of the functions {', '.join(known)}"
             raise self.refuse(node, rule, f"{word!r}", self.no_function(node.func, word))
+        if node.func.id in _OF_SEVERAL:
+            return self.extreme(node, node.func.id, depth)
         if node.keywords or len(node.args) != 1 or isinstance(node.args[0], ast.Starred):
             raise self.refuse(node, "made of functions of one argument", f"{node.func.id} called otherwise")
         argument = self.number(node.args[0], depth + 1)
         if argument.is_number:
             self.check_constant(node, lambda: _FLOAT[node.func.id](float(argument)))  # type: ignore[attr-defined]
         return self.symbolic.FUNCTIONS[node.func.id](argument)
+
+    def extreme(self, node: ast.Call, word: str, depth: int) -> Any:
+        """max or min of two or more, by max(a, b) = (a + b + |a - b|) / 2, whose kink compiled code and derivatives know."""
+        if node.keywords or len(node.args) < 2 or any(isinstance(a, ast.Starred) for a in node.args):
+            raise self.refuse(node, f"made of {word} of two or more arguments", f"{word} called otherwise")
+        first, *others = [self.number(argument, depth + 1) for argument in node.args]
+        for other in others:
+            first = self.symbolic.FUNCTIONS[word](first, other)
+        return first
 
     def no_function(self, called: ast.expr, word: str) -> str:
         """What to write for a call of something else: mostly a product without its sign."""

@@ -72,6 +72,10 @@ FUNCTIONS = {
     "abs": magnitude,
     "softplus": softplus,
     "sigmoid": sigmoid,
+    "logistic": sigmoid,
+    "relu": lambda x: (x + magnitude(x)) / 2,
+    "max": lambda a, b: (a + b + magnitude(a - b)) / 2,
+    "min": lambda a, b: (a + b - magnitude(a - b)) / 2,
 }
 ONE = sympy.S.One
 NUMPY_NAMES = ("cos", "cosh", "exp", "log", "sin", "sinh", "sqrt", "tan", "tanh")
