@@ -60,6 +60,7 @@ replacement = true                # whether a sample may come twice in a batch
 [grid]
 bounds = [[-1, 4]]                # one pair an axis
 cells = [8000]                    # second order where a cell is small beside diffusion over drift
+# tol = 1e-3                      # instead of cells: as many as give each density of an equation to that error (1-norm)
 # width = "3e-4 + 0.01*(w-1)**2"  # in one dimension instead of cells: cells as wide as wished at each place
 boundary = "reflecting"           # or "absorbing", "periodic"; one word, or one an axis
 

@@ -17,6 +17,7 @@ from ..arguments import did_you_mean
 from ..comparison.compare import compare
 from ..errors import ConvergenceError, bad_value, printable
 from ..formulas.parser import Formula, parse
+from ..model.box import Box
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import gaussian, point, uniform
@@ -26,10 +27,11 @@ from ..results.stats import SolutionStats
 from ..storage.files import staging_folder, uninterrupted, write_text
 from ..storage.netcdf import save_solution
 from ..storage.tables import Comparison, exact
+from .choose_cells import START, grid_within
 from .outcome import Case, Outcome, Problem, Report
 from .run_report import chain_notes
 from .runfile import RunFile, naming
-from .schema import Box, Equation, Landscape, Start
+from .schema import Equation, GridSection, Landscape, Start
 
 if TYPE_CHECKING:
     from ..results.ensemble import Ensemble
@@ -64,13 +66,18 @@ def build(run: RunFile) -> Problem:
     else:
         assert spec.equation is not None
         value, cases = _equation_case(spec.equation)
-    return Problem(spec, grid, p0, spec.variables, value, cases, run.record())
+    problem = Problem(spec, grid, p0, spec.variables, value, cases, run.record())
+    if spec.grid.tol is None:
+        return problem
+    return dataclasses.replace(problem, grid=grid_within(problem, spec.grid.tol))
 
 
-def _grid(box: Box, variables: tuple[str, ...]) -> Grid:
+def _grid(box: GridSection, variables: tuple[str, ...]) -> Grid:
     count = len(variables)
     with naming(bounds="grid.bounds", cells="grid.cells", boundary="grid.boundary", width="grid.width"):
-        if box.width is None:
+        if box.tol is not None:
+            grid = Box(box.bounds, box.boundary).divided(START[min(count, 3)])
+        elif box.width is None:
             grid = Grid(box.bounds, box.cells, box.boundary)
         else:
             width = parse(box.width, variables, name="grid.width")

@@ -190,9 +190,11 @@ def _check_sections(spec: RunSpec) -> None:
         raise bad_value("output.models", "left out of a run with [equation]", list(spec.output.models), then)
     if spec.landscape is not None and any(t != int(t) for t in spec.output.times):
         raise bad_value("output.times", "whole numbers of steps", list(spec.output.times))
-    if (spec.grid.cells is None) == (spec.grid.width is None):
-        got = "both" if spec.grid.width else "neither"
-        raise bad_value("grid.cells", "given, or in one dimension `width` instead of it", got, "Such as cells = [400].")
+    given = [name for name in ("tol", "cells", "width") if getattr(spec.grid, name) is not None]
+    if len(given) != 1:
+        got = " and ".join(given) or "none of them"
+        rule = "given, or `cells`, or in one dimension `width`: one of the three"
+        raise bad_value("grid.tol", rule, got, "Such as tol = 1e-3: cells are then chosen.")
     if spec.grid.width is not None and len(spec.variables) > 1:
         raise bad_value("grid.width", "used in one dimension only", spec.grid.width, "Write cells = [...] instead.")
     _check_start(spec.start)

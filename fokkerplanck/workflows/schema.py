@@ -104,6 +104,11 @@ def _convention(value: Any) -> str | float:
     return value if isinstance(value, str) else number(value)
 
 
+def _tolerance(value: Any) -> float:
+    require(0.0 < number(value) < 1.0)
+    return float(value)
+
+
 def _anything(value: Any) -> Any:
     return value  # the grid checks its own arguments
 
@@ -162,12 +167,13 @@ class Descent(Section):
     replacement: Annotated[bool, rule("true or false", lambda v: v if isinstance(v, bool) else require(False))] = True
 
 
-class Box(Section):
-    """The grid: so many equal cells an axis, or in one dimension the cell width as a formula."""
+class GridSection(Section):
+    """The grid: so many equal cells an axis, or in one dimension their width as a formula; or the error that is allowed."""
 
     bounds: Annotated[Any, rule("a pair, or a list of pairs", _anything)]
     cells: Annotated[Any, rule("whole numbers", _anything)] = None
     width: Annotated[str | None, rule(_FORMULA, _text, "Put it in quotes.")] = None
+    tol: Annotated[Any, rule("a number above 0 and below 1", _tolerance, "Such as tol = 1e-3.")] = None
     boundary: Annotated[Any, rule("words", _anything)] = "reflecting"
 
 
@@ -224,7 +230,7 @@ class RunSpec(Section):
     landscape: Landscape | None = None
     equation: Equation | None = None
     sgd: Descent | None = None
-    grid: Box
+    grid: GridSection
     start: Start
     output: Output
     simulation: Simulation | None = None
@@ -242,7 +248,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "landscape": Landscape,
     "equation": Equation,
     "sgd": Descent,
-    "grid": Box,
+    "grid": GridSection,
     "start": Start,
     "output": Output,
     "simulation": Simulation,

@@ -189,7 +189,7 @@ MISTAKES = [
     (
         "cells = [300]",
         "cellz = [300]",
-        "`grid.cellz` must be one of boundary, bounds, cells, width, got 'cellz'. Did you mean 'cells'?",
+        "`grid.cellz` must be one of boundary, bounds, cells, tol, width, got 'cellz'. Did you mean 'cells'?",
     ),
     (
         "[sgd]",
@@ -201,7 +201,7 @@ MISTAKES = [
     (
         "cells = [300]",
         "",
-        "`grid.cells` must be given, or in one dimension `width` instead of it, got 'neither'. Such as cells = [400].",
+        "`grid.tol` must be given, or `cells`, or in one dimension `width`: one of the three, got none of them. Such as tol = 1e-3",
     ),
     ("cells = [300]", 'width = "w - 9"', "`grid.width` must be positive and finite between the bounds, got"),
     (
@@ -459,3 +459,31 @@ def test_what_is_no_file_is_not_opened(tmp_path):
         with pytest.raises(ValueError, match="`FILE` must be an existing run file"):
             read_run_file(path)
         assert not is_deep_study(Path(path))
+
+
+def test_a_tolerance_chooses_the_cells(tmp_path):
+    """The measured error of the densities is then within it; without one, of 64 cells, it is not."""
+    text = """
+    [equation]
+    variables = ["x"]
+    drift = "-x"
+    diffusion = 0.02
+    [grid]
+    bounds = [-2, 2]
+    tol = 2e-3
+    [start]
+    mean = 1.0
+    deviation = 0.1
+    [output]
+    times = [0.5, 2]
+    """
+    problem = build(read(tmp_path, text))
+    assert problem.grid.size > 64
+    found = compute(problem)[0].solutions["density"]
+    assert 0.0 < found.error["density"].max() < 2e-3
+    with pytest.raises(ValueError, match=r"`grid.tol` must be given, or .* got tol and cells"):
+        read(tmp_path, text.replace("tol = 2e-3", "tol = 2e-3\n    cells = 100"))
+    with pytest.raises(ValueError, match=r"`grid.tol` must be a number above 0 and below 1, got 2"):
+        read(tmp_path, text.replace("2e-3", "2"))
+    with pytest.raises(ValueError, match=r"`grid.tol` must be within reach, got 1e-11"):
+        build(read(tmp_path, text.replace("2e-3", "1e-11")))
