@@ -305,7 +305,7 @@ def test_help_is_quick():
 
 def test_bad_input_is_one_sentence_and_status_2(here):
     (here / "bad.toml").write_text(ONE.replace("cells", "cels"))
-    line = "fokkerplanck: `grid.cels` must be one of boundary, bounds, cells, width, got 'cels'. Did you mean 'cells'?"
+    line = "fokkerplanck: `grid.cels` must be one of boundary, bounds, cells, tol, width, got 'cels'. Did you mean 'cells'?"
     assert refused("run", "bad.toml") == line
     assert refused("run", "no.toml").startswith("fokkerplanck: `FILE` must be an existing run file, got 'no.toml'.")
     assert os.listdir(here) == ["bad.toml"]

@@ -201,7 +201,7 @@ MISTAKES = [
     (
         "cells = [300]",
         "",
-        "`grid.tol` must be given, or `cells`, or in one dimension `width`: one of the three, got none of them. Such as tol = 1e-3",
+        "`grid.tol` must be given, or `cells`, or in one dimension `width`: one of the three, got none of them. Such as",
     ),
     ("cells = [300]", 'width = "w - 9"', "`grid.width` must be positive and finite between the bounds, got"),
     (
