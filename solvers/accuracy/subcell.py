@@ -19,6 +19,9 @@ MOST = 20_000  # points looked at: beyond, lines of cells are left out evenly
 # Factor between D at the ends of a link, from which the potential there and beside it is not looked at: where the noise
 # vanishes, the density has no scale that cells could resolve
 UNEVEN = 2.0
+# kT along a link from which paths are carried by the drift, and no shape of Phi matters: all one way; and into a well, where
+# there is no noise to speak of and the density is drawn to a point
+CARRIED, NOISELESS = 30.0, 1e4
 BUMP, RATIO = 1.0, 2.0  # kT, and the factor by which D may leave the range between the ends
 
 
@@ -65,9 +68,13 @@ def _along(eq: FokkerPlanck, grid: Grid, axis: int, relevant: np.ndarray, t: flo
     ends = eq.diffusion_at(lines.points(np.array([0.0, 1.0])), t)[axis]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         even = _with_neighbours(ends.max(axis=0) < UNEVEN * ends.min(axis=0), axis)
-        phi = np.cumsum(steps / diffusion[axis], axis=0)
+        rises = steps / diffusion[axis]
+        phi = np.cumsum(rises, axis=0)
         chord = phi[-1:] * between[1:].reshape(-1, *[1] * grid.dim)
-        bump = np.where(noisy & even, np.abs(phi - chord).max(axis=0), 0.0)
+        one_way = (rises >= 0.0).all(axis=0) | (rises <= 0.0).all(axis=0)
+        no_barrier = phi.max(axis=0) <= np.maximum(phi[-1], 0.0) + BUMP
+        carried = (one_way & (np.abs(phi[-1]) > CARRIED)) | (no_barrier & (np.abs(phi).max(axis=0) > NOISELESS))
+        bump = np.where(noisy & even & ~carried, np.abs(phi - chord).max(axis=0), 0.0)
         beyond = np.sort(np.maximum(diffusion[axis] / ends.max(axis=0), ends.min(axis=0) / diffusion[axis]), axis=0)
         seen = beyond[-min(3, count)] > RATIO  # by the quadrature of the links too, which follows it
         ratio = np.where(noisy & even & ~seen & (ends > 0.0).all(axis=0), beyond[-1], 1.0)

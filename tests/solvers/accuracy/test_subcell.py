@@ -69,3 +69,17 @@ def test_fields_on_the_cells_have_no_inside():
     grid = fp.Grid((-1, 1), 20)
     eq = fp.FokkerPlanck(drift=-grid.centers[0], diffusion=0.5)
     assert not hidden_feature(eq, grid, everywhere(grid)).matters
+
+
+@pytest.mark.parametrize(
+    ("drift", "d", "matters"),
+    [
+        (lambda x: 50.0 * np.cos(40.0 * x) + 60.0, 1e-3, False),  # all one way, carried by the drift
+        (lambda x: -(x - 0.13), 1e-9, False),  # a sink without noise: the density is drawn to a point
+        (lambda x: -300.0 * (x - 0.13), 1e-1, True),  # a well of some kT
+        (lambda x: x - 0.13, 1e-9, True),  # a barrier without noise
+    ],
+)
+def test_where_the_drift_carries_paths_no_shape_of_the_potential_matters(drift, d, matters):
+    grid = fp.Grid((-1, 1), 20)
+    assert hidden_feature(fp.FokkerPlanck(drift=drift, diffusion=d), grid, everywhere(grid)).matters == matters
