@@ -279,6 +279,8 @@ PUBLIC_CALLS = {
     "Stationary.energy": Door(lambda **a: made()["st"].energy(**a), invariant=False),
     "Stationary.moment": Door(lambda **a: made()["st"].moment(**a), k=2),
     "Stationary.plot": Door(lambda **a: made()["st2"].plot(**a), names=["x", "y"], landscape=None, ensemble=None),
+    "FirstPassage.plot": Door(lambda **a: made()["fpt"].plot(**a), ax=None, log=False, names=["x"]),
+    "Spectrum.plot": Door(lambda **a: made()["sp"].plot(**a), names=["x"]),
     "FirstPassage.at": Door(lambda **a: made()["fpt"].at(**a), x=0.5),
     "FirstPassage.survival": Door(
         lambda **a: made()["fpt"].survival(**a), times=[0.1], p0=fp.gaussian(0, 1), rtol=1e-6
@@ -483,6 +485,9 @@ TAKES = {
         "SGD.equation langevin.box",
         "Solution.pdf.t",
         "Distribution.plot.ax",
+        "FirstPassage.plot.ax",
+        "FirstPassage.plot.names",
+        "Spectrum.plot.names",
         "Distribution.plot.names",
         "equation.potential",
         "equation.jumps",
@@ -530,6 +535,7 @@ TAKES = {
         "Solution.save.current",
         "Stationary.energy.invariant",
         "Distribution.plot.log",
+        "FirstPassage.plot.log",
         "power_spectrum.error",
         "effective_transport.error",
         "SGD.replacement",

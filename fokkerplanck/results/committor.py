@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -11,6 +12,10 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors, estimate
 from ..solvers.accuracy.fields import Known, field_at
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +53,12 @@ class Committor(NDArrayOperatorsMixin):
             return float("nan")
         fine, once, twice = (c.at(x) for c in (self, *self.coarser))
         return float(estimate(np.array(fine - once), np.array(once - twice), floor=1e-12).error)
+
+    def plot(self, ax: Axes | None = None, names: Sequence[str] | None = None) -> Figure:
+        """A figure of the probability, on `ax` if given: a curve in 1D, a map in 2D, grey where it is 0 or 1 by definition."""
+        from .field_figures import plot_field
+
+        return plot_field(self.grid, self.values, self.fixed, "probability of the target first", ax, False, names)
 
     @property
     def shape(self) -> tuple[int, ...]:

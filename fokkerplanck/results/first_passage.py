@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from .exit_passage import ExitPassage, ways_out
 from .processes import InTime, Process
 from .stationary import generator_of
 from .stats import GridStats
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -119,6 +123,18 @@ class FirstPassage:
     def density(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Probability per time, or per step, of arriving at each of the increasing times, from the initial density p0."""
         return self.process.arrivals(self.target, _density.initial_masses(p0, self.grid)[0], times, rtol)
+
+    def plot(self, ax: Axes | None = None, log: bool = False, names: Sequence[str] | None = None) -> Figure:
+        """A figure of the mean time from each place, on `ax` if given: a curve in 1D, a map in 2D, the target in grey."""
+        from .field_figures import plot_field
+
+        return plot_field(self.grid, self.mean, self.target, "mean time", ax, log, names)
+
+    def plot_survival(self, times: Any, p0: Any, log: bool = False) -> Figure:
+        """A figure of the survival and of the density of the time at which the target is reached, from the density p0."""
+        from .field_figures import plot_survival
+
+        return plot_survival(np.atleast_1d(times), self.survival(times, p0), self.density(times, p0), log)
 
     def __repr__(self) -> str:
         low, high = self.mean[~self.target].min(), self.mean.max()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +12,9 @@ from ..errors import ResolutionWarning, warn
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.linear.spectrum import Modes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,6 +74,12 @@ class Spectrum:
         """Density of what has survived long, (*grid.shape); the stationary density where no wall absorbs."""
         first = self.right[0].real
         return first / (first * self.grid.volumes).sum()
+
+    def plot(self, names: Sequence[str] | None = None) -> Figure:
+        """A figure of the modes in 1D or 2D, with their time scales."""
+        from .field_figures import plot_spectrum
+
+        return plot_spectrum(self, names)
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{v:.6g}" for v in self.eigenvalues)

@@ -8,7 +8,7 @@ from paths import ROOT
 
 import fokkerplanck as fp
 
-PAGES = ("boundaries.md", "distributions.md", "stationary_dynamics.md")
+PAGES = ("boundaries.md", "distributions.md", "figures.md", "stationary_dynamics.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
