@@ -6,6 +6,7 @@ by some of the links that cross it. How thick it is there says how closely to lo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ Inside = Callable[..., np.ndarray]
 FEWEST, MOST, ALL = 12, 512, 20_000  # places looked at on a link, and on all of them together
 CLOSEST = 4096  # places on a link beside a thin part
 PER_THICKNESS = 3.0  # places looked at within the thickness of what was found
+AT_ONCE = 512  # places at which edges are looked for in one call
 BISECTIONS = 45
 HIDDEN = 16  # places looked at in a cell
 GOLDEN = 0.6180339887498949
@@ -121,11 +123,15 @@ def _search(line: _Lines, edges: Edges, chosen: np.ndarray, inside: Inside, coun
 def _bisected(
     line: _Lines, links: np.ndarray, inside: Inside, low: np.ndarray, high: np.ndarray, flipped: bool
 ) -> np.ndarray:
-    """The first place between two fractions, outside and inside the region, that lies in it."""
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (low + high)
-        hit = line.holds(inside, links, 1.0 - middle if flipped else middle)
-        low, high = np.where(hit, low, middle), np.where(hit, middle, high)
+    """The first place between two fractions, outside and inside the region, that lies in it; of few links many at once."""
+    count = int(np.clip(AT_ONCE // max(links.size, 1), 1, 31))
+    shares, columns = np.arange(1, count + 1)[:, None] / (count + 1.0), np.arange(links.size)
+    for _ in range(math.ceil(BISECTIONS / math.log2(count + 1))):
+        places = low + shares * (high - low)
+        hit = line.holds(inside, links, 1.0 - places if flipped else places)
+        first = np.argmax(np.vstack([hit, np.ones(links.size, dtype=bool)]), axis=0)
+        outer = np.vstack([low, places, high])
+        low, high = outer[first, columns], outer[first + 1, columns]
     return high
 
 
