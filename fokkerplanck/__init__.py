@@ -29,7 +29,16 @@ from .version import __version__  # noqa: F401
 
 if TYPE_CHECKING:
     from . import deep_linear
-    from .analysis import Correlation, PowerSpectrum, Transport, correlation, effective_transport, power_spectrum
+    from .analysis import (
+        Correlation,
+        PowerSpectrum,
+        Response,
+        Transport,
+        correlation,
+        effective_transport,
+        power_spectrum,
+        response,
+    )
     from .comparison import distances
     from .comparison.compare import compare
     from .energy_basins import basins, lamperti
@@ -77,7 +86,7 @@ if TYPE_CHECKING:
 
 _PLACES = {  # module: what it gives, read when it is first asked for
     "": "deep_linear",
-    "analysis": "Correlation, PowerSpectrum, Transport, correlation, effective_transport, power_spectrum",
+    "analysis": "Correlation, PowerSpectrum, Response, Transport, correlation, effective_transport, power_spectrum, response",
     "comparison": "distances",
     "comparison.compare": "compare",
     "energy_basins": "basins, lamperti",
@@ -158,6 +167,7 @@ __all__ = [
     "PowerSpectrum",
     "Ranking",
     "ResolutionWarning",
+    "Response",
     "SampleLoss",
     "Solution",
     "Spectrum",
@@ -188,6 +198,7 @@ __all__ = [
     "power_spectrum",
     "quasipotential",
     "rank",
+    "response",
     "simulate",
     "simulate_waiting",
     "solve",

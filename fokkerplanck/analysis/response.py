@@ -1,0 +1,132 @@
+"""How a stationary expectation answers to a parameter: its derivative, and the response to a parameter that oscillates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
+
+from ..arguments import callable_with, flag, increasing, instance, number
+from ..errors import bad_value
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from ..queries import autonomous
+from ..results.measured import measured_by
+from ..results.requests import on_grid
+from ..solvers.accuracy.estimates import Errors
+from ..solvers.accuracy.measure import Offer, coarser_grids, compared, note, scheme_order, worst
+from ..solvers.discretization.scharfetter_gummel import generator
+from .stationary_state import state_of
+
+STEP = 1e-4  # of a parameter, relative to it or to 1: its square is the relative error of the central difference
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Response:
+    """Complex susceptibilities: with the parameter a + e cos(w t), <f> is <f>_0 + e Re[values exp(i w t)].
+
+    Attributes
+    ----------
+    grid : Grid
+    frequencies : ndarray (n,)
+    values : ndarray of complex (n,)
+        At w = 0 the derivative of the stationary <f> by the parameter.
+    error : Errors
+        "values", of their moduli.
+    """
+
+    grid: Grid
+    frequencies: np.ndarray
+    values: np.ndarray
+    error: Errors = field(default_factory=Errors.unknown)
+
+    @property
+    def derivative(self) -> float:
+        """d<f>/da at frequency 0, if that was asked for."""
+        if self.frequencies[0] != 0.0:
+            raise bad_value("frequencies", "from 0 on for a derivative", self.frequencies)
+        return float(self.values[0].real)
+
+    def __repr__(self) -> str:
+        w, v = self.frequencies[0], self.values[0]
+        return (
+            f"Response on {self.grid!r}\n  at w = {w:g}  {v.real:.6g} {v.imag:+.6g} i\n  grid       {self.error.note}"
+        )
+
+
+def response(
+    family: Callable[[float], FokkerPlanck],
+    at: float,
+    grid: Grid,
+    observe: Callable[..., np.ndarray],
+    frequencies: Any = 0.0,
+    *,
+    error: bool = True,
+) -> Response:
+    """Linear response of the stationary expectation of f to a parameter.
+
+    Parameters
+    ----------
+    family : callable
+        a -> FokkerPlanck: the equation for a value of the parameter.
+    at : float
+        The value around which it changes.
+    grid : Grid
+    observe : callable
+        f(x, y), vectorised.
+    frequencies : number or increasing sequence, not below 0
+        Angular frequencies at which the parameter oscillates; 0 asks for the derivative.
+    error : bool
+        Whether to measure the error on two coarser grids.
+
+    Notes
+    -----
+    sum f (i w - Q)^-1 (dQ/da) P, with dQ/da by a central difference of the rates (Agarwal 1972).
+    """
+    callable_with("family", family, 1, "number, the parameter")
+    at, frequencies = number("at", at), increasing("frequencies", frequencies)
+    flag("error", error)
+    eq = family(at)
+    instance("family", eq, FokkerPlanck, "a function that returns a FokkerPlanck equation")
+    grid = autonomous(eq, grid, "stationary")
+    on_grid(observe, grid, "observe")
+    result = _response(family, at, grid, observe, frequencies)
+    if not error:
+        return result
+
+    def again() -> list[Response]:
+        return [_response(family, at, coarse, observe, frequencies, quiet=True) for coarse in coarser_grids(grid)]
+
+    def errors_of(results: Any, order: float) -> Errors:
+        grids = [r.grid for r in results]
+        parts = [compared([Offer(part(r.values)) for r in results], grids, order) for part in (np.real, np.imag)]
+        size = np.hypot(parts[0].error, parts[1].error)
+        _, seen, converging = worst(parts[0])
+        return Errors({"values": size}, seen, converging, note(parts[0]), {"values": parts[0]})
+
+    return measured_by(result, again, errors_of, lambda: scheme_order(eq, grid))
+
+
+def _response(
+    family: Callable, at: float, grid: Grid, observe: Callable, frequencies: np.ndarray, quiet: bool = False
+) -> Response:
+    state = state_of(family(at), grid, quiet)
+    if state.grid is not grid:
+        then = "Take a parameter of an equation whose noise does not vanish inside the box."
+        raise bad_value("grid", "one whose cells stay", "faces that move onto zeros of D", then)
+    f, p = on_grid(observe, grid, "observe").ravel(), state.masses
+    step = STEP * max(abs(at), 1.0)
+    above, below = (generator(family(at + s), grid, fixed=True).apply(p) for s in (step, -step))
+    pushed = (above - below) / (2.0 * step)
+    values = np.empty(frequencies.size, dtype=complex)
+    for i, w in enumerate(frequencies):
+        if w == 0.0:
+            values[i] = -(f @ state.solve(pushed))
+            continue
+        matrix = (1j * w * sp.identity(f.size, format="csc") - state.q.matrix).tocsc()
+        values[i] = f @ splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(pushed.astype(complex))
+    return Response(grid, frequencies, values)
