@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from .arguments import flag, takes_time
-from .diagnostics import resolved_passage, warn_of_resolution, warn_of_untreated
 from .errors import SubcellWarning, bad_value, warn
 from .model.box import Box, free_of_cells
 from .model.equation import FokkerPlanck
@@ -33,6 +32,7 @@ from .solvers.linear.absorption import Absorber, absorb
 from .solvers.linear.first_passage import solve_backward
 from .solvers.linear.occupation_times import time_spent
 from .solvers.linear.rates import Rates
+from .wall_and_grid_warnings import resolved_passage, warn_of_resolution, warn_of_untreated
 
 Region = tuple[np.ndarray, Callable | None]  # cells, and the function that was given
 

@@ -11,7 +11,6 @@ from typing import Any, overload
 import numpy as np
 
 from .arguments import flag, instance, number, whole
-from .diagnostics import warn_of_resolution, warn_of_slow_convergence, warn_of_tail, warn_of_untreated, warn_of_walls
 from .errors import ConvergenceError, bad_value
 from .model.box import Box, free_of_cells
 from .model.coefficients import Points
@@ -59,6 +58,13 @@ from .solvers.linear.irreversibility import net_flow_share
 from .solvers.linear.rates import Rates
 from .solvers.linear.spectrum import check_resolved, generator_modes
 from .solvers.linear.stationary import class_masses
+from .wall_and_grid_warnings import (
+    warn_of_resolution,
+    warn_of_slow_convergence,
+    warn_of_tail,
+    warn_of_untreated,
+    warn_of_walls,
+)
 
 ROUNDING = 1e-11  # of the mass, by thousands of products
 PERIODIC, PHASES = 1e-7, 33  # the rtol of a periodic state, and the times of a period at which it is given

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from .diagnostics import warn_of_resolution, warn_of_walls
 from .errors import bad_value
 from .model.coefficients import Points
 from .model.equation import FokkerPlanck
@@ -23,6 +22,7 @@ from .solvers.accuracy.coarsening import coarsened_start
 from .solvers.discretization.resolution import resolution
 from .solvers.discretization.scharfetter_gummel import generator
 from .solvers.linear.resets import time_until_exit
+from .wall_and_grid_warnings import warn_of_resolution, warn_of_walls
 
 
 def with_resets(eq: FokkerPlanck, grid: Grid, reset: Any, delay: float, measure: bool) -> StationaryReset:

@@ -27,7 +27,7 @@ ROOMS = [
     "simulation",
     "comparison",
     "energy_basins",
-    "diagnostics",
+    "wall_and_grid_warnings",
     "rare_events",
     "sgd",
     "renewal",

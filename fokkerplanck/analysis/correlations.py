@@ -16,7 +16,7 @@ from ..errors import bad_value
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..queries import autonomous
-from ..results.figure_elements import new_figure, styled
+from ..results.figure_style import new_figure, styled
 from ..results.requests import check_rtol, on_grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.evolution.exponential import propagate

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import bad_value
-from ..results.figure_elements import COLORS, new_figure, styled
+from ..results.figure_style import COLORS, new_figure, styled
 from .cells import step_lengths
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arguments import number, reals, words
 from ..errors import bad_value
-from ..results.figure_elements import AXES, contours, new_figure, styled
+from ..results.figure_style import AXES, contours, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import flag
 from ..errors import bad_type, bad_value
-from .figure_elements import coordinate_names, curve, density_map, new_figure, stretch, styled, within
+from .figure_style import coordinate_names, curve, density_map, new_figure, stretch, styled, within
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ import numpy as np
 from ..arguments import flag
 from ..errors import bad_type, bad_value
 from ..model.grid import Grid
-from .figure_elements import LINES, cividis, coordinate_names, new_figure, styled
+from .figure_style import LINES, cividis, coordinate_names, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

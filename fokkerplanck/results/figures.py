@@ -17,7 +17,7 @@ from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..storage.files import check_folder, write_atomically
-from .figure_elements import (
+from .figure_style import (
     COLORS,
     LINES,
     arrows,

@@ -11,7 +11,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..arguments import LARGEST, LEAST_INDEX, did_you_mean, flag, number, whole
-from ..diagnostics import SMEARED, warn_of_clamping, warn_of_smearing
 from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
@@ -41,6 +40,7 @@ from ..solvers.linear.closed_classes import closed_classes, ending_classes
 from ..solvers.linear.occupation_times import time_spent
 from ..solvers.linear.rates import Rates
 from ..solvers.linear.spectrum import transfer_modes
+from ..wall_and_grid_warnings import SMEARED, warn_of_clamping, warn_of_smearing
 from .batch_sampling import groups, sampling_error
 from .grid_effects import growth_beyond, spread_of_columns
 from .minibatches import Batches, enumerate_batches, sample_batches

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..diagnostics import NOTHING, SMEARED
 from ..model.grid import Grid
 from ..results.solution import Solution
 from ..results.stats import SolutionStats
+from ..wall_and_grid_warnings import NOTHING, SMEARED
 
 if TYPE_CHECKING:
     from .outcome import Outcome

@@ -178,7 +178,7 @@ def test_moments_show_error_bars_and_distance(line):
     ("largest", "ticks"), [(5, None), (80, [3, 10, 30, 100, 300]), (5e4, [10, 100, 1e3, 1e4, 1e5])]
 )
 def test_standard_errors_have_ticks_between_ten_and_a_hundred(largest, ticks):
-    from fokkerplanck.results.figure_elements import standard_error_scale
+    from fokkerplanck.results.figure_style import standard_error_scale
 
     ax = Figure().subplots()
     ax.plot([0, 1], [0, largest])
@@ -197,7 +197,7 @@ def test_moments_without_paths(line):
 
 
 def test_deviation_error_of_a_gaussian():
-    from fokkerplanck.results.figure_elements import deviation_error
+    from fokkerplanck.results.figure_style import deviation_error
 
     rng = np.random.default_rng(1)
     paths = Ensemble(np.array([1.0]), 3.0 * rng.standard_normal((1, 200_000, 1)))

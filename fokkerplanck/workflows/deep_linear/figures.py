@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...deep_linear import Plateaus, over_runs, stable_rank
-from ...results.figure_elements import COLORS, LINES, styled
+from ...results.figure_style import COLORS, LINES, styled
 from .analysis import ModeComparison, median_interval
 from .blocks import Runs
 

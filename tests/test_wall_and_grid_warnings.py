@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.diagnostics import _force, warn_of_resolution
 from fokkerplanck.sgd import SGD, SampleLoss
 from fokkerplanck.sgd.phase_space import phase_space_limit
 from fokkerplanck.solvers.discretization.resolution import Resolution
 from fokkerplanck.solvers.linear.occupation_times import time_spent
 from fokkerplanck.solvers.linear.rates import Rates
+from fokkerplanck.wall_and_grid_warnings import _force, warn_of_resolution
 
 OU = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
 
@@ -275,8 +275,8 @@ def test_noise_that_is_rounding_is_none():
 
 
 def test_a_probability_beyond_the_walls_is_at_most_one(monkeypatch):
-    monkeypatch.setattr("fokkerplanck.diagnostics.tail_mass", lambda *_: 1.03)
-    monkeypatch.setattr("fokkerplanck.diagnostics._force", lambda *_: -9.0)
+    monkeypatch.setattr("fokkerplanck.wall_and_grid_warnings.tail_mass", lambda *_: 1.03)
+    monkeypatch.setattr("fokkerplanck.wall_and_grid_warnings._force", lambda *_: -9.0)
     eq = fp.FokkerPlanck(drift=lambda x: -x, jumps=fp.LevyJumps(1.5, 0.3))
     grid = fp.Grid((-3, 3), 40)
     with pytest.warns(fp.ResolutionWarning, match="about 1 of the probability would lie beyond"):
