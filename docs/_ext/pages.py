@@ -16,7 +16,7 @@ from plain_docstrings import plain
 # Title of a group of names, and the folders or modules of the package that they come from
 GROUPS = {
     "Equation, grid and initial density": ("model", "formulas"),
-    "Questions": ("queries", "energy_basins", "rare_events", "solvers"),
+    "Questions": ("queries", "passages", "analysis", "energy_basins", "rare_events", "solvers"),
     "Results": ("results", "storage"),
     "Stochastic gradient descent": ("sgd",),
     "Simulation": ("simulation",),
