@@ -37,19 +37,22 @@ class Correlation:
     Attributes
     ----------
     grid : Grid
-    lags, values : ndarray (n,)
-    mean, variance : float
-        Of the observable.
+    lags : ndarray (n,)
+    values : ndarray (n,)
+    average : float
+        <f>.
+    variance : float
+        C(0).
     time : float
         Integral of C(t) / C(0) over all lags: the variance of a mean over a long time T is 2 `time` `variance` / T.
     error : Errors
-        "values", "mean", "variance" and "time", from two coarser grids.
+        "values", "average", "variance" and "time", from two coarser grids.
     """
 
     grid: Grid
     lags: np.ndarray
     values: np.ndarray
-    mean: float
+    average: float
     variance: float
     time: float
     error: Errors = field(default_factory=Errors.unknown)
@@ -61,7 +64,7 @@ class Correlation:
 
     def __repr__(self) -> str:
         return (
-            f"Correlation on {self.grid!r}\n  variance   {self.variance:.6g}, mean {self.mean:.6g}\n"
+            f"Correlation on {self.grid!r}\n  variance   {self.variance:.6g}, average {self.average:.6g}\n"
             f"  time       {self.time:.6g}\n  grid       {self.error.note}"
         )
 
@@ -131,7 +134,7 @@ def correlation(
     on_grid(observe, grid, "observe")
     ask = partial(_correlation, observe=observe, lags=lags, rtol=rtol)
     result = ask(state_of(eq, grid))
-    return with_errors(result, ask, eq, ("values", "variance", "mean", "time")) if error else result
+    return with_errors(result, ask, eq, ("values", "variance", "average", "time")) if error else result
 
 
 def power_spectrum(

@@ -17,7 +17,7 @@ def test_correlation_of_the_position():
     assert (np.abs(found.values - right)[1:] < 3 * found.error["values"][1:]).all()
     assert found.variance == pytest.approx(found.values[0], rel=1e-8)
     assert found.time == pytest.approx(1 / K, rel=2e-3)
-    assert found.mean == pytest.approx(0.0, abs=1e-12)
+    assert found.average == pytest.approx(0.0, abs=1e-12)
 
 
 def test_correlation_of_the_square():
