@@ -11,6 +11,7 @@ import numpy as np
 from ..arguments import file_name, fits_memory
 from ..errors import bad_value
 from ..model.grid import Grid
+from ..solvers.accuracy.estimates import Errors
 from ..storage.netcdf import AXES, as_text, attributes_of, check_mark, checksum, damaged, variables_of
 from .solution import Solution
 from .stats import SolutionStats
@@ -132,7 +133,14 @@ def _read(file: Any) -> Solution:
         saved_current=flow,
         settings=_settings(file),
         atoms=_atoms(variables, times.size),
+        error=_errors(file),
     )
+
+
+def _errors(file: Any) -> Errors:
+    if "error" not in file:
+        return Errors.unknown()
+    return Errors.of_record(json.loads(as_text(file["error"][0])))
 
 
 def _atoms(variables: Any, n_times: int) -> dict[float, np.ndarray]:

@@ -175,4 +175,13 @@ def at_rest(st: Any, method: str, settings: Mapping[str, Any]) -> Solution:
         saved_current=st.current[None],
         settings=settings,
         atoms={x: np.array([mass]) for x, mass in st.atoms.items()},
+        error=_at_one_time(st.error),
     )
+
+
+def _at_one_time(errors: Errors) -> Errors:
+    """The errors of a stationary result with an axis for its one time; those of the current are left out."""
+    if not errors:
+        return errors
+    values = {name: np.asarray(errors[name])[None] for name in errors if name not in ("current", "entropy_production")}
+    return Errors(values, errors.order, errors.converging, errors.note)

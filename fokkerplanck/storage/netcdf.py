@@ -115,6 +115,9 @@ def variables_of(sol: Solution, current: bool) -> dict[str, _Variable]:
         places, held = np.array(list(sol.atoms), dtype=float), np.array(list(sol.atoms.values()), dtype=float)
         result["atom_position"] = _Variable(("atom",), places, "points that keep what arrives")
         result["atoms"] = _Variable(("atom", "time"), held, "probability there")
+    if sol.error:
+        text = np.array([json.dumps(sol.error.as_record(), default=_plain)], dtype=object)
+        result["error"] = _Variable(("estimate",), text, "measured errors of what the file holds, as JSON")
     if sol.settings:
         kept = {key: value for key, value in sol.settings.items() if key != "version"}
         text = np.array([json.dumps(kept, default=_plain)], dtype=object)

@@ -7,7 +7,7 @@ of q_h is D2 / (2^p - 1) (Richardson 1911; Roache 1998). Where D does not shrink
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -99,6 +99,17 @@ class Errors(Mapping[str, np.ndarray]):
     def unknown(cls, why: str = UNASKED) -> Errors:
         """Of an answer whose error was not measured."""
         return cls({}, float("nan"), False, why)
+
+    def as_record(self) -> dict[str, Any]:
+        """All of it but `whole`, as plain lists; `of_record` reads it."""
+        values = {name: np.asarray(self[name]).tolist() for name in self}
+        return {"values": values, "order": self.order, "converging": self.converging, "note": self.note}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Errors:
+        """From what `as_record` gave."""
+        values = {str(name): np.asarray(value, dtype=float) for name, value in record["values"].items()}
+        return cls(values, float(record["order"]), bool(record["converging"]), str(record["note"]))
 
     def doubt(self, why: str) -> None:
         """Note that there is something which no comparison of grids sees: the answer is then not said to converge."""

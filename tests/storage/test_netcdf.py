@@ -280,3 +280,18 @@ def test_a_file_larger_than_memory_is_refused_before_it_is_read(plane, tmp_path,
     monkeypatch.setattr(arguments, "free_memory", lambda: 1e4)
     with pytest.raises(ValueError, match=r"`path` must be small enough for the 0\.0 GB of free memory"):
         load(tmp_path / "s.nc")
+
+
+def test_errors_travel_with_the_density(line, plane, tmp_path):
+    for sol in (line, plane):
+        sol.save(tmp_path / "s.nc")
+        found = load(tmp_path / "s.nc")
+        assert set(found.error) == set(sol.error) >= {"density", "mean", "covariance", "mass"}
+        assert all(np.array_equal(found.error[name], sol.error[name]) for name in sol.error)
+        assert (found.error.note, found.error.converging) == (sol.error.note, sol.error.converging)
+        assert "grid error" in repr(found)
+    rest = fp.stationary(fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5), fp.Grid((-4, 4), 60))
+    rest.save(tmp_path / "r.nc")
+    assert load(tmp_path / "r.nc").error["density"] == pytest.approx([float(rest.error["density"])])
+    dataclasses.replace(line, error=type(line.error).unknown()).save(tmp_path / "u.nc")
+    assert not load(tmp_path / "u.nc").error
