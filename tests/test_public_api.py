@@ -2,11 +2,13 @@
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from paths import ROOT
 
 import fokkerplanck as fp
 
@@ -80,3 +82,32 @@ def test_no_package_called_solvers_is_installed():
     spec = importlib.util.find_spec("fokkerplanck.solvers.evolution.exponential")
     assert spec is not None
     assert fp.solvers.__name__ == "fokkerplanck.solvers"
+
+
+CLIENT = """
+import fokkerplanck as fp
+eq, grid = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5), fp.Grid((-4, 4), 60)
+solution = fp.solve(eq, grid, fp.gaussian(0.0, 1.0), [1.0])
+peclet: {kind} = solution.stats.peclet
+production: {kind} = fp.stationary(eq, grid).entropy_production
+rate: {kind} = float(fp.spectrum(eq, grid).rates[1])
+times: fp.Ensemble = fp.simulate(eq, fp.gaussian(0.0, 1.0), [1.0], dt=0.1)
+"""
+
+
+def test_a_client_under_strict_types_sees_those_of_results(tmp_path):
+    """A script of a user that mypy --strict accepts, and one with wrong types that it does not."""
+    paths = os.environ | {"MYPYPATH": str(ROOT)}
+    for kind, wrong in (("float", 0), ("str", 3)):
+        (tmp_path / "client.py").write_text(CLIENT.format(kind=kind))
+        words = [
+            "--strict",
+            "--follow-imports=silent",
+            "--cache-dir",
+            str(tmp_path / "cache"),
+            str(tmp_path / "client.py"),
+        ]
+        done = subprocess.run(
+            [sys.executable, "-m", "mypy", *words], capture_output=True, text=True, cwd=tmp_path, env=paths
+        )
+        assert done.stdout.count("error: ") == wrong, done.stdout + done.stderr
