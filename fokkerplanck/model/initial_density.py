@@ -150,13 +150,13 @@ class CellDensity:
 
 def law_of_result(p0: Any) -> Any:
     """The law that a result ends with: a solution or an ensemble at its last time, a stationary density; others as they are."""
-    if isinstance(p0, (type, InitialDensity)):
+    if isinstance(p0, type):
         return p0
     if hasattr(p0, "positions") and hasattr(p0, "exit_times"):
         last = np.asarray(p0.positions)[-1]
         return Samples(last[np.isfinite(last).all(axis=1)])
     grid, density = getattr(p0, "grid", None), getattr(p0, "density", None)
-    if not isinstance(grid, Grid) or not isinstance(density, np.ndarray):
+    if not isinstance(grid, Grid) or not isinstance(density, np.ndarray):  # a law, or what is refused later
         return p0
     last = density[-1] if density.ndim > grid.dim else density
     return CellDensity(grid, _without_rounding(last, "p0") * grid.volumes)
