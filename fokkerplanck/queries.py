@@ -17,7 +17,7 @@ from .model.coefficients import Points
 from .model.equation import FokkerPlanck
 from .model.grid import Grid
 from .model.initial_density import initial_masses
-from .renewal import start_on_coarser, with_resets
+from .renewal import with_resets
 from .results.measured import (
     measured,
     solution_errors,
@@ -46,6 +46,7 @@ from .results.stats import SolutionStats, StationaryStats
 from .results.tolerance import checked_tolerance, to_tolerance
 from .results.unbounded import box_of_density
 from .sgd import SGD
+from .solvers.accuracy.coarsening import start_on_coarser
 from .solvers.discretization.generator import Generator
 from .solvers.discretization.resolution import resolution
 from .solvers.discretization.scharfetter_gummel import generator
@@ -71,9 +72,7 @@ PERIODIC, PHASES = 1e-7, 33  # the rtol of a periodic state, and the times of a 
 REST = 0.9  # of a tolerance, for the grid, where the box is found: twice what that cuts off is a tenth
 IN_TIME = 0.1  # of a tolerance, by the propagation in time
 MORE = 2  # modes found on coarser grids, where their order may differ
-BALANCED = (
-    1e-9  # net flow through the links, of the traffic both ways, below which a density is as exact as without any
-)
+BALANCED = 1e-9  # net flow through the links, of the traffic both ways: below, a density is as exact as without any
 
 
 def solve(

@@ -13,12 +13,12 @@ from .errors import bad_value
 from .model.coefficients import Points
 from .model.equation import FokkerPlanck
 from .model.grid import Grid
-from .model.initial_density import found_masses, initial_masses
+from .model.initial_density import initial_masses
 from .results.measured import measured, reset_errors, warn_of_density
 from .results.processes import InTime
 from .results.reset import StationaryReset
 from .results.stats import StationaryStats
-from .solvers.accuracy.coarsening import coarsened_start
+from .solvers.accuracy.coarsening import start_on_coarser
 from .solvers.discretization.resolution import resolution
 from .solvers.discretization.scharfetter_gummel import generator
 from .solvers.linear.resets import time_until_exit
@@ -66,9 +66,3 @@ def _renewed(eq: FokkerPlanck, grid: Grid, start_on: Callable[[Grid], np.ndarray
     density = masses / grid.volumes
     message = f"{rate:.6g} resets per time"
     return StationaryReset(grid, density, InTime(q), stats, d, message=message, rate=rate, rates=rates, delay=delay)
-
-
-def start_on_coarser(p0: Any, grid: Grid, coarse: Grid) -> np.ndarray:
-    """The initial masses, given for one grid, on a coarser one."""
-    there = found_masses(coarsened_start(p0, grid, coarse), coarse)
-    return there / there.sum()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import bad_value
-from .grid import Grid
+from .grid import Grid, as_given
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -48,8 +48,7 @@ class Box:
 
     def divided(self, cells: int | Sequence[int]) -> Grid:
         """The box in equal cells, so many along each axis."""
-        walls = [low if low == "periodic" else (low, high) for low, high in self.boundary]
-        return Grid(list(self.bounds), cells, walls)
+        return Grid(list(self.bounds), cells, as_given(self.boundary))
 
     def __repr__(self) -> str:
         ranges = " x ".join(f"[{low:g}, {high:g}]" for low, high in self.bounds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -136,13 +136,15 @@ class Grid:
         The nodes then are the grid's `centers`: solvers take the centroid of the density where it goes by a power.
         """
         grid = Grid.__new__(Grid)
-        grid._set(
-            [edges if a == axis else e.copy() for a, e in enumerate(self.edges)],
-            [low if low == "periodic" else (low, high) for low, high in self.boundary],
-        )
+        grid._set([edges if a == axis else e.copy() for a, e in enumerate(self.edges)], self.walls)
         nodes.flags.writeable = False
         grid.__dict__["centers"] = tuple(nodes if a == axis else c for a, c in enumerate(self.centers))
         return grid
+
+    @property
+    def walls(self) -> list[str | tuple[str, str]]:
+        """The boundary, axis by axis, as `Grid` takes it."""
+        return as_given(self.boundary)
 
     @property
     def dim(self) -> int:
@@ -202,6 +204,12 @@ class Grid:
                 raise bad_value(name, f"inside the box [{edge[0]:g}, {edge[-1]:g}]", float(value), "Enlarge the grid.")
             index.append(min(int(np.searchsorted(edge, value, side="right")) - 1, edge.size - 2))
         return tuple(index)
+
+    def places(self, count: int) -> Iterator[tuple[np.ndarray, ...]]:
+        """Coordinates (*shape) of `count` even places along each axis of every cell, one place in each cell at a time."""
+        for place in np.ndindex(*[count] * self.dim):
+            parts = zip(self.edges, self.widths, place, strict=True)
+            yield tuple(np.meshgrid(*(e[:-1] + w * (i + 0.5) / count for e, w, i in parts), indexing="ij"))
 
     def interpolate(self, values: np.ndarray, point: Sequence[float], name: str = "point") -> float:
         """A field on the cells (shape `shape`), linearly between the cell centers, at one point of the box."""
@@ -263,6 +271,11 @@ def _walls(boundary: Any, dim: int) -> tuple[tuple[str, str], ...]:
     if len(entries) != dim:
         raise bad_value("boundary", f"one word, or a list of {dim} entries (one an axis)", boundary)
     return tuple(_wall_pair(entry) for entry in entries)
+
+
+def as_given(boundary: Sequence[tuple[str, str]]) -> list[str | tuple[str, str]]:
+    """Pairs (low, high) as `Grid` takes them: a periodic axis is one word."""
+    return [low if low == "periodic" else (low, high) for low, high in boundary]
 
 
 def _wall_pair(entry: Any) -> tuple[str, str]:

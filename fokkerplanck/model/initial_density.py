@@ -125,20 +125,7 @@ class CellDensity:
     def masses(self, grid: Grid) -> np.ndarray:
         """The share of each cell, exact for densities that are even in the cells of the result."""
         _same_dimension(self.grid.dim, grid)
-        masses = self.cell_masses
-        for axis, (old, new) in enumerate(zip(self.grid.edges, grid.edges, strict=True)):
-            if old.size == new.size and (old == new).all():
-                continue
-            below = np.concatenate([[0.0], np.ones(old.size - 1)]).cumsum()  # number of the cell edges
-            place = np.interp(new, old, below)
-            total = np.concatenate(
-                [np.zeros((1, *np.moveaxis(masses, axis, 0).shape[1:])), np.moveaxis(masses, axis, 0)]
-            )
-            total = total.cumsum(axis=0)
-            low = np.minimum(place.astype(int), old.size - 2)
-            share = (place - low).reshape(-1, *[1] * (masses.ndim - 1))
-            masses = np.moveaxis(np.diff((1.0 - share) * total[low] + share * total[low + 1], axis=0), 0, axis)
-        return masses
+        return added_up(self.cell_masses, self.grid, grid)
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """n independent points, shape (n, dim)."""
@@ -146,6 +133,21 @@ class CellDensity:
         cells = np.unravel_index(rng.choice(weights.size, size=n, p=weights), self.grid.shape)
         lines = zip(self.grid.edges, self.grid.widths, cells, strict=True)
         return np.stack([e[i] + w[i] * rng.random(n) for e, w, i in lines], axis=1)
+
+
+def added_up(masses: np.ndarray, old: Grid, new: Grid) -> np.ndarray:
+    """Masses of cells (..., *old.shape), even within each, in the cells of another grid, (..., *new.shape)."""
+    for axis, (edges, wished) in enumerate(zip(old.edges, new.edges, strict=True)):
+        if edges.size == wished.size and (edges == wished).all():
+            continue
+        masses = np.moveaxis(masses, axis - old.dim, -1)
+        below = np.concatenate([np.zeros((*masses.shape[:-1], 1)), np.cumsum(masses, axis=-1)], axis=-1)
+        place = np.interp(wished, edges, np.arange(edges.size))  # in numbers of cells
+        cell = np.minimum(place.astype(int), edges.size - 2)
+        share = place - cell
+        masses = np.diff((1.0 - share) * below[..., cell] + share * below[..., cell + 1], axis=-1)
+        masses = np.moveaxis(masses, -1, axis - old.dim)
+    return masses
 
 
 def law_of_result(p0: Any) -> Any:

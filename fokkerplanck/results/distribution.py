@@ -231,7 +231,7 @@ class Distribution:
 
     def _probability_1d(self, condition: Callable) -> float:
         edges, k = self.grid.edges[0], WITHIN[1]
-        x = np.concatenate([(edges[:-1, None] + np.diff(edges)[:, None] * (np.arange(k) + 0.5) / k).ravel()])
+        x = (edges[:-1, None] + np.diff(edges)[:, None] * (np.arange(k) + 0.5) / k).ravel()
         holds = self._truth(condition, (x,))
         turns = np.flatnonzero(holds[1:] != holds[:-1])
         low, high = x[turns], x[turns + 1]
@@ -247,10 +247,8 @@ class Distribution:
 
     def _probability(self, condition: Callable) -> float:
         k, total = WITHIN[self.grid.dim], 0.0
-        for place in np.ndindex(*[k] * self.grid.dim):
-            parts = zip(self.grid.edges, self.grid.widths, place, strict=True)
-            coords = np.meshgrid(*(e[:-1] + w * (i + 0.5) / k for e, w, i in parts), indexing="ij")
-            total += float(self.masses[self._truth(condition, tuple(coords))].sum())
+        for coords in self.grid.places(k):
+            total += float(self.masses[self._truth(condition, coords)].sum())
         return total / k**self.grid.dim
 
     @staticmethod
@@ -275,8 +273,7 @@ class Distribution:
         return list(values.reshape(-1, d).T), values.shape[:-1]
 
     def _kept(self, axes: Sequence[int]) -> Grid:
-        walls = [w[0] if w[0] == "periodic" else w for w in (self.grid.boundary[a] for a in axes)]
-        return Grid.from_edges([self.grid.edges[a].copy() for a in axes], walls)
+        return Grid.from_edges([self.grid.edges[a].copy() for a in axes], [self.grid.walls[a] for a in axes])
 
     def _inside(self, name: str, value: float) -> None:
         edge = self.grid.edges[self.names.index(name)]

@@ -11,6 +11,7 @@ from scipy.interpolate import PchipInterpolator
 
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
+from ...model.initial_density import added_up, found_masses
 
 FEWEST = 4  # cells that an axis keeps
 LOST = 1e-3  # of its mass, from which a density is added up rather than read
@@ -21,8 +22,7 @@ def coarsened(grid: Grid) -> Grid:
 
     Of an odd number n of cells, (n + 1) / 2 are made, their edges read off the monotone interpolation of edge against index.
     """
-    walls = [low if low == high else (low, high) for low, high in grid.boundary]
-    return Grid.from_edges([_paired(e) for e in grid.edges], walls)
+    return Grid.from_edges([_paired(e) for e in grid.edges], grid.walls)
 
 
 def _paired(edges: np.ndarray) -> np.ndarray:
@@ -118,16 +118,10 @@ def coarsened_start(p0: Any, fine: Grid, coarse: Grid) -> Any:
     return added_up(density * fine.volumes, fine, coarse) / coarse.volumes
 
 
-def added_up(masses: np.ndarray, fine: Grid, coarse: Grid) -> np.ndarray:
-    """Masses of cells (..., *fine.shape) in the cells of another grid of the same box, (..., *coarse.shape)."""
-    for axis, (edges, wide) in enumerate(zip(fine.edges, coarse.edges, strict=True)):
-        masses = np.moveaxis(masses, axis - fine.dim, -1)
-        below = np.concatenate([np.zeros((*masses.shape[:-1], 1)), np.cumsum(masses, axis=-1)], axis=-1)
-        cell = np.clip(np.searchsorted(edges, wide, side="right") - 1, 0, edges.size - 2)
-        share = (wide - edges[cell]) / np.diff(edges)[cell]
-        masses = np.diff(below[..., cell] * (1.0 - share) + below[..., cell + 1] * share, axis=-1)
-        masses = np.moveaxis(masses, -1, axis - fine.dim)
-    return masses
+def start_on_coarser(p0: Any, fine: Grid, coarse: Grid) -> np.ndarray:
+    """The masses of an initial density, given for one grid, on a coarser one, (*coarse.shape), summing to one."""
+    masses = found_masses(coarsened_start(p0, fine, coarse), coarse)
+    return masses / masses.sum()
 
 
 def as_function(mask: np.ndarray, grid: Grid) -> Callable[..., np.ndarray]:

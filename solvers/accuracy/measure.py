@@ -13,7 +13,8 @@ from ...errors import ConvergenceError
 from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
-from .coarsening import FEWEST, added_up, at_centers, coarsened, coarsened_equation
+from ...model.initial_density import added_up
+from .coarsening import FEWEST, at_centers, coarsened, coarsened_equation
 from .estimates import Estimate, estimate
 
 JUMP = 4.0  # factor between the D of neighbouring cells, from which D is taken to jump

@@ -114,8 +114,7 @@ def _unreachable(tol: float, best: Attempt, why: str) -> ConvergenceError:
 
 def with_cells(grid: Grid, factor: float) -> Grid:
     """A grid of `factor` times as many cells along each axis, rounded up to pairs of pairs, graded like the given one."""
-    walls = [low if low == "periodic" else (low, high) for low, high in grid.boundary]
-    return Grid.from_edges([_divided(e, factor) for e in grid.edges], walls)
+    return Grid.from_edges([_divided(e, factor) for e in grid.edges], grid.walls)
 
 
 def _divided(edges: np.ndarray, factor: float) -> np.ndarray:

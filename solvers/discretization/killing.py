@@ -27,8 +27,6 @@ def _means(eq: FokkerPlanck, grid: Grid) -> np.ndarray:
         return eq.killing_at(Points.centers(grid))
     count = WITHIN[grid.dim]
     total = np.zeros(grid.shape)
-    for place in np.ndindex(*[count] * grid.dim):
-        parts = zip(grid.edges, grid.widths, place, strict=True)
-        coords = np.meshgrid(*(e[:-1] + w * (i + 0.5) / count for e, w, i in parts), indexing="ij")
-        total += eq.killing_at(Points(tuple(coords), lambda values: values))
+    for coords in grid.places(count):
+        total += eq.killing_at(Points(coords, lambda values: values))
     return total / count**grid.dim

@@ -270,8 +270,7 @@ def _inner_grid(flat: Grid, points: Sequence[SingularPoint]) -> _Inner:
         keep[1] = False
     if last:
         keep[-2] = False
-    walls = flat.boundary[0]
-    shorter = Grid.from_edges(edges[keep], walls[0] if walls[0] == "periodic" else [walls])
+    shorter = Grid.from_edges(edges[keep], flat.walls)
     moved = tuple(
         replace(p, face=0 if p.face == 0 else p.face - first - (last if p.face == flat.size else 0)) for p in points
     )
@@ -290,7 +289,6 @@ def fades(diffusion: np.ndarray) -> bool:
 
 def axis_grid(grid: Grid, axis: int) -> Grid:
     """An axis of a grid as a 1D grid."""
-    walls = grid.boundary[axis]
-    flat = Grid.from_edges(grid.edges[axis], walls[0] if walls[0] == "periodic" else [walls])
+    flat = Grid.from_edges(grid.edges[axis], [grid.walls[axis]])
     flat.__dict__["centers"] = (grid.centers[axis],)
     return flat

@@ -5,7 +5,7 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck.model.grid import Grid
-from fokkerplanck.solvers.accuracy.coarsening import added_up
+from fokkerplanck.model.initial_density import added_up
 
 
 @pytest.mark.parametrize("cells", [100, 151, 200])
