@@ -68,9 +68,10 @@ def measured_by(
     """A result with its `error`, by the same results on the two coarser grids; without, where there are none."""
     try:
         coarser = again()
+        error = errors_of([result, *coarser], order())
     except FAILURES as problem:
         return with_error(result, Errors.unknown(f"grid error not measured: {problem}"))
-    return with_error(result, errors_of([result, *coarser], order()), tuple(coarser))
+    return with_error(result, error, tuple(coarser))
 
 
 def with_error(result: Any, error: Errors, coarser: tuple[Any, ...] = ()) -> Any:
@@ -175,27 +176,25 @@ def _of_observed(results: Sequence[Solution], name: str, order: float) -> np.nda
 
 def stationary_errors(results: Sequence[Stationary], order: float) -> Errors:
     """Of the density, the moments, the current and the entropy production."""
-    late = [0.0] * len(results)
-    others: dict[str, Callable[[], np.ndarray]] = {
-        **_of_moments(results, order, late),
-        "current": partial(_of_current, results, order),
-    }
-    if isinstance(results[0].process, InTime):
-        others["entropy_production"] = partial(_of_entropy, results, order)
-    found, spread = _of_density(results, order, late), _of_spread(results, order, late)
-    return _errors(found, others, by_mass=is_singular(results[0]), spread=spread)
+    known = isinstance(results[0].process, InTime)
+    return _of_rest(results, order, {"entropy_production": partial(_of_entropy, results, order)} if known else {})
 
 
 def reset_errors(results: Sequence[Any], order: float) -> Errors:
     """Of the density, the moments, the mass, the current and the rate of resets."""
     late = [0.0] * len(results)
-    others: dict[str, Callable[[], np.ndarray]] = {
-        **_of_moments(results, order, late),
-        "mass": partial(_numbers, results, "mass", order, late, 0),
-        "current": partial(_of_current, results, order),
-        "rate": partial(_numbers, results, "rate", order, late, 0),
-    }
-    return _errors(_of_density(results, order, late), others, spread=_of_spread(results, order, late))
+    return _of_rest(
+        results, order, {name: partial(_numbers, results, name, order, late, 0) for name in ("mass", "rate")}
+    )
+
+
+def _of_rest(results: Sequence[Any], order: float, others: Mapping[str, Callable[[], np.ndarray]]) -> Errors:
+    """Of what all stationary densities have, and of some more."""
+    late = [0.0] * len(results)
+    common = _of_moments(results, order, late)
+    common["current"] = partial(_of_current, results, order)
+    found, spread = _of_density(results, order, late), _of_spread(results, order, late)
+    return _errors(found, {**common, **others}, by_mass=is_singular(results[0]), spread=spread)
 
 
 def _of_entropy(results: Sequence[Stationary], order: float) -> np.ndarray:
