@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -28,13 +28,11 @@ from .solvers.accuracy.coarsening import as_function
 from .solvers.discretization.generator import Generator
 from .solvers.discretization.resolution import resolution
 from .solvers.discretization.scharfetter_gummel import generator
-from .solvers.linear.absorption import Absorber, absorb
+from .solvers.linear.absorption import Absorber, Region, absorb
 from .solvers.linear.first_passage import solve_backward
 from .solvers.linear.occupation_times import time_spent
 from .solvers.linear.rates import Rates
 from .wall_and_grid_warnings import resolved_passage, warn_of_resolution, warn_of_untreated
-
-Region = tuple[np.ndarray, Callable | None]  # cells, and the function that was given
 
 
 def first_passage(
@@ -74,7 +72,7 @@ def first_passage(
         raise bad_value("time_order", "1 for a mean passage time", eq.time_order, then)
     ends = eq.killing is not None
     region = read_region("target", target, grid, optional=grid.absorbs or ends)
-    result, spent = _passage(eq, grid, region)
+    result, spent = _with_time_spent(_passage(eq, grid, region))
     if error:
         again = target if target is None else region[1] or as_function(region[0], grid)
 
@@ -82,7 +80,7 @@ def first_passage(
 
         def ask(other: FokkerPlanck, coarse: Grid) -> FirstPassage:
             with coarser.read():
-                return _passage(other, coarse, read_region("target", again, coarse, optional=coarse.absorbs or ends))[0]
+                return _passage(other, coarse, read_region("target", again, coarse, optional=coarse.absorbs or ends))
 
         result = measured(result, ask, eq, passage_errors)
         coarser.judge(grid)
@@ -95,8 +93,8 @@ def first_passage(
     return result
 
 
-def _passage(eq: FokkerPlanck, grid: Grid, target: Region) -> tuple[FirstPassage, np.ndarray]:
-    """Passage times on one grid, and the share of the time that paths spend in each cell."""
+def _passage(eq: FokkerPlanck, grid: Grid, target: Region) -> FirstPassage:
+    """Passage times on one grid."""
     mask, inside = target
     q = absorb(generator(eq, grid), mask, inside)
     grid = q.grid
@@ -105,11 +103,16 @@ def _passage(eq: FokkerPlanck, grid: Grid, target: Region) -> tuple[FirstPassage
     finite = np.where(np.isfinite(mean), mean, 0.0)
     second = solve_backward(q, outside, 2.0 * finite, lasting=True)
     second[np.isinf(mean)] = np.inf
-    spent = time_spent(Rates.of_generator(q), outside & np.isfinite(mean), grid.volumes.ravel())
     times = mean.reshape(grid.shape), second.reshape(grid.shape)
-    return FirstPassage(grid, *times, mask, InTime(q), GridStats.of(resolution(q, (spent,))), inside), spent.reshape(
-        grid.shape
-    )
+    return FirstPassage(grid, *times, mask, InTime(q), GridStats(), inside)
+
+
+def _with_time_spent(result: FirstPassage) -> tuple[FirstPassage, np.ndarray]:
+    """A passage with its stats, and the share of the time that paths spend in each cell, over which these are averages."""
+    q, grid = result.generator, result.grid
+    lasting = ~result.target.ravel() & np.isfinite(result.mean.ravel())
+    spent = time_spent(Rates.of_generator(q), lasting, grid.volumes.ravel())
+    return replace(result, stats=GridStats.of(resolution(q, (spent,)))), spent.reshape(grid.shape)
 
 
 def committor(
@@ -144,7 +147,9 @@ def committor(
         return Committor(grid, values, np.zeros(grid.shape, dtype=bool), ())
     autonomous(eq, grid, "passage")
     goal, start = read_region("target", target, grid), read_region("source", source, grid)
-    result, q, spent = _splitting(eq, grid, start, goal)
+    result, q = _splitting(eq, grid, start, goal)
+    outside = ~(goal[0] | start[0]).ravel()
+    spent = time_spent(Rates.of_generator(q), outside, result.grid.volumes.ravel()).reshape(result.grid.shape)
     if error:
         again = [inside or as_function(mask, grid) for mask, inside in (start, goal)]
 
@@ -166,8 +171,8 @@ def committor(
     return result
 
 
-def _splitting(eq: FokkerPlanck, grid: Grid, source: Region, target: Region) -> tuple[Committor, Generator, np.ndarray]:
-    """The committor on one grid, its generator, killed on both regions, and the share of the time spent in each cell."""
+def _splitting(eq: FokkerPlanck, grid: Grid, source: Region, target: Region) -> tuple[Committor, Generator]:
+    """The committor on one grid, and its generator, killed on both regions."""
     (start, in_start), (goal, in_goal) = source, target
     if (goal & start).any():
         raise bad_value("source", "disjoint from `target`", f"{int((goal & start).sum())} cells in both")
@@ -177,8 +182,7 @@ def _splitting(eq: FokkerPlanck, grid: Grid, source: Region, target: Region) -> 
     outside = ~(goal | start).ravel()
     values = solve_backward(both, outside, into[1]).reshape(grid.shape) + goal
     edges = (in_start or as_function(start, grid), 0.0), (in_goal or as_function(goal, grid), 1.0)
-    spent = time_spent(Rates.of_generator(both), outside, grid.volumes.ravel()).reshape(grid.shape)
-    return Committor(grid, values, goal | start, edges), both, spent
+    return Committor(grid, values, goal | start, edges), both
 
 
 class _OnCoarser:

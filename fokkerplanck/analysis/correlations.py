@@ -8,8 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.linalg import splu
 
 from ..arguments import flag, increasing
 from ..errors import bad_value
@@ -186,14 +184,8 @@ def _correlation(state: State, observe: Callable, lags: np.ndarray, rtol: float)
 def _power(state: State, observe: Callable, frequencies: np.ndarray) -> PowerSpectrum:
     f = on_grid(observe, state.grid, "observe").ravel()
     off = (f - f @ state.masses) * state.masses
-    values = np.empty(frequencies.size)
-    for i, w in enumerate(frequencies):
-        if w == 0.0:
-            values[i] = -2.0 * float(f @ state.solve(off))
-            continue
-        matrix = (1j * w * sp.identity(f.size, format="csc") - state.q.matrix).tocsc()
-        values[i] = 2.0 * float(np.real(f @ splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(off.astype(complex))))
-    return PowerSpectrum(state.grid, frequencies, values)
+    values = [2.0 * float((f @ state.resolvent(w, off)).real) for w in frequencies]
+    return PowerSpectrum(state.grid, frequencies, np.array(values))
 
 
 def _drawn(ax: Axes | None, x: np.ndarray, y: np.ndarray, across: str, up: str, how: str) -> Figure:

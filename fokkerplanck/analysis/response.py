@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.linalg import splu
 
 from ..arguments import callable_with, flag, increasing, instance, number
 from ..errors import bad_value
@@ -122,11 +120,5 @@ def _response(
     step = STEP * max(abs(at), 1.0)
     above, below = (generator(family(at + s), grid, fixed=True).apply(p) for s in (step, -step))
     pushed = (above - below) / (2.0 * step)
-    values = np.empty(frequencies.size, dtype=complex)
-    for i, w in enumerate(frequencies):
-        if w == 0.0:
-            values[i] = -(f @ state.solve(pushed))
-            continue
-        matrix = (1j * w * sp.identity(f.size, format="csc") - state.q.matrix).tocsc()
-        values[i] = f @ splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(pushed.astype(complex))
-    return Response(grid, frequencies, values)
+    values = [f @ state.resolvent(w, pushed) for w in frequencies]
+    return Response(grid, frequencies, np.array(values))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from ..errors import ResolutionWarning
@@ -40,6 +41,13 @@ class State(NamedTuple):
         inner = self.q.matrix[cells][:, cells].tocsc()
         x[cells] = splu(inner, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0).solve(right[cells])
         return x - x.sum() * self.masses
+
+    def resolvent(self, w: float, right: np.ndarray) -> np.ndarray:
+        """(i w - Q)^-1 right, (n,) complex, for a right that sums to zero."""
+        if w == 0.0:
+            return -self.solve(right).astype(complex)
+        matrix = (1j * w * sp.identity(right.size, format="csc") - self.q.matrix).tocsc()
+        return np.asarray(splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(right.astype(complex)))
 
 
 def state_of(eq: FokkerPlanck, grid: Grid, quiet: bool = False) -> State:

@@ -172,11 +172,13 @@ def _shapes(side: Side, base: Side, one: Law, other: Law, words: Sequence[str]) 
     found: dict[str, Any] = {}
     if "MMD" in words:
         found |= _named("MMD", _laws.mmd(one, other))
-    if "energy" in words:
-        found |= _named("energy", (*_laws.energy(one, other), _p_value(side, base, one, other)))
     sampled, paired = one.grid is None and other.grid is None, side.paired(base)
-    if "p" in words and sampled and (not paired or one.points.shape == other.points.shape):
-        found["p"] = two_sample(one.points, other.points, paired=paired).p_value
+    asked = sampled and "p" in words and (not paired or one.points.shape == other.points.shape)
+    p = _p_value(side, base, one, other) if asked or "energy" in words else None
+    if "energy" in words:
+        found |= _named("energy", (*_laws.energy(one, other), p))
+    if asked:
+        found["p"] = p
     if "KL" in words and not paired:
         found |= _named("KL", _laws.kullback_leibler(other, one))
     return found

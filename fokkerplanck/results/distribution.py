@@ -196,12 +196,9 @@ class Distribution:
 
     def to_csv(self, path: str) -> None:
         """Write a CSV file with a row for each cell: its center and its density."""
-        from ..storage.files import write_text
-        from ..storage.tables import csv_text
+        from ..storage.tables import save_field
 
-        places = [c.ravel() for c in np.meshgrid(*self.grid.centers, indexing="ij")]
-        rows = zip(*(v.tolist() for v in (*places, self.density.ravel())), strict=True)
-        write_text(path, csv_text([*self.names, "density"], rows))
+        save_field(path, dict(zip(self.names, self.grid.centers, strict=True)), "density", self.density)
 
     def __repr__(self) -> str:
         lines = [f"Distribution on {self.grid!r}", f"  mean       {', '.join(f'{v:.6g}' for v in self.mean())}"]

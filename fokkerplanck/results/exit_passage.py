@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -90,7 +90,6 @@ def ways_out(passages: Sequence[tuple[Generator, np.ndarray]]) -> dict[str, Exit
     """The ways out of the first of some passages (generator, cells outside), the others the same on coarser grids."""
     result = {}
     for name in passages[0][0].ways_out:
-        each = [ExitPassage(q.grid, name, q, outside) for q, outside in passages]
-        q, outside = passages[0]
-        result[name] = ExitPassage(q.grid, name, q, outside, tuple(each[1:]))
+        finest, *coarser = (ExitPassage(q.grid, name, q, outside) for q, outside in passages)
+        result[name] = replace(finest, coarser=tuple(coarser))
     return result

@@ -131,13 +131,10 @@ class Solution(Moments):
 
     def to_csv(self, path: str) -> None:
         """Write a CSV file with a row for each time and cell: time, the coordinates of its center, density."""
-        from ..storage.files import write_text
-        from ..storage.tables import csv_text
+        from ..storage.tables import save_field
 
-        columns = [v.ravel() for v in np.meshgrid(self.times, *self.grid.centers, indexing="ij")]
-        names = ["time", *"xyz"[: self.grid.dim], "density"]
-        rows = zip(*(v.tolist() for v in (*columns, self.density.ravel())), strict=True)
-        write_text(path, csv_text(names, rows))
+        axes = zip("xyz"[: self.grid.dim], self.grid.centers, strict=True)
+        save_field(path, {"time": self.times, **dict(axes)}, "density", self.density)
 
     def save(self, path: str, current: bool = True) -> None:
         """Write a netCDF file, at once or not at all. `fokkerplanck.load` reads it back."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from ..errors import bad_value
 from .files import write_text
@@ -22,6 +24,13 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     writer.writerow(columns)
     writer.writerows(rows)
     return out.getvalue()
+
+
+def save_field(path: str, axes: Mapping[str, np.ndarray], name: str, values: np.ndarray) -> None:
+    """Write a CSV file with a row for each entry of a field: its place along each axis, and its value."""
+    columns = [v.ravel() for v in np.meshgrid(*axes.values(), indexing="ij")]
+    rows = zip(*(v.tolist() for v in (*columns, values.ravel())), strict=True)
+    write_text(path, csv_text([*axes, name], rows))
 
 
 @dataclass(frozen=True)

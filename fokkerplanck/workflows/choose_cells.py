@@ -14,8 +14,6 @@ from ..results.solution import Solution
 from ..results.tolerance import to_tolerance
 from .outcome import Problem
 
-START = {1: 64, 2: 48, 3: 16}  # cells along each axis, where the search begins
-
 
 def grid_within(problem: Problem, tol: float) -> Grid:
     """The grid on which the densities of all equations of a run are within `tol` in the 1-norm, at all output times.

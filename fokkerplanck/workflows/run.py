@@ -24,10 +24,11 @@ from ..model.initial_density import gaussian, point, uniform
 from ..queries import solve, stationary
 from ..results.solution import Solution
 from ..results.stats import SolutionStats
+from ..solvers.accuracy.refinement import FIRST
 from ..storage.files import staging_folder, uninterrupted, write_text
 from ..storage.netcdf import save_solution
 from ..storage.tables import Comparison, exact
-from .choose_cells import START, grid_within
+from .choose_cells import grid_within
 from .outcome import Case, Outcome, Problem, Report
 from .run_report import chain_notes
 from .runfile import RunFile, naming
@@ -76,7 +77,7 @@ def _grid(box: GridSection, variables: tuple[str, ...]) -> Grid:
     count = len(variables)
     with naming(bounds="grid.bounds", cells="grid.cells", boundary="grid.boundary", width="grid.width"):
         if box.tol is not None:
-            grid = Box(box.bounds, box.boundary).divided(START[min(count, 3)])
+            grid = Box(box.bounds, box.boundary).divided(FIRST[min(count, 3)])
         elif box.width is None:
             grid = Grid(box.bounds, box.cells, box.boundary)
         else:

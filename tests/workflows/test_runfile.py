@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from run_files import two_datapoints
+from run_files import relaxation, two_datapoints
 
 import fokkerplanck as fp
 from fokkerplanck.errors import ConvergenceError
@@ -463,26 +463,13 @@ def test_what_is_no_file_is_not_opened(tmp_path):
 
 def test_a_tolerance_chooses_the_cells(tmp_path):
     """The measured error of the densities is then within it; without one, of 64 cells, it is not."""
-    text = """
-    [equation]
-    variables = ["x"]
-    drift = "-x"
-    diffusion = 0.02
-    [grid]
-    bounds = [-2, 2]
-    tol = 2e-3
-    [start]
-    mean = 1.0
-    deviation = 0.1
-    [output]
-    times = [0.5, 2]
-    """
+    text = relaxation().replace("cells = [40]", "tol = 2e-3").replace("diffusion = 0.5", "diffusion = 0.02")
     problem = build(read(tmp_path, text))
     assert problem.grid.size > 64
     found = compute(problem)[0].solutions["density"]
     assert 0.0 < found.error["density"].max() < 2e-3
     with pytest.raises(ValueError, match=r"`grid.tol` must be given, or .* got tol and cells"):
-        read(tmp_path, text.replace("tol = 2e-3", "tol = 2e-3\n    cells = 100"))
+        read(tmp_path, text.replace("tol = 2e-3", "tol = 2e-3\ncells = 100"))
     with pytest.raises(ValueError, match=r"`grid.tol` must be a number above 0 and below 1, got 2"):
         read(tmp_path, text.replace("2e-3", "2"))
     with pytest.raises(ValueError, match=r"`grid.tol` must be within reach, got 1e-11"):
