@@ -31,6 +31,7 @@ from .singular_steps import SingularEnds
 from .stable_variates import fill_positive
 from .step_error import pairs, waiting_step_error
 from .step_error import step_error as measured_step_error
+from .target_crossings import Steps, Watch, first_meeting, places_along_steps
 
 KIND = "equation"
 BLOCK = 8192  # paths that share a stream of random numbers
@@ -76,7 +77,8 @@ def simulate(
         at an exit stays there, none passes what cannot be passed, and none is folded back where D vanishes. In 2D and 3D none
         is folded back at a reflecting wall where D across it vanishes: coefficients are read on the wall until it is back.
     target : callable, optional
-        f(x, y) -> mask. A path in it after a step stops there.
+        f(x, y) -> mask. A path in it after a step stops there. A target thinner than a step is looked for along the
+        steps, too, where some of 256 paths of a step are seen to pass it; one too thin for that is warned of.
     swarm_size : int, optional
         With an interaction: paths are swarms of this size, one after the other, each worker pulled to the mean of those
         of its swarm that still move. Default: one swarm of all. The density is the limit of large swarms; a finite one
@@ -108,22 +110,26 @@ def simulate(
     first, noise = streams(seed, KIND, -(-n_paths // BLOCK))
     starts = start_positions(p0, n_paths, dim, first)
     points, truncated = _singular_points(eq, grid)
-    generators = [np.random.default_rng(s) for s in noise]
-    walk = Walk(eq, dt, starts.T.copy(), generators, grid, target, swarm_size, points, truncated)
-    if eq.time_order == 1.0:
-        positions = walk.ordinary(moments)
-    elif eq.interaction is not None:
+    if eq.time_order != 1.0 and eq.interaction is not None:
         then = "Its paths would have to share their physical times."
         raise bad_value("eq", "without interaction for a simulation with time_order below 1", eq.interaction, then)
-    else:
-        positions = walk.waiting(moments)
+
+    def walk_from(starts: np.ndarray, dt: float, places: int, generators: list[np.random.Generator]) -> Walk:
+        size = min(swarm_size, len(starts))
+        return Walk(eq, dt, starts.T.copy(), generators, grid, target, size, points, truncated, places)
+
+    walk = walk_from(starts, dt, 0, [np.random.default_rng(s) for s in noise])
+    positions = walk.positions(moments)
+    places = places_along_steps(walk.watch, dt)
+    if places:  # paths stepped over the target: once more, with the same noise
+        walk = walk_from(starts, dt, places, [np.random.default_rng(s) for s in noise])
+        positions = walk.positions(moments)
     ends = target is not None or (grid is not None and grid.absorbs)
     settings = {"process": repr(eq), "dt": dt} | ({} if grid is None else {"walls": grid.boundary})
     error = None
     if step_error:
         few = starts[: pairs(n_paths, swarm_size if eq.interaction is not None else None)]
-        size = min(swarm_size, len(few))
-        coarse, fine = (Walk(eq, h, few.T.copy(), [], grid, target, size, points, truncated) for h in (dt, 0.5 * dt))
+        coarse, fine = (walk_from(few, h, places, []) for h in (dt, 0.5 * dt))
         measure = measured_step_error if eq.time_order == 1.0 else waiting_step_error
         error = measure(coarse, fine, moments, np.random.default_rng(streams(seed, "step error", 1)[1][0]))
     return Ensemble(moments, positions, walk.exits if ends else None, seed, settings, error)
@@ -199,6 +205,7 @@ class Walk:
     swarm_size: int
     points: list[SingularPoint] = field(default_factory=list)
     truncated: tuple[tuple[int, float], ...] = ()
+    places: int = 0  # along each step, at which the target is looked for besides its end
 
     def __post_init__(self) -> None:
         n = self.x.shape[1]
@@ -208,7 +215,13 @@ class Walk:
         self.farthest_start = 1.0 + float(np.abs(self.x).max(initial=0.0))
         self.clock = np.zeros(n)
         self.moving = np.arange(n)
+        self.watch = Watch()
+        self.before = self.x
         self._stop(self.moving)
+
+    def positions(self, times: np.ndarray) -> np.ndarray:
+        """Positions (n_times, n_paths, dim) at the output times."""
+        return self.ordinary(times) if self.eq.time_order == 1.0 else self.waiting(times)
 
     def ordinary(self, times: np.ndarray) -> np.ndarray:
         """Positions (n_times, n_paths, dim) with steps of dt, the last before each output time shortened."""
@@ -229,7 +242,10 @@ class Walk:
 
     def _shown(self, paths: np.ndarray) -> np.ndarray:
         """Positions (dim, n) of paths, none beyond a point that it cannot pass."""
-        x = self.x[:, paths]
+        return self._clipped(self.x[:, paths], paths)
+
+    def _clipped(self, x: np.ndarray, paths: np.ndarray) -> np.ndarray:
+        """Places x (dim, n) of paths, none beyond a point that it cannot pass."""
         for axis, wall in self.truncated:
             low = wall == self._box(axis)[0]
             x[axis] = np.maximum(x[axis], wall) if low else np.minimum(x[axis], wall)
@@ -278,6 +294,7 @@ class Walk:
     def move(self, dt: float, t: Any, gauss: np.ndarray, levy: np.ndarray | None) -> None:
         """One Euler step of the moving paths, from physical time t, with given noise for unit time, (dim, n_moving)."""
         x = self._shown(self.moving)
+        self.before = self.x if self.target is None else self.x.copy()
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 diffusion = self._diffusion(x, t)
@@ -372,24 +389,55 @@ class Walk:
 
     def _stop(self, active: np.ndarray) -> None:
         """Fold at reflecting and periodic walls; note which paths have arrived."""
-        x = self.x[:, active]
-        arrived = np.zeros(active.size, dtype=bool)
-        if self.grid is not None:
-            for axis, (low, high) in enumerate(self.grid.boundary):
-                start, end = self._box(axis)
-                settled = [w for a, w in self.truncated if a == axis] + (
-                    [] if self.ends is None else [*self.ends.walls]
-                )
-                x[axis] = fold(
-                    x[axis], start, end, *("" if w in settled else b for w, b in ((start, low), (end, high)))
-                )
-                arrived |= (x[axis] < start) & (start not in settled) | (x[axis] > end) & (end not in settled)
-            arrived |= self.gone[active]
-            self.x[:, active] = x
+        end = self.x[:, active]
+        x, arrived = self._folded(end)
+        arrived |= self.gone[active]
+        self.x[:, active] = x
         if self.target is not None:
-            arrived |= mask("target", call("target", self.target, self._shown(active)), arrived.shape)
+            found = self._in_target(self._shown(active))
+            if self.eq.jumps is None:  # which do not pass what lies between
+                found |= self._meets_target(active, end, ~found)
+            arrived |= found
         self.exits[active[arrived]] = self.clock[active[arrived]]
         self.moving = active[~arrived & ~self.kept[active]]
+
+    def _folded(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places (dim, n) folded at reflecting and periodic walls, and which are beyond an absorbing one (n,)."""
+        x, beyond = x.copy(), np.zeros(x.shape[1], dtype=bool)
+        for axis, (low, high) in enumerate(() if self.grid is None else self.grid.boundary):
+            start, end = self._box(axis)
+            settled = [w for a, w in self.truncated if a == axis] + ([] if self.ends is None else [*self.ends.walls])
+            x[axis] = fold(x[axis], start, end, *("" if w in settled else b for w, b in ((start, low), (end, high))))
+            beyond |= (x[axis] < start) & (start not in settled) | (x[axis] > end) & (end not in settled)
+        return x, beyond
+
+    def _meets_target(self, active: np.ndarray, end: np.ndarray, outside: np.ndarray) -> np.ndarray:
+        """Which of the steps to `end` (dim, n), before it is folded, meet the target on their way; those paths are put there.
+
+        Only those of `outside` (n,) are looked at. Without `places` some are, and what is seen is noted.
+        """
+        met, among = np.zeros(active.size, dtype=bool), np.flatnonzero(outside)
+        if self.before is self.x or not among.size:
+            return met
+
+        def read(places: np.ndarray, some: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            places, beyond = self._folded(places)
+            places = self._clipped(places, active[some])
+            return places, self._in_target(places) & ~beyond
+
+        steps = Steps(self.before[:, active], end, read)
+        if not self.places:
+            self.watch.look(among, steps)
+            return met
+        hit, first = first_meeting(among, self.places, steps)
+        for path, fraction in zip(among[hit], first, strict=True):
+            self.x[:, active[path]] = steps.at(np.array([fraction]), np.array([path]))[0][:, 0]
+        met[among[hit]] = True
+        return met
+
+    def _in_target(self, x: np.ndarray) -> np.ndarray:
+        """Which of the places (dim, n) are in the target, (n,)."""
+        return mask("target", call("target", self.target, x), x.shape[1:])
 
 
 def _record(
