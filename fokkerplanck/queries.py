@@ -104,7 +104,8 @@ def solve(
         solves, seven for a whole interval where the spectrum is real and else steps of order 15, for long horizons in 1D
         and 2D. "uniformization": strictly nonnegative, for any horizon
         that a few million products reach. With time_order below 1: "contour" (shifted solves that serve a decade of times
-        each) or "stepping" (for coefficients that depend on time or on the density).
+        each), "subordination" (a mean over the inner times of one ordinary propagation, which serves all times, for 2D, 3D and
+        jumps) or "stepping" (for coefficients that depend on time or on the density).
     rtol : float
         Error allowed in the 1-norm for the propagation in time, over the whole run. The error of the grid comes on top.
     progress : bool or callable

@@ -15,7 +15,7 @@ from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..solvers.evolution.exponential import METHODS
 
-MEMORY_METHODS = ("contour", "stepping")
+MEMORY_METHODS = ("contour", "subordination", "stepping")
 FILL = {  # bytes a cell, times log2 n in 2D and n^(1/3) in 3D
     "balanced": (0.0, 0.0, 0.0),
     "stationary": (0.0, 50.0, 140.0),

@@ -97,8 +97,9 @@ class SolutionStats(StationaryStats):
         Share of `p0` that lay in the box.
     products, solves, factorizations, generators : int
         Matrix-vector products, linear solves, factorizations and generators built, each where the method has such.
-    steps, rejected, pieces, windows, levels : int
-        Steps in time, steps tried again, pieces between breaks, windows of contours, levels of time steps.
+    steps, rejected, pieces, windows, panels, levels : int
+        Steps in time, steps tried again, pieces between breaks, windows of contours, panels of inner times, levels of
+        time steps.
     memory : float
         Of a periodic state: periods until the start is forgotten.
     clamped : float
@@ -119,6 +120,7 @@ class SolutionStats(StationaryStats):
     rejected: int | None = None
     pieces: int | None = None
     windows: int | None = None
+    panels: int | None = None
     levels: int | None = None
     memory: float = math.nan
     clamped: float = math.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ...errors import ConvergenceError
 from ..discretization.generator import Generator
 from ..discretization.rate_structure import advection_rate
 from ..kernels.matvec import Operator, bessel_weights, chebyshev_sum
-from .chebyshev_jumps import chebyshev_sum_of, jumping_product
+from .chebyshev_jumps import chebyshev_rows, chebyshev_sum_of, jumping_product, near_product
 
 SHORT = 1e-8  # expected jumps of a cell below which two terms of exp hold all digits
 
@@ -74,6 +75,39 @@ class Chebyshev:
             done = time if count == 1 else done + step
         return masses, error
 
+    def through(self, masses: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, float]:
+        """exp(Q s) masses for increasing s, (n_offsets, n), and the largest error: by one series where a step allows."""
+        step = float(offsets[-1])
+        while self.outflow * step >= SHORT and step <= min(self.step, self._longest()):
+            frequency = self._frequency(masses, step)
+            if frequency > 0.0 and step > 100.0 * (self.outflow / frequency) / frequency:
+                break
+            states, error = self._rows(masses, offsets, frequency)
+            if error < math.inf:
+                return states, error
+            self._retreat(step, masses)
+        states, error, done = np.empty((offsets.size, masses.size)), 0.0, 0.0
+        for row, offset in zip(states, offsets, strict=True):
+            masses, share = self.advance(masses, float(offset - done))
+            row[:], error, done = masses, error + share, float(offset)
+        return states, error
+
+    def _rows(self, masses: np.ndarray, offsets: np.ndarray, frequency: float) -> tuple[np.ndarray, float]:
+        """As `_series` for the last offset, with the states at the earlier ones from the same products."""
+        step = float(offsets[-1])
+        center, focal, spread = self._ellipse(step)
+        z, peak = focal * step, max(spread, frequency) * step
+        tolerance, length = self._length(z, peak, step)
+        weights = np.stack(
+            [2.0 * math.exp((focal - center) * s) * bessel_weights(focal * s, length) for s in offsets.tolist()]
+        )
+        weights[:, 0] *= 0.5
+        limit = max(1e15 * tolerance / math.sqrt(length), 1e3)
+        product = self._product(center, focal)
+        states, count, remainder, largest = chebyshev_rows(product, weights, masses, z, tolerance, int(peak), limit)
+        self.work["products"] += count
+        return states, self._error(count, remainder, largest, tolerance)
+
     def _frequency(self, masses: np.ndarray, step: float) -> float:
         """A bound on how fast anything in the density turns: from its eighth time derivative, and from the drift.
 
@@ -124,9 +158,7 @@ class Chebyshev:
         """One step and its error: truncation plus the digits lost to cancellation."""
         center, focal, spread = self._ellipse(step)
         z, peak = focal * step, max(spread, frequency) * step
-        tolerance = max(0.01 * self.rtol * min(step / self.horizon, 1.0), 1e-13)
-        digits = -math.log(tolerance) + 10.0
-        length = int(1.3 * peak + 1.5 * math.sqrt(2.0 * z * digits) + 2.0 * digits + 16)
+        tolerance, length = self._length(z, peak, step)
         weights = 2.0 * math.exp((focal - center) * step) * bessel_weights(z, length)
         weights[0] *= 0.5
         result = np.empty_like(masses)
@@ -135,13 +167,28 @@ class Chebyshev:
         if self.q.jumps is None:
             total = chebyshev_sum(scaled, weights, masses, z, tolerance, int(peak), limit, result)
         else:
-            full = jumping_product(scaled, self.q.jumps, focal)
+            full = self._product(center, focal)
             total = chebyshev_sum_of(full, weights, masses, z, tolerance, int(peak), limit, result)
         count, remainder, largest = total
         self.work["products"] += count
+        return result, self._error(count, remainder, largest, tolerance)
+
+    def _length(self, z: float, peak: float, step: float) -> tuple[float, int]:
+        """The tolerance of a step, and a number of terms that suffices."""
+        tolerance = max(0.01 * self.rtol * min(step / self.horizon, 1.0), 1e-13)
+        digits = -math.log(tolerance) + 10.0
+        return tolerance, int(1.3 * peak + 1.5 * math.sqrt(2.0 * z * digits) + 2.0 * digits + 16)
+
+    def _error(self, count: int, remainder: float, largest: float, tolerance: float) -> float:
+        """Truncation plus the digits lost to cancellation; infinite where these are too many."""
         if largest == math.inf or remainder > 2.0 * tolerance:
-            return result, math.inf
-        return result, 50.0 * remainder + 2e-16 * math.sqrt(count) * max(largest, 1.0)
+            return math.inf
+        return 50.0 * remainder + 2e-16 * math.sqrt(count) * max(largest, 1.0)
+
+    def _product(self, center: float, focal: float) -> Callable[[np.ndarray], np.ndarray]:
+        """The product with (Q + center) / focal."""
+        scaled = self._operator(center, focal)
+        return near_product(scaled) if self.q.jumps is None else jumping_product(scaled, self.q.jumps, focal)
 
     def _operator(self, center: float, focal: float) -> Operator:
         """(Q + center) / focal."""

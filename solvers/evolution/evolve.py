@@ -16,6 +16,7 @@ from ..discretization.scharfetter_gummel import Sampled, generator
 from .exponential import propagate
 from .fractional_contour import propagate_memory
 from .fractional_stepping import propagate_stepping
+from .subordination import cheaper, propagate_subordinated
 from .time_dependent import GeneratorAt, propagate_driven
 from .time_scan import Timetable
 
@@ -36,12 +37,14 @@ def evolve(
     nonlinear = eq.interaction is not None
     driven = eq.time_dependent or nonlinear
     if eq.time_order < 1.0:
-        if driven and method == "contour":
+        if driven and method in ("contour", "subordination"):
             then = "method='stepping' follows them."
             raise bad_value("method", "'stepping' where coefficients depend on time or on the density", method, then)
         if driven or method == "stepping":
             return propagate_stepping(at, start, times, eq.time_order, rtol, table, nonlinear)
-        return propagate_memory(at(0.0, start), start, times, eq.time_order, rtol)
+        q = at(0.0, start)
+        mean = method == "subordination" or (method == "auto" and cheaper(q, times, eq.time_order, rtol))
+        return (propagate_subordinated if mean else propagate_memory)(q, start, times, eq.time_order, rtol)
     if not driven:
         return propagate(at(0.0, start), start, times, method, rtol)
     if method != "auto":

@@ -260,7 +260,8 @@ def test_bad_input():
     eq = fp.FokkerPlanck(diffusion=1.0, time_order=0.5)
     grid = fp.Grid((-1, 1), 20)
     with pytest.raises(
-        ValueError, match=r"`method` must be 'auto', 'contour', 'stepping' with time_order below 1, got 'contur'. Did"
+        ValueError,
+        match=r"`method` must be 'auto', 'contour', 'subordination', 'stepping' with time_order below 1, got 'contur'. Did",
     ):
         fp.solve(eq, grid, fp.gaussian(0, 0.3), [1.0], method="contur")
     driven = fp.FokkerPlanck(drift=lambda x, t: t + 0 * x, diffusion=1.0, time_order=0.5)
