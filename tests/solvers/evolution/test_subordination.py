@@ -41,7 +41,9 @@ def test_law_of_the_inner_time(beta):
     x = np.array([0.2, 0.99, 1.01, 3.0])
     assert half == pytest.approx(np.exp(-x * x / 4.0) / math.sqrt(math.pi), rel=1e-12)
     end = 40.0 if beta < 0.5 else 8.0 if beta < 0.9 else 2.0
-    nodes, weights = np.polynomial.legendre.leggauss(300)
+    few, lengths = np.polynomial.legendre.leggauss(40)
+    nodes = (np.arange(20)[:, None] * 2.0 + 1.0 + few).ravel() / 20.0 - 1.0
+    weights = np.tile(lengths, 20) / 20.0
     x, w = 0.5 * end * (1.0 + nodes), 0.5 * end * weights
     density = inverse_stable_density(beta, x)
     assert (density >= -1e-12).all()
