@@ -43,30 +43,30 @@ LEGEND = "±: standard error. z: (mean - SGD's) in standard errors. W1: distance
 
 TEMPLATE = """# A run file: what `fokkerplanck run` computes. Formulas know + - * / **, pi, exp, log, sqrt, sin, cos,
 # tan, sinh, cosh, tanh, abs, softplus and sigmoid. Time is counted in steps of SGD.
-title = "Two datapoints"
+title = "Two wells"
 
 [landscape]                       # the loss of one sample, and the samples
-loss = "-exp(-(w-2)**2) - pit*exp(-100*(w-1)**2)"
+loss = "(w**2 - 1)**2 / 4 + x*w"
 parameters = ["w"]
-data = { pit = [0, 1] }           # or the name of a CSV file below this folder: data = "iris.csv"
+data = { x = [-0.9, 0.1, 1.0] }   # or the name of a CSV file below this folder: data = "iris.csv"
 # columns = { x = "petal_width" } # with a CSV file: name in the loss = name in the header
 # where = "species >= 1"          # with a CSV file: which rows to take
 
 [sgd]
-learning_rate = 0.02              # a number, or a list of them: one run each
+learning_rate = 0.2               # a number, or a list of them: one run each
 batch_size = 1                    # or "full"
 replacement = true                # whether a sample may come twice in a batch
 
 [grid]
-bounds = [[-1, 4]]                # one pair an axis
-cells = [8000]                    # second order where a cell is small beside diffusion over drift
-# tol = 1e-3                      # instead of cells: as many as give each density of an equation to that error (1-norm)
-# width = "3e-4 + 0.01*(w-1)**2"  # in one dimension instead of cells: cells as wide as wished at each place
+bounds = [[-2.5, 2.5]]            # one pair an axis
+tol = 1e-4                        # error allowed in the density of each equation (1-norm): cells are chosen for it
+# cells = [400]                   # instead of tol: so many equal cells an axis
+# width = "0.005 + 0.01*w**2"     # instead of both, in one dimension: cells as wide as wished at each place
 boundary = "reflecting"           # or "absorbing", "periodic"; one word, or one an axis
 
 [start]
-mean = 0.5                        # with deviation (or covariance); or point = 0.5; or low and high
-deviation = 0.175
+mean = -1.0                       # with deviation (or covariance); or point = -1; or low and high
+deviation = 0.1
 
 [output]
 times = [10, 100, 1000]           # in steps
@@ -81,7 +81,7 @@ seed = 1
 # [study]                         # what `fokkerplanck study` sweeps beside the learning rates of [sgd]: a list there
 # models = ["first-order", "second-order", "gaussian-chain"]
 # batch_size = [1]                # instead of the one of [sgd]
-# target = "w > 1.3"              # how long SGD takes to it, and each model
+# target = "w > 0"                # how long SGD takes to it, and each model
 
 # A drift and a diffusion of your own instead of [landscape], [sgd] and [simulation]:
 # [equation]

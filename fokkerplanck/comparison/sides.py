@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -90,5 +91,12 @@ class Side:
 
     def beside(self, other: Side, axes: Iterable[int]) -> float:
         """What steps and grids add to the error of a Wasserstein distance: that between the normal laws they confuse."""
-        pairs = [pair for axis in axes for x in (self, other) for pair in x.other_errors(axis).values()]
-        return math.sqrt(sum(mean**2 + deviation**2 for mean, deviation in pairs))
+        return math.hypot(*self.sources_beside(other, axes).values())
+
+    def sources_beside(self, other: Side, axes: Iterable[int]) -> dict[str, float]:
+        """As `beside`, by what the errors come from."""
+        squares: dict[str, float] = {}
+        for axis, side in itertools.product(axes, (self, other)):
+            for source, (mean, deviation) in side.other_errors(axis).items():
+                squares[source] = squares.get(source, 0.0) + mean**2 + deviation**2
+        return {source: math.sqrt(square) for source, square in squares.items()}

@@ -33,10 +33,15 @@ def grid_within(problem: Problem, tol: float) -> Grid:
             equations = [case.sgd.equation()]
         for eq in equations:
             try:
-                grid = to_tolerance(partial(_density, problem, eq), grid, tol).grid
+                grid = finer_grid(problem, eq, grid, tol)
             except ConvergenceError as error:
                 raise bad_value("grid.tol", "within reach", tol, f"{error}") from None
     return grid
+
+
+def finer_grid(problem: Problem, eq: FokkerPlanck, grid: Grid, tol: float) -> Grid:
+    """From a grid on, the first on which the density of an equation is within `tol` at all output times."""
+    return to_tolerance(partial(_density, problem, eq), grid, tol).grid
 
 
 def _density(problem: Problem, eq: FokkerPlanck, grid: Grid) -> Solution:

@@ -53,6 +53,13 @@ CURVE_POINTS = {1: 40, 2: 15, 3: 0}  # times at which moments are drawn between 
 
 def build(run: RunFile) -> Problem:
     """Grid, start and equations of a run file; everything that can be refused is refused here or on the first solve."""
+    problem = described(run)
+    tol = run.spec.grid.tol
+    return problem if tol is None else dataclasses.replace(problem, grid=grid_within(problem, tol))
+
+
+def described(run: RunFile) -> Problem:
+    """As `build`; where a tolerance is asked for, on the cells with which the search for a grid begins."""
     spec = run.spec
     grid = _grid(spec.grid, spec.variables)
     names = {
@@ -67,10 +74,7 @@ def build(run: RunFile) -> Problem:
     else:
         assert spec.equation is not None
         value, cases = _equation_case(spec.equation)
-    problem = Problem(spec, grid, p0, spec.variables, value, cases, run.record())
-    if spec.grid.tol is None:
-        return problem
-    return dataclasses.replace(problem, grid=grid_within(problem, spec.grid.tol))
+    return Problem(spec, grid, p0, spec.variables, value, cases, run.record())
 
 
 def _grid(box: GridSection, variables: tuple[str, ...]) -> Grid:
@@ -295,7 +299,9 @@ def _curve_times(times: np.ndarray, count: int, whole: bool) -> np.ndarray:
 def _at_times(sol: Solution, times: np.ndarray) -> Solution:
     index = [sol.index(t) for t in times]
     observed = {name: values[index] for name, values in sol.observed.items()}
-    return dataclasses.replace(sol, times=times, density=sol.density[index], observed=observed)
+    atoms = {x: masses[index] for x, masses in sol.atoms.items()}
+    more: dict[str, Any] = {"observed": observed, "atoms": atoms, "error": sol.error.at(index)}
+    return dataclasses.replace(sol, times=times, density=sol.density[index], **more)
 
 
 def table(outcomes: list[Outcome]) -> Comparison:

@@ -7,41 +7,65 @@ study goes on where it stopped.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..comparison import distances
+from ..comparison.sides import Side
 from ..errors import ConvergenceError, ModelWarning, ResolutionWarning, bad_value
 from ..formulas.parser import parse_condition
+from ..model.grid import Grid
 from ..model.initial_density import initial_masses
 from ..passages import first_passage
 from ..queries import solve
 from ..results.ensemble import Ensemble
+from ..results.error_warnings import STRAYING
 from ..results.solution import Solution
 from ..sgd.algorithm import SGD
 from ..storage.checkpoint import resumed
 from ..storage.tables import Comparison, exact
-from .run import build, model_of, model_settings, settings_keys
+from .choose_cells import finer_grid
+from .run import described, model_of, settings_keys
 from .run_report import RESOLVED
 from .runfile import RunFile, naming
-from .sweep_report import COLUMNS, KEYS, NOTE, RESULTS, TRUE, setting_name, summary, verdicts, write
+from .sweep_report import COLUMNS, KEYS, LIMIT, NOTE, RESULTS, TRUE, setting_name, summary, verdicts, write
 
 if TYPE_CHECKING:
+    from ..model.equation import FokkerPlanck
     from .outcome import Problem
 
 Report = Callable[[str, float], None]
 SIGNIFICANT = 5.0  # standard errors: one comparison in two million by chance
+VAGUE = 0.5  # of an escape time: cells that change it by as much change the barrier in its exponent
 STEPS = 2e8  # of all paths together: escapes that would take more are left to the operator
+
+
+class Escape(NamedTuple):
+    """A mean escape time in steps, its error (None: not measured), and what most of that comes from."""
+
+    steps: float
+    error: float | None
+    source: str
+
+    @property
+    def margin(self) -> float:
+        """How far the time may be off; by any factor where the error is one of the exponent."""
+        if not self.error or not math.isfinite(self.steps):
+            return 0.0
+        if self.error > VAGUE * self.steps:
+            return math.inf
+        return LIMIT * self.error if self.source == "sampling" else self.error
 
 
 @dataclass(frozen=True)
@@ -74,7 +98,7 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
         then = 'Such as models = ["first-order"] and target = "w > 1.3", beside a [landscape].'
         raise bad_value("study", "given, with a [landscape]", "no such table", then)
     plain = spec.model_copy(update={"output": spec.output.model_copy(update={"models": ("first-order",)})})
-    problem = build(RunFile(run.path, plain))
+    problem = described(RunFile(run.path, plain))
     settings = list(itertools.product(problem.cases, _batches(spec)))
     _check_models(problem, spec)
     points = folder / "points"
@@ -128,41 +152,70 @@ def _descent(problem: Problem, spec: Any, rate: float | None, batch: int | None)
 
 def _setting(problem: Problem, spec: Any, rate: float, batch: int | None) -> list[dict[str, Any]]:
     """The rows of one learning rate and batch size: exact (the operator), SGD (simulated), and the models."""
-    sgd, grid, times = _descent(problem, spec, rate, batch), problem.grid, np.array(spec.output.times)
+    sgd, times = _descent(problem, spec, rate, batch), np.array(spec.output.times)
+    equations = {name: model_of(sgd, name, spec.study, problem.grid) for name in spec.study.models}
+    problem, failures = _resolved(problem, sgd, equations)
+    grid = problem.grid
     condition = None if spec.study.target is None else parse_condition(spec.study.target, problem.names, name="target")
     start = initial_masses(problem.p0, grid)[0]
     operator = sgd.transfer_operator(grid)
     exact = operator.evolve(problem.p0, times.astype(int))
-    escape = _mean(operator.first_passage, condition, start)
+    passed = _mean(operator.first_passage, condition, start)
+    escape = None if passed is None else passed.steps
     edge = max(sgd.check((masses, grid)) for masses in (start, *exact.masses))
     last = np.sqrt(np.trace(exact.covariance()[-1]))
     cell = float(min(w.min() for w in grid.widths))
     same = {"learning_rate": rate, "batch_size": batch, "edge": edge, "spread": float(max(last, cell)), "cell": cell}
     truth: Solution | Ensemble = exact
     reference = "operator"
-    rows = _rows("exact", exact, exact, escape, escape, same)
+    rows = _rows("exact", exact, exact, passed, passed, same)
     if spec.simulation is not None:
         mc = sgd.simulate(
             problem.p0, times.astype(int).tolist(), spec.simulation.paths, seed=spec.simulation.seed, threads=1
         )
         took = _simulated_escape(problem, spec, sgd, escape)
-        rows += _rows("SGD", mc, exact, took, escape, same)
+        rows += _rows("SGD", mc, exact, took, passed, same)
         if _is_off(exact, mc, rows[times.size :]):
             truth, reference = mc, "simulation"
-        if took is not None and escape is not None and abs(took[0] - escape) > 5.0 * took[1] + 0.02 * took[0]:
-            escape = took[0]
-            rows = [{**row, "escape_ratio": row["escape"] / escape} for row in rows]
+        operators = passed
+        if (
+            took is not None
+            and escape is not None
+            and abs(took.steps - escape) > 5.0 * (took.error or 0.0) + 0.02 * took.steps
+        ):
+            passed = took
+            rows = [{**row, **_ratio(took if row["model"] == "SGD" else operators, took)} for row in rows]
     for model in (name for name in spec.study.models if name != "exact"):
         try:
-            solution, passed = _model(problem, spec, sgd, model, condition, start)
+            if model in failures:
+                raise failures[model]
+            solution, own = _model(problem, spec, sgd, model, equations[model], condition, start)
         except ConvergenceError as error:
             rows += [
                 {**same, **dict.fromkeys(RESULTS), "model": model, "t": t, "failure": str(error)}
                 for t in times.tolist()
             ]
             continue
-        rows += _rows(model, solution, truth, passed, escape, same)
+        rows += _rows(model, solution, truth, own, passed, same)
     return [{**row, "reference": reference} for row in rows]
+
+
+def _resolved(
+    problem: Problem, sgd: SGD, equations: Mapping[str, FokkerPlanck | None]
+) -> tuple[Problem, dict[str, ConvergenceError]]:
+    """A problem on the cells that its tolerance asks for, of this setting's equations; and those out of its reach."""
+    tol = problem.spec.grid.tol
+    failures: dict[str, ConvergenceError] = {}
+    if tol is None:
+        return problem, failures
+    grid: Grid = problem.grid
+    asked = {name: eq for name, eq in equations.items() if eq is not None} or {"first-order": sgd.equation()}
+    for name, eq in asked.items():
+        try:
+            grid = finer_grid(problem, eq, grid, tol)
+        except ConvergenceError as error:
+            failures[name] = error
+    return dataclasses.replace(problem, grid=grid), failures
 
 
 def _is_off(exact: Any, mc: Any, rows: list[dict[str, Any]]) -> bool:
@@ -183,37 +236,44 @@ def _is_off(exact: Any, mc: Any, rows: list[dict[str, Any]]) -> bool:
             return True
         if (np.abs(variance - drawn["variance"]) > SIGNIFICANT * of_variance + 0.25 * cell**2).any():
             return True
-    return any(row["W1"] > 0.25 * cell + 2.0 * row["W1_sampling"] + SIGNIFICANT * row["se_W1"] for row in rows)
+    return any(row["W1"] > 0.25 * cell + 2.0 * row["W1_sampling"] + SIGNIFICANT * row["sampling"] for row in rows)
 
 
 def _model(
-    problem: Problem, spec: Any, sgd: SGD, model: str, condition: Any, start: np.ndarray
-) -> tuple[Any, float | None]:
+    problem: Problem, spec: Any, sgd: SGD, model: str, eq: FokkerPlanck | None, condition: Any, start: np.ndarray
+) -> tuple[Any, Escape | None]:
     """Densities of a model at the output times, and its mean escape time."""
     grid, times = problem.grid, np.array(spec.output.times)
-    if model == "gaussian-chain":
+    if eq is None:
         operator = sgd.transfer_operator(grid, model)
         took = _mean(operator.first_passage, condition, start)
         return operator.evolve(problem.p0, times.astype(int)), took
-    eq = sgd.equation(model, **model_settings(model, spec.study, problem.grid))
     asked = condition is not None and eq.interaction is None and eq.time_order == 1.0
     took = _mean(partial(first_passage, eq, grid), condition, start) if asked else None
     return solve(eq, grid, problem.p0, times), took
 
 
-def _mean(question: Callable[[Any], Any], condition: Any, start: np.ndarray) -> float | None:
+def _mean(question: Callable[[Any], Any], condition: Any, start: np.ndarray) -> Escape | None:
     """Mean passage time from a density: infinite where part of it may never arrive, nan beyond double precision."""
     if condition is None:
         return None
     try:
         passage = question(condition)
     except ConvergenceError:
-        return math.nan
+        return Escape(math.nan, None, "grid")
     used = start > 1e-12
-    return float((start[used] * passage.mean[used]).sum() / start[used].sum())
+    weights = start[used] / start[used].sum()
+    steps = float((weights * passage.mean[used]).sum())
+    if not passage.error or not math.isfinite(steps):
+        return Escape(steps, None, "grid")
+    straying = 1.0 if passage.error.converging else STRAYING
+    errors = {"grid": straying * float((weights * passage.error["mean"][used]).sum())}
+    if passage.stats.sampling_error is not None:
+        errors["batches"] = float((weights * passage.stats.sampling_error["mean"][used]).sum())
+    return Escape(steps, math.hypot(*errors.values()), max(errors, key=errors.__getitem__))
 
 
-def _simulated_escape(problem: Problem, spec: Any, sgd: SGD, escape: float | None) -> tuple[float, float] | None:
+def _simulated_escape(problem: Problem, spec: Any, sgd: SGD, escape: float | None) -> Escape | None:
     """Mean escape time of simulated paths and its error, where that is not too long and all of them escape."""
     paths, seed = spec.simulation.paths, spec.simulation.seed
     if escape is None or not escape * paths < STEPS:
@@ -224,15 +284,14 @@ def _simulated_escape(problem: Problem, spec: Any, sgd: SGD, escape: float | Non
     ).exit_times
     if exits is None or not np.isfinite(exits).all():
         return None
-    return float(exits.mean()), float(exits.std() / math.sqrt(paths))
+    return Escape(float(exits.mean()), float(exits.std() / math.sqrt(paths)), "sampling")
 
 
 def _rows(
-    name: str, result: Any, truth: Any, took: float | tuple[float, float] | None, escape: float | None, same: dict
+    name: str, result: Any, truth: Any, took: Escape | None, escape: Escape | None, same: dict
 ) -> list[dict[str, Any]]:
     """One row a time: a result compared with the truth."""
-    passed, error = took if isinstance(took, tuple) else (took, None)
-    ratio = None if passed is None or escape is None or not math.isfinite(escape) else passed / escape
+    found = {"escape": None if took is None else took.steps, "se_escape": None if took is None else took.error}
     rows = []
     for t in truth.times.tolist():
         one, base = distances.law(result, t), distances.law(truth, t)
@@ -240,13 +299,33 @@ def _rows(
             distances.wasserstein(distances.along(one, a), distances.along(base, a))
             for a in range(base.dim if result is not truth else 0)
         ]
+        sampling = math.hypot(*(p.standard_error for p in parts)) if parts else 0.0
+        sides = Side(result, one, t), Side(truth, base, t)
+        errors = {"sampling": sampling} | (sides[0].sources_beside(sides[1], range(base.dim)) if parts else {})
+        largest = max(errors, key=errors.__getitem__)
+        others = math.hypot(*(size for source, size in errors.items() if source != "sampling"))
+        margin = sum(p.sampling for p in parts) + LIMIT * sampling + others
         moments = distances.moments(one)
         row = {
             "model": name, "t": t, "mean": ", ".join(f"{m:.6g}" for m in moments["mean"]),
             "deviation": float(np.sqrt(moments["variance"].sum())), "W1": sum(p.value for p in parts),
-            "se_W1": math.hypot(*(p.standard_error for p in parts)) if parts else 0.0,
-            "W1_sampling": sum(p.sampling for p in parts), "escape": passed, "se_escape": error, "escape_ratio": ratio,
-            "failure": None,
+            "se_W1": math.hypot(*errors.values()), "W1_sampling": sum(p.sampling for p in parts), "sampling": sampling,
+            "margin": margin,
+            "largest_error": largest if errors[largest] > 0.0 else None, "failure": None,
         }  # fmt: skip
-        rows.append({**same, **row})
+        rows.append({**same, **row, **found, **_ratio(took, escape)})
     return rows
+
+
+def _ratio(took: Escape | None, escape: Escape | None) -> dict[str, Any]:
+    """A mean escape time over that of SGD, whether the two can be told apart, and the largest of their errors."""
+    found: dict[str, Any] = {"escape_ratio": None, "escape_told": True, "largest_escape_error": None}
+    if took is None or escape is None or not math.isfinite(escape.steps):
+        return found
+    found["escape_ratio"] = took.steps / escape.steps
+    apart = abs(took.steps - escape.steps)
+    parts = {f"its own {took.source}": took.error or 0.0, f"SGD's {escape.source}": escape.error or 0.0}
+    if took != escape and math.isfinite(apart) and max(parts.values()) > 0.0:
+        found["largest_escape_error"] = max(parts, key=parts.__getitem__)
+        found["escape_told"] = apart > took.margin + escape.margin
+    return found

@@ -6,7 +6,7 @@ of q_h is D2 / (2^p - 1) (Richardson 1911; Roache 1998). Where D does not shrink
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,6 +110,11 @@ class Errors(Mapping[str, np.ndarray]):
         """From what `as_record` gave."""
         values = {str(name): np.asarray(value, dtype=float) for name, value in record["values"].items()}
         return cls(values, float(record["order"]), bool(record["converging"]), str(record["note"]))
+
+    def at(self, index: Sequence[int]) -> Errors:
+        """Of a solution at some of its output times, by their numbers."""
+        values = {name: np.asarray(self[name])[index] for name in self}
+        return Errors(values, self.order, self.converging, self.note)
 
     def doubt(self, why: str) -> None:
         """Note that there is something which no comparison of grids sees: the answer is then not said to converge."""

@@ -6,7 +6,9 @@ import pytest
 import fokkerplanck as fp
 from fokkerplanck.results.stats import SolutionStats
 from fokkerplanck.workflows.outcome import Case, Outcome
+from fokkerplanck.workflows.run import build, compute
 from fokkerplanck.workflows.run_report import Gap, _verdict, verdicts
+from fokkerplanck.workflows.runfile import read_run_file
 
 PARABOLA = fp.SampleLoss("(w - x)**2 / 2", ["w"], {"x": [-1.0, 1.0]})
 
@@ -50,3 +52,19 @@ def test_diverged_runs_are_said_and_not_compared():
     sentences = verdicts(outcome(sgd, {"exact": exact}, paths), grid)
     assert sentences[-1] == "t = 200: 100.00% of the runs of SGD have diverged. There is nothing to compare with."
     assert sentences[0].startswith("t = 1: exact")
+
+
+def test_errors_of_a_run_are_those_of_its_output_times(tmp_path):
+    """Densities between the output times are computed for curves: their errors are not those of the table."""
+    (tmp_path / "run.toml").write_text(
+        '[equation]\nvariables = ["x"]\ndrift = "-x"\ndiffusion = 0.5\n[grid]\nbounds = [-6, 6]\ncells = 64\n'
+        "[start]\nmean = 2.0\ndeviation = 0.4\n[output]\ntimes = [0.5, 2.0]\n"
+    )
+    (outcome,) = compute(build(read_run_file(tmp_path / "run.toml")))
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    direct = fp.solve(eq, fp.Grid((-6, 6), 64), fp.gaussian(2.0, 0.4), [0.5, 2.0])
+    (solution,) = outcome.solutions.values()
+    for name in ("density", "mean", "covariance"):
+        assert solution.error[name] == pytest.approx(direct.error[name], rel=1e-2)
+    errors = [row[outcome.comparison.columns.index("se_mean")] for row in outcome.comparison.rows]
+    assert errors == pytest.approx(direct.error["mean"][:, 0], rel=1e-2)

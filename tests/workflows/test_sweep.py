@@ -4,7 +4,10 @@ import pytest
 from paths import EXAMPLES
 from PIL import Image
 
+import fokkerplanck as fp
+from fokkerplanck import SGD
 from fokkerplanck.errors import ConvergenceError
+from fokkerplanck.solvers.accuracy import refinement
 from fokkerplanck.workflows import sweep as study
 from fokkerplanck.workflows.runfile import read_run_file
 from fokkerplanck.workflows.sweep_report import verdicts
@@ -126,12 +129,19 @@ def test_study_in_two_dimensions(tmp_path):
 def test_sentences():
     """Each branch, from rows made by hand."""
     same = {"learning_rate": 0.4, "batch_size": None, "t": 50.0, "cell": 0.1, "spread": 1.0, "failure": None,
-            "W1_sampling": 0.0, "se_W1": 0.0, "reference": "operator"}  # fmt: skip
+            "W1_sampling": 0.0, "sampling": 0.0, "se_W1": 0.0, "largest_error": None,
+            "margin": 0.0, "escape_told": True, "largest_escape_error": None, "reference": "operator"}  # fmt: skip
     sgd = {**same, "model": "exact", "escape": 19.3, "escape_ratio": 0.85, "se_escape": None, "W1": 0.0}
     seen = {**same, "model": "SGD", "escape": 22.74, "escape_ratio": 1.0, "se_escape": 0.28, "W1": 0.0}
     rows = [{**same, "model": name, "W1": w1, "W1_sampling": chance, "escape_ratio": ratio} for name, w1, chance, ratio in (
         ("a", 0.01, 0.0, None), ("b", 0.3, 0.0, 1.1), ("c", 0.3, 0.31, 3.0), ("d", 0.3, 0.0, float("inf")),
         ("e", 0.3, 0.0, float("nan")), ("f", 0.08, 0.0, None))]  # fmt: skip
+    rows[1] |= {"se_W1": 0.29, "margin": 0.29, "largest_error": "grid"}  # less than the distance
+    rows += [
+        {**rows[0], "model": name, "W1": 0.3, "se_W1": 0.16, "margin": 0.31, "largest_error": source, "escape_told": told,
+         "escape_ratio": 3.0, "largest_escape_error": "SGD's grid"}
+        for name, source, told in (("g", "grid", True), ("h", "sampling", False))
+    ]  # fmt: skip
     said = verdicts([sgd, seen, *rows])
     start = "learning rate 0.4, full batch"
     off = "the density at t = 50 is off from exact SGD (W1 is 0.3 of its spread)"
@@ -146,6 +156,11 @@ def test_sentences():
         f"{start}, e: {off}, and its escape is too rare for double precision.",
         f"{start}, f: the density at t = 50 cannot be told from exact SGD on this grid (W1 0.08, a cell 0.1; take 2 "
         "times as many cells).",
+        f"{start}, g: the density at t = 50 cannot be told from exact SGD (W1 0.3 ± 0.16, most by the grid: take more cells), "
+        "but its escape takes 3 times as long as simulated SGD.",
+        f"{start}, h: the density at t = 50 cannot be told from exact SGD (W1 0.3 ± 0.16, most by the sampling: take more "
+        "paths), and its escape, 3 times as long, cannot be told from that of simulated SGD: most of their error is that of "
+        "SGD's grid (take more cells).",
     )
 
 
@@ -195,6 +210,62 @@ def test_rates_that_agree_to_six_digits_are_settings_of_their_own(tmp_path):
 def test_batch_sizes_are_different_ones(tmp_path):
     with pytest.raises(ValueError, match=r"`study\.batch_size` must be a list of different whole numbers above 0"):
         run_file(tmp_path, change=("batch_size = [1]", "batch_size = [1, 1]"))
+
+
+WELLS = """
+[landscape]
+loss = "(w**2 - 1)**2 / 4 + x*w"
+parameters = ["w"]
+data = { x = [-0.9, 0.1, 1.0] }
+[sgd]
+learning_rate = [0.05, 0.2]
+[grid]
+bounds = [[-2.5, 2.5]]
+tol = 1e-2
+[start]
+mean = -1.0
+deviation = 0.1
+[output]
+times = [10, 100]
+[study]
+models = ["first-order", "second-order"]
+target = "w > 0"
+"""
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_each_setting_of_a_study_takes_the_cells_that_its_tolerance_asks_for(tmp_path, monkeypatch):
+    """More at the smaller rate, whose density is narrower; and the operator's coarse cells are no judge of rare escapes."""
+    (tmp_path / "study.toml").write_text(WELLS)
+    seen = {}
+
+    def spy(sgd, grid, original=SGD.transfer_operator):
+        seen[sgd.learning_rate] = grid
+        return original(sgd, grid)
+
+    monkeypatch.setattr(SGD, "transfer_operator", spy)
+    result = study.run_study(read_run_file(tmp_path / "study.toml"), tmp_path / "out")
+    assert seen[0.05].size > seen[0.2].size
+    start = fp.gaussian(-1.0, 0.1)
+    for rate, grid in seen.items():
+        for model in ("first-order", "second-order"):
+            eq = fp.SGD(fp.SampleLoss("(w**2 - 1)**2 / 4 + x*w", ["w"], {"x": [-0.9, 0.1, 1.0]}), rate).equation(model)
+            assert fp.solve(eq, grid, start, [10, 100]).error["density"].max() <= 1e-2
+    rows = [dict(zip(result.table.columns, row, strict=True)) for row in result.table.rows]
+    rare = next(r for r in rows if r["learning_rate"] == 0.05 and r["model"] == "first-order")
+    assert not 0.8 < rare["escape_ratio"] < 1.25
+    assert any("0.05" in v and "first-order" in v and "error is that of SGD's grid" in v for v in result.verdicts)
+
+
+def test_a_model_out_of_reach_of_the_tolerance_is_a_sentence(tmp_path, monkeypatch):
+    """The other model is compared all the same, on the cells that it asks for."""
+    monkeypatch.setitem(refinement.LARGEST, 1, 128)
+    text = WELLS.replace("[0.05, 0.2]", "0.2").replace("tol = 1e-2", "tol = 1e-3").replace('target = "w > 0"', "")
+    text = text.replace('"second-order"]', '"levy"]\nstability = 1.1\nscale = 0.01')
+    (tmp_path / "study.toml").write_text(text)
+    result = study.run_study(read_run_file(tmp_path / "study.toml"), tmp_path / "out")
+    assert any("levy: not solved, as tol = 0.001 is out of reach" in v for v in result.verdicts)
+    assert any("first-order: the density at t = 100" in v for v in result.verdicts)
 
 
 @pytest.mark.slow
