@@ -65,7 +65,7 @@ def first_passage(
         return to_tolerance(lambda there: first_passage(eq, there, target), grid, tol, error)
     grid = check_question(eq, grid)
     if eq.time_dependent or (callable(target) and takes_time(target)):
-        return passage_in_time(eq, grid, target)
+        return passage_in_time(eq, grid, target, error)
     autonomous(eq, grid, "passage")
     if eq.time_order < 1.0:
         then = "Waiting makes it infinite: ask fp.solve for the survival, its `mass` with absorbing walls."
@@ -143,8 +143,7 @@ def committor(
         return to_tolerance(lambda there: committor(eq, there, source, target), grid, tol, error)
     grid = check_question(eq, grid)
     if eq.time_dependent or any(callable(region) and takes_time(region) for region in (source, target)):
-        values = committor_from_time_zero(eq, grid, source, target)
-        return Committor(grid, values, np.zeros(grid.shape, dtype=bool), ())
+        return _splitting_in_time(eq, grid, source, target, error)
     autonomous(eq, grid, "passage")
     goal, start = read_region("target", target, grid), read_region("source", source, grid)
     result, q = _splitting(eq, grid, start, goal)
@@ -169,6 +168,17 @@ def committor(
         stats = resolution(q, (spent,))
         warn_of_resolution(stats, "where paths spend their time", "the committor is first order")
     return result
+
+
+def _splitting_in_time(eq: FokkerPlanck, grid: Grid, source: Any, target: Any, error: bool) -> Committor:
+    """The committor of paths that start at time 0, where coefficients or regions change."""
+    regions = [r if callable(r) else as_function(np.asarray(r), grid) for r in (source, target)]
+
+    def ask(other: FokkerPlanck, there: Grid, *given: Any) -> Committor:
+        return committor_from_time_zero(other, there, *(given or regions))
+
+    result = ask(eq, grid, source, target)
+    return measured(result, ask, eq, committor_errors) if error else result
 
 
 def _splitting(eq: FokkerPlanck, grid: Grid, source: Region, target: Region) -> tuple[Committor, Generator]:
@@ -218,5 +228,5 @@ def _check_still(eq: Any, tol: Any, *regions: Any) -> None:
         free_of_cells(name, region)
     moving = any(callable(region) and takes_time(region) for region in regions)
     if moving or getattr(eq, "time_dependent", False):
-        then = "Their error is not measured: compare two grids."
+        then = "Choose the cells, and read `survival_error` or `error_at`."
         raise bad_value("tol", "None for passages whose target or coefficients depend on time", tol, then)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,12 @@ from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import initial_masses, point
 from ..model.region import read_region, region_in_time
+from ..solvers.accuracy.coarsening import as_function, start_on_coarser
+from ..solvers.accuracy.estimates import Estimate, estimate
+from ..solvers.accuracy.measure import FAILURES, repeated, worst
 from ..solvers.evolution.passage_in_time import KilledPassage, Passage, committor_in_time, window_weights, windows
+from .committor import Committor
+from .error_warnings import OFF, warn_of_error
 from .requests import check_rtol, output_times
 
 COMMITTOR = 1e-8  # of the paths: followed until less is left
@@ -33,34 +39,110 @@ class FirstPassageInTime:
         edges move smoothly through the cells. Elsewhere the function of the coordinates that the target was given by.
     mask : ndarray of bool (*grid.shape), or None
         The cells of a target that stays where it is, in two or more dimensions or on a ring.
+    measures : bool
+        Whether answers are asked for on two coarser grids too, for their errors.
     """
 
     grid: Grid
     eq: FokkerPlanck
     inside: Callable[..., np.ndarray] | None
     mask: np.ndarray | None = None
+    measures: bool = True
 
     def survival(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
-        """Probability of not having arrived at each of the increasing times, from the initial density p0."""
-        array = output_times(times)
-        return np.array([left for left, _ in self._from(p0, rtol).totals(array, rtol)])
+        """Probability of not having arrived at each of the increasing times, from the initial density p0.
+
+        A ResolutionWarning says where its error, on three grids, is more than a tenth; `survival_error` returns it.
+        """
+        found = self._totals(times, p0, rtol)[0]
+        self._warn(partial(self._estimate, found, p0, _survival, times, rtol), "the survival")
+        return found
+
+    def survival_error(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
+        """Error of `survival`, (n_times,); nan where it cannot be measured, on too few cells or with `error=False`."""
+        return self._error(self._totals(times, p0, rtol)[0], p0, _survival, times, rtol)
 
     def density(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Probability per time of arriving at each of the increasing times, from the initial density p0.
 
         Without what a target covers at one moment, as when its edge jumps: that is a step of the survival.
         """
-        array = output_times(times)
-        return np.array([rate for _, rate in self._from(p0, rtol).totals(array, rtol)])
+        return self._totals(times, p0, rtol)[1]
+
+    def density_error(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
+        """Error of `density`, (n_times,); nan where it cannot be measured."""
+        return self._error(self._totals(times, p0, rtol)[1], p0, _arrivals, times, rtol)
 
     def mean(self, p0: Any, rtol: float = 1e-6) -> float:
         """The mean time of arrival, the integral of the survival, of paths that start from the density p0 at time 0.
+
+        A ResolutionWarning says where its error, on three grids, is more than a tenth of it; `mean_error` returns it.
 
         Raises
         ------
         ConvergenceError
             If paths keep staying away, so that the mean is infinite or much longer than the time that was followed.
         """
+        found = self._mean(p0, rtol)
+
+        def relative() -> Estimate | None:
+            seen = self._estimate(np.array(found), p0, FirstPassageInTime._mean, rtol)
+            return None if seen is None else seen._replace(error=seen.error / max(found, 1e-300))
+
+        self._warn(relative, "the mean passage time (relative)")
+        return found
+
+    def mean_error(self, p0: Any, rtol: float = 1e-6) -> float:
+        """Error of `mean`; nan where it cannot be measured."""
+        return float(self._error(np.array(self._mean(p0, rtol)), p0, FirstPassageInTime._mean, rtol))
+
+    def _totals(self, times: Any, p0: Any, rtol: float) -> tuple[np.ndarray, np.ndarray]:
+        """What is left, and what arrives per time, at each of the times."""
+        array = output_times(times)
+        left, rates = zip(*self._from(p0, rtol).totals(array, rtol), strict=True)
+        return np.array(left), np.array(rates)
+
+    @cached_property
+    def _coarser(self) -> list[FirstPassageInTime]:
+        """The same on cells twice and four times as wide; none where there are too few, or the target is lost between them."""
+        if not self.measures:
+            return []
+        try:
+            return repeated(self._on, self.eq, self.grid)
+        except FAILURES:
+            return []
+
+    def _on(self, eq: FokkerPlanck, grid: Grid) -> FirstPassageInTime:
+        mask = self.mask
+        if mask is not None:
+            again = self.inside or as_function(mask, self.grid)
+            mask = read_region("target", again, grid, optional=grid.absorbs)[0]
+        return FirstPassageInTime(grid, eq, self.inside, mask, False)
+
+    def _estimate(self, found: np.ndarray, p0: Any, ask: Callable[..., Any], *how: Any) -> Estimate | None:
+        """The error of what `ask` finds on this grid; `how` ends with its rtol."""
+        values = [found]
+        try:
+            for other in self._coarser:
+                start = start_on_coarser(p0, self.grid, other.grid) / other.grid.volumes
+                values.append(
+                    np.asarray(ask(other, *how[:-1], start, how[-1]) if how[:-1] else ask(other, start, how[-1]))
+                )
+        except FAILURES:
+            return None
+        if len(values) < 3:
+            return None
+        return estimate(values[0] - values[1], values[1] - values[2], floor=how[-1] * np.abs(found).max(initial=0.0))
+
+    def _error(self, found: np.ndarray, p0: Any, ask: Callable[..., Any], *how: Any) -> np.ndarray:
+        seen = self._estimate(found, p0, ask, *how)
+        return np.full(found.shape, np.nan) if seen is None else seen.error
+
+    def _warn(self, seen: Callable[[], Estimate | None], what: str) -> None:
+        if self._coarser and (found := seen()) is not None:
+            warn_of_error(*worst(found), OFF, what, self.grid)
+
+    def _mean(self, p0: Any, rtol: float) -> float:
         passage = self._from(p0, rtol)
         total, start, before, last = 0.0, 0.0, 1.0, 1.0
         for window in windows(self.eq, self.grid):
@@ -80,6 +162,10 @@ class FirstPassageInTime:
         """The mean time of arrival from a point at time 0."""
         return self.mean(point(x))
 
+    def error_at(self, x: Any) -> float:
+        """Error of `at(x)`; nan where it cannot be measured."""
+        return self.mean_error(point(x))
+
     def _from(self, p0: Any, rtol: float) -> Passage | KilledPassage:
         """The paths from a density, to be followed."""
         check_rtol(rtol)
@@ -93,20 +179,30 @@ class FirstPassageInTime:
         return f"First passage in time on {self.grid!r}\n  ask for survival(times, p0), density(times, p0) or mean(p0)"
 
 
-def passage_in_time(eq: FokkerPlanck, grid: Grid, target: Any) -> FirstPassageInTime:
+def _survival(passage: FirstPassageInTime, times: Any, p0: Any, rtol: float) -> np.ndarray:
+    return passage._totals(times, p0, rtol)[0]
+
+
+def _arrivals(passage: FirstPassageInTime, times: Any, p0: Any, rtol: float) -> np.ndarray:
+    return passage._totals(times, p0, rtol)[1]
+
+
+def passage_in_time(eq: FokkerPlanck, grid: Grid, target: Any, measures: bool = True) -> FirstPassageInTime:
     """First passage where coefficients or the target change, see `queries.first_passage`."""
     _plain_process(eq)
     if grid.dim == 1 and not grid.periodic(0) and eq.jumps is None:
-        return FirstPassageInTime(grid, eq, region_in_time("target", target, grid, optional=grid.absorbs))
+        return FirstPassageInTime(
+            grid, eq, region_in_time("target", target, grid, optional=grid.absorbs), None, measures
+        )
     if callable(target) and takes_time(target):
         where = "with jumps" if eq.jumps is not None else "on a ring" if grid.dim == 1 else f"in {grid.dim} dimensions"
         raise bad_value("target", f"without a parameter `t` {where}", target, "It may move in 1D between walls.")
     mask, inside = read_region("target", target, grid, optional=grid.absorbs)
-    return FirstPassageInTime(grid, eq, inside, mask)
+    return FirstPassageInTime(grid, eq, inside, mask, measures)
 
 
-def committor_from_time_zero(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> np.ndarray:
-    """Committor (*grid.shape) of paths that start at time 0, where coefficients or the regions change."""
+def committor_from_time_zero(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> Committor:
+    """Committor of paths that start at time 0, where coefficients or the regions change."""
     _plain_process(eq)
     if grid.dim > 1 or grid.periodic(0) or eq.jumps is not None:
         then = "Leave `t` out of the coefficients and of both regions."
@@ -114,9 +210,16 @@ def committor_from_time_zero(eq: FokkerPlanck, grid: Grid, source: Any, target: 
             "grid", "one-dimensional, between walls and without jumps, for what changes in time", grid, then
         )
     goal, start = region_in_time("target", target, grid), region_in_time("source", source, grid)
-    if (both := goal(grid.centers[0], np.zeros(1)) & start(grid.centers[0], np.zeros(1))).any():
+    ends, begins = (partial(_at_time_zero, region) for region in (goal, start))
+    reached, left = ends(grid.centers[0]), begins(grid.centers[0])
+    if (both := reached & left).any():
         raise bad_value("source", "disjoint from `target`", f"{int(both.sum())} cells in both at time 0")
-    return committor_in_time(eq, grid, start, goal, COMMITTOR)
+    values = committor_in_time(eq, grid, start, goal, COMMITTOR)
+    return Committor(grid, values, reached | left, ((begins, 0.0), (ends, 1.0)))
+
+
+def _at_time_zero(region: Callable[..., np.ndarray], x: np.ndarray) -> np.ndarray:
+    return region(x, np.zeros(1))
 
 
 def _plain_process(eq: FokkerPlanck) -> None:

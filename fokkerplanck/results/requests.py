@@ -8,7 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import call, callable_with, did_you_mean, fields, fits_memory, flag, increasing, number
+from ..arguments import (
+    LARGEST,
+    LEAST_INDEX,
+    call,
+    callable_with,
+    did_you_mean,
+    fields,
+    fits_memory,
+    flag,
+    increasing,
+    number,
+)
 from ..errors import bad_type, bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
@@ -27,6 +38,15 @@ FILL = {  # bytes a cell, times log2 n in 2D and n^(1/3) in 3D
 def output_times(times: Any) -> np.ndarray:
     """Output times as an array (n_times,), or the sentence that says what is wrong with them."""
     return increasing("times", times)
+
+
+def check_waiting(times: np.ndarray, time_order: Any, scale: Any, rtol: Any) -> None:
+    """The arguments of an evolution with waiting times."""
+    number("time_order", time_order, f"a number from {LEAST_INDEX:g} to 1", lambda v: LEAST_INDEX <= v <= 1.0)
+    number("scale", scale, "a positive number", lambda v: 0.0 < v < np.inf)
+    check_rtol(rtol)
+    if times[-1] / scale > LARGEST:
+        raise bad_value("times", f"at most {LARGEST:g} in units of `scale`", times)
 
 
 def check_rtol(rtol: Any) -> None:

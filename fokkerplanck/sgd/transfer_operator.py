@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..arguments import LARGEST, LEAST_INDEX, did_you_mean, flag, number, whole
+from ..arguments import did_you_mean, flag, whole
 from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
@@ -26,7 +26,7 @@ from ..results.measured import (
     warn_of_times,
 )
 from ..results.processes import InSteps
-from ..results.requests import check_rtol, output_times
+from ..results.requests import check_waiting, output_times
 from ..results.solution import Solution
 from ..results.spectrum import Spectrum, spectrum_of
 from ..results.stationary import Stationary
@@ -183,7 +183,7 @@ class TransferOperator:
         return _named(sampling_error(self.parts, moments), self.grid.dim)
 
     def evolve_waiting(
-        self, p0: Any, times: Any, time_order: float, *, scale: float = 1.0, rtol: float = 1e-6
+        self, p0: Any, times: Any, time_order: float, *, scale: float = 1.0, rtol: float = 1e-6, error: bool = True
     ) -> Solution:
         """The density at the given times where Mittag-Leffler waiting times separate the steps.
 
@@ -197,6 +197,8 @@ class TransferOperator:
             As for `fokkerplanck.simulate_waiting`: with time_order 1 the mean time between steps.
         rtol : float, 1e-12 to below 1
             Error allowed in the 1-norm.
+        error : bool
+            See `evolve`.
 
         Returns
         -------
@@ -211,18 +213,24 @@ class TransferOperator:
         integrals; where time_order is near 1, long times need too many nodes, and this says so.
         """
         moments = output_times(times)
-        _check_waiting(time_order, scale, rtol)
+        check_waiting(moments, time_order, scale, rtol)
         if self.steps != 1:
             then = "Waiting times separate single steps: build the operator without shuffling."
             raise bad_value("transfer operator", "of one step for waiting times", f"{self.steps} steps an epoch", then)
-        if moments[-1] / scale > LARGEST:
-            raise bad_value("times", f"at most {LARGEST:g} in units of `scale`", times)
         start, initial_mass = _density.initial_masses(p0, self.grid)
         matrix, padded = self._counting(start.ravel())
         results = propagate_waiting(matrix, padded, moments / scale, float(time_order), float(rtol), SIMULATE_INSTEAD)
         states, errors, contours = zip(*results, strict=True)
         stats = SolutionStats.of(contours[-1].work, error_estimate=errors[-1], initial_mass=initial_mass)
-        return self._solution(moments, np.array(states), f"transfer ({self.kind}), contour", stats)
+        result = self._solution(moments, np.array(states), f"transfer ({self.kind}), contour", stats)
+        if not flag("error", error):
+            return result
+
+        def ask(other: TransferOperator) -> Solution:
+            there = coarsened_start(p0, self.grid, other.grid)
+            return other.evolve_waiting(there, times, time_order, scale=scale, rtol=rtol, error=False)
+
+        return self._measured(result, ask, solution_errors)
 
     def _counting(self, start: np.ndarray) -> tuple[sp.csc_array, np.ndarray]:
         """T and masses; where reflecting walls may be met, with a last row that counts the meetings."""
@@ -433,12 +441,6 @@ def _check(sgd: SGD, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any
         raise bad_value(
             "kind", "'auto', 'enumerated' or 'sampled', model 'exact', with shuffling", f"{kind}, {model}", then
         )
-
-
-def _check_waiting(time_order: Any, scale: Any, rtol: Any) -> None:
-    number("time_order", time_order, f"a number from {LEAST_INDEX:g} to 1", lambda v: LEAST_INDEX <= v <= 1.0)
-    number("scale", scale, "a positive number", lambda v: 0.0 < v < np.inf)
-    check_rtol(rtol)
 
 
 def _choose(sgd: SGD, model: str, kind: str, n_batches: int, seed: int) -> tuple[Batches | None, str]:

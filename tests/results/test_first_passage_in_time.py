@@ -139,3 +139,40 @@ def test_refusals():
         fp.committor(fp.FokkerPlanck(diffusion=1.0), square, lambda x, y: x < 0, lambda x, y, t: x > t)
     with pytest.raises(ValueError, match="`source` must be disjoint from `target`"):
         fp.committor(CONSTANT, BOX, lambda x: x < 0.5, lambda x: x > 0)
+
+
+def test_errors_of_survival_arrivals_and_means_are_near_the_true_ones():
+    """The linear bound again, whose law is known: the error of an order seen on three grids."""
+    eq, start = fp.FokkerPlanck(diffusion=0.5), fp.gaussian(0, 0.25)
+    target = lambda x, t: x > 1 - 0.5 * t  # noqa: E731
+    found = fp.first_passage(eq, fp.Grid((-8, 1.5), 152), target)
+    finer = fp.first_passage(eq, fp.Grid((-8, 1.5), 608), target, error=False)
+    for ours, right, said in (
+        (found.survival(TIMES, start), finer.survival(TIMES, start), found.survival_error(TIMES, start)),
+        (found.density(TIMES, start), finer.density(TIMES, start), found.density_error(TIMES, start)),
+    ):
+        assert 0.8 < said.max() / np.abs(ours - right).max() < 6.0
+    off = abs(found.mean(start) - finer.mean(start))
+    assert 0.8 < found.mean_error(start) / off < 6.0
+    assert np.isnan(finer.survival_error(TIMES, start)).all()
+    assert np.isnan(finer.error_at(0.0))
+
+
+def test_errors_of_passages_in_the_plane_and_of_committors_in_time():
+    eq = fp.FokkerPlanck(drift=lambda x, y, t: (-x + np.sin(3 * t), -y), diffusion=0.5)
+    start, goal = fp.gaussian((0, 0), 0.4), lambda x, y: x > 1
+    found, finer = (fp.first_passage(eq, fp.Grid([(-3, 3)] * 2, n), goal, error=n < 40) for n in (24, 40))
+    off = np.abs(found.survival([0.5], start) - finer.survival([0.5], start))
+    assert (found.survival_error([0.5], start) > 0.8 * off).all()
+    swung = fp.FokkerPlanck(drift=lambda x, t: np.sin(5 * t) - x, diffusion=0.3)
+    one, other = (fp.committor(swung, fp.Grid((-1.5, 1.5), n), lambda x: x < -1, lambda x: x > 1) for n in (24, 72))
+    assert one.error["committor"].max() > 0.8 * max(abs(one.at(x) - other.at(x)) for x in (-0.8, -0.3, 0.0, 0.5, 0.9))
+    assert one.error["committor"].max() < 0.05
+    assert not fp.committor(swung, one.grid, lambda x: x < -1, lambda x: x > 1, error=False).error
+
+
+def test_passages_in_time_on_cells_too_wide_for_them_are_told():
+    """A point a cell away from an edge that moves: nothing of the law is seen on such cells."""
+    found = fp.first_passage(fp.FokkerPlanck(diffusion=0.05), fp.Grid((-4, 4), 16), lambda x, t: x > 0.6 - 0.5 * t)
+    with pytest.warns(fp.ResolutionWarning, match="the survival is about|does not resolve the survival"):
+        found.survival([0.5, 1.0], fp.gaussian(0, 0.05))

@@ -319,6 +319,16 @@ def test_waiting_density_equals_simulation(order):
     assert density.stats["clamped"] == pytest.approx(0.0, abs=1e-6)
 
 
+def test_an_evolution_with_waiting_times_measures_its_error():
+    t = pit(0.05).transfer_operator(fp.Grid((-0.5, 3), 350))
+    found, finer = (
+        one.evolve_waiting(P0, [2.0, 20.0], 0.7) for one in (t, pit(0.05).transfer_operator(fp.Grid((-0.5, 3), 1400)))
+    )
+    off = np.abs(found.mean() - finer.mean()).max()
+    assert 0.5 * off < found.error["mean"].max() < 10.0 * off
+    assert not t.evolve_waiting(P0, [2.0], 0.7, error=False).error
+
+
 def test_waiting_is_refused_where_it_makes_no_sense():
     t = pit().transfer_operator(fp.Grid((-0.5, 3), 50))
     for name, values in (("time_order", (0.0, 1.5, np.nan)), ("scale", (0.0, np.inf)), ("rtol", (1e-13, 1.0))):
