@@ -54,11 +54,17 @@ class Committor(NDArrayOperatorsMixin):
         fine, once, twice = (c.at(x) for c in (self, *self.coarser))
         return float(estimate(np.array(fine - once), np.array(once - twice), floor=1e-12).error)
 
-    def plot(self, ax: Axes | None = None, names: Sequence[str] | None = None) -> Figure:
-        """A figure of the probability, on `ax` if given: a curve in 1D, a map in 2D, grey where it is 0 or 1 by definition."""
-        from .field_figures import plot_field
+    def plot(self, ax: Axes | None = None, names: Sequence[str] | None = None, error: bool = False) -> Figure:
+        """A figure of the probability, on `ax` if given: a curve in 1D, a map in 2D, grey where it is 0 or 1 by definition.
 
-        return plot_field(self.grid, self.values, self.fixed, "probability of the target first", ax, False, names)
+        With `error`, in 1D, the measured error stands around the curve.
+        """
+        from .field_figures import plot_field
+        from .figure_style import check_band
+
+        check_band(self, error)
+        what, shown = "probability of the target first", self.error["committor"] if error else None
+        return plot_field(self.grid, self.values, self.fixed, what, ax, False, names, shown)
 
     @property
     def shape(self) -> tuple[int, ...]:

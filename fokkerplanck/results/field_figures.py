@@ -10,7 +10,7 @@ import numpy as np
 from ..arguments import flag
 from ..errors import bad_type, bad_value
 from ..model.grid import Grid
-from .figure_style import LINES, cividis, coordinate_names, new_figure, styled
+from .figure_style import LINES, band, cividis, coordinate_names, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,14 +31,19 @@ def plot_field(
     ax: Axes | None,
     log: bool,
     names: Sequence[str] | None,
+    error: np.ndarray | None = None,
 ) -> Figure:
-    """A field as a curve in 1D, as a map with lines in 2D; grey where it is given, blank where it is infinite."""
+    """A field as a curve in 1D, with an `error` around it, as a map in 2D; grey where given, blank where infinite."""
     flag("log", log)
     labels = coordinate_names(grid, names)
     panel = panel_of(grid, ax)
     shown = np.where(np.isfinite(values) & ~(log & (values <= 0.0)), values, np.nan)
     if grid.dim == 1:
         panel.plot(grid.centers[0], np.where(fixed & log, np.nan, shown), color="C0")
+        if error is not None:
+            around = np.minimum(error, 0.99 * shown) if log else error
+            band(panel, grid.centers[0], shown, around, "C0", label="measured error")
+            panel.legend()
         _shade(panel, grid, fixed)
         panel.set(xlabel=labels[0], ylabel=what, yscale="log" if log else "linear")
         return panel.figure  # type: ignore[return-value]
@@ -91,12 +96,22 @@ def plot_spectrum(spectrum: Spectrum, names: Sequence[str] | None) -> Figure:
 
 
 @styled
-def plot_survival(times: np.ndarray, survival: np.ndarray, density: np.ndarray, log: bool) -> Figure:
-    """The probability of not having arrived, and beside it the density of the time of arrival."""
+def plot_survival(
+    times: np.ndarray,
+    survival: np.ndarray,
+    density: np.ndarray,
+    log: bool,
+    errors: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Figure:
+    """The probability of not having arrived, and beside it the density of the time of arrival, with the `errors` of both."""
     flag("log", log)
     fig, axes = new_figure(4.2, 3.2, 1, 2)
-    for ax, values, what in zip(axes[0], (survival, density), ("survival", "density of the time"), strict=True):
+    panels = zip(axes[0], (survival, density), errors or (None, None), ("survival", "density of the time"), strict=True)
+    for ax, values, error, what in panels:
         ax.plot(times, values, color="C0")
+        if error is not None:
+            band(ax, times, values, np.minimum(error, 0.99 * values) if log else error, "C0", label="measured error")
+            ax.legend()
         ax.set(xlabel="time", ylabel=what, yscale="log" if log else "linear")
         if not log:
             ax.set_ylim(0, None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..arguments import call, fields, words
+from ..arguments import call, fields, flag, words
 from ..errors import bad_value
 from ..model.grid import Grid
 
@@ -146,13 +146,32 @@ def current_caption(density: np.ndarray, current: np.ndarray | None) -> str:
     return f"|J| up to {np.sqrt((current**2).sum(axis=0)).max():.2g}"
 
 
-def curve(ax: Axes, grid: Grid, axis: int, density: np.ndarray, **style: Any) -> None:
-    """A density as a line, or as steps where it fills few cells."""
-    cells = int((density > 0.01 * density.max()).sum())
-    if cells < 25:
-        ax.step(grid.centers[axis], density, where="mid", **style)
+def curve(ax: Axes, grid: Grid, axis: int, density: np.ndarray, error: np.ndarray | None = None, **style: Any) -> None:
+    """A density as a line, or as steps where it fills few cells, with its error if given."""
+    step: Any = "mid" if int((density > 0.01 * density.max()).sum()) < 25 else None
+    x = grid.centers[axis]
+    if step:
+        ax.step(x, density, where=step, **style)
     else:
-        ax.plot(grid.centers[axis], density, **style)
+        ax.plot(x, density, **style)
+    if error is not None:
+        band(ax, x, density, error, style["color"], step=step)
+
+
+def band(ax: Axes, x: np.ndarray, values: np.ndarray, error: np.ndarray, color: Any, **style: Any) -> None:
+    """A measured error around a curve, as a lighter stretch behind it; none where it is not known."""
+    low, high = values - error, values + error
+    ax.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0.0, zorder=0.5, **style)
+
+
+def check_band(result: Any, error: Any) -> None:
+    """Refuse a band that cannot be drawn: in more dimensions, or where no error was measured."""
+    if not flag("error", error):
+        return
+    if result.grid.dim > 1:
+        raise bad_value("error", "False in more than one dimension", error, "Read the errors in `result.error`.")
+    if not result.error:
+        raise bad_value("error", "False for a result without a measured error", error, result.error.note + ".")
 
 
 def coarse_curve(ax: Axes, grid: Grid, axis: int, density: np.ndarray, bins: np.ndarray, **style: Any) -> None:

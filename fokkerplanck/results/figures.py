@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import file_name, increasing, number
+from ..arguments import file_name, flag, increasing, number
 from ..errors import bad_type, bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
@@ -21,7 +21,9 @@ from .figure_style import (
     COLORS,
     LINES,
     arrows,
+    band,
     bin_edges,
+    check_band,
     cividis,
     coarse_curve,
     contour_levels,
@@ -53,7 +55,9 @@ if TYPE_CHECKING:
 
 
 @styled
-def plot_solution(sol: Solution, times: Sequence[float] | None = None, names: Sequence[str] | None = None) -> Figure:
+def plot_solution(
+    sol: Solution, times: Sequence[float] | None = None, names: Sequence[str] | None = None, error: bool = False
+) -> Figure:
     """The density over time: curves in 1D, a row of maps with the current in 2D, curves of the marginals in 3D.
 
     Parameters
@@ -63,7 +67,10 @@ def plot_solution(sol: Solution, times: Sequence[float] | None = None, names: Se
         Output times to show. Default: all, or five of them spread evenly.
     names : sequence of str, optional
         Names of the coordinates.
+    error : bool
+        In one dimension, whether to show the measured error of the density around each curve.
     """
+    check_band(sol, error)
     if times is None:
         picked = spread_indices(sol.times.size, 5)
     else:
@@ -78,9 +85,11 @@ def plot_solution(sol: Solution, times: Sequence[float] | None = None, names: Se
             shade = 0.85 * (1.0 - k / max(len(picked) - 1, 1))
             style: Any = LINES[k % len(LINES)]
             label = f"t = {sol.times[i]:g}"
-            curve(ax, sol.grid, axis, sol.marginal(axis)[i], color=cividis(shade), linestyle=style, label=label)
+            density = sol.marginal(axis)[i]
+            around = sol.error.in_cells("density", i) if error else None
+            curve(ax, sol.grid, axis, density, around, color=cividis(shade), linestyle=style, label=label)
         ax.set(xlim=(low, high), ylim=(0, None), xlabel=labels[axis], ylabel=f"density of {labels[axis]}")
-    axes[0][-1].legend()
+    axes[0][-1].legend(title="shaded: measured error" if error else None)
     return fig
 
 
@@ -92,6 +101,7 @@ def plot_stationary(
     landscape: Callable | None = None,
     ensemble: Ensemble | None = None,
     title: str = "",
+    error: bool = False,
 ) -> Figure:
     """The stationary density, in 2D with the current that flows in it.
 
@@ -106,8 +116,12 @@ def plot_stationary(
     ensemble : Ensemble, optional
         Its positions at the last time are shown beside the density.
     title : str
+    error : bool
+        In one dimension, whether to show the measured error of each density around its curve.
     """
     several = st if isinstance(st, Mapping) else {"": st}
+    for one in several.values():
+        check_band(one, error)
     first = next(iter(several.values()))
     labels, grid = coordinate_names(first.grid, names), first.grid
     if ensemble is not None and getattr(ensemble, "dim", None) != grid.dim:
@@ -118,9 +132,10 @@ def plot_stationary(
         return fig
     fig, axes = new_figure(5.5, 3.7, 1, grid.dim)
     for axis, ax in enumerate(axes[0]):
-        _stationary_curves(ax, several, axis, ensemble)
+        _stationary_curves(ax, several, axis, ensemble, error)
         ax.set(xlabel=labels[axis], ylabel=f"stationary density of {labels[axis]}")
-    fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    title_of = "shaded: measured error" if error else None
+    fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2, title=title_of)
     fig.suptitle(title, fontsize=11)
     return fig
 
@@ -152,7 +167,7 @@ def _last(ensemble: Ensemble) -> str:
     return unit.format(ensemble.times[-1])
 
 
-def _stationary_curves(ax: Axes, several: Mapping[str, Any], axis: int, ensemble: Ensemble | None) -> None:
+def _stationary_curves(ax: Axes, several: Mapping[str, Any], axis: int, ensemble: Ensemble | None, error: bool) -> None:
     """The densities along one axis, at least sixty cells of it, over the histogram of the paths if most are there."""
     grid = next(iter(several.values())).grid
     low, high = stretch(grid, axis, np.stack([st.masses for st in several.values()]))
@@ -168,7 +183,8 @@ def _stationary_curves(ax: Axes, several: Mapping[str, Any], axis: int, ensemble
         few = int((density > 0.01 * density.max()).sum()) <= 3
         label = name or "stationary density"
         style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5]}
-        curve(ax, grid, axis, density, label=label + (" (a point mass)" if few else ""), **style)
+        around = st.error.in_cells("density") if error else None
+        curve(ax, grid, axis, density, around, label=label + (" (a point mass)" if few else ""), **style)
     ax.set(xlim=(low, high), ylim=(0, None))
 
 
@@ -286,6 +302,7 @@ def plot_moments(
     ensemble: Ensemble | None = None,
     names: Sequence[str] | None = None,
     title: str = "",
+    error: bool = False,
 ) -> Figure:
     """Mean and deviation over time, with the distance to simulated paths in standard errors.
 
@@ -297,8 +314,12 @@ def plot_moments(
     names : sequence of str, optional
         Names of the coordinates.
     title : str
+    error : bool
+        Whether to show the measured errors of the solutions around their curves.
     """
     from matplotlib.ticker import NullLocator
+
+    flag("error", error)
 
     first = next(iter(solutions.values()))
     labels = coordinate_names(first.grid, names)
@@ -311,6 +332,11 @@ def plot_moments(
             deviation = np.sqrt(np.maximum(sol.covariance()[:, axis, axis], 0.0))
             panels[0].plot(sol.times, sol.mean()[:, axis], **style)
             panels[1].plot(sol.times, deviation, **style)
+            if error and sol.error:
+                of_mean, of_variance = sol.error["mean"][:, axis], sol.error["covariance"][:, axis, axis]
+                of_deviation = 0.5 * of_variance / np.maximum(deviation, 1e-300)
+                band(panels[0], sol.times, sol.mean()[:, axis], of_mean, style["color"])
+                band(panels[1], sol.times, deviation, of_deviation, style["color"])
     if ensemble is not None:
         simulated_moments(panels, solutions, ensemble, labels)
     late = first.times[first.times > 0]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import flag
+from ..errors import bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
 from ..solvers.accuracy.coarsening import as_function, coarsened_start
@@ -105,36 +107,65 @@ class FirstPassage:
         """
         found = self.process.survival(self.target, _density.initial_masses(p0, self.grid)[0], times, rtol)
         if self.coarser:
-            warn_of_error(*worst(self._survival_estimate(found, times, p0, rtol)), OFF, "the survival", self.grid)
+            warn_of_error(*worst(self._estimate("survival", found, times, p0, rtol)), OFF, "the survival", self.grid)
         return found
 
     def survival_error(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Error of `survival`, (n_times,); nan where the error of the passage was not measured."""
         found = self.process.survival(self.target, _density.initial_masses(p0, self.grid)[0], times, rtol)
-        return self._survival_estimate(found, times, p0, rtol).error if self.coarser else np.full(found.shape, np.nan)
+        if not self.coarser:
+            return np.full(found.shape, np.nan)
+        return self._estimate("survival", found, times, p0, rtol).error
 
-    def _survival_estimate(self, found: np.ndarray, times: Any, p0: Any, rtol: float) -> Estimate:
+    def _estimate(self, what: str, found: np.ndarray, times: Any, p0: Any, rtol: float) -> Estimate:
         values = [found]
         for passage in self.coarser:
             masses = _density.found_masses(coarsened_start(p0, self.grid, passage.grid), passage.grid)
-            values.append(passage.process.survival(passage.target, masses / masses.sum(), times, rtol))
-        return estimate(values[0] - values[1], values[1] - values[2], floor=rtol)
+            ask = getattr(passage.process, what)
+            values.append(ask(passage.target, masses / masses.sum(), times, rtol))
+        size = 1.0 if what == "survival" else float(np.abs(found).max(initial=0.0))
+        return estimate(values[0] - values[1], values[1] - values[2], floor=rtol * size)
 
     def density(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Probability per time, or per step, of arriving at each of the increasing times, from the initial density p0."""
         return self.process.arrivals(self.target, _density.initial_masses(p0, self.grid)[0], times, rtol)
 
-    def plot(self, ax: Axes | None = None, log: bool = False, names: Sequence[str] | None = None) -> Figure:
-        """A figure of the mean time from each place, on `ax` if given: a curve in 1D, a map in 2D, the target in grey."""
+    def density_error(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
+        """Error of `density`, (n_times,); nan where the error of the passage was not measured."""
+        found = self.density(times, p0, rtol)
+        if not self.coarser:
+            return np.full(found.shape, np.nan)
+        return self._estimate("arrivals", found, times, p0, rtol).error
+
+    def plot(
+        self, ax: Axes | None = None, log: bool = False, names: Sequence[str] | None = None, error: bool = False
+    ) -> Figure:
+        """A figure of the mean time from each place, on `ax` if given: a curve in 1D, a map in 2D, the target in grey.
+
+        With `error`, in 1D, the measured error stands around the curve.
+        """
         from .field_figures import plot_field
+        from .figure_style import check_band
 
-        return plot_field(self.grid, self.mean, self.target, "mean time", ax, log, names)
+        check_band(self, error)
+        return plot_field(
+            self.grid, self.mean, self.target, "mean time", ax, log, names, self.error["mean"] if error else None
+        )
 
-    def plot_survival(self, times: Any, p0: Any, log: bool = False) -> Figure:
-        """A figure of the survival and of the density of the time at which the target is reached, from the density p0."""
+    def plot_survival(self, times: Any, p0: Any, log: bool = False, error: bool = False) -> Figure:
+        """A figure of the survival and of the density of the time at which the target is reached, from the density p0.
+
+        With `error` the measured errors of both stand around the curves.
+        """
         from .field_figures import plot_survival
 
-        return plot_survival(np.atleast_1d(times), self.survival(times, p0), self.density(times, p0), log)
+        errors = None
+        if flag("error", error):
+            if not self.coarser:
+                then = f"{self.error.note}."
+                raise bad_value("error", "False for a passage without a measured error", error, then)
+            errors = self.survival_error(times, p0), self.density_error(times, p0)
+        return plot_survival(np.atleast_1d(times), self.survival(times, p0), self.density(times, p0), log, errors)
 
     def __repr__(self) -> str:
         low, high = self.mean[~self.target].min(), self.mean.max()

@@ -93,6 +93,7 @@ def solution_errors(results: Sequence[Solution], order: float) -> Errors:
         found,
         {**_of_moments(results, order, late), "mass": mass, **seen},
         by_mass=is_singular(results[0]),
+        in_cells={"density": partial(_density_in_cells, results, order)},
         spread=late_spread,
     )
 
@@ -102,11 +103,12 @@ def _errors(
     others: Mapping[str, Callable[[], np.ndarray]],
     first: str = "density",
     by_mass: bool = False,
+    in_cells: Mapping[str, Callable[[int], np.ndarray]] | None = None,
     **whole: Estimate,
 ) -> Errors:
     _, order, converging = worst(found)
     text = note(found) + (", in the probabilities of cells" if by_mass else "")
-    return Errors({first: found.error, **others}, order, converging, text, {first: found, **whole})
+    return Errors({first: found.error, **others}, order, converging, text, {first: found, **whole}, in_cells)
 
 
 def _of_spread(results: Sequence[Any], order: float, late: Sequence[float]) -> Estimate:
@@ -136,6 +138,14 @@ def _of_density(results: Sequence[Any], order: float, late: Sequence[float]) -> 
         for r, e in zip(results, late, strict=True)
     ]
     return compared(offers, [r.grid for r in results], order)
+
+
+def _density_in_cells(results: Sequence[Any], order: float, index: int) -> np.ndarray:
+    """The error of a density in each cell, (*shape), at a time by its number."""
+    grids = [r.grid for r in results]
+    densities = [r.density.reshape(-1, *g.shape)[index] for r, g in zip(results, grids, strict=True)]
+    none = [np.zeros(g.shape, dtype=bool) for g in grids]
+    return field_errors(field_change(densities, grids, none, order), grids, none[0], order)
 
 
 def _of_atoms(results: Sequence[Any], order: float, late: Sequence[float]) -> np.ndarray:
@@ -194,7 +204,13 @@ def _of_rest(results: Sequence[Any], order: float, others: Mapping[str, Callable
     common = _of_moments(results, order, late)
     common["current"] = partial(_of_current, results, order)
     found, spread = _of_density(results, order, late), _of_spread(results, order, late)
-    return _errors(found, {**common, **others}, by_mass=is_singular(results[0]), spread=spread)
+    return _errors(
+        found,
+        {**common, **others},
+        by_mass=is_singular(results[0]),
+        in_cells={"density": partial(_density_in_cells, results, order)},
+        spread=spread,
+    )
 
 
 def _of_entropy(results: Sequence[Stationary], order: float) -> np.ndarray:

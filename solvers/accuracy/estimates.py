@@ -90,10 +90,12 @@ class Errors(Mapping[str, np.ndarray]):
         converging: bool,
         note: str,
         whole: Mapping[str, Estimate] | None = None,
+        in_cells: Mapping[str, Callable[[int], np.ndarray]] | None = None,
     ):
         self._values = dict(values)  # functions are asked when somebody wants to know
         self.order, self.converging, self.note = order, converging, note
         self.whole = dict(whole or {})
+        self._in_cells = dict(in_cells or {})
 
     @classmethod
     def unknown(cls, why: str = UNASKED) -> Errors:
@@ -113,8 +115,24 @@ class Errors(Mapping[str, np.ndarray]):
 
     def at(self, index: Sequence[int]) -> Errors:
         """Of a solution at some of its output times, by their numbers."""
+        if not self:
+            return self
         values = {name: np.asarray(self[name])[index] for name in self}
-        return Errors(values, self.order, self.converging, self.note)
+        chosen = [range(self["density"].shape[0])[i] for i in index]
+        in_cells = {name: lambda i, ask=ask: ask(chosen[i]) for name, ask in self._in_cells.items()}
+        return Errors(values, self.order, self.converging, self.note, in_cells=in_cells)
+
+    def in_cells(self, name: str, index: int = -1) -> np.ndarray:
+        """Error in each cell of a density, whose own error is a 1-norm, at an output time by its number, (*grid.shape).
+
+        Raises
+        ------
+        KeyError
+            Where it is not known: results read from a file keep no answers on coarser grids.
+        """
+        if name not in self._in_cells:
+            raise KeyError(f"no error of {name!r} in each cell: {'not kept in files' if self._values else self.note}")
+        return self._in_cells[name](index)
 
     def doubt(self, why: str) -> None:
         """Note that there is something which no comparison of grids sees: the answer is then not said to converge."""

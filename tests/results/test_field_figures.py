@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.collections import PolyCollection
 
 import fokkerplanck as fp
 
@@ -58,3 +59,46 @@ def test_survival_beside_its_density():
 def test_what_is_no_axes_is_refused():
     with pytest.raises(TypeError, match="`ax` must be"):
         fp.first_passage(WELLS, LINE, lambda x: x > 1).plot(ax=3)
+
+
+def heights(figure, panel=0):
+    """Half the heights of a band, along it."""
+    (shade,) = (c for c in figure.axes[panel].collections if isinstance(c, PolyCollection))
+    corners = shade.get_paths()[0].vertices
+    return {float(x): 0.5 * np.ptp(corners[corners[:, 0] == x, 1]) for x in np.unique(corners[:, 0])}
+
+
+def test_bands_are_as_high_as_the_measured_errors():
+    eq, grid = fp.FokkerPlanck(potential=lambda x: (x**2 - 1) ** 2, diffusion=0.3), fp.Grid((-2.2, 2.2), 64)
+    passage = fp.first_passage(eq, grid, lambda x: x > 1)
+    times, start = np.linspace(0.5, 10, 12), fp.gaussian(-1, 0.2)
+    q = fp.committor(eq, grid, lambda x: x < -1, lambda x: x > 1)
+    for drawn, error in ((passage.plot(error=True), passage.error["mean"]), (q.plot(error=True), q.error["committor"])):
+        assert [*heights(drawn).values()] == pytest.approx(error.tolist(), abs=1e-9)
+    both = passage.plot_survival(times, start, error=True)
+    assert [*heights(both, 0).values()] == pytest.approx(passage.survival_error(times, start).tolist(), abs=1e-9)
+    assert [*heights(both, 1).values()] == pytest.approx(passage.density_error(times, start).tolist(), abs=1e-9)
+    solution = fp.solve(eq, grid, start, [0.1, 1.0])
+    seen = heights(solution.plot(times=[1.0], error=True))
+    around = solution.error.in_cells("density", 1)
+    assert [*seen.values()] == pytest.approx(around.tolist(), abs=1e-9)
+    finer = fp.solve(eq, fp.Grid((-2.2, 2.2), 512), start, [0.1, 1.0])
+    off = np.abs(np.interp(grid.centers[0], finer.grid.centers[0], finer.density[1]) - solution.density[1])
+    assert (around >= 0.5 * off).mean() > 0.9, "an error in each cell, not only of the whole"
+    assert 0.5 < (around * grid.volumes).sum() / solution.error["density"][1] < 3.0
+
+
+def test_bands_that_cannot_be_drawn_are_refused(tmp_path):
+    eq, grid = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.3), fp.Grid((-3, 3), 64)
+    plain = fp.first_passage(eq, grid, lambda x: x > 1, error=False)
+    for draw in (plain.plot, lambda error: plain.plot_survival([1.0], fp.gaussian(0, 0.3), error=error)):
+        with pytest.raises(ValueError, match=r"^`error` must be False for a (passage|result) without a measured error"):
+            draw(error=True)
+    with pytest.raises(TypeError, match=r"^`error` must be"):
+        plain.plot(error="yes")
+    flat = fp.FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=0.3)
+    with pytest.raises(ValueError, match=r"^`error` must be False in more than one dimension"):
+        fp.stationary(flat, fp.Grid([(-2, 2)] * 2, 20)).plot(error=True)
+    fp.solve(eq, grid, fp.gaussian(0, 0.3), 1.0).save(tmp_path / "a.nc")
+    with pytest.raises(KeyError, match="not kept in files"):
+        fp.load(tmp_path / "a.nc").error.in_cells("density")
