@@ -60,6 +60,7 @@ from .solvers.linear.rates import Rates
 from .solvers.linear.spectrum import check_resolved, generator_modes
 from .solvers.linear.stationary import class_masses
 from .wall_and_grid_warnings import (
+    box_error,
     warn_of_resolution,
     warn_of_slow_convergence,
     warn_of_tail,
@@ -157,17 +158,13 @@ def solve(
     start, initial_mass = initial_masses(p0, grid)
     how = partial(_density, times=moments, method=method, rtol=rtol, observe=observe, known=known, longest=longest)
     result = how(eq, grid, lambda there: initial_masses(p0, there)[0], progress_reporter(progress))
-    if result.grid is not grid:  # faces lie on zeros of D
-        start = initial_masses(p0, result.grid)[0]
+    start = start if result.grid is grid else initial_masses(p0, result.grid)[0]  # faces lie on zeros of D
     stats = SolutionStats.of(result.stats, worst_resolution(result, eq, start), initial_mass=initial_mass)
     result = replace(result, stats=stats)
     _refuse(eq, result)
     if error:
-
-        def ask(other: FokkerPlanck, coarse: Grid) -> Solution:
-            return how(other, coarse, partial(start_on_coarser, p0, grid), lambda share: None)
-
-        result = measured(result, ask, eq, solution_errors, float(moments[-1]))
+        again = partial(how, start_on=partial(start_on_coarser, p0, grid), report=lambda share: None)
+        result = measured(result, again, eq, solution_errors, float(moments[-1]))
     _judge(eq, result, start)
     return result
 
@@ -234,6 +231,7 @@ def _judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
     q, masses = result.generator, result.masses[-1]
     assert q is not None
     if result.error:
+        result.error.leave_out_box(box_error(eq, q, result.masses[result.times > 0.0]))
         warn_of_density(result, eq, float(result.times[-1]))
     elif not q.untreated:
         warn_of_resolution(result.stats)
@@ -336,6 +334,7 @@ def stationary(
         result = measured(result, ask, eq, stationary_errors)
     flows = net_flow_share(q, masses) > BALANCED
     if result.error:
+        result.error.leave_out_box(box_error(eq, q, masses))
         warn_of_rest(result, eq, flows)
     elif flows and result.stats.order == 1 and not q.untreated:
         warn_of_resolution(result.stats)  # without a current the density is exact whatever the Peclet number
@@ -379,9 +378,8 @@ def _repeating(eq: FokkerPlanck, grid: Grid, period: float) -> Solution:
     result = solve(eq, grid, density, np.linspace(0.0, period, PHASES), rtol=PERIODIC, error=False)
     error = state.error + result.stats.error_estimate
     stats = replace(result.stats, error_estimate=error, memory=state.memory)
-    return replace(
-        result, method="periodic", stats=stats, message=f"repeats after {period:g}, error at most {error:.1e}"
-    )
+    text = f"repeats after {period:g}, error at most {error:.1e}"
+    return replace(result, method="periodic", stats=stats, message=text)
 
 
 def _at_rest(eq: FokkerPlanck, grid: Grid, start_on: Callable[[Grid], np.ndarray] | None) -> Stationary:
@@ -394,12 +392,12 @@ def _at_rest(eq: FokkerPlanck, grid: Grid, start_on: Callable[[Grid], np.ndarray
     masses = np.asarray(masses).reshape(grid.shape)
     residual = float(np.abs(q.apply(masses)).max() / max(q.outflow.max(initial=0.0), 1e-300))
     stats = StationaryStats(parts=len(classes), residual=residual)
-    d = eq.diffusion_at(Points.centers(grid))
     atoms = final_atoms(q, start)
     parts = f"{len(classes)} closed class(es)"
     if not classes:
         parts = "no stationary density: all ends in " + ", ".join(f"x = {x:.6g}" for x in atoms)
     message = "; ".join([parts, *q.found])
+    d = eq.diffusion_at(Points.centers(grid))
     return Stationary(grid, masses / grid.volumes, InTime(q), stats, d, message=message, atoms=atoms)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.special import erfcx
 
 from .errors import ResolutionWarning, warn
 from .model.equation import FokkerPlanck
@@ -30,6 +31,7 @@ POINT = 0.1  # of the smearing: noise that draws a density together to less than
 CONFINING = 0.005  # drift times length over diffusion, over a tenth of the box: below, there is no force to speak of
 NOTHING = 1e-9  # of what the grid adds: noise below it is none, by rounding
 GATHERED = 0.01  # of the probability, beside a natural boundary on cells that do not shrink towards it
+EMPTY = 1e-12  # of the largest density: nothing is at a wall
 CUT = 1e-2  # probability beyond the box from which a cut tail is spoken of
 
 
@@ -201,6 +203,70 @@ def _tell_of_wall(grid: Grid, axis: int, side: int, share: str, force: float) ->
     if force > 0.0:
         then += ", or make the wall absorbing"
     warn(f"{text}{then}.", ResolutionWarning)
+
+
+def box_error(eq: FokkerPlanck, q: Generator, masses: np.ndarray) -> float:
+    """How far densities, masses (..., *grid.shape), would change at most (1-norm) if reflecting walls were further out."""
+    return max((2.0 * probability_beyond(eq, q, one) for one in masses.reshape(-1, *q.grid.shape)), default=0.0)
+
+
+def probability_beyond(eq: FokkerPlanck, q: Generator, masses: np.ndarray) -> float:
+    """What would lie beyond the reflecting walls if these were further out.
+
+    Along each axis the density at a wall, masses (*grid.shape), is carried on by the force there, of the links at the wall, and
+    by how that changes over a tenth of the box: exp(-s x - c x^2 / 2). Nothing where no force points inward.
+    """
+    if q.jumps is not None or (eq.drift is None and eq.potential is None and eq.interaction is None):
+        return 0.0
+    grid, total = q.grid, 0.0
+    for axis in range(grid.dim):
+        others = tuple(a for a in range(grid.dim) if a != axis)
+        along = masses.sum(axis=others) / grid.widths[axis]
+        for side, cell in ((0, 0), (1, -1)):
+            own = grid.dim == 1 and grid.edges[axis][-side] in q.singular  # a wall of the problem
+            if own or grid.shape[axis] < 3 or grid.boundary[axis][side] != "reflecting":
+                continue
+            if not along[cell] > EMPTY * along.max():
+                continue
+            slope, bend = _fall(q, masses, axis, side)
+            if slope > 0.0:
+                at_wall = float(along[cell]) * math.exp(-0.5 * slope * float(grid.widths[axis][cell]))
+                total += at_wall * _tail(slope, bend)
+    return total
+
+
+def _tail(slope: float, bend: float) -> float:
+    """The integral of exp(-slope x - bend x^2 / 2) over x > 0; of exp(-slope x) where the bend is not positive."""
+    if not bend > 1e-9 * slope**2:
+        return 1.0 / slope
+    return math.sqrt(0.5 * math.pi / bend) * float(erfcx(slope / math.sqrt(2.0 * bend)))
+
+
+def _fall(q: Generator, masses: np.ndarray, axis: int, side: int) -> tuple[float, float]:
+    """By how much the logarithm of an equilibrium falls outward per length at a wall, and by how much more further out."""
+    grid, centers = q.grid, q.grid.centers[axis]
+    n = max(grid.shape[axis] // 10, 1)
+    for link in q.links:
+        if np.flatnonzero(link.offset).tolist() != [axis] or link.offset[axis] != 1 or link.stride < 0:
+            continue
+        place = np.unravel_index(link.lower, grid.shape)[axis]
+        last = 0 if side == 0 else grid.shape[axis] - 2
+        falls, where = [], []
+        for k in (last, last + n if side == 0 else last - n):
+            here = place == np.clip(k, 0, grid.shape[axis] - 2)
+            out = link.forward[here] * grid.widths[axis][place[here]]
+            back = link.backward[here] * grid.widths[axis][place[here] + 1]
+            weights = masses.ravel()[link.lower[here]]
+            usable = (out > 0.0) & (back > 0.0) & (weights > 0.0)
+            if not usable.any():
+                return 0.0, 0.0
+            rise = float(np.average(np.log(out[usable] / back[usable]), weights=weights[usable]))
+            length = float(centers[place[here][0] + 1] - centers[place[here][0]])
+            falls.append((1.0 if side == 0 else -1.0) * rise / length)
+            where.append(0.5 * float(centers[place[here][0] + 1] + centers[place[here][0]]))
+        apart = abs(where[0] - where[1])
+        return falls[0], (falls[0] - falls[1]) / apart if apart > 0.0 else 0.0
+    return 0.0, 0.0
 
 
 def _force(q: Generator, axis: int, side: int) -> float:

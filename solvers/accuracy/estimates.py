@@ -14,6 +14,7 @@ import numpy as np
 SLOWEST = 0.4  # order below which nothing converges
 FASTEST = 64.0  # factor between two changes, beyond which the coarsest grid is not listened to
 UNASKED = "grid error not measured"  # neither tried
+BESIDE, ROUNDING = 0.1, 1e-9  # what is spoken of: beside the measured error, and at all
 LEAST_ORDER = 0.7  # an order that is seen below is not trusted to be that small
 
 
@@ -78,6 +79,9 @@ class Errors(Mapping[str, np.ndarray]):
         Whether what was asked for first shrinks as the cells do. If not, its error may be larger than what is said.
     note : str
         How the errors were got.
+    box : float
+        What the errors are without: how far a density would change, in the 1-norm, if reflecting walls towards which it falls
+        were further out. It is an error if these are not walls of the problem. The largest over the output times.
     whole : dict of Estimate
         The estimates that were made at once, by which a result is judged: of densities at each time, of eigenvalues, and of
         fields as a whole, relative to the field.
@@ -96,6 +100,7 @@ class Errors(Mapping[str, np.ndarray]):
         self.order, self.converging, self.note = order, converging, note
         self.whole = dict(whole or {})
         self._in_cells = dict(in_cells or {})
+        self.box = 0.0
 
     @classmethod
     def unknown(cls, why: str = UNASKED) -> Errors:
@@ -105,13 +110,17 @@ class Errors(Mapping[str, np.ndarray]):
     def as_record(self) -> dict[str, Any]:
         """All of it but `whole`, as plain lists; `of_record` reads it."""
         values = {name: np.asarray(self[name]).tolist() for name in self}
-        return {"values": values, "order": self.order, "converging": self.converging, "note": self.note}
+        return {
+            "values": values, "order": self.order, "converging": self.converging, "note": self.note, "box": self.box
+        }  # fmt: skip
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Errors:
         """From what `as_record` gave."""
         values = {str(name): np.asarray(value, dtype=float) for name, value in record["values"].items()}
-        return cls(values, float(record["order"]), bool(record["converging"]), str(record["note"]))
+        result = cls(values, float(record["order"]), bool(record["converging"]), str(record["note"]))
+        result.box = float(record.get("box", 0.0))  # none in files of before
+        return result
 
     def at(self, index: Sequence[int]) -> Errors:
         """Of a solution at some of its output times, by their numbers."""
@@ -120,7 +129,9 @@ class Errors(Mapping[str, np.ndarray]):
         values = {name: np.asarray(self[name])[index] for name in self}
         chosen = [range(self["density"].shape[0])[i] for i in index]
         in_cells = {name: lambda i, ask=ask: ask(chosen[i]) for name, ask in self._in_cells.items()}
-        return Errors(values, self.order, self.converging, self.note, in_cells=in_cells)
+        result = Errors(values, self.order, self.converging, self.note, in_cells=in_cells)
+        result.box = self.box
+        return result
 
     def in_cells(self, name: str, index: int = -1) -> np.ndarray:
         """Error in each cell of a density, whose own error is a 1-norm, at an output time by its number, (*grid.shape).
@@ -133,6 +144,12 @@ class Errors(Mapping[str, np.ndarray]):
         if name not in self._in_cells:
             raise KeyError(f"no error of {name!r} in each cell: {'not kept in files' if self._values else self.note}")
         return self._in_cells[name](index)
+
+    def leave_out_box(self, size: float) -> None:
+        """Note what lies beyond the walls, in the 1-norm, where it matters beside what was measured."""
+        self.box = size
+        if size > BESIDE * float(np.nan_to_num(self.whole["density"].error).max(initial=0.0)) and size > ROUNDING:
+            self.note = f"{self.note}; the box is not in it: {size:.1e} if its walls are not the problem's"
 
     def doubt(self, why: str) -> None:
         """Note that there is something which no comparison of grids sees: the answer is then not said to converge."""
