@@ -43,25 +43,29 @@ def step_lengths(x: np.ndarray, step: np.ndarray, most: int = 16) -> tuple[np.nd
     return np.array(places), np.maximum(lengths, 1e-3 * scale)
 
 
-def choose_grid(data: Transitions, walls: Any = None, cells: Any = None, fineness: float = 1.0) -> Grid:
+def choose_grid(
+    data: Transitions, walls: Any = None, cells: Any = None, fineness: float = 1.0, margin: float | None = None
+) -> Grid:
     """A grid that resolves the steps of the data, with room around them.
 
     Parameters
     ----------
     data : Transitions
     walls : None, (low, high) or list of such pairs, an end being a number or None
-        Reflecting walls; None leaves room for MARGIN standard deviations of a step.
+        Reflecting walls; None leaves room for `margin` standard deviations of a step.
     cells : None, int, list of int, or Grid
         A Grid is taken as it is.
     fineness : float
         Factor on the number of cells.
+    margin : float, optional
+        Default: MARGIN, in 2D MARGIN_PLANE.
     """
     if isinstance(cells, Grid):
         return cells if fineness == 1.0 else resized(cells, fineness)
     dim = data.starts.shape[1]
     ends = _walls(walls, dim)
     bounds, wished, uneven = [], [], []
-    room = MARGIN if dim == 1 else MARGIN_PLANE
+    room = margin if margin is not None else MARGIN if dim == 1 else MARGIN_PLANE
     for axis in range(dim):
         x, y = data.starts[:, axis], data.ends[:, axis]
         places, lengths = step_lengths(x, y - x)

@@ -53,6 +53,17 @@ def diffusion(eq: FokkerPlanck, x: np.ndarray) -> np.ndarray:
     return eq.diffusion_at(points_at(x))
 
 
+def tensor_at(eq: FokkerPlanck, x: np.ndarray) -> np.ndarray:
+    """D at x (dim, m) as (dim, dim, m)."""
+    d = diffusion(eq, x)
+    if d.ndim == 3:
+        return d
+    full = np.zeros((len(d), *d.shape))
+    for i, row in enumerate(d):
+        full[i, i] = row
+    return full
+
+
 def ito_drift(eq: FokkerPlanck, x: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """mu - grad V + alpha div D at x (dim, m), (dim, m)."""
     drift = np.array(eq.drift_at(points_at(x)), dtype=float)

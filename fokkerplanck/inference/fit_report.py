@@ -9,6 +9,7 @@ import numpy as np
 from .gaussian_steps import GaussianLikelihood
 from .homogeneity import homogeneity_test
 from .markov import markov_test
+from .moment_likelihood import MomentLikelihood
 
 LEVEL = 0.05
 CLOSE = 0.95  # correlation from which two parameters are hard to tell apart
@@ -98,6 +99,12 @@ def _grid(fit: Any) -> list[str]:
                 "drift is linear and D constant. Take a shorter lag, or method='grid'."
             ]
         return [f"{line} (the drift changes by {turn:.2g} of its relaxation within a lag)."]
+    if isinstance(likelihood, MomentLikelihood):
+        shift = f"{np.abs(fit.grid_shift).max():.2g} standard errors at most"
+        return [
+            "Steps were taken as Gaussian, with the means and covariances of the equation over the lag, computed on "
+            f"{likelihood.grid!r}; their error, {shift}, was taken off."
+        ]
     if fit.grid_shift is None:
         return [f"Transition densities were computed on {likelihood.grid!r}."]
     shift = f"{np.abs(fit.grid_shift).max():.2g} standard errors at most"

@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from ..errors import bad_value
 from ..model.equation import FokkerPlanck
 from ..solvers.kernels.interpolation import cubic_weights
-from .coefficients import curvature, difference, diffusion, ito_drift
+from .coefficients import curvature, difference, ito_drift, tensor_at
 from .likelihood import Evaluation
 from .paths import Transitions
 
@@ -120,7 +120,7 @@ class GaussianLikelihood:
             return ito_drift(eq, y, self.scale)
 
         def tensor(y: np.ndarray) -> np.ndarray:
-            return _full(diffusion(eq, y))
+            return tensor_at(eq, y)
 
         mu, d = drift(x), tensor(x)
         if (np.einsum("iit->it", d) <= 0.0).any():
@@ -206,16 +206,6 @@ def _exponential(matrices: np.ndarray) -> np.ndarray:
     for _ in range(k):
         result = result @ result
     return result
-
-
-def _full(d: np.ndarray) -> np.ndarray:
-    """D as (dim, dim, m)."""
-    if d.ndim == 3:
-        return d
-    full = np.zeros((len(d), *d.shape))
-    for i, row in enumerate(d):
-        full[i, i] = row
-    return full
 
 
 def _second(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, d: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -15,18 +15,24 @@ from .coefficients import check_markov
 from .fit_result import Fit
 from .gaussian_steps import GaussianLikelihood
 from .likelihood import GridLikelihood, equation_model
+from .moment_likelihood import MomentLikelihood
 from .optimize import Ascent, ascend, inverse
 from .passage_fit import fit_passages
 from .passage_times import PassageTimes
 from .paths import Paths, Transitions, as_paths
+from .smoothing import smooth
 from .spline import FEWEST as SPLINE_FEWEST
-from .spline import SplineFamily, smooth
+from .spline import SplineFamily
+from .spline_plane import FEWEST as PLANE_FEWEST
+from .spline_plane import PlaneSplines
 from .starts import given_start, parameter_names, search_start
 
 METHODS = ("auto", "grid", "gaussian")
 SHORT = 2.9  # cells in a step below which its density is not resolved
 COARSER = 1.5  # ratio of cell widths from which the error of the grid is told
 SPLINE_FINENESS = 0.55  # of the cells: splines are known less well than parameters, and cost more
+PLANE_CELLS, MOST_MOMENTS = 48, 110  # along each axis of the grids of moments
+PLANE_MARGIN = 4.0  # standard deviations of a step about the data
 SHIFTED = 0.3  # standard errors by which the error of the grid may move a parameter before cells are refined
 
 
@@ -46,9 +52,10 @@ def fit(
     ----------
     data : Paths, or whatever `Paths` takes; or PassageTimes, whose `model` returns a PassageModel
     model : callable or "spline"
-        "spline" (1D): drift and ln D as cubic splines whose smoothness the data choose. Otherwise a function of named
-        parameters that returns the equation: `lambda k, D: fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=D)`. The
-        equation may use any convention, a potential, or jumps (1D), but not time or memory.
+        "spline": drift and ln D as cubic splines whose smoothness the data choose; in two coordinates the whole tensor
+        D. Otherwise a function of named parameters that returns the equation:
+        `lambda k, D: fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=D)`. The equation may use any convention, a
+        potential, or jumps (1D), but not time or memory.
     start : dict or sequence, optional
         Where to start. Default: the defaults of the function, else the best of a search that compares drift and
         diffusion with the moments of the steps.
@@ -58,7 +65,8 @@ def fit(
         Reflecting walls; None for an end without one. For walls of another kind pass a Grid as `cells`: rows on or
         beyond an absorbing wall are absorptions.
     cells : None, int, list of int, or Grid
-        The cells on which densities are computed. Default: 8 a standard deviation of the steps.
+        The cells on which densities are computed. Default: 8 a standard deviation of the steps. For splines in two
+        coordinates those of the moments, 48 along each axis.
     method : {"auto", "grid", "gaussian"}
         "grid": transition densities from the equation, for steps of any length. "gaussian": a Gaussian density with the
         moments of a local linearisation, for steps that are short beside the structure of the drift. "auto" takes the
@@ -79,6 +87,10 @@ def fit(
     Marquardt's. The error of the grid, of second order, is measured by a fit on cells 1.5 times as wide and taken off by
     Richardson's extrapolation; `fit.grid_shift` says how much that was, in standard errors. Cells are refined until it is
     small.
+
+    Splines in two coordinates take the mean and the covariance of each step from the equation, by its backward operator on
+    two grids, and a Gaussian density with these: unbiased at any lag; where transitions are far from Gaussian the intervals
+    of D are those of a Gaussian law.
 
     Examples
     --------
@@ -123,17 +135,44 @@ def _fit_spline(
         raise bad_value("model", "a function of parameters or 'spline'", word)
     if start is not None:
         raise bad_value("start", "left out for splines", start)
-    if paths.dim != 1:
+    fewest = SPLINE_FEWEST if paths.dim == 1 else PLANE_FEWEST
+    if paths.dim > 2:
         then = "Pass a family of equations."
-        raise bad_value("data", "of one coordinate for splines", f"{paths.dim}", then)
-    if data.size < SPLINE_FEWEST:
-        rule = f"at least {SPLINE_FEWEST} transitions for splines"
+        raise bad_value("data", "of one or two coordinates for splines", f"{paths.dim}", then)
+    if data.size < fewest:
+        rule = f"at least {fewest} transitions for splines"
         raise bad_value("data", rule, f"{data.size}", "Pass a family of equations.")
+    if paths.dim == 2:
+        return _fit_plane(paths, data, lag, walls, cells, method)
     family = SplineFamily.of(data)
     likelihood = choose_likelihood(family, data, walls, cells, method, SPLINE_FINENESS)
-    found = smooth(likelihood, family, family.start(data))
+    found = smooth(likelihood, family.penalties, family.start(data))
     settings = {"effective degrees of freedom": found.freedom}
     return _finish(paths, lag, family.names, likelihood, found.ascent, found.penalty, cells is None, settings)
+
+
+def _fit_plane(paths: Paths, data: Transitions, lag: int, walls: Any, cells: Any, method: str) -> Fit:
+    """The fit of drift and tensor in two coordinates, by the moments of steps."""
+    if method == "grid":
+        then = "Leave it out, or pass a family of equations."
+        raise bad_value("method", "'auto' for splines in two coordinates, which take moments of steps", method, then)
+    for axis in range(2):
+        step_lengths(data.starts[:, axis], data.ends[:, axis] - data.starts[:, axis])
+    family = PlaneSplines.of(data)
+    grid = choose_grid(data, walls, PLANE_CELLS if cells is None else cells, margin=PLANE_MARGIN)
+    likelihood = MomentLikelihood(family, data, grid)
+    found = smooth(likelihood, family.penalties, family.start(data))
+    ascent, shift = found.ascent, likelihood.shift(found.ascent.theta, inverse(found.ascent.information))
+    while np.abs(shift).max() > SHIFTED and cells is None and max(likelihood.grid.shape) * COARSER < MOST_MOMENTS:
+        likelihood = MomentLikelihood(family, data, resized(likelihood.grid, COARSER))
+        ascent = ascend(likelihood, ascent.theta, found.penalty, tolerance=ascent.tolerance)
+        shift = likelihood.shift(ascent.theta, inverse(ascent.information))
+    if np.abs(shift).max() > SHIFTED:
+        _tell(shift, likelihood.grid)
+    freedom = (sum(found.freedom[:2]), sum(found.freedom[2:]))
+    settings = {"effective degrees of freedom": freedom}
+    corrected = _Corrected(ascent.theta, ascent.value, shift)
+    return _result(paths, lag, family.names, likelihood, ascent, corrected, found.penalty, settings)
 
 
 def _finish(
@@ -151,6 +190,19 @@ def _finish(
         likelihood, ascent, corrected = _without_grid_error(likelihood, ascent, penalty, adapt)
     else:
         corrected = _Corrected(ascent.theta, ascent.value, None)
+    return _result(paths, lag, names, likelihood, ascent, corrected, penalty, settings)
+
+
+def _result(
+    paths: Paths,
+    lag: int,
+    names: tuple[str, ...],
+    likelihood: Any,
+    ascent: Ascent,
+    corrected: _Corrected,
+    penalty: np.ndarray | None,
+    settings: dict[str, Any] | None,
+) -> Fit:
     theta = corrected.theta
     rough = 0.0 if penalty is None else 0.5 * float(theta @ penalty @ theta)
     return Fit(
@@ -231,7 +283,12 @@ def _without_grid_error(
             fine, ascent.theta + move if other.converged else ascent.theta, penalty, tolerance=ascent.tolerance
         )
     if far:
-        then = "Take more cells: cells=" + str([2 * n for n in fine.grid.shape]).strip("[]") + "."
-        found = f"the error of the grid is {np.abs(shift).max():.2g} standard errors of a parameter; it was taken off"
-        warn(f"{found} by extrapolation. {then}", ResolutionWarning)
+        _tell(shift, fine.grid)
     return fine, ascent, _Corrected(ascent.theta + move, ascent.value + (ascent.value - other.value) / gain, shift)
+
+
+def _tell(shift: np.ndarray, grid: Grid) -> None:
+    """A warning of an error of the grid that is more than SHIFTED standard errors."""
+    then = "Take more cells: cells=" + str([2 * n for n in grid.shape]).strip("[]") + "."
+    found = f"the error of the grid is {np.abs(shift).max():.2g} standard errors of a parameter; it was taken off"
+    warn(f"{found} by extrapolation. {then}", ResolutionWarning)

@@ -17,7 +17,7 @@ from scipy.linalg import eigh_tridiagonal
 from ..errors import bad_value
 from ..solvers.discretization.generator import Generator, Links
 
-ROUNDING = 1e-15
+SPREAD = np.log(1e6)  # of W: eigenvectors are right to 1e-15, and P then to 1e-9
 FASTEST = 1e8  # jumps in a lag from which rounding decides
 TERMS = 14  # of the exponential series at norm 1/2: 1e-16
 
@@ -73,10 +73,8 @@ def transition_matrix(
         rule = f"of at most {FASTEST:g} jumps between cells in a lag"
         raise bad_value("model", rule, f"{fastest:.3g}", "Its diffusion is too large somewhere on the grid.")
     root = _equilibrium_root(q) if starts is not None else None
-    if root is not None and starts is not None:
-        lost = ROUNDING * np.exp(root.max() - root[starts].min())
-        if lost < 1e-9:
-            return _by_eigenvectors(dense, slopes, tau, root, starts)
+    if root is not None and starts is not None and root.max() - root[starts].min() < SPREAD:
+        return _by_eigenvectors(dense, slopes, tau, root, starts)
     return _by_squaring(dense, np.array(slopes).reshape(-1, n, n), tau)
 
 

@@ -81,7 +81,7 @@ def tail_test(increments: Any, sums: Sequence[int] = SUMS) -> TailTest:
 
     Parameters
     ----------
-    increments : array (n,) or (n, dim), or a list of them
+    increments : array (n,) or (n, dim), a list of them, or an array (n_runs, n_steps, dim)
         Steps of one path, or of several runs; rows with a value that is not finite are left out. Gradient noise will do too.
     sums : sequence of int
         Lengths n of the sums.
@@ -118,6 +118,7 @@ def _lengths(sums: Any) -> np.ndarray:
 def _runs(increments: Any) -> list[np.ndarray]:
     """Arrays (n, dim) of finite rows."""
     several = isinstance(increments, (list, tuple)) and any(isinstance(part, np.ndarray) for part in increments)
+    several = several or (isinstance(increments, np.ndarray) and increments.ndim == 3)
     parts = list(increments) if several else [increments]
     arrays = [reals("increments", part, "an array of increments (n,) or (n, dim), or a list of them") for part in parts]
     arrays = [a[:, None] if a.ndim == 1 else a for a in arrays]
@@ -126,7 +127,8 @@ def _runs(increments: Any) -> list[np.ndarray]:
     arrays = [a[np.isfinite(a).all(axis=1)] for a in arrays]
     total = sum(map(len, arrays))
     if total < FEWEST:
-        raise bad_value("increments", f"at least {FEWEST} finite rows", f"{total} rows")
+        then = "A row is one step: give runs of one coordinate as a list, or as (n_runs, n_steps, 1)."
+        raise bad_value("increments", f"at least {FEWEST} finite rows", f"{total} rows", then)
     return [a for a in arrays if len(a)]
 
 

@@ -1,11 +1,17 @@
 """Drift and diffusion without a family, and what is said of a fit."""
 
+import importlib
+
 import numpy as np
 import pytest
 from processes import euler, ornstein_uhlenbeck, rotating_pair
 
 import fokkerplanck as fp
 from fokkerplanck.inference.gaussian_steps import GaussianLikelihood
+from fokkerplanck.inference.paths import Transitions
+from fokkerplanck.inference.spline import SplineFamily
+
+coverage = importlib.import_module("validation.16_coverage")
 
 
 def ou(k, D):
@@ -127,19 +133,35 @@ def test_what_splines_cannot_do_is_refused():
         fp.fit(x, start=[1.0])
     with pytest.raises(ValueError, match="at least 50 transitions"):
         fp.fit([[0.0, 0.1, 0.3]])
-    with pytest.raises(ValueError, match="of one coordinate for splines"):
-        fp.fit(rotating_pair(3, 101, 0.5))
+    with pytest.raises(ValueError, match="of one or two coordinates for splines"):
+        fp.fit(np.random.default_rng(0).normal(size=(3, 101, 3)))
     with pytest.raises(ValueError, match="homogeneity_test"):
         _ = fp.fit(x).runs_differ
 
 
+def test_a_straight_line_is_not_penalised():
+    """Nor under heavy tails, where it is far from straight in the spline's own coordinate; a cubic is."""
+    rng = np.random.default_rng(8)
+    x = rng.standard_t(3, size=2000)[:, None]
+    family = SplineFamily.of(
+        Transitions(x, x + rng.normal(size=x.shape), np.zeros(2000, dtype=int), np.zeros(2000), 1.0)
+    )
+    places, penalty = family.axis.spread(200), family.penalties[0].matrix
+    sizes = []
+    for shape in (places, places**3):
+        c = np.linalg.lstsq(family.axis.values(places), shape / np.abs(shape).max(), rcond=None)[0]
+        sizes.append(c @ penalty @ c)
+    assert sizes[0] < 1e-3 * sizes[1]
+    ripples = np.cos(np.arange(12))  # a penalty of all but two directions
+    assert ripples @ penalty @ ripples > 1e-3
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("dt", [0.1, 1.0])
-def test_coverage_of_splines(dt):
-    """90 % intervals, 12 sets of 20 runs x 300 steps at 9 places: .82 to .92 in the long run."""
-    x = np.linspace(-1.6, 1.6, 9)
-    shares = [
-        covered(fp.fit(fp.Paths(ornstein_uhlenbeck(20, 301, dt, seed=40 + s), dt=dt)), x, -x, 1.0) for s in range(12)
-    ]
-    assert np.mean(shares, axis=0).min() > 0.75
-    assert np.mean(shares) < 0.99
+@pytest.mark.parametrize(("problem", "lag"), [("OU", 1.0), ("double well", 0.5), ("noise that grows", 0.1)])
+def test_coverage_of_splines(problem, lag):
+    """90 % intervals, 8 sets of 20 runs x 300 steps at 9 places. In the long run .88 to .94 (validation, claim 16); the
+    shares of 8 sets scatter by .05.
+    """
+    drift, diffusion = (np.mean(found) for found in coverage.shares(problem, lag, 8))
+    assert min(drift, diffusion) > 0.74
+    assert 0.5 * (drift + diffusion) < 0.99

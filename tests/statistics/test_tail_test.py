@@ -97,6 +97,14 @@ def test_runs_and_repr():
     assert "stable, with the index 1.5" in repr(fp.tail_test(symmetric_stable(r, 1.5, N)))
 
 
+def test_runs_may_stand_in_one_array():
+    """(n_runs, n_steps, dim) is the list of its entries."""
+    steps = np.random.default_rng(3).normal(size=(30, 100, 2))
+    assert fp.tail_test(steps).index.tolist() == fp.tail_test(list(steps)).index.tolist()
+    with pytest.raises(ValueError, match=r"A row is one step: give runs .* \(n_runs, n_steps, 1\)"):
+        fp.tail_test(steps[:, :, 0])
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="`increments` must be at least 200 finite rows, got 3 rows"):
         fp.tail_test([1.0, 2.0, 3.0])
@@ -105,4 +113,4 @@ def test_bad_input():
     with pytest.raises(ValueError, match="`sums` must be a whole number from 1"):
         fp.tail_test(np.arange(1000.0), sums=[0])
     with pytest.raises(ValueError, match="`increments` must be of shape"):
-        fp.tail_test(np.ones((20, 20, 20)))
+        fp.tail_test(np.ones((2, 20, 20, 20)))
