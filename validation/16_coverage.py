@@ -8,7 +8,8 @@ drawn exactly, at lags 0.1 and 0.5; intervals of both components of the drift an
 
 A row is the share of nine places (a square of nine in the plane) and of all sets at which the interval of level 0.9 holds the
 truth. It has to lie within 0.05 of 0.9, beside three standard errors; the nine places of a set count as two independent ones,
-as few as the degrees of freedom of a straight line. Controls are the intervals that moments of steps give: (mean step) / lag and (variance) / (2 lag) in bins about each place.
+as few as the degrees of freedom of a straight line. Controls are the intervals that moments of steps give: (mean step) / lag
+and (variance) / (2 lag) in bins about each place.
 """
 
 from __future__ import annotations
