@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Protocol, runtime_checkable
@@ -11,11 +12,13 @@ import numpy as np
 
 from ..arguments import LARGEST, call, fields, own, reals, sized
 from ..errors import bad_type, bad_value, warn
+from ..randomness import private_generator
 from .coefficients import Points
 from .grid import Grid
 
 ROUNDING = 1e-6  # of the largest density: below zero by less is rounding, as the tolerance of a solution allows
 INSIDE = 0.1  # of a law, in the box
+FEW, DRAWS = 3.0, 10_000  # cells along an axis, 1 / sum of squared masses, that a narrow law fills; and draws from it
 ADDED = 0.25  # of a squared cell width: the variance of a point shared between cells
 
 
@@ -281,6 +284,34 @@ def initial_masses(p0: Any, grid: Grid, name: str = "p0") -> tuple[np.ndarray, f
     if abs(total - 1.0) > 0.01:
         warn(f"`{name}` has mass {total:.4g} in the box; it was scaled to 1.")
     return masses / total, total
+
+
+def masses_outside(masses: np.ndarray, p0: Any, grid: Grid, inside: Callable[..., np.ndarray]) -> np.ndarray:
+    """Masses (grid.shape) of a start without what has arrived in a target from the beginning, though cells share it out.
+
+    Points that lie in the target have arrived. Of a law that fills few cells the share of draws that lie there has.
+
+    Parameters
+    ----------
+    masses : ndarray (*grid.shape)
+        Those of p0, summing to one.
+    p0 : as for `initial_masses`
+    grid : Grid
+    inside : callable
+        The target as a function of the coordinates.
+    """
+    law = law_of_result(p0)
+    if isinstance(law, Samples):
+        arrived = np.broadcast_to(inside(*law.positions.T), len(law.positions))
+        if not arrived.any():
+            return masses
+        kept = law.positions[~arrived]
+        total = deposit(law.positions, np.ones(len(law.positions)), grid).sum()
+        return deposit(kept, np.full(len(kept), 1.0 / total), grid)
+    if isinstance(law, (Gaussian, Uniform)) and 1.0 / (masses**2).sum() < FEW**grid.dim:
+        draws = law.sample(private_generator("start in a target"), DRAWS)
+        return masses * (1.0 - float(np.mean(np.broadcast_to(inside(*draws.T), DRAWS))))
+    return masses
 
 
 def found_masses(p0: Any, grid: Grid, name: str = "p0") -> np.ndarray:

@@ -13,7 +13,7 @@ from ..arguments import flag
 from ..errors import bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
-from ..solvers.accuracy.coarsening import as_function, coarsened_start
+from ..solvers.accuracy.coarsening import as_function, start_on_coarser
 from ..solvers.accuracy.estimates import Errors, Estimate, estimate
 from ..solvers.accuracy.fields import field_at
 from ..solvers.accuracy.measure import worst
@@ -88,8 +88,7 @@ class FirstPassage:
     def at(self, x: Any) -> float:
         """Mean time from a point, by cubic interpolation that knows the edge of the target and the walls."""
         self.grid.locate(x, "x")
-        inside = as_function(self.target, self.grid) if self.edge is None else self.edge
-        regions = [(inside, 0.0)] if self.target.any() or self.edge is not None else []
+        regions = [(self._inside, 0.0)] if self.target.any() or self.edge is not None else []
         in_time = isinstance(self.process, InTime)  # steps may end beyond an edge: the time does not vanish there
         return field_at(self.mean, self.grid, regions, np.atleast_1d(x).tolist(), continuous=in_time)
 
@@ -100,19 +99,28 @@ class FirstPassage:
         fine, once, twice = (passage.at(x) for passage in (self, *self.coarser))
         return float(estimate(np.array(fine - once), np.array(once - twice), floor=1e-12 * abs(fine)).error)
 
+    @property
+    def _inside(self) -> Callable[..., np.ndarray]:
+        """The target as a function of the coordinates."""
+        return as_function(self.target, self.grid) if self.edge is None else self.edge
+
+    def _start(self, p0: Any) -> np.ndarray:
+        """Masses of the paths that set out from a density, (*grid.shape): those that start in the target have arrived."""
+        return _density.masses_outside(_density.initial_masses(p0, self.grid)[0], p0, self.grid, self._inside)
+
     def survival(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Probability of not having arrived at each of the increasing times, or numbers of steps, from the density p0.
 
         A ResolutionWarning says where its error, on three grids, is more than a tenth; `survival_error` returns it.
         """
-        found = self.process.survival(self.target, _density.initial_masses(p0, self.grid)[0], times, rtol)
+        found = self.process.survival(self.target, self._start(p0), times, rtol)
         if self.coarser:
             warn_of_error(*worst(self._estimate("survival", found, times, p0, rtol)), OFF, "the survival", self.grid)
         return found
 
     def survival_error(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Error of `survival`, (n_times,); nan where the error of the passage was not measured."""
-        found = self.process.survival(self.target, _density.initial_masses(p0, self.grid)[0], times, rtol)
+        found = self.process.survival(self.target, self._start(p0), times, rtol)
         if not self.coarser:
             return np.full(found.shape, np.nan)
         return self._estimate("survival", found, times, p0, rtol).error
@@ -120,15 +128,16 @@ class FirstPassage:
     def _estimate(self, what: str, found: np.ndarray, times: Any, p0: Any, rtol: float) -> Estimate:
         values = [found]
         for passage in self.coarser:
-            masses = _density.found_masses(coarsened_start(p0, self.grid, passage.grid), passage.grid)
+            masses = start_on_coarser(p0, self.grid, passage.grid)
+            masses = _density.masses_outside(masses, p0, passage.grid, passage._inside)
             ask = getattr(passage.process, what)
-            values.append(ask(passage.target, masses / masses.sum(), times, rtol))
+            values.append(ask(passage.target, masses, times, rtol))
         size = 1.0 if what == "survival" else float(np.abs(found).max(initial=0.0))
         return estimate(values[0] - values[1], values[1] - values[2], floor=rtol * size)
 
     def density(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Probability per time, or per step, of arriving at each of the increasing times, from the initial density p0."""
-        return self.process.arrivals(self.target, _density.initial_masses(p0, self.grid)[0], times, rtol)
+        return self.process.arrivals(self.target, self._start(p0), times, rtol)
 
     def density_error(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Error of `density`, (n_times,); nan where the error of the passage was not measured."""

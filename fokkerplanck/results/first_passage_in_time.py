@@ -13,7 +13,7 @@ from ..arguments import takes_time
 from ..errors import ConvergenceError, bad_value
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
-from ..model.initial_density import initial_masses, point
+from ..model.initial_density import InitialDensity, initial_masses, masses_outside, point
 from ..model.region import read_region, region_in_time
 from ..solvers.accuracy.coarsening import as_function, start_on_coarser
 from ..solvers.accuracy.estimates import Estimate, estimate
@@ -124,7 +124,9 @@ class FirstPassageInTime:
         values = [found]
         try:
             for other in self._coarser:
-                start = start_on_coarser(p0, self.grid, other.grid) / other.grid.volumes
+                masses = start_on_coarser(p0, self.grid, other.grid)
+                # a law as it is, as what of it lies in the target has arrived
+                start = p0 if isinstance(p0, InitialDensity) else masses / other.grid.volumes
                 values.append(
                     np.asarray(ask(other, *how[:-1], start, how[-1]) if how[:-1] else ask(other, start, how[-1]))
                 )
@@ -166,10 +168,17 @@ class FirstPassageInTime:
         """Error of `at(x)`; nan where it cannot be measured."""
         return self.mean_error(point(x))
 
+    def _inside_at_first(self, *coords: np.ndarray) -> np.ndarray:
+        """Whether places are in the target at time 0."""
+        if self.mask is None:
+            assert self.inside is not None
+            return np.ravel(self.inside(*coords, np.zeros(1)))
+        return (as_function(self.mask, self.grid) if self.inside is None else self.inside)(*coords)
+
     def _from(self, p0: Any, rtol: float) -> Passage | KilledPassage:
         """The paths from a density, to be followed."""
         check_rtol(rtol)
-        masses = initial_masses(p0, self.grid)[0]
+        masses = masses_outside(initial_masses(p0, self.grid)[0], p0, self.grid, self._inside_at_first)
         if self.mask is not None:
             return KilledPassage(self.eq, self.grid, self.mask, self.inside, masses)
         assert self.inside is not None
