@@ -25,6 +25,7 @@ FIRST_ORDER = "the density is positive and conservative, but first order"
 FORCED = 1.0  # drift times length over diffusion, over a tenth of the box: below, a wall is what keeps the density
 CLAMPED = 1e-3  # meetings with reflecting walls that a transfer operator may leave unsaid
 SMEARED = 0.1  # of the noise of a step: what the grid of a transfer operator may add to it
+LOUDER = 3.0  # D at a wall over that at the start, from which it is taken for the end of the box
 ROUNDING, MOST_CELLS = 1e-12, 1e6  # of a cell's squared width, which is nothing; and more cells than can be advised
 SHIFTED = 0.1  # of a mean passage time, by what the grid adds to the diffusion
 POINT = 0.1  # of the smearing: noise that draws a density together to less than a third of a cell
@@ -108,6 +109,8 @@ def warn_of_walls(eq: FokkerPlanck, q: Generator, start: np.ndarray | None, mass
     if q.jumps is not None:  # they reach every wall at once: `warn_of_tail`
         return
     if eq.drift is None and eq.potential is None and eq.interaction is None:
+        if start is not None:
+            _warn_of_noisy_walls(q, start, masses)
         return
     for axis in range(grid.dim):
         others = tuple(a for a in range(grid.dim) if a != axis)
@@ -127,6 +130,50 @@ def warn_of_walls(eq: FokkerPlanck, q: Generator, start: np.ndarray | None, mass
             if pressed or (max(forces) < -CONFINING and falls):
                 verb = "is" if before is None else "has grown to"
                 _tell_of_wall(grid, axis, side, f"{verb} {after[cell] / after.max():.2g}", forces[side])
+
+
+def _warn_of_noisy_walls(q: Generator, start: np.ndarray, masses: np.ndarray) -> None:
+    """Where, without a force, a density has come to a wall beside which D is several times that at the start.
+
+    Noise that grows has no end at such a wall: it shifts means that without it would stay (Ito), by the flux D p that it holds
+    back. Where D is alike the wall is what was asked for.
+    """
+    grid = q.grid
+    for axis in range(grid.dim):
+        found = _diffusion_along(q, axis)
+        if found is None:
+            continue
+        lower, diffusion = found
+        place = np.unravel_index(lower, grid.shape)[axis]
+        usual = float(start.ravel()[lower] @ diffusion / max(start.ravel()[lower].sum(), 1e-300))
+        width, count = grid.widths[axis][place], grid.shape[axis] - 1
+        before, after = (np.bincount(place, m.ravel()[lower] * diffusion / width, count) for m in (start, masses))
+        alike = np.bincount(place, diffusion, count) / np.bincount(place, minlength=count)
+        for side, cell in ((0, 0), (1, -1)):
+            reflects = grid.boundary[axis][side] == "reflecting" and grid.edges[axis][-side] not in q.singular
+            came = after[cell] > REACHED * after.max() and before[cell] < AWAY * before.max()
+            if reflects and came and alike[cell] > LOUDER * usual:
+                text = (
+                    f"the density has come to the reflecting wall x[{axis}] = {grid.edges[axis][-side]:.4g}, where D is "
+                    f"{alike[cell] / usual:.2g} times that at the start: the wall shifts means and variances. "
+                    "If it is only the end of the box and none of the problem, enlarge the box."
+                )
+                warn(text, ResolutionWarning)
+
+
+def _diffusion_along(q: Generator, axis: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The lower cells of the links along an axis and D on them, each (m,), where no force acts."""
+    grid = q.grid
+    for link in q.links:
+        if np.flatnonzero(link.offset).tolist() == [axis] and link.offset[axis] == 1 and link.stride > 0:
+            place = np.unravel_index(link.lower, grid.shape)[axis]
+            inner = place < grid.shape[axis] - 1
+            place = place[inner]
+            length = np.diff(grid.centers[axis])[place]
+            out = link.forward[inner] * grid.widths[axis][place]
+            back = link.backward[inner] * grid.widths[axis][place + 1]
+            return link.lower[inner], 0.5 * (out + back) * length
+    return None
 
 
 def warn_of_smearing(

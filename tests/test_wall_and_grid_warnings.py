@@ -101,6 +101,26 @@ def test_walls_that_are_meant_keep_silent(eq, grid, start):
     silent(lambda: fp.solve(eq, grid, start, 3.0))
 
 
+@pytest.mark.parametrize("bounds", [(0, 4), (-1, 4)])
+def test_noise_that_grows_towards_a_wall_warns_without_force(bounds):
+    """dX = sqrt(2 D) dW keeps its mean, 1, with D = X^2/2 (natural at 0) or X^2/2 + .02; the wall at 4 makes it .9 by t = .9."""
+    eq = fp.FokkerPlanck(diffusion=lambda x: 0.5 * x**2 + 0.02 * (bounds[0] < 0))
+    with pytest.warns(
+        fp.ResolutionWarning, match=r"reflecting wall x\[0\] = 4, where D is \d+ times that at the start"
+    ):
+        off = fp.solve(eq, fp.Grid(bounds, 200), fp.gaussian(1, 0.1), 0.9)
+    assert off.mean()[0, 0] < 0.95
+    silent(lambda: fp.solve(eq, fp.Grid(bounds, 200), fp.gaussian(1, 0.1), 0.05))
+
+
+def test_noise_that_grows_warns_in_the_plane_of_the_wall_it_meets():
+    eq = fp.FokkerPlanck(diffusion=[lambda x, y: 0.1 + 0 * x, lambda x, y: 0.1 + y**2])
+    late = fp.gaussian([0, 0], [0.5, 0.2]), 1.0
+    with pytest.warns(fp.ResolutionWarning, match=r"wall x\[1\] = 2, where D is") as said:
+        fp.solve(eq, fp.Grid([(-6, 6), (-2, 2)], 60, ["reflecting", ("absorbing", "reflecting")]), *late, error=False)
+    assert not any("x[0]" in str(w.message) for w in said)
+
+
 @pytest.mark.parametrize("force", ["inward", "outward"])
 def test_a_wall_that_may_belong_to_the_problem_is_left_to_the_user(force):
     """Sedimentation falls on a floor that is there; the words must let it be."""

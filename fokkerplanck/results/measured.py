@@ -17,7 +17,7 @@ from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors, Estimate
 from ..solvers.accuracy.fields import FieldChange, field_change, field_errors
 from ..solvers.accuracy.measure import FAILURES, Offer, compared, note, repeated, scheme_order, worst
-from ..solvers.accuracy.subcell import hidden_feature
+from ..solvers.accuracy.subcell import cells_that_see, hidden_feature
 from .committor import Committor
 from .error_warnings import LARGE, OFF, warn_of_error
 from .first_passage import FirstPassage
@@ -348,7 +348,13 @@ def warn_inside_cells(
     text = f"{hidden} {size} inside cells near x = {where}"
     if error is not None:
         error.doubt(f"{text}, which the grids do not see")
-    then = "the answer may be far off, and its error estimate does not see it. Take cells that resolve it."
+    then = "the answer may be far off, and its error estimate does not see it. "
+    cells = cells_that_see(eq, grid, relevant, t)
+    then += (
+        "Take cells that resolve it."
+        if cells is None
+        else f"Take {' x '.join(map(str, cells))} cells, which resolve it."
+    )
     warn(f"{text}: {then}", SubcellWarning)
 
 

@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...errors import NotFiniteError
 from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
+from .coarsening import coarsened_equation
 
 POINTS = {1: 8, 2: 4, 3: 4}  # on a link, by dimension
 MOST = 20_000  # points looked at: beyond, lines of cells are left out evenly
@@ -22,6 +24,7 @@ UNEVEN = 2.0
 # kT along a link from which paths are carried by the drift, and no shape of Phi matters: all one way; and into a well, where
 # there is no noise to speak of and the density is drawn to a point
 CARRIED, NOISELESS = 30.0, 1e4
+DOUBLINGS, MOST_CELLS = 12, 2e6  # of the cells, tried and advised
 BUMP, RATIO = 1.0, 2.0  # kT, and the factor by which D may leave the range between the ends
 
 
@@ -46,6 +49,34 @@ def hidden_feature(eq: FokkerPlanck, grid: Grid, relevant: np.ndarray, t: float 
     found = [_along(eq, grid, axis, relevant, t) for axis in range(grid.dim) if grid.shape[axis] > 1]
     features = [feature for feature in found if feature is not None]
     return max(features, key=lambda f: max(f.bump / BUMP, f.ratio / RATIO), default=None)
+
+
+def cells_that_see(eq: FokkerPlanck, grid: Grid, relevant: np.ndarray, t: float = 0.0) -> tuple[int, ...] | None:
+    """The cells along each axis in which nothing hides any more, by doubling them; None beyond what can be advised.
+
+    Fields given on the cells know nothing of finer ones.
+    """
+    for doublings in range(1, DOUBLINGS + 1):
+        times = 2**doublings
+        edges = [
+            np.interp(np.arange(times * n + 1) / times, np.arange(n + 1), e)
+            for n, e in zip(grid.shape, grid.edges, strict=True)
+        ]
+        if np.prod([e.size - 1.0 for e in edges]) > MOST_CELLS:
+            return None
+        fine = Grid.from_edges(edges, grid.boundary)
+        if coarsened_equation(eq, grid, fine) is not eq:
+            return None
+        inside = relevant
+        for axis in range(grid.dim):
+            inside = np.repeat(inside, times, axis=axis)
+        try:
+            found = hidden_feature(eq, fine, inside, t)
+        except NotFiniteError:  # closer to a pole, no number of cells is enough
+            return None
+        if found is None or not found.matters:
+            return fine.shape
+    return None
 
 
 def _along(eq: FokkerPlanck, grid: Grid, axis: int, relevant: np.ndarray, t: float) -> Hidden | None:

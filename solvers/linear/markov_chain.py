@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, eigs, gmres, splu
 
 from ...arguments import fits_memory
-from ...errors import ConvergenceError
+from ...errors import ConvergenceError, bad_value
 from ...model.grid import Grid
 from ..kernels import gth_elimination as reduction
 from ..kernels.cell_images import CLAMP, LOSE, WRAP, push
@@ -124,7 +124,14 @@ def _images(maps: Maps, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.nd
     """Mean image (n, K, d) of each cell, and the images (n, K, d, d) of its widths as columns."""
     dim, n = x.shape
     shifts = [np.zeros(dim)] + [sign * 0.5 * np.eye(dim)[a] for a in range(dim) for sign in (-1, 1)]
-    images = np.asarray(maps(np.concatenate([x + s[:, None] * h for s in shifts], axis=1)))
+    places = np.concatenate([x + s[:, None] * h for s in shifts], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        images = np.asarray(maps(places))
+    if not np.isfinite(images).all():
+        bad = places[:, np.flatnonzero(~np.isfinite(images).all(axis=(0, 1)))[0]]
+        where = ", ".join(f"{v:.4g}" for v in bad)
+        then = "The gradient is not finite there: move or shrink the box, so that no cell touches such places."
+        raise bad_value("grid", "a box in which the steps of SGD are finite", f"one that is not from ({where})", then)
     images = images.reshape(len(images), dim, len(shifts), n)
     center, low, high = images[:, :, 0], images[:, :, 1::2], images[:, :, 2::2]
     mean = center + (low + high - 2.0 * center[:, :, None]).sum(axis=2) / 6.0

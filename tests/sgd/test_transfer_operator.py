@@ -34,6 +34,16 @@ def past(w):
     return w > 1.3
 
 
+@pytest.mark.parametrize(("formula", "bounds", "place"), [("log(w)*x", (-3, 3), "0"), ("sqrt(w)*x", (-1, 3), "-0.99")])
+def test_boxes_where_steps_are_not_finite_are_refused(formula, bounds, place):
+    """The variance was nan."""
+    sgd = fp.SGD(fp.SampleLoss(formula, ["w"], {"x": [1.0, 2.0]}), 0.1)
+    with pytest.raises(
+        ValueError, match=rf"`grid` must be a box in which .* finite, got one that is not from \({place}\)"
+    ):
+        sgd.transfer_operator(fp.Grid(bounds, 200))
+
+
 def test_columns_are_probabilities():
     grids = [fp.Grid((-0.5, 3), 350), fp.Grid.graded((-0.5, 3), lambda w: 1e-3 + 0.01 * (w - 1) ** 2)]
     for grid, model in itertools.product(grids, ("exact", "gaussian-chain")):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.solvers.accuracy.subcell import hidden_feature
+from fokkerplanck.errors import SubcellWarning
+from fokkerplanck.solvers.accuracy.subcell import cells_that_see, hidden_feature
 
 
 def everywhere(grid):
@@ -21,6 +22,23 @@ def test_a_barrier_inside_a_cell_is_found():
     assert found.place[0] == pytest.approx(0.2, abs=0.05)
     away = np.abs(grid.centers[0]) > 1.0
     assert not hidden_feature(eq, grid, away).matters  # where nobody goes, nothing is said
+
+
+def test_the_warning_says_how_many_cells_resolve_it():
+    """A bump of 8 kT over .02: on a link of length L at most 8 (L / .02)^2 / 4 kT stray, below 1 at 640 cells or 1280."""
+    grid = fp.Grid((-4, 4), 80)
+    eq = fp.FokkerPlanck(potential=lambda x: x**2 / 2 + 8 * np.exp(-(((x - 0.2) / 0.02) ** 2)), diffusion=1.0)
+    (cells,) = cells_that_see(eq, grid, everywhere(grid))
+    assert not hidden_feature(eq, fp.Grid((-4, 4), cells), np.ones(cells, dtype=bool)).matters
+    assert 320 < cells <= 2560
+    with pytest.warns(SubcellWarning, match=f"Take {cells} cells, which resolve it"):
+        fp.stationary(eq, grid)
+    fine = fp.stationary(eq, fp.Grid((-4, 4), cells))
+    assert fine.error["density"].max() < 0.1
+    pole = fp.FokkerPlanck(drift=lambda x: -1.0 / np.where(x == 0.0, np.nan, x), diffusion=1.0)
+    assert cells_that_see(pole, grid, everywhere(grid)) is None
+    given = fp.FokkerPlanck(drift=1e3 * grid.centers[0], diffusion=1.0)
+    assert cells_that_see(given, grid, everywhere(grid)) is None
 
 
 def test_a_parabola_strays_from_its_chord_by_a_known_amount():
