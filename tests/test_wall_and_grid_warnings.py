@@ -103,7 +103,7 @@ def test_walls_that_are_meant_keep_silent(eq, grid, start):
 
 @pytest.mark.parametrize("bounds", [(0, 4), (-1, 4)])
 def test_noise_that_grows_towards_a_wall_warns_without_force(bounds):
-    """dX = sqrt(2 D) dW keeps its mean, 1, with D = X^2/2 (natural at 0) or X^2/2 + .02; the wall at 4 makes it .9 by t = .9."""
+    """dX = sqrt(2 D) dW keeps its mean, 1, with D = X^2/2 (natural at 0) or X^2/2 + .02; the wall at 4 takes a tenth."""
     eq = fp.FokkerPlanck(diffusion=lambda x: 0.5 * x**2 + 0.02 * (bounds[0] < 0))
     with pytest.warns(
         fp.ResolutionWarning, match=r"reflecting wall x\[0\] = 4, where D is \d+ times that at the start"
