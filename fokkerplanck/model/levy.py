@@ -22,7 +22,10 @@ class LevyJumps:
     stability : float from 0.01 to 2
         a: jumps longer than r come at a rate proportional to r^-a. At 2 there are no jumps left, but a diffusion s^2.
     scale : number or callable; for kind="axes" also a pair of such
-        s >= 0, read where a jump starts: a jump is s times a standard one, and the density widens as s t^(1/a).
+        s >= 0, read where a jump starts: a jump is s times a standard one, and the density widens as s t^(1/a). With two and
+        more dimensions also a function that returns a matrix C, (d, d, ...), symmetric and positive semidefinite: elliptic
+        jumps exp(-t (k . C k)^(a/2)) whose shape changes from place to place; C = s^2 where they are isotropic. On a grid in
+        two dimensions; to simulate in any number.
     kind : {"isotropic", "axes"} or 2 x 2 matrix
         Only in two dimensions. "isotropic": exp(-t s^a |k|^a). "axes": independent jumps along each axis,
         exp(-t (s_1^a |k_1|^a + s_2^a |k_2|^a)). A matrix C, symmetric and positive definite: elliptic jumps,
@@ -71,10 +74,52 @@ class LevyJumps:
         scale = self.scale[axis] if isinstance(self.scale, (list, tuple)) else self.scale
         return _checked(call("scale", scale, coords) if callable(scale) else scale, coords)
 
+    def matrix_at(self, coords: tuple[np.ndarray, ...]) -> np.ndarray | None:
+        """C (d, d, *shape) at points given by `dim` arrays of one shape, or None where the scale is a number or a field."""
+        if not callable(self.scale) or len(coords) == 1:
+            return None
+        values = call("scale", self.scale, coords)
+        dim, shape = len(coords), np.broadcast_shapes(*(c.shape for c in coords))
+        if isinstance(values, (list, tuple)) and len(values) == dim and all(_is_row(row, dim) for row in values):
+            values = np.array([[np.broadcast_to(fields("scale", v, MATRIX), shape) for v in row] for row in values])
+        values = fields("scale", values, MATRIX)
+        if values.ndim < 2 or values.shape[:2] != (dim, dim) or values.shape == shape:
+            return None
+        if self.kind != "isotropic":
+            raise bad_value("kind", "left alone where the scale is a matrix", self.kind)
+        return _semidefinite(values.astype(float), shape)
+
     def __repr__(self) -> str:
         kind = "" if isinstance(self.kind, str) and self.kind == "isotropic" else f", kind={self.kind!r}"
         scale = getattr(self.scale, "__qualname__", None) or repr(self.scale)
         return f"LevyJumps(stability={self.stability!r}, scale={scale}{kind})"
+
+
+MATRIX = "a number or a field, or a symmetric matrix (d, d, ...) of such"
+
+
+def _is_row(row: Any, dim: int) -> bool:
+    return isinstance(row, (list, tuple, np.ndarray)) and len(row) == dim
+
+
+def _semidefinite(matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A covariance field (d, d, *shape), refused where it is none."""
+    if matrix.shape[2:] not in ((), shape):
+        rule = f"a matrix of shape {(*matrix.shape[:2], *shape)} where the points have {shape}"
+        raise bad_value("scale", rule, f"shape {matrix.shape}")
+    if matrix.ndim == 2:
+        matrix = np.broadcast_to(matrix.reshape(*matrix.shape, *([1] * len(shape))), (*matrix.shape, *shape))
+    rule = "a symmetric positive semidefinite matrix with finite entries at every point"
+    sizes = np.abs(matrix).max(axis=(0, 1))
+    if not (sizes <= LARGEST).all():
+        raise bad_value("scale", rule, "entries that are not finite, or too large")
+    if np.abs(matrix - np.swapaxes(matrix, 0, 1)).max(initial=0.0) > 1e-9 * sizes.max(initial=0.0):
+        raise bad_value("scale", rule, "one that is not symmetric")
+    matrix = 0.5 * (matrix + np.swapaxes(matrix, 0, 1))
+    lowest = np.linalg.eigvalsh(np.moveaxis(matrix, (0, 1), (-2, -1)))[..., 0]
+    if (lowest < -1e-9 * sizes).any():
+        raise bad_value("scale", rule, f"an eigenvalue of {float(lowest.min()):.4g}")
+    return matrix
 
 
 def _checked(values: Any, coords: tuple[np.ndarray, ...]) -> np.ndarray:

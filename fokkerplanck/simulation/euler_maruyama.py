@@ -25,7 +25,7 @@ from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
 from ..solvers.discretization.scharfetter_gummel import Sampled
 from ..solvers.discretization.singular_points import SingularPoint
-from .levy_increments import levy_variates, scaled
+from .levy_increments import levy_variates, root_times, scaled
 from .sgd_paths import MOST_PATHS, start_positions
 from .singular_steps import SingularEnds
 from .stable_variates import fill_positive
@@ -492,6 +492,4 @@ def _root_times(diffusion: np.ndarray, gauss: np.ndarray) -> np.ndarray:
     """A root of D times normal numbers, (dim, n)."""
     if diffusion.ndim == 2:
         return np.sqrt(diffusion) * gauss
-    values, vectors = np.linalg.eigh(np.moveaxis(diffusion, (0, 1), (-2, -1)))
-    along = np.einsum("nij,in->nj", vectors, gauss) * np.sqrt(np.maximum(values, 0.0))
-    return np.einsum("nij,nj->in", vectors, along)
+    return root_times(diffusion, gauss)

@@ -23,11 +23,21 @@ def levy_variates(jumps: LevyJumps, dim: int, draw: Callable) -> np.ndarray:
 
 
 def scaled(jumps: LevyJumps, x: np.ndarray, levy: np.ndarray) -> np.ndarray:
-    """s(x) L, (dim, n)."""
+    """s(x) L, or C(x)^(1/2) L, (dim, n)."""
     coords = tuple(x)
+    covariance = jumps.matrix_at(coords)
+    if covariance is not None:
+        return root_times(covariance, levy)
     if _by_axis(jumps, len(x)):
         return np.stack([jumps.scale_at(coords, axis) * levy[axis] for axis in range(len(x))])
     return jumps.scale_at(coords) * levy
+
+
+def root_times(tensor: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """A root of symmetric matrices (dim, dim, n) times vectors (dim, n)."""
+    values, vectors = np.linalg.eigh(np.moveaxis(tensor, (0, 1), (-2, -1)))
+    along = np.einsum("nij,in->nj", vectors, noise) * np.sqrt(np.maximum(values, 0.0))
+    return np.einsum("nij,nj->in", vectors, along)
 
 
 def _by_axis(jumps: LevyJumps, dim: int) -> bool:

@@ -44,10 +44,10 @@ def matched_tensor(stability: float, widths: tuple[float, float], shape: np.ndar
         return shape.astype(float)
     a = stability
     (x, y), size, radius = _around(widths, shape)
-    weight = size ** (-2.0 - a) * _cutoff(size / radius)
+    weight = size ** (-2.0 - a) * cutoff(size / radius)
     total = np.array([[(weight * u * v).sum() for v in (x, y)] for u in (x, y)]) * widths[0] * widths[1]
     root = math.sqrt(np.linalg.det(shape))
-    inside = START ** (2.0 - a) / (2.0 - a) + _falling(lambda rho: rho ** (1.0 - a) * _cutoff(rho))
+    inside = START ** (2.0 - a) / (2.0 - a) + falling(lambda rho: rho ** (1.0 - a) * cutoff(rho))
     integral = math.pi * radius ** (2.0 - a) * inside * shape * root
     return -0.5 * jump_constant(a, 2) * (total - integral) / root
 
@@ -56,8 +56,8 @@ def lattice_total(stability: float, widths: tuple[float, ...], shape: np.ndarray
     """The sum over the lattice, r = 0 left out, of the two-dimensional jump density times the cell."""
     a = stability
     _, size, radius = _around(widths, shape)
-    near = float((size ** (-2.0 - a) * _cutoff(size / radius)).sum()) * widths[0] * widths[1]
-    beyond = STOP**-a / a + _falling(lambda rho: rho ** (-1.0 - a) * (1.0 - _cutoff(rho)))
+    near = float((size ** (-2.0 - a) * cutoff(size / radius)).sum()) * widths[0] * widths[1]
+    beyond = STOP**-a / a + falling(lambda rho: rho ** (-1.0 - a) * (1.0 - cutoff(rho)))
     return jump_constant(a, 2) * (near / math.sqrt(np.linalg.det(shape)) + 2.0 * math.pi * radius**-a * beyond)
 
 
@@ -72,14 +72,14 @@ def _around(widths: tuple[float, ...], shape: np.ndarray) -> tuple[tuple[np.ndar
     return (x, y), size, radius
 
 
-def _falling(f: Callable[[np.ndarray], np.ndarray]) -> float:
+def falling(f: Callable[[np.ndarray], np.ndarray]) -> float:
     """The integral of f over the range in which the cutoff falls."""
     nodes, gauss = np.polynomial.legendre.leggauss(200)
     half = 0.5 * (STOP - START)
     return float(half * (gauss @ f(0.5 * (STOP + START) + half * nodes)))
 
 
-def _cutoff(r: np.ndarray) -> np.ndarray:
+def cutoff(r: np.ndarray) -> np.ndarray:
     """1 below START, 0 beyond STOP, infinitely smooth."""
     u = np.clip((r - START) / (STOP - START), 1e-3, 1.0 - 1e-3)
     return np.where(r <= START, 1.0, np.where(r >= STOP, 0.0, expit((1.0 - 2.0 * u) / (u * (1.0 - u)))))

@@ -88,8 +88,15 @@ class Convolution:
 
     def arrivals(self, sources: np.ndarray) -> np.ndarray:
         """Sum over j of K(i - j) sources_j with the walls, (*grid.shape)."""
-        sizes = [ring.size for ring in self.rings]
-        result = irfftn(rfftn(sources, s=sizes, axes=self.axes) * self._spectrum, s=sizes, axes=self.axes)
+        return self.folded(self.transform(sources))
+
+    def transform(self, sources: np.ndarray) -> np.ndarray:
+        """The transform of the circular convolution."""
+        return rfftn(sources, s=[ring.size for ring in self.rings], axes=self.axes) * self._spectrum
+
+    def folded(self, transform: np.ndarray) -> np.ndarray:
+        """What arrives, from its transform on the rings."""
+        result = irfftn(transform, s=[ring.size for ring in self.rings], axes=self.axes)
         for axis, ring in zip(self.axes, self.rings, strict=True):
             kept = np.take(result, np.arange(ring.n), axis=axis)
             result = kept if ring.fold is None else kept + np.take(result, ring.fold, axis=axis)
@@ -97,7 +104,10 @@ class Convolution:
 
     def seen(self, values: np.ndarray) -> np.ndarray:
         """Sum over i of K(i - j) values_i with the walls, the transposed sum, (*grid.shape)."""
-        sizes = [ring.size for ring in self.rings]
+        return self.taken(self.laid_transform(values))
+
+    def laid_transform(self, values: np.ndarray) -> np.ndarray:
+        """The transform of values laid on the rings."""
         for axis, ring in zip(self.axes, self.rings, strict=True):
             laid = np.zeros([ring.size if a == axis else n for a, n in enumerate(values.shape)])
             place: list[slice | np.ndarray] = [slice(None)] * values.ndim
@@ -106,7 +116,12 @@ class Convolution:
                     place[axis] = cells
                     laid[tuple(place)] += values
             values = laid
-        result = irfftn(rfftn(values, axes=self.axes) * self._spectrum.conj(), s=sizes, axes=self.axes)
+        return rfftn(values, axes=self.axes)
+
+    def taken(self, transform: np.ndarray) -> np.ndarray:
+        """The transposed convolution, in the box, of values with this transform on the rings."""
+        sizes = [ring.size for ring in self.rings]
+        result = irfftn(transform * self._spectrum.conj(), s=sizes, axes=self.axes)
         for axis, ring in zip(self.axes, self.rings, strict=True):
             result = np.take(result, np.arange(ring.n), axis=axis)
         return result
@@ -228,7 +243,7 @@ class Jumps:
     def apply(self, masses: np.ndarray) -> np.ndarray:
         """Gain less loss of each cell, (n,), for raveled masses."""
         p = masses.reshape(self.grid.shape)
-        gain = self._sum(part.arrivals(part.strength * p) for part in self.parts)
+        gain = self._gain(p)
         if self.target is not None:
             gain[self.target] = 0.0
         return gain - self.leaving * masses.ravel()
@@ -238,7 +253,24 @@ class Jumps:
         u = values.reshape(self.grid.shape)
         if self.target is not None:
             u = np.where(self.target.reshape(u.shape), 0.0, u)
-        return self._sum(part.strength * part.seen(u) for part in self.parts) - self.leaving * values.ravel()
+        return self._seen(u) - self.leaving * values.ravel()
+
+    @property
+    def _same_axes(self) -> bool:
+        """Whether there are many convolutions over all axes, which can share their transforms."""
+        return len(self.parts) > 2 and all(len(part.axes) == self.grid.dim for part in self.parts)
+
+    def _gain(self, p: np.ndarray) -> np.ndarray:
+        if not self._same_axes:
+            return self._sum(part.arrivals(part.strength * p) for part in self.parts)
+        total = sum(part.transform(part.strength * p) for part in self.parts)
+        return self.parts[0].folded(np.asarray(total)).ravel()
+
+    def _seen(self, u: np.ndarray) -> np.ndarray:
+        if not self._same_axes:
+            return self._sum(part.strength * part.seen(u) for part in self.parts)
+        laid = self.parts[0].laid_transform(u)
+        return self._sum(part.strength * part.taken(laid) for part in self.parts)
 
     @cached_property
     def dense(self) -> np.ndarray:

@@ -30,7 +30,7 @@ def with_jumps(eq: FokkerPlanck, base: Generator) -> Generator:
     """The generator of drift and diffusion with the equation's jumps added."""
     grid, jumps = base.grid, eq.jumps
     assert jumps is not None
-    _check_grid(grid, jumps)
+    check_grid(grid, jumps)
     near: list[tuple[int, float, float, np.ndarray]] = []
     parts: list[Convolution] = []
     for axis_near, part in _convolutions(jumps, grid):
@@ -43,7 +43,8 @@ def with_jumps(eq: FokkerPlanck, base: Generator) -> Generator:
     return replace(base, links=tuple(links), exits=tuple(exits), jumps=Jumps(grid, tuple(parts), jumps.stability))
 
 
-def _check_grid(grid: Grid, jumps: Any) -> None:
+def check_grid(grid: Grid, jumps: Any) -> None:
+    """Refuse grids on which jumps have no rates."""
     if grid.dim > 2:
         raise bad_value("grid", "of one or two axes together with jumps", f"{grid.dim} axes")
     if grid.dim == 1 and not (isinstance(jumps.kind, str) and jumps.kind == "isotropic"):

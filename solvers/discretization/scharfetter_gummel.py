@@ -25,9 +25,10 @@ from ..kernels.bernoulli import fit_links
 from .axis_links import AxisLinks
 from .axis_reader import AxisReader, Pull, along_axis
 from .discontinuities import JumpLines, uneven
+from .elliptic_jumps import EllipticJumps, centered
 from .generator import Exit, Generator, Links
 from .killing import with_killing
-from .levy_rates import with_jumps
+from .levy_rates import check_grid, with_jumps
 from .oblique_jumps import with_oblique_jumps
 from .quadrature import NODES, NODES_ACROSS, derivative, gauss, primitive
 from .singular_axes import LineSamples, SingularAxis, fades
@@ -84,7 +85,11 @@ class Sampled:
         for axis in range(grid.dim):
             if grid.periodic(axis) and grid.shape[axis] < 3:
                 raise bad_value("cells", "at least 3 along a periodic axis", grid.shape[axis])
+        self.elliptic: EllipticJumps | None = None
         d_cells = eq.diffusion_at(Points.centers(grid), t)
+        if eq.jumps is not None and (covariance := eq.jumps.matrix_at(Points.centers(grid).coords)) is not None:
+            self._read_with_jumps(d_cells, covariance, t)
+            return
         depends_on_sigma = eq.noise is not None and eq.alpha == 0.5 and grid.dim > 1
         self.full = depends_on_sigma or d_cells.ndim == grid.dim + 2
         self.lines: list[_Line] = []
@@ -110,6 +115,16 @@ class Sampled:
             samples = line.samples()
             points = Places.look(line.reader, samples, fixed).points(line.reader, samples)
             self.untreated = beside_jumps([p for p in points if p.passage not in ("open", "absorbed")])
+
+    def _read_with_jumps(self, d_cells: np.ndarray, covariance: np.ndarray, t: float) -> None:
+        """Read drift and diffusion, with the tensor of short jumps whose covariance is a field."""
+        check_grid(self.grid, self.eq.jumps)
+        self.full, self.lines, self.places, self.induced, self.alpha = True, [], None, 0.0, 0.0
+        self.elliptic = EllipticJumps.of(self.grid, covariance, self.eq.jumps.stability)  # type: ignore[union-attr]
+        if d_cells.ndim == self.grid.dim + 1:
+            d_cells = np.einsum("i...,ij->ij...", d_cells, np.eye(self.grid.dim))
+        self.drift, self.tensor = _drift_at_centers(self.eq, self.grid, t), d_cells + self.elliptic.tensor
+        self.lattice = Lattice.of(self.grid, self.tensor)
 
     def singular_points(self) -> list[SingularPoint]:
         """Walls and zeros of D of a 1D grid, classified; none in more dimensions, or with jumps."""
@@ -191,7 +206,10 @@ class Sampled:
         base = self._local(np.zeros(self.grid.dim) if mean is None else mean)
         if self.untreated:
             base = replace(base, untreated=(*base.untreated, *self.untreated))
-        base = base if self.eq.jumps is None else with_jumps(self.eq, base)
+        if self.elliptic is not None:
+            base = replace(centered(base), jumps=self.elliptic.jumps)
+        elif self.eq.jumps is not None:
+            base = with_jumps(self.eq, base)
         return base if self.eq.killing is None else with_killing(self.eq, base)
 
     def _local(self, mean: np.ndarray) -> Generator:
