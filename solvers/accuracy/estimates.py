@@ -41,9 +41,10 @@ def estimate(fine: np.ndarray, coarse: np.ndarray, cap: float = 2.0, floor: np.n
     Returns
     -------
     Estimate
-        error: max(D2, D1 / 2^p) / (2^p - 1) with p between 0.7 and `cap` and no more than 64 D2 for D1, as coarse grids that
-        know nothing of the answer say nothing of its error. Where D2 is no smaller than D1 / 2^0.4 or has another sign, the
-        answer does not converge, and the error is at least max(D1, D2). Never below the floor.
+        error: max(D2, D1 / 2^p) / (2^p - 1) with p between 0.7 and `cap`, or `cap` if that is smaller, and no more than 64 D2
+        for D1, as coarse grids that know nothing of the answer say nothing of its error. Where D2 is no smaller than
+        D1 / 2^0.4 or has another sign, the answer does not converge, and the error is at least max(D1, D2), with
+        p = min(`cap`, 1). Never below the floor.
     """
     d2, d1 = np.abs(fine), np.abs(coarse)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -55,7 +56,7 @@ def estimate(fine: np.ndarray, coarse: np.ndarray, cap: float = 2.0, floor: np.n
     converging = idle | small | ((order >= SLOWEST) & ~turning)
     p = np.clip(order, LEAST_ORDER, cap)
     error = np.maximum(d2, np.minimum(d1, FASTEST * d2) / 2.0**p) / (2.0**p - 1.0)
-    error = np.where(converging, error, np.maximum(d1, d2))
+    error = np.where(converging, error, np.maximum(d1, d2) / (2.0 ** min(cap, 1.0) - 1.0))
     unknown = ~(np.isfinite(d1) & np.isfinite(d2))
     error = np.where(unknown, np.where(np.isnan(d2), np.nan, np.inf), np.maximum(error, floor))
     return Estimate(error, np.where(unknown, 0.0, order), converging & ~unknown)

@@ -14,8 +14,9 @@ from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ...model.initial_density import added_up
+from ..discretization.scharfetter_gummel import generator
 from .coarsening import FEWEST, at_centers, coarsened, coarsened_equation
-from .estimates import Estimate, estimate
+from .estimates import SLOWEST, Estimate, estimate
 
 JUMP = 4.0  # factor between the D of neighbouring cells, from which D is taken to jump
 ROUNDING = 1e-12  # of the size of a quantity
@@ -58,7 +59,11 @@ def coarser_grids(grid: Grid) -> list[Grid]:
 
 
 def scheme_order(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> float:
-    """1 where the scheme is first order by its structure: jumps, no noise along an axis, a D that jumps; else 2."""
+    """1 where the scheme is first order by its structure: jumps, no noise along an axis, a D that jumps; else 2.
+
+    Where D of a tensor vanishes in a way that is not treated, the error goes by the probability of the cells there, whose power
+    of h is any: no order is believed then but the smallest that counts as converging.
+    """
     if eq.jumps is not None:
         return 1.0
     if isinstance(eq.diffusion, (int, float)):
@@ -71,7 +76,8 @@ def scheme_order(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> float:
         one = np.moveaxis(along[axis], axis, 0)
         if len(one) > 1 and (np.maximum(one[1:], one[:-1]) > JUMP * np.minimum(one[1:], one[:-1])).any():
             return 1.0
-    return 2.0
+    tensor = d.ndim == grid.dim + 2 and eq.diffusion_is_function
+    return SLOWEST if tensor and generator(eq, grid, t, fixed=True).untreated else 2.0
 
 
 def compared(offers: Sequence[Offer], grids: Sequence[Grid], order: float) -> Estimate:
