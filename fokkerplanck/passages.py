@@ -22,6 +22,7 @@ from .results.first_passage import FirstPassage
 from .results.first_passage_in_time import FirstPassageInTime, committor_from_time_zero, passage_in_time
 from .results.measured import committor_errors, measured, passage_errors, warn_of_splitting, warn_of_times
 from .results.processes import InTime
+from .results.requests import check_systems
 from .results.stats import GridStats
 from .results.tolerance import to_tolerance
 from .solvers.accuracy.coarsening import as_function
@@ -29,7 +30,7 @@ from .solvers.discretization.generator import Generator
 from .solvers.discretization.resolution import resolution
 from .solvers.discretization.scharfetter_gummel import generator
 from .solvers.linear.absorption import Absorber, Region, absorb
-from .solvers.linear.first_passage import solve_backward
+from .solvers.linear.first_passage import BackwardEquation, solve_backward
 from .solvers.linear.occupation_times import time_spent
 from .solvers.linear.rates import Rates
 from .wall_and_grid_warnings import resolved_passage, warn_of_resolution, warn_of_untreated
@@ -66,12 +67,13 @@ def first_passage(
     grid = check_question(eq, grid)
     if eq.time_dependent or (callable(target) and takes_time(target)):
         return passage_in_time(eq, grid, target, error)
-    autonomous(eq, grid, "passage")
+    autonomous(eq, grid, None)
     if eq.time_order < 1.0:
         then = "Waiting makes it infinite: ask fp.solve for the survival, its `mass` with absorbing walls."
         raise bad_value("time_order", "1 for a mean passage time", eq.time_order, then)
     ends = eq.killing is not None
     region = read_region("target", target, grid, optional=grid.absorbs or ends)
+    check_systems(eq, grid, "passage", int((~region[0]).sum()))
     result, spent = _with_time_spent(_passage(eq, grid, region))
     if error:
         again = target if target is None else region[1] or as_function(region[0], grid)
@@ -99,9 +101,10 @@ def _passage(eq: FokkerPlanck, grid: Grid, target: Region) -> FirstPassage:
     q = absorb(generator(eq, grid), mask, inside)
     grid = q.grid
     outside = ~mask.ravel()
-    mean = solve_backward(q, outside, np.ones(grid.size), lasting=True)
+    equation = BackwardEquation(q, outside)
+    mean = equation.solve(np.ones(grid.size), lasting=True)
     finite = np.where(np.isfinite(mean), mean, 0.0)
-    second = solve_backward(q, outside, 2.0 * finite, lasting=True)
+    second = equation.solve(2.0 * finite, lasting=True)
     second[np.isinf(mean)] = np.inf
     times = mean.reshape(grid.shape), second.reshape(grid.shape)
     return FirstPassage(grid, *times, mask, InTime(q), GridStats(), inside)
@@ -144,8 +147,9 @@ def committor(
     grid = check_question(eq, grid)
     if eq.time_dependent or any(callable(region) and takes_time(region) for region in (source, target)):
         return _splitting_in_time(eq, grid, source, target, error)
-    autonomous(eq, grid, "passage")
+    autonomous(eq, grid, None)
     goal, start = read_region("target", target, grid), read_region("source", source, grid)
+    check_systems(eq, grid, "passage", int((~(goal[0] | start[0])).sum()))
     result, q = _splitting(eq, grid, start, goal)
     outside = ~(goal[0] | start[0]).ravel()
     spent = time_spent(Rates.of_generator(q), outside, result.grid.volumes.ravel()).reshape(result.grid.shape)
@@ -190,7 +194,7 @@ def _splitting(eq: FokkerPlanck, grid: Grid, source: Region, target: Region) -> 
     grid = q.grid
     both, into = Absorber(grid, (source, target)).killed(q)
     outside = ~(goal | start).ravel()
-    values = solve_backward(both, outside, into[1]).reshape(grid.shape) + goal
+    values = np.minimum(solve_backward(both, outside, into[1]).reshape(grid.shape) + goal, 1.0)
     edges = (in_start or as_function(start, grid), 0.0), (in_goal or as_function(goal, grid), 1.0)
     return Committor(grid, values, goal | start, edges), both
 

@@ -29,10 +29,10 @@ from .results.measured import (
 )
 from .results.processes import InTime
 from .results.requests import (
-    check_factors,
     check_memory,
     check_request,
     check_rtol,
+    check_systems,
     on_grid,
     output_times,
     progress_reporter,
@@ -154,7 +154,7 @@ def solve(
     check_request(eq, method, rtol, progress, observe)
     flag("error", error)
     known, longest = named_features(eq, breaks, max_step)
-    check_memory(grid, moments.size)
+    check_memory(eq, grid, moments.size)
     start, initial_mass = initial_masses(p0, grid)
     how = partial(_density, times=moments, method=method, rtol=rtol, observe=observe, known=known, longest=longest)
     result = how(eq, grid, lambda there: initial_masses(p0, there)[0], progress_reporter(progress))
@@ -456,13 +456,14 @@ def spectrum(
     return result
 
 
-def autonomous(eq: Any, grid: Any, question: str) -> Grid:
-    """As `check_question`, and nothing in the equation changes with time or with the density."""
+def autonomous(eq: Any, grid: Any, question: str | None) -> Grid:
+    """As `check_question`; nothing changes with time or with the density, and the question, if given, fits into memory."""
     grid = check_question(eq, grid)
-    check_factors(grid, question)
     if eq.time_dependent or eq.interaction is not None:
         got = "an interaction" if eq.interaction is not None else "a coefficient with a parameter `t`"
         raise bad_value("eq", "independent of time and of the density here", got, "Follow it in time with fp.solve.")
+    if question is not None:
+        check_systems(eq, grid, question)
     return grid
 
 

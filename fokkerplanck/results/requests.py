@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,14 +24,10 @@ from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..solvers.evolution.exponential import METHODS
+from ..solvers.linear.memory import bytes_of
 
 MEMORY_METHODS = ("contour", "subordination", "stepping")
-FILL = {  # bytes a cell, times log2 n in 2D and n^(1/3) in 3D
-    "balanced": (0.0, 0.0, 0.0),
-    "stationary": (0.0, 50.0, 140.0),
-    "passage": (0.0, 34.0, 90.0),
-    "modes": (0.0, 160.0, 680.0),
-}
+FEW_BYTES = 3e7  # for which no closer estimate is made
 
 
 def output_times(times: Any) -> np.ndarray:
@@ -54,23 +49,31 @@ def check_rtol(rtol: Any) -> None:
     number("rtol", rtol, "between 1e-12 and 1", lambda v: 1e-12 <= v < 1.0)
 
 
-def check_memory(grid: Grid, n_times: int) -> None:
+def check_memory(eq: FokkerPlanck, grid: Grid, n_times: int) -> None:
     """Refuse a run that would not fit: 28 bytes a cell and output time, and what the generator takes, as measured."""
     own = 720.0 if grid.dim == 1 else 320.0
+    if own * grid.size > FEW_BYTES and has_tensor(eq, grid):
+        own += {1: 0.0, 2: 160.0, 3: 600.0}[grid.dim]
     fits_memory("grid", grid.size * (28.0 * n_times + own), "Take fewer cells or fewer output times.")
 
 
-def check_factors(grid: Grid, question: str) -> None:
-    """Refuse what factorises a matrix too large for memory, by the question: "balanced", "stationary", "passage" or "modes".
+def check_systems(eq: FokkerPlanck, grid: Grid, question: str, cells: int | None = None) -> None:
+    """Refuse what solves systems too large for memory, by the question: "balanced", "stationary", "passage" or "modes".
 
-    Nested dissection fills of the order of log n numbers a cell in 2D and n^(1/3) in 3D (George 1973). The factors are
-    measured peaks: in 3D passages at few cells are iterated, and modes keep a basis beside the factors.
+    cells: how many lie outside the target, all if None.
     """
-    n = float(grid.size)
-    growth = {1: 0.0, 2: math.log2(n + 1.0), 3: n ** (1.0 / 3.0)}[grid.dim]
-    own = 800.0 if grid.dim == 1 else 560.0
-    need = n * (own + FILL[question][grid.dim - 1] * growth)
+    tensor = bytes_of(grid, question, cells) > FEW_BYTES and has_tensor(eq, grid)
+    need = bytes_of(grid, question, cells, tensor)
     fits_memory("grid", need, "Take fewer cells, or follow the density in time with fp.solve.")
+
+
+def has_tensor(eq: FokkerPlanck, grid: Grid) -> bool:
+    """Whether D is a full matrix, as seen in the first cell."""
+    if grid.dim == 1:
+        return False
+    first = (slice(0, 1),) * grid.dim
+    lines = np.meshgrid(*(c[:1] for c in grid.centers), indexing="ij")
+    return eq.diffusion_at(Points(tuple(lines), lambda values: values[first])).ndim == grid.dim + 2
 
 
 def progress_reporter(progress: bool | Callable[[float], None]) -> Callable[[float], None]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import scipy.sparse as sp
 
+from ...errors import ConvergenceError
+from .multigrid import ROUGH
 from .rates import Rates
 
 LONGEST = 1e10  # times the shortest time scale after which paths are cut; keeps the matrix regular
@@ -18,7 +20,8 @@ def time_spent(rates: Rates, cells: np.ndarray, start: np.ndarray | None = None)
     """Shares (n,) of the time that paths started on some cells (n, bool) spend in each of them before they leave.
 
     start : masses (n,) at the start, evenly over the cells if None. Paths are cut after 10^10 times the shortest time
-    scale; where the matrix fills up when factored, after at most 2000 of them: enough to weigh cells by.
+    scale; where the matrix fills up when factored, or multigrid does not get there, after at most 2000 of them: enough to
+    weigh cells by.
     """
     start = np.where(cells, 1.0 if start is None else start, 0.0)
     chosen = np.flatnonzero(cells)
@@ -32,7 +35,10 @@ def time_spent(rates: Rates, cells: np.ndarray, start: np.ndarray | None = None)
     ):
         result = _by_products(rates, cells, start)
     else:
-        result = occupation(rates, chosen)(start)
+        try:
+            result = occupation(rates, chosen)(start)
+        except ConvergenceError:  # of multigrid; these are weights only
+            result = _by_products(rates, cells, start)
     return result / result.sum()
 
 
@@ -44,7 +50,7 @@ def occupation(rates: Rates, cells: np.ndarray) -> Callable[[np.ndarray], np.nda
     if rates.resolvent is not None:
         resolvent = rates.resolvent
         return lambda start: np.where(inside, resolvent(shift, start), 0.0)
-    factor = rates.factor(cells, shift)
+    factor = rates.factor(cells, shift, ROUGH)
 
     def spent(start: np.ndarray) -> np.ndarray:
         result = np.zeros(rates.size)

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import breadth_first_order
-from scipy.sparse.linalg import SuperLU, splu
+from scipy.sparse.linalg import splu
 
 from ..discretization.generator import Generator
 from ..discretization.levy_jumps import MAX_DENSE
 from .dense import FEW
 from .gmres import solve_jumps
+from .multigrid import FEWEST, GOAL, Multigrid, many
 
 ROUNDING = 1e-13  # what a column of T may lack of 1 without a wall having taken it
+
+
+class Inverse(Protocol):
+    """Solves with a matrix, or for "T" with its transpose."""
+
+    def solve(self, right: np.ndarray, trans: str = "N", /) -> np.ndarray:
+        """x for a right-hand side (n,)."""
 
 
 class Rates(NamedTuple):
@@ -37,6 +45,8 @@ class Rates(NamedTuple):
         Whether every cell is known to lead to every other.
     resolvent : callable or None
         (shift, right) -> (shift - Q)^-1 right, where products by FFT serve better than the matrix.
+    large : bool
+        Whether systems are solved by multigrid, where factors would fill up.
     """
 
     matrix: sp.sparray | None
@@ -44,12 +54,13 @@ class Rates(NamedTuple):
     outflow: np.ndarray
     connected: bool = False
     resolvent: Callable[[float, np.ndarray], np.ndarray] | None = None
+    large: bool = False
 
     @classmethod
     def of_generator(cls, q: Generator) -> Rates:
         """Those of a rate matrix."""
         if q.jumps is None:
-            return cls(q.matrix, q.escape, q.outflow)
+            return cls(q.matrix, q.escape, q.outflow, large=many(q.grid, q.grid.size))
         apart = q.grid.size > MAX_DENSE and (q.jumps.everywhere or q.jumps.target is not None)
         matrix = None if apart else q.matrix
         resolvent = partial(solve_jumps, q) if q.grid.size > FEW else None
@@ -76,14 +87,16 @@ class Rates(NamedTuple):
         off = (entries.row != entries.col) & (entries.data > 0.0)
         return entries.row[off], entries.col[off], entries.data[off]
 
-    def factor(self, cells: np.ndarray, shift: float = 0.0) -> SuperLU:
-        """Factors of (shift - Q) on some cells: an M-matrix, solved without pivoting."""
+    def factor(self, cells: np.ndarray, shift: float = 0.0, goal: float = GOAL) -> Inverse:
+        """(shift - Q)^-1 on some cells: an M-matrix, factored without pivoting, or by multigrid to an error of `goal`."""
         to, of, rate = self.links()
         place = np.full(self.size, -1)
         place[cells] = np.arange(cells.size)
         inside = (place[to] >= 0) & (place[of] >= 0)
         entries = (-rate[inside], (place[to[inside]], place[of[inside]]))
         matrix = sp.coo_array(entries, shape=(cells.size, cells.size)) + sp.diags_array(self.outflow[cells] + shift)
+        if self.large and cells.size > FEWEST:
+            return Multigrid(matrix.tocsr(), goal)
         return splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
 

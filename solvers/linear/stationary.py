@@ -16,6 +16,9 @@ from .dense import FEW, dense_null_vector
 from .detailed_balance import log_masses
 from .gmres import null_vector
 from .markov_chain import REDUCTION, bands
+from .memory import factors_fit
+from .multigrid import many
+from .multigrid import null_vector as null_vector_of_many
 from .ring import ring_masses
 
 QUICK = 2e7  # multiplications up to which state reduction comes first: it is right whatever the barriers
@@ -52,14 +55,20 @@ def class_masses(q: Generator, cells: np.ndarray) -> np.ndarray:
 def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
     """The positive null vector of a closed class.
 
-    On a ring by its formula; by state reduction where that is quick; else by one factorisation. Where rounding would decide
+    On a ring by its formula; by state reduction where that is quick; by multigrid on many cells of a 3D grid; else by one
+    factorisation. Where rounding would decide
     between wells, by the chain that is watched in their bottoms, or with too many of these by state reduction.
     """
+    large = many(q.grid, cells.size)
     masses = ring_masses(q)
-    if masses is None:
+    if masses is None and not (large and float(np.prod(sorted(q.grid.shape)[:2])) ** 2 * cells.size > QUICK):
         masses = _reduced(q, cells, QUICK)
     if masses is not None:
         return masses
+    if large:
+        masses = _by_multigrid(q, cells)
+        if masses is not None:
+            return masses
     leads = _leads(q, cells)
     masses, lost = _factored(q, cells, int(np.bincount(leads).argmax()))
     if lost <= LOST:
@@ -73,6 +82,22 @@ def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
         return exact
     if not lost <= TOO_MUCH:
         raise weights_lost(lost / ROUNDING, masses)
+    return masses
+
+
+def _by_multigrid(q: Generator, cells: np.ndarray) -> np.ndarray | None:
+    """The null vector by multigrid; None where another way may be surer, and fits into memory."""
+    surer = factors_fit(q.grid, "stationary")
+    try:
+        masses, bound = null_vector_of_many(q, cells)
+    except ConvergenceError:
+        if surer:
+            return None
+        raise
+    if bound > LOST and surer:
+        return None
+    if not bound <= TOO_MUCH:
+        raise weights_lost(bound / ROUNDING, masses)
     return masses
 
 
