@@ -16,6 +16,7 @@ from .estimates import UNASKED
 from .measure import FAILURES
 
 SAFETY, LEAST, MOST = 1.1, 1.2, 4.0  # by how much the cells of an axis grow: more than needed, and the bounds
+FAR, SECOND = {1: 16.0, 2: 4.0, 3: 4.0}, 0.25  # the most, by dimension, where the order is that near to two
 UNSEEN = 2.0  # the same, where the answer does not converge yet
 STRAYING = 2.0  # by which an error may be larger than its estimate, where the answer does not converge
 MULTIPLE = 4  # so that pairs of pairs are whole cells
@@ -95,7 +96,8 @@ def _next_grid(grid: Grid, found: Attempt, tol: float, best: Attempt) -> Grid:
     if found.converging and not found.hidden:
         wished = SAFETY * (found.error / tol) ** (1.0 / max(found.order, 0.5))
         least = wished if found.order > SEEN else (found.error / tol) ** 0.5
-    factor = min(float(np.clip(wished, LEAST, MOST)), room)
+    most = FAR[grid.dim] if found.converging and abs(found.order - 2.0) < SECOND else MOST
+    factor = min(float(np.clip(wished, LEAST, most)), room)
     if factor < LEAST or least > HOPELESS * room:
         shape = " x ".join(str(math.ceil(n * least) if n > 1 else 1) for n in grid.shape)
         raise _unreachable(tol, best, f"it would take some {shape} cells")

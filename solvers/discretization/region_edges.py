@@ -21,7 +21,7 @@ Inside = Callable[..., np.ndarray]
 FEWEST, MOST, ALL = 12, 512, 20_000  # places looked at on a link, and on all of them together
 CLOSEST = 4096  # places on a link beside a thin part
 PER_THICKNESS = 3.0  # places looked at within the thickness of what was found
-AT_ONCE = 512  # places at which edges are looked for in one call
+AT_ONCE = 1024  # places at which edges are looked for in one call
 BISECTIONS = 45
 HIDDEN = 16  # places looked at in a cell
 GOLDEN = 0.6180339887498949
@@ -124,7 +124,7 @@ def _bisected(
     line: _Lines, links: np.ndarray, inside: Inside, low: np.ndarray, high: np.ndarray, flipped: bool
 ) -> np.ndarray:
     """The first place between two fractions, outside and inside the region, that lies in it; of few links many at once."""
-    count = int(np.clip(AT_ONCE // max(links.size, 1), 1, 31))
+    count = int(np.clip(AT_ONCE // max(links.size, 1), 1, 511))
     shares, columns = np.arange(1, count + 1)[:, None] / (count + 1.0), np.arange(links.size)
     for _ in range(math.ceil(BISECTIONS / math.log2(count + 1))):
         places = low + shares * (high - low)

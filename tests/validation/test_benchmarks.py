@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from validation.benchmarks import driven, kernels, landscape, propagation, report, targets, volume
+from validation.benchmarks import asked, chebyshev, driven, kernels, landscape, propagation, report, targets, volume
 from validation.benchmarks.cases import CASES, DOUBLE_WELL, OU, well_modes
 from validation.benchmarks.figures import work_precision
 from validation.benchmarks.measure import job, medians
@@ -93,6 +93,31 @@ def test_landscape_runs_to_a_thousand_steps():
     row = landscape.run_density(0.0)
     assert row["mass_error"] < 1e-6
     assert row["method"] in ("rational", "chebyshev")
+
+
+def test_chebyshev_collocation_converges_spectrally_on_both_cases():
+    """Errors fall by more with each few points, and a differentiation matrix is exact for polynomials."""
+    x, d = chebyshev.differentiation(12)
+    assert d @ x**11 == pytest.approx(11 * x**10, abs=1e-10)
+    for case, sizes, cells in ((OU, (24, 32, 40), 400), (DOUBLE_WELL, (20, 28, 36), 96)):
+        errors = [
+            case.judge(chebyshev.at_centers(case, n, chebyshev.prepare(case, n, 1e-6)(), cells))["error"] for n in sizes
+        ]
+        rates = np.log(np.array(errors[:-1]) / errors[1:]) / np.log(np.array(sizes[1:]) / sizes[:-1])
+        assert rates[1] > rates[0] > 2.0
+    assert errors[-1] < 0.1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_asked_for_is_met_and_costs_less_than_the_peers_in_two_dimensions():
+    rows = asked.run_case(0.0, "double_well", True)["rows"]
+    ours = [row for row in rows if row["peer"] == "asked"]
+    assert len(ours) == 2
+    assert all(row["error"] <= float(row["tolerance"]) for row in ours)
+    assert all(row["n"] > 0 and row["case"] == "asked_double_well" for row in ours)
+    spectral = next(row for row in rows if row["peer"] == "chebyshev")
+    assert spectral["error"] > ours[-1]["error"]
+    assert spectral["processor"] > 5.0 * ours[-1]["processor"]  # some 60 times is usual
 
 
 def test_tables_figures_and_verdicts(tmp_path):

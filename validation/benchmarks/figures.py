@@ -12,10 +12,15 @@ STYLES = {
     "fplanck_matrix": ("^", "-.", "#c0561a", 1.4),
     "fipy_implicit": ("D", ":", "#5a8f3c", 1.6),
     "py_pde": ("v", (0, (6, 1, 1, 1, 1, 1)), "#8a5aa8", 1.4),
+    "asked": ("o", "-", "black", 2.2),
+    "chebyshev": ("*", "--", "#b5277a", 1.6),
 }
+WHOLE = ("ours", "asked")  # charged for all of a call
 TITLES = {
     "ou": "Ornstein-Uhlenbeck, one dimension, t = 1",
     "double_well": "Double well with rotation, two dimensions, t = 1",
+    "asked_ou": "Errors asked for: Ornstein-Uhlenbeck, t = 1",
+    "asked_double_well": "Errors asked for: double well with rotation, t = 1",
 }
 
 
@@ -34,7 +39,7 @@ def work_precision(table: list[dict[str, Any]], case: str, path: Path) -> None:
         if not points:
             continue
         x, y = [r["processor"] for r in points], [r["error"] for r in points]
-        name = points[0]["label"].split(" (")[0] + (", the whole call" if peer == "ours" else "")
+        name = points[0]["label"].split(" (")[0] + (", the whole call" if peer in WHOLE else "")
         axes.loglog(x, y, marker=marker, linestyle=dash, color=color, linewidth=width, markersize=7, label=name)
         for row in points:
             left = peer == "ours_in_hand"

@@ -26,7 +26,7 @@ COLUMNS = {
     "scipy_processor": ("SciPy processor s", "{:.3g}"),
     "scipy_error": ("SciPy error", "{:.2e}"),
     "ratio": ("times faster", "{:.1f}"),
-    "tolerance": ("rtol", "{}"),
+    "tolerance": ("tolerance", "{}"),
     "smallest": ("smallest density", "{:.1e}"),
     "mass_error": ("mass error", "{:.1e}"),
     "setup": ("set-up processor s", "{:.2g}"),
