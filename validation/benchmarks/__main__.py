@@ -23,7 +23,7 @@ NOTES = {
     "it would step over a pulse, max_step. The two take turns.",
     "asked": "Ours: all of `fp.solve(..., tol=...)`, every grid of the search and the measured errors included, on the cells "
     "that were found. Peers: one run on the cells given (of Chebyshev collocation the order of the polynomials; in time "
-    "SciPy's BDF in one dimension and DOP853 in two), matrix in hand, without any knowledge of the error. All take turns in "
+    "SciPy's LSODA in one dimension and RK23 in two), matrix in hand, without any knowledge of the error. All take turns in "
     "one process.",
     "sgd": "Rate: path steps a second of processor time.",
 }
