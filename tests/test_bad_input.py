@@ -384,6 +384,12 @@ PUBLIC_CALLS = {
         scale=0.5,
     ),
     "SGD.equation subdiffusive": Door(lambda **a: made()["sgd"].equation(model="subdiffusive", **a), time_order=0.5),
+    "SGD.equation refined": Door(
+        lambda **a: made()["sgd"].equation(model="refined", **a),
+        drift="second-order",
+        time_order=0.8,
+        central_flow=True,
+    ),
     "SGD.equation swarm": Door(lambda **a: made()["sgd"].equation(model="swarm", **a), strength=0.5),
     "SGD.check": Door(lambda **a: made()["sgd"].check(**a), result=None, model="first-order"),
     "central_flow": Door(lambda **a: made()["sgd"].central_flow(**a), start=[0.5], steps=[1], rtol=1e-6),
@@ -538,6 +544,7 @@ TAKES = {
         "PassageTimes.choices",
     ],
     "True": [
+        "SGD.equation refined.central_flow",
         "stationary to a tolerance.error",
         "Solution.save.current",
         "Stationary.energy.invariant",

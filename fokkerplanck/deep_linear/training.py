@@ -16,12 +16,12 @@ from ..errors import bad_type, bad_value
 from ..randomness import digest, own_seed, private_generator
 from ..simulation.recorded_runs import RecordedRuns
 from ..simulation.stable_variates import positive_stable
+from ..statistics.stable_law import NORMAL_QUARTILES, stable_quartiles
 from . import training_kernel as kernels
 from .batch_noise import kurtosis, moment_covariance, sample_moments
 from .network import DeepLinear
 
 GENERATORS = {"flow": kernels.FLOW, "sgd": kernels.SGD, "langevin": kernels.LANGEVIN, "refined": kernels.REFINED}
-NORMAL_QUARTILES = 1.3489795003921634  # interquartile range of the standard normal law
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -200,21 +200,6 @@ def quartile_scale(net: DeepLinear, stability: float) -> float:
     low, high = np.quantile(moments, [0.25, 0.75], axis=0)
     share = float((high - low).sum() / (NORMAL_QUARTILES * deviations.sum()))
     return share * NORMAL_QUARTILES * math.sqrt(2.0) / stable_quartiles(stability)
-
-
-def stable_quartiles(stability: float) -> float:
-    """Interquartile range of the law with E exp(ikX) = exp(-|k|^stability): F(x) = 1/2 + (1/pi) int sin(kx) e^(-k^a) / k dk."""
-    from scipy.integrate import quad
-    from scipy.optimize import brentq
-
-    end = 40.0 ** (1.0 / stability)
-
-    def excess(x: float) -> float:
-        return (
-            quad(lambda k: x * np.sinc(k * x / math.pi) * math.exp(-(k**stability)), 0.0, end, limit=200)[0] / math.pi
-        )
-
-    return 2.0 * float(brentq(lambda x: excess(x) - 0.25, 0.5, 2.0))
 
 
 def _generator(generator: str, stability: float | None) -> tuple[int, float | None]:

@@ -115,12 +115,16 @@ class SGD:
         time_order: float = 1.0,
         strength: float | None = None,
         box: Any = None,
+        anisotropic: bool = False,
+        drift: str = "first-order",
+        central_flow: bool = False,
     ) -> FokkerPlanck:
         """A Fokker-Planck equation for this SGD, in steps; see `fokkerplanck.sgd.diffusion_models` for when each holds.
 
         Parameters
         ----------
-        model : {"first-order", "second-order", "langevin", "levy", "subdiffusive", "momentum", "swarm"}
+        model : {"first-order", "second-order", "langevin", "levy", "subdiffusive", "momentum", "swarm", "refined"}
+            "refined" takes the settings of "levy", "subdiffusive" and "swarm", and drift and central_flow, all together.
         convention : str
             The stochastic convention. SGD is "ito"; the others are for comparison.
         temperature : float, optional
@@ -133,12 +137,24 @@ class SGD:
         strength : float
             Of "swarm": the pull towards the mean, per step.
         box : Grid or list of (low, high), optional
-            Of "langevin": where the smallest loss is looked for.
+            Of "langevin" and of anisotropic jumps: where the smallest loss is looked for.
+        anisotropic : bool
+            Of "levy": whether jumps have the covariance of the batch noise, times a factor that gives them the interquartile
+            range of the batch noise at the point of smallest loss. `scale`, a number, then is that range in units of a normal
+            law of the same covariance (default: measured over 4000 batches; `settings` says it).
+        drift : {"first-order", "second-order"}
+            Of "refined".
+        central_flow : bool
+            Of "refined": whether the oscillation at the edge of stability adds its drift, see `fokkerplanck.sgd.refined_model`.
         """
         from .diffusion_models import Settings, model_equation
 
         return model_equation(
-            self, model, Settings(convention, temperature, stability, scale, time_order, strength, box)
+            self,
+            model,
+            Settings(
+                convention, temperature, stability, scale, time_order, strength, box, anisotropic, drift, central_flow
+            ),
         )
 
     def temperature(self, box: Any = None) -> Temperature:

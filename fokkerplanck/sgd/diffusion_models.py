@@ -6,11 +6,13 @@ replacement and (N - B)/(N - 1) without:
     first-order   mu = -eta g,  D = eta^2 f Sigma / (2 B)
     second-order  mu = -eta grad(L + (eta/4) |grad L|^2) = -eta (g + (eta/2) H g),  D as above
     langevin      mu = -eta g,  D = eta T
-    levy          mu = -eta g,  jumps of stability a and scale eta c,  c = c_1 B^(1/a - 1)
+    levy          mu = -eta g,  jumps of stability a and scale eta c,  c = c_1 B^(1/a - 1); anisotropic: with the covariance
+                  C = q eta^2 f Sigma / B, q from the interquartile range of the batch noise
     subdiffusive  first-order with waiting times of time_order below 1
     momentum      theta' = v,  v' = -(1 - m) v - eta g + noise of D = eta^2 f Sigma / (2 B), on (theta, v);
                   `phase_space_limit` takes the grid's first-order error out of what is read off
     swarm         first-order plus -strength (theta - <theta>)
+    refined       any of these refinements together, see `fokkerplanck.sgd.refined_model`
 
 Sources: Li, Tai and E (2017) for the first two; Mandt, Hoffman and Blei (2017) for langevin; Simsekli, Sagun and
 Gurbuzbalaban (2019) for levy.
@@ -18,16 +20,19 @@ Gurbuzbalaban (2019) for levy.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import LEAST_INDEX, call, did_you_mean, fields, instance, number, reals
+from ..arguments import LEAST_INDEX, call, did_you_mean, fields, flag, instance, number, reals
 from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..model.equation import FokkerPlanck, Swarm
 from ..model.grid import Grid
+from .batch_noise_scale import covariance_factor, quartile_share
 from .global_minimum import smallest_loss
+from .refined_model import RefinedDrift
 
 if TYPE_CHECKING:
     from .algorithm import SGD
@@ -40,7 +45,9 @@ VALID_WHEN = {
     "subdiffusive": "plateaus and trapping",
     "momentum": "1 - m is small, as is eta times the largest curvature",
     "swarm": "many loosely coupled workers",
+    "refined": "each of its refinements holds; below the edge of stability",
 }
+DRIFTS = ("first-order", "second-order")
 CHAINS = {"exact": "", "gaussian-chain": ", model='gaussian-chain'"}  # and what `transfer_operator` is to be told
 EDGE = 1.0  # eta times curvature from which `check` warns: the first-order variance is off by 2/(2 - eta h)
 UNSTABLE = 2.0  # eta times curvature from which descent moves away from a minimum
@@ -58,10 +65,19 @@ class Settings:
     time_order: float = 1.0
     strength: float | None = None
     box: Any = None
+    anisotropic: bool = False
+    drift: str = "first-order"
+    central_flow: bool = False
 
 
-USES = {"langevin": {"temperature", "box"}, "levy": {"stability", "scale"}, "subdiffusive": {"time_order"}}
+USES = {
+    "langevin": {"temperature", "box"},
+    "levy": {"stability", "scale", "anisotropic", "box"},
+    "subdiffusive": {"time_order"},
+}
 USES["swarm"] = {"strength"}
+USES["refined"] = {"stability", "scale", "anisotropic", "box", "time_order", "strength", "drift", "central_flow"}
+NAMES = ("temperature", "stability", "scale", "time_order", "strength", "box", "anisotropic", "drift", "central_flow")
 
 
 class Temperature(NamedTuple):
@@ -96,7 +112,7 @@ def model_equation(sgd: SGD, model: str, settings: Settings) -> FokkerPlanck:
         then = did_you_mean(str(model), VALID_WHEN, cutoff=0.4)
         raise bad_value("model", f"one of {', '.join(map(repr, VALID_WHEN))}", model, then)
     _check_settings(sgd, model, settings)
-    build = {"langevin": _langevin, "levy": _levy, "momentum": _momentum}.get(model, _diffusive)
+    build = {"langevin": _langevin, "levy": _levy, "momentum": _momentum, "refined": _refined}.get(model, _diffusive)
     coefficients = build(sgd, model, settings)
     record = {"model": model, "process": repr(sgd), **coefficients.pop("settings", {})}
     stable = _Stability(sgd) if sgd.loss.knows_curvature else None
@@ -116,15 +132,19 @@ def _diffusive(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
 def _check_settings(sgd: SGD, model: str, settings: Settings) -> None:
     plain = Settings()
     uses = USES.get(model, set())
-    for name in ("temperature", "stability", "scale", "time_order", "strength", "box"):
+    for name in ("anisotropic", "central_flow"):
+        flag(name, getattr(settings, name))
+    for name in NAMES:
         value = getattr(settings, name)
         unused = name not in uses and value is not getattr(plain, name)
-        if unused and not (isinstance(value, float) and value == getattr(plain, name)):
+        if unused and not (isinstance(value, (float, str)) and value == getattr(plain, name)):
             owner = next(m for m, names in USES.items() if name in names)
             raise bad_value(name, f"left out for model {model!r}", value, f"It belongs to {owner!r}.")
     for name, owner in (("stability", "levy"), ("strength", "swarm")):
         if model == owner and getattr(settings, name) is None:
             raise bad_value(name, f"given for model {owner!r}", None)
+    if model == "refined":
+        _check_refined(sgd, settings)
     if model == "subdiffusive":
         rule = f"from {LEAST_INDEX:g} to below 1 for model 'subdiffusive'"
         number("time_order", settings.time_order, rule, lambda v: LEAST_INDEX <= v < 1.0)
@@ -134,6 +154,26 @@ def _check_settings(sgd: SGD, model: str, settings: Settings) -> None:
     if model == "momentum" and (not sgd.momentum or sgd.loss.dim != 1):
         got = "no momentum" if not sgd.momentum else f"{sgd.loss.dim} parameters"
         raise bad_value("model", "for SGD with momentum and one parameter", got, "Such as SGD(loss, momentum=0.9).")
+
+
+def _check_refined(sgd: SGD, settings: Settings) -> None:
+    """Refuse refinements that contradict each other."""
+    if not isinstance(settings.drift, str) or settings.drift not in DRIFTS:
+        then = did_you_mean(str(settings.drift), DRIFTS, cutoff=0.4)
+        raise bad_value("drift", "'first-order' or 'second-order'", settings.drift, then)
+    rule = f"from {LEAST_INDEX:g} to 1"
+    order = number("time_order", settings.time_order, rule, lambda v: LEAST_INDEX <= v <= 1.0)
+    if settings.strength is not None and order < 1.0:
+        then = "A swarm whose workers wait would have to share their physical times."
+        raise bad_value("strength", "None together with time_order below 1", settings.strength, then)
+    if settings.stability is None:
+        for name, value, plain in (("scale", settings.scale, None), ("anisotropic", settings.anisotropic, False)):
+            if value is not plain:
+                raise bad_value(name, "left out without stability", value, "It belongs to the jumps.")
+    if settings.central_flow and not sgd.loss.knows_curvature:
+        raise bad_value(
+            "central_flow", "False where the loss has no Hessian", True, "Give `hessian` with the gradient."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +206,14 @@ class _Coefficients:
         else:
             one = np.full(np.shape(theta[0]), float(self.scale))
         return sgd.learning_rate * batch ** (1.0 / self.stability - 1.0) * one
+
+    def levy_covariance(self, *theta: np.ndarray) -> np.ndarray:
+        """C = q eta^2 f Sigma / B, (d, d, *shape)."""
+        return 2.0 * self.scale * self.sgd.diffusion(*theta)
+
+    def levy_deviation(self, theta: np.ndarray) -> np.ndarray:
+        """C^(1/2) of one parameter."""
+        return np.sqrt(2.0 * self.scale * self.sgd.diffusion(theta))
 
     def momentum_drift(self, theta: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
         """(v, -(1 - m) v - eta g)."""
@@ -236,8 +284,39 @@ def _levy(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
     given = settings.scale
     if given is not None and not callable(given):
         number("scale", given, "a finite number not below 0, or a function", lambda v: 0.0 <= v < np.inf)
-    jumps = LevyJumps(stability=a, scale=_Coefficients(sgd, a, given).levy_scale)
-    return {"drift": sgd.drift, "diffusion": 0.0, "jumps": jumps}
+    own = _Coefficients(sgd, a, given)
+    record: dict[str, Any] = {}
+    if settings.anisotropic:
+        own, record = _with_covariance(sgd, a, given, settings.box)
+    elif settings.box is not None:
+        raise bad_value("box", "None without anisotropic=True", settings.box, "It is where the noise is measured.")
+    read: Callable[..., np.ndarray] = own.levy_scale
+    if settings.anisotropic:
+        read = own.levy_covariance if sgd.loss.dim > 1 else own.levy_deviation
+    return {"drift": sgd.drift, "diffusion": 0.0, "jumps": LevyJumps(stability=a, scale=read), "settings": record}
+
+
+def _with_covariance(sgd: SGD, a: float, given: Any, box: Any) -> tuple[_Coefficients, dict[str, Any]]:
+    """Coefficients whose `scale` is q of C = q eta^2 f Sigma / B, and what the result says of it."""
+    if callable(given):
+        raise bad_value("scale", "a number, or None, with anisotropic=True", given)
+    share = given
+    record: dict[str, Any] = {}
+    if given is None:
+        share, point = quartile_share(sgd, box)
+        record = {"scale": share, "scale_at": point}
+    return _Coefficients(sgd, a, covariance_factor(float(share), a)), record
+
+
+def _refined(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
+    parts: dict[str, Any] = {"drift": sgd.drift, "diffusion": sgd.diffusion}
+    if settings.stability is not None:
+        parts = _levy(sgd, model, settings)
+    if settings.drift == "second-order" or settings.central_flow:
+        parts["drift"] = RefinedDrift(sgd, settings.drift == "second-order", settings.central_flow)
+    if settings.strength is not None:
+        parts["interaction"] = Swarm(settings.strength)
+    return {**parts, "time_order": settings.time_order}
 
 
 def _momentum(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:

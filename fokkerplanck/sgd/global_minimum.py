@@ -17,7 +17,7 @@ STARTS = 24  # of the descents without a box: the origin, and normal draws of de
 FAR = 1e4  # a descent that has come so far has no end
 
 
-def smallest_loss(loss: SampleLoss, box: Any = None) -> tuple[np.ndarray, float, str]:
+def smallest_loss(loss: SampleLoss, box: Any = None, name: str = "temperature") -> tuple[np.ndarray, float, str]:
     """The minimum of the mean loss: the point (d,), the loss there, and in words what was searched.
 
     Of a valley of minima, the point next to the origin.
@@ -34,8 +34,8 @@ def smallest_loss(loss: SampleLoss, box: Any = None) -> tuple[np.ndarray, float,
     Without one, nothing but the number of starts speaks for having found the smallest of several minima.
     """
     if loss.formula is None and not loss.has_value:
-        then = "Pass temperature=, or the loss itself by from_gradient(..., loss=f(theta, sample))."
-        raise bad_value("temperature", "given where a loss is known by its gradient alone", None, then)
+        then = f"Pass {name}=, or the loss itself by from_gradient(..., loss=f(theta, sample))."
+        raise bad_value(name, "given where a loss is known by its gradient alone", None, then)
     bounds = _bounds(loss, loss.box if box is None else box)
     if bounds is None:
         starts = private_generator("starts of descents").normal(size=(loss.dim, STARTS)) * np.repeat(
@@ -47,8 +47,8 @@ def smallest_loss(loss: SampleLoss, box: Any = None) -> tuple[np.ndarray, float,
     ends = [_descend(loss, start, bounds) for start in starts.T]
     found = [end for end in ends if end is not None]
     if not found:
-        then = "Pass temperature=, or box=[(low, high), ...] to look for the smallest loss there."
-        raise bad_value("temperature", "given where descents from 24 starts find no minimum of the loss", None, then)
+        then = f"Pass {name}=, or box=[(low, high), ...] to look for the smallest loss there."
+        raise bad_value(name, "given where descents from 24 starts find no minimum of the loss", None, then)
     point, value = _of_smallest_norm(loss, *min(found, key=lambda end: end[1]))
     searched = f"{STARTS} descents without bounds" if bounds is None else f"the box {_words(bounds)}"
     return point, value, searched

@@ -9,7 +9,8 @@ import fokkerplanck as fp
 from fokkerplanck import deep_linear as dl
 from fokkerplanck.deep_linear.batch_noise import layer_metric, sample_moments
 from fokkerplanck.deep_linear.hessian import frobenius_norm
-from fokkerplanck.deep_linear.training import quartile_scale, stable_quartiles
+from fokkerplanck.deep_linear.training import quartile_scale
+from fokkerplanck.statistics.stable_law import stable_quartiles
 
 RNG = np.random.default_rng(5)
 ROWS = RNG.standard_normal((40, 3)) @ np.array([[1.0, 0.4, 0.0], [0.0, 0.8, 0.3], [0.0, 0.0, 1.5]])
