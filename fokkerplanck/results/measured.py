@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors, Estimate
+from ..solvers.accuracy.extrapolation import extrapolated
 from ..solvers.accuracy.fields import FieldChange, field_change, field_errors
 from ..solvers.accuracy.measure import FAILURES, Offer, compared, note, repeated, scheme_order, worst
 from ..solvers.accuracy.subcell import cells_that_see, hidden_feature
@@ -94,8 +96,38 @@ def solution_errors(results: Sequence[Solution], order: float) -> Errors:
         {**_of_moments(results, order, late), "mass": mass, **seen},
         by_mass=is_singular(results[0]),
         in_cells={"density": partial(_density_in_cells, results, order)},
+        better=partial(_extrapolated_solution, results, found.error)
+        if order == 2.0 and not is_singular(results[0])
+        else None,
         spread=late_spread,
     )
+
+
+def _extrapolated_solution(results: Sequence[Solution], plain: np.ndarray) -> Solution:
+    """The density from the two finest grids, its error by that from the two coarser ones."""
+    one, grids = results[0], [r.grid for r in results]
+    densities, masses = [r.density for r in results], [r.mass for r in results]
+    fine, coarse = (
+        extrapolated(
+            densities[k], densities[k + 1], (grids[k], grids[k + 1]), grids[0], (4.0 * masses[k] - masses[k + 1]) / 3.0
+        )
+        for k in range(2)
+    )
+    start = one.times == 0.0  # that is given
+    new = replace(one, density=np.where(np.reshape(start, (-1, *[1] * one.grid.dim)), one.density, fine))
+    other = replace(new, density=coarse)
+    late = one.stats.error_estimate
+    axes = tuple(range(1, one.grid.dim + 1))
+    changed = np.maximum((np.abs(new.density - coarse) * one.grid.volumes).sum(axis=axes), late)
+    changed[start] = plain[start]
+    found = Estimate(changed, np.full(changed.shape, 4.0), np.ones(changed.shape, dtype=bool))
+    moments = {
+        "mean": lambda: np.abs(new.mean() - other.mean()),
+        "covariance": lambda: np.abs(new.covariance() - other.covariance()),
+        "mass": lambda: np.abs(new.mass - other.mass),
+    }
+    text = f"error {changed.max(initial=0.0):.1e} (extrapolated from three grids, and compared with the coarser two)"
+    return with_error(new, Errors({"density": changed, **moments}, 4.0, True, text, {"density": found}))
 
 
 def _errors(
@@ -104,11 +136,12 @@ def _errors(
     first: str = "density",
     by_mass: bool = False,
     in_cells: Mapping[str, Callable[[int], np.ndarray]] | None = None,
+    better: Callable[[], Any] | None = None,
     **whole: Estimate,
 ) -> Errors:
     _, order, converging = worst(found)
     text = note(found) + (", in the probabilities of cells" if by_mass else "")
-    return Errors({first: found.error, **others}, order, converging, text, {first: found, **whole}, in_cells)
+    return Errors({first: found.error, **others}, order, converging, text, {first: found, **whole}, in_cells, better)
 
 
 def _of_spread(results: Sequence[Any], order: float, late: Sequence[float]) -> Estimate:

@@ -103,6 +103,29 @@ class Solution(Moments):
             )
         return near
 
+    def extrapolated(self) -> Solution:
+        """The density extrapolated to cells of no width, (4 p_h - p_2h) / 3 through the logarithm, with an error of its own.
+
+        From the grids on which the error was measured, at no cost to speak of; positive, with the mass extrapolated alike. Its
+        error is what it changes by on cells twice as wide, which is more than it is. The solution itself where that would not
+        be less than its own: where it does not converge to second order, or the coarsest grid knows too little.
+
+        Raises
+        ------
+        ValueError
+            Where no error was measured, or the scheme is not of second order: jumps, atoms, noise missing along an axis.
+        """
+        if not self.error or self.error.better is None or self.atoms or self.grid.dim != self.density.ndim - 1:
+            why = (
+                self.error.note
+                if not self.error
+                else "the scheme is first order here, or the result was read from a file"
+            )
+            raise bad_value("solution", "of second order, with a measured error, to be extrapolated", self, why + ".")
+        better, later = self.error.better(), self.times > 0.0
+        mine, new = (s.error["density"][later].max(initial=0.0) for s in (self, better))
+        return better if self.error.converging and new < mine else self
+
     def at(self, t: float) -> np.ndarray:
         """The density at the output time t, grid.shape."""
         return self.density[self.index(t)]

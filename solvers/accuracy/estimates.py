@@ -96,11 +96,13 @@ class Errors(Mapping[str, np.ndarray]):
         note: str,
         whole: Mapping[str, Estimate] | None = None,
         in_cells: Mapping[str, Callable[[int], np.ndarray]] | None = None,
+        better: Callable[[], Any] | None = None,
     ):
         self._values = dict(values)  # functions are asked when somebody wants to know
         self.order, self.converging, self.note = order, converging, note
         self.whole = dict(whole or {})
         self._in_cells = dict(in_cells or {})
+        self.better = better  # the extrapolated result, if there may be one
         self.box = 0.0
 
     @classmethod
