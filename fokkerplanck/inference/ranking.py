@@ -3,7 +3,8 @@
     score(t) = ln[(1 - e) P(cell of the end | cell of the start) + e / n],      e = 1e-6
 
 on one common grid of n cells, the start anywhere in its cell. Differences are paired transition by transition and their
-errors taken over runs.
+errors taken over runs (Vuong 1989). A model of m parameters that were fitted to the same transitions scores m / 2 too much on
+them, and m / 2 too little on new ones: m is taken off its total (Akaike).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ..solvers.discretization.scharfetter_gummel import generator
 from .cells import MOST_CELLS, MOST_PLANE, choose_grid
 from .coefficients import check_markov
 from .fit_result import Fit
-from .paths import Transitions, as_paths
+from .paths import Paths, Transitions, as_paths
 from .transition_matrix import fourth_order, transition_matrix
 
 MIXED = 1e-6  # of a uniform law: what a model may lose on one transition that it excludes
@@ -46,7 +47,9 @@ class Ranking:
     best : tuple of str
         The models that are not significantly worse than the first, in the same order.
     scores : dict of float
-        Mean of the log probability of a transition, in nats.
+        Mean of the log probability of a transition, in nats, less parameters / n_transitions.
+    parameters : dict of float
+        How many were fitted to the same data: effective degrees of freedom for splines, 0 for models that come from elsewhere.
     deficits, standard_errors : dict of float
         What a model's mean score lacks to the first one's, and the paired standard error over `n_units` runs or blocks.
     grid : Grid
@@ -64,6 +67,7 @@ class Ranking:
     n_transitions: int
     n_units: int
     unit: str
+    parameters: dict[str, float]
 
     def __repr__(self) -> str:
         width = max(len(name) for name in self.order)
@@ -75,10 +79,21 @@ class Ranking:
             mark = "*" if name in self.best else " "
             lines.append(f"  {mark} {name:<{width}}  {self.scores[name]:.5f}{behind}")
         lines.append(f"  * not worse than the first at level {self.level:g}")
+        counted = [f"{name} {count:.3g}" for name, count in self.parameters.items() if count]
+        if counted:
+            lines.append(f"  parameters fitted to these data, taken off the total: {', '.join(counted)}")
         return "\n".join(lines)
 
 
-def rank(models: Mapping[str, Any], data: Any, lag: int = 1, cells: Any = None, *, level: float = 0.99) -> Ranking:
+def rank(
+    models: Mapping[str, Any],
+    data: Any,
+    lag: int = 1,
+    cells: Any = None,
+    *,
+    level: float = 0.99,
+    parameters: Mapping[str, float] | None = None,
+) -> Ranking:
     """Rank models by the probability that they give to the transitions of trajectories.
 
     Parameters
@@ -94,15 +109,13 @@ def rank(models: Mapping[str, Any], data: Any, lag: int = 1, cells: Any = None, 
         without limit as cells shrink: fix the cells, and report them.
     level : float
         A model is in the best set unless it is worse than the first with this one-sided probability.
+    parameters : dict of float, optional
+        By name, how many parameters of a model were fitted to these data. A Fit that shares a run with the data is counted
+        by itself, with the effective degrees of freedom of splines; other models count 0.
 
     Returns
     -------
     Ranking
-
-    Notes
-    -----
-    A Fit to the same data has an advantage of some m / 2 in the total score for m parameters: fit and rank on different
-    runs where that matters.
 
     Examples
     --------
@@ -122,15 +135,42 @@ def rank(models: Mapping[str, Any], data: Any, lag: int = 1, cells: Any = None, 
         raise bad_value("cells", f"a grid of {paths.dim} dimension(s), as the data are", grid.dim)
     starts, ends = (_cells_of(grid, x) for x in (transitions.starts, transitions.ends))
     used, column = np.unique(starts, return_inverse=True)
-    logs = {}
+    logs, counted = {}, _counted(models, parameters, paths)
     for name, model in models.items():
         p = _cell_probabilities(name, model, grid, used, transitions)
         logs[name] = np.log((1.0 - MIXED) * np.maximum(p[ends, column], 0.0) + MIXED / grid.size)
+        logs[name] -= counted[name] / transitions.size
     units, unit = _units(transitions)
-    return _compare(logs, units, unit, grid, float(level))
+    return _compare(logs, units, unit, grid, float(level), counted)
 
 
-def _compare(logs: dict[str, np.ndarray], units: np.ndarray, unit: str, grid: Grid, level: float) -> Ranking:
+def _counted(models: Mapping[str, Any], given: Mapping[str, float] | None, data: Paths) -> dict[str, float]:
+    """Parameters of each model that were fitted to these data."""
+    rule = "a dictionary of names of models and numbers of parameters"
+    if given is not None and not isinstance(given, Mapping):
+        raise bad_type("parameters", rule, given)
+    for name in given or {}:
+        if name not in models:
+            raise bad_value("parameters", f"of the models {', '.join(models)}", name)
+    known = {
+        n: number(f"parameters[{n!r}]", v, "at least 0", lambda m: 0 <= m < np.inf) for n, v in (given or {}).items()
+    }
+    return {name: known.get(name, _fitted(model, data)) for name, model in models.items()}
+
+
+def _fitted(model: Any, data: Paths) -> float:
+    if not isinstance(model, Fit) or not isinstance(model.data, Paths):
+        return 0.0
+    seen = {run.tobytes() for run in model.data.runs}
+    if not any(run.tobytes() in seen for run in data.runs):
+        return 0.0
+    freedom = model.settings.get("effective degrees of freedom")
+    return float(len(model.names) if freedom is None else sum(freedom))
+
+
+def _compare(
+    logs: dict[str, np.ndarray], units: np.ndarray, unit: str, grid: Grid, level: float, counted: dict[str, float]
+) -> Ranking:
     """Paired differences to the first, their errors from sums over units."""
     scores = {name: float(values.mean()) for name, values in logs.items()}
     order = tuple(sorted(scores, key=lambda name: -scores[name]))
@@ -145,7 +185,7 @@ def _compare(logs: dict[str, np.ndarray], units: np.ndarray, unit: str, grid: Gr
         deficits[name], errors[name] = mean, error
         if mean <= student.ppf(level, max(n_units - 1, 1)) * error:
             best.append(name)
-    return Ranking(order, tuple(best), scores, deficits, errors, grid, level, n, n_units, unit)
+    return Ranking(order, tuple(best), scores, deficits, errors, grid, level, n, n_units, unit, counted)
 
 
 def _units(data: Transitions) -> tuple[np.ndarray, str]:

@@ -213,7 +213,9 @@ class Simulation(Section):
 
 
 class Study(_Models):
-    """What `fokkerplanck study` sweeps beside the learning rates: batch sizes, models, and a target to escape to."""
+    """What `fokkerplanck study` sweeps beside the learning rates: batch sizes, models, and a target to escape to; and a file
+    of trajectories, a row a step, by which all of these are ranked over `lag` rows.
+    """
 
     models: Names = ("first-order", "second-order", "gaussian-chain")
     batch_size: Annotated[
@@ -221,6 +223,8 @@ class Study(_Models):
         rule("a list of different whole numbers above 0", _batches),
     ] = None
     target: Annotated[str | None, rule("a condition, in quotes", _text, 'Such as "w > 1.3".')] = None
+    trajectories: Annotated[str | None, rule("the name of a file", _text)] = None
+    lag: Annotated[int, rule("a whole number of at least 1", whole)] = 1
 
 
 class RunSpec(Section):

@@ -12,7 +12,7 @@ import itertools
 import math
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -39,9 +39,11 @@ from .choose_cells import finer_grid
 from .run import described, model_of, settings_keys
 from .run_report import RESOLVED
 from .runfile import RunFile, naming
+from .study_ranking import rank_settings, ranking_sentence, save_ranking
 from .sweep_report import COLUMNS, KEYS, LIMIT, NOTE, RESULTS, TRUE, setting_name, summary, verdicts, write
 
 if TYPE_CHECKING:
+    from ..inference import Ranking
     from ..model.equation import FokkerPlanck
     from .outcome import Problem
 
@@ -79,11 +81,14 @@ class StudyResult:
     verdicts : tuple of str
         Sentences on each setting and model, at the last time.
     files : tuple of Path
+    ranking : Ranking, optional
+        Of the trajectories, where the run file names some.
     """
 
     table: Comparison
     verdicts: tuple[str, ...]
     files: tuple[Path, ...]
+    ranking: Ranking | None = None
 
     def report(self) -> str:
         """The verdicts, and the last time in short, in lines of 80 characters."""
@@ -103,6 +108,7 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
     _check_models(problem, spec)
     points = folder / "points"
     points.mkdir(parents=True, exist_ok=True)
+    ranking, said = _ranking(run, problem, settings)
     known = [COLUMNS, TRUE, spec.model_dump_json(warnings=False), run.data()]
     done = 0
 
@@ -125,7 +131,22 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
             pool.shutdown(wait=False, cancel_futures=True)
     table = Comparison(COLUMNS, tuple(tuple(row[c] for c in COLUMNS) for row in rows), NOTE, KEYS)
     sentences = verdicts([row for row in rows if row["t"] == max(spec.output.times)])
-    return StudyResult(table, sentences, write(table, sentences, folder, max(row["cell"] for row in rows)))
+    sentences = (*said, *sentences)
+    files = write(table, sentences, folder, max(row["cell"] for row in rows))
+    if ranking is not None:
+        files = (*files, save_ranking(ranking, folder))
+    return StudyResult(table, sentences, files, ranking)
+
+
+def _ranking(run: RunFile, problem: Problem, settings: Sequence[Any]) -> tuple[Ranking | None, tuple[str, ...]]:
+    """Trajectories ranked by all models at all settings, where there are such, and a sentence on it."""
+    study: Any = run.spec.study
+    if study.trajectories is None:
+        return None, ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ModelWarning)
+        ranking, left_out = rank_settings(run, problem, settings, _descent)
+    return ranking, (ranking_sentence(ranking, left_out, study.trajectories, study.lag),)
 
 
 def _batches(spec: Any) -> list[int | None]:

@@ -108,6 +108,31 @@ def test_a_fit_may_compete():
     assert ranking.best == ("fit",)
 
 
+def test_parameters_fitted_to_the_same_data_are_counted():
+    """Two of a family, those of splines by degrees of freedom; none where fit and ranking have different runs."""
+    x = ornstein_uhlenbeck(40, 101, 0.5, seed=8)
+    data, other = fp.Paths(x[:20], dt=0.5), fp.Paths(x[20:], dt=0.5)
+    family, free = fp.fit(data, lambda k, D: ou(k, D)), fp.fit(data)
+    models = {"family": family, "splines": free, "truth": ou()}
+    cells = fp.Grid((-6, 6), 80)
+    own = fp.rank(models, data, cells=cells)
+    assert own.parameters == {
+        "family": 2.0,
+        "splines": sum(free.settings["effective degrees of freedom"]),
+        "truth": 0.0,
+    }
+    plain = fp.rank(models, data, cells=cells, parameters={"family": 0, "splines": 0})
+    assert plain.scores["family"] - own.scores["family"] == pytest.approx(2 / 2000)
+    assert plain.order[-1] == "truth"  # it cannot win against what was fitted
+    assert "truth" in own.best
+    assert "taken off the total: family 2" in repr(own)
+    assert fp.rank(models, other, cells=cells).parameters == {"family": 0.0, "splines": 0.0, "truth": 0.0}
+    with pytest.raises(ValueError, match="`parameters` must be of the models"):
+        fp.rank(models, data, parameters={"famly": 2})
+    with pytest.raises(ValueError, match="at least 0"):
+        fp.rank(models, data, parameters={"family": -1})
+
+
 def test_few_runs_are_cut_into_blocks():
     found = fp.rank({"a": ou(), "b": ou(2.0)}, fp.Paths(ornstein_uhlenbeck(1, 2001, 0.5, seed=9), dt=0.5))
     assert (found.n_units, found.unit) == (20, "block")

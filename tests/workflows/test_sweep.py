@@ -9,6 +9,7 @@ from fokkerplanck import SGD
 from fokkerplanck.errors import ConvergenceError
 from fokkerplanck.solvers.accuracy import refinement
 from fokkerplanck.workflows import sweep as study
+from fokkerplanck.workflows.run import described
 from fokkerplanck.workflows.runfile import read_run_file
 from fokkerplanck.workflows.sweep_report import verdicts
 
@@ -24,6 +25,29 @@ def run_file(folder, **changes):
     path = folder / "study.toml"
     path.write_text(text)
     return read_run_file(path)
+
+
+def test_trajectories_are_ranked(tmp_path):
+    """Of the simulated SGD at 0.02: no diffusion comes near the discrete operators, and no other learning rate."""
+    run = run_file(tmp_path, models=('"second-order", "gaussian-chain"', '"gaussian-chain"'),
+                   study=('target = "w > 1.3"', 'trajectories = "runs.csv"\nlag = 3'))  # fmt: skip
+    sgd = fp.SGD(described(run).cases[0].sgd.loss, 0.02, 1)
+    paths = sgd.simulate(fp.gaussian(1.00745330, 0.005), range(40), 60, seed=3).positions[:, :, 0]
+    (tmp_path / "runs.csv").write_text("\n".join([",".join(f"run {k}" for k in range(60)),
+                                                 *(",".join(map(str, row)) for row in paths)]))  # fmt: skip
+    result = study.run_study(run, tmp_path / "out")
+    first = "learning rate 0.02, batch 1, exact"
+    assert result.ranking.order[0] == first
+    assert len(result.ranking.order) == 6
+    assert "learning rate 0.02, batch 1, first-order" not in result.ranking.best
+    assert result.verdicts[0].startswith(
+        f"{60 * 13} transitions over 3 steps in runs.csv are most likely under '{first}'"
+    )
+    assert (tmp_path / "out" / "ranking.csv").read_text().startswith("model,score,deficit,se_deficit,best")
+    assert result.verdicts[0] in (tmp_path / "out" / "study.md").read_text()
+    run.path.write_text(run.path.read_text().replace("runs.csv", "none.csv"))
+    with pytest.raises(ValueError, match="file"):
+        study.run_study(read_run_file(run.path), tmp_path / "other")
 
 
 def test_study_of_the_pit(tmp_path, monkeypatch):
