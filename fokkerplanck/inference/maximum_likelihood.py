@@ -142,6 +142,8 @@ def _fit_spline(
     if data.size < fewest:
         rule = f"at least {fewest} transitions for splines"
         raise bad_value("data", rule, f"{data.size}", "Pass a family of equations.")
+    for axis in range(paths.dim):
+        step_lengths(data.starts[:, axis], data.ends[:, axis] - data.starts[:, axis])
     if paths.dim == 2:
         return _fit_plane(paths, data, lag, walls, cells, method)
     family = SplineFamily.of(data)
@@ -156,8 +158,6 @@ def _fit_plane(paths: Paths, data: Transitions, lag: int, walls: Any, cells: Any
     if method == "grid":
         then = "Leave it out, or pass a family of equations."
         raise bad_value("method", "'auto' for splines in two coordinates, which take moments of steps", method, then)
-    for axis in range(2):
-        step_lengths(data.starts[:, axis], data.ends[:, axis] - data.starts[:, axis])
     family = PlaneSplines.of(data)
     grid = choose_grid(data, walls, PLANE_CELLS if cells is None else cells, margin=PLANE_MARGIN)
     likelihood = MomentLikelihood(family, data, grid)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import callable_with, number, reals, whole
-from ..errors import bad_type, bad_value
+from ..errors import bad_type, bad_value, warn
 from ..results.ensemble import Ensemble
 from .reading import read_file, table_columns
 
@@ -99,6 +99,7 @@ class Paths:
             raise bad_value("data", "of as many coordinates in every run", f"{sorted(dims)}")
         if not any(np.isfinite(run).all(axis=1).any() for run in runs):
             raise bad_value("data" if observable is None else "observable", "finite somewhere", "no finite row")
+        _tell_repeats(runs)
         for run in runs:
             run.flags.writeable = False
         object.__setattr__(self, "runs", tuple(runs))
@@ -198,6 +199,15 @@ def _run(entry: Any) -> np.ndarray:
     rows = np.where(np.isfinite(rows), rows, np.nan)
     recorded = np.flatnonzero(np.isfinite(rows).all(axis=1))
     return rows[: recorded[-1] + 1].copy() if recorded.size else rows[:1].copy()
+
+
+def _tell_repeats(runs: list[np.ndarray]) -> None:
+    """A warning where runs that move equal others to the last digit: as independent ones they would make errors too small."""
+    moving = [run for run in runs if len(run) > 2 and (run[1:] != run[:1]).any()]
+    repeats = len(moving) - len({run.tobytes() for run in moving})
+    if repeats:
+        text = f"{repeats} of {len(runs)} runs repeat others to the last digit, and would count as new data. Leave them out."
+        warn(text)
 
 
 def _from_ensemble(data: Ensemble) -> tuple[list[np.ndarray], float]:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 COLUMNS = ("model", "score", "deficit", "se_deficit", "best")
 NOTE = (
     "score: mean log probability of the cell that a transition of the trajectories reached; deficit: what it lacks to the "
-    "first one's, with its error over runs; best: whether it is not significantly worse than the first (one-sided, 99 %). With few "
-    "distinct batches the score of an exact operator grows as cells shrink: compare at the same cells only."
+    "first one's, with its error over runs; best: whether it is not significantly worse than the first (one-sided, 99 %). "
+    "With few distinct batches the score of an exact operator grows as cells shrink: compare at the same cells only."
 )
 
 

@@ -1,5 +1,7 @@
 """Runs from whatever holds trajectories."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -131,3 +133,15 @@ def test_damaged_files_are_refused(tmp_path):
 def test_too_long_a_lag_is_refused():
     with pytest.raises(ValueError, match="`lag` must be below the length of the runs"):
         fp.Paths([[1.0, 2.0]]).transitions(2)
+
+
+def test_runs_that_repeat_others_are_said():
+    """Twenty copies of a run are one observation; runs that stand still, or that are short, may be equal."""
+    x = np.random.default_rng(0).normal(size=(3, 50))
+    with pytest.warns(UserWarning, match="2 of 5 runs repeat others to the last digit"):
+        fp.Paths([*x, x[0], x[2]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fp.Paths(x)
+        fp.Paths([[1.0, 2.0], [1.0, 2.0]])
+        fp.Paths(np.ones((4, 30)))
