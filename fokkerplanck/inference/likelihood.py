@@ -104,8 +104,7 @@ class GridLikelihood:
 
     def _slope(self, theta: np.ndarray, a: int) -> np.ndarray:
         """dQ / d theta_a by central differences; Q is smooth and exact to rounding."""
-        step = np.zeros_like(theta)
-        step[a] = 1e-5 * max(abs(theta[a]), 1e-2)
+        step = parameter_step(self.model, theta, a)
         up, down = (self.generator(theta + sign * step).matrix.toarray() for sign in (1.0, -1.0))
         return (up - down) / (2.0 * step[a])
 
@@ -194,6 +193,27 @@ def _absorbed(grid: Grid, ends: np.ndarray) -> np.ndarray:
     return out
 
 
-def equation_model(function: Callable[..., FokkerPlanck], names: tuple[str, ...]) -> Callable[[np.ndarray], Any]:
-    """A user's function of named parameters as one of an array."""
-    return lambda theta: function(**dict(zip(names, theta.tolist(), strict=True)))
+class EquationModel:
+    """A user's function of named parameters as one of an array.
+
+    sizes (m,): what a parameter is small beside, for steps of derivatives; 1 until a start is known.
+    """
+
+    def __init__(self, function: Callable[..., FokkerPlanck], names: tuple[str, ...]):
+        self.function, self.names = function, names
+        self.sizes = np.ones(len(names))
+
+    def __call__(self, theta: np.ndarray) -> Any:
+        """The equation."""
+        return self.function(**dict(zip(self.names, theta.tolist(), strict=True)))
+
+    def starts_at(self, theta: np.ndarray) -> None:
+        """Take the sizes from where a fit starts, whatever the units."""
+        self.sizes = np.where(theta != 0.0, np.abs(theta), 1.0)
+
+
+def parameter_step(model: Any, theta: np.ndarray, a: int) -> np.ndarray:
+    """A small step of one parameter, (m,)."""
+    step, sizes = np.zeros_like(theta), getattr(model, "sizes", None)
+    step[a] = 1e-5 * max(abs(theta[a]), 1e-2 * (1.0 if sizes is None else sizes[a]))
+    return step

@@ -14,7 +14,7 @@ from .cells import MOST_CELLS, MOST_PLANE, choose_grid, resized, step_lengths
 from .coefficients import check_markov
 from .fit_result import Fit
 from .gaussian_steps import GaussianLikelihood
-from .likelihood import GridLikelihood, equation_model
+from .likelihood import EquationModel, GridLikelihood
 from .moment_likelihood import MomentLikelihood
 from .optimize import Ascent, ascend, inverse
 from .passage_fit import fit_passages
@@ -117,11 +117,12 @@ def fit(
         raise bad_value("data", f"more transitions than the {len(names)} parameters", f"{transitions.size}")
     for axis in range(paths.dim):
         step_lengths(transitions.starts[:, axis], transitions.ends[:, axis] - transitions.starts[:, axis])
-    equation = equation_model(model, names)
+    equation = EquationModel(model, names)
     theta = given_start(model, names, start)
     if theta is None:
         theta = search_start(equation, len(names), transitions)
     _check_model(equation(theta), transitions)
+    equation.starts_at(theta)
     likelihood = choose_likelihood(equation, transitions, walls, cells, method)
     ascent = ascend(likelihood, theta)
     return _finish(paths, lag, names, likelihood, ascent, None, cells is None)

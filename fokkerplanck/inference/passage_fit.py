@@ -14,7 +14,7 @@ from ..errors import bad_type
 from ..model.equation import FokkerPlanck
 from ..randomness import private_generator
 from .fit_result import Fit
-from .likelihood import Evaluation, equation_model
+from .likelihood import EquationModel, Evaluation
 from .optimize import ascend
 from .passage_times import PassageModel, PassageTimes
 from .starts import given_start, parameter_names
@@ -109,7 +109,7 @@ def fit_passages(data: PassageTimes, model: Any, start: Any) -> PassageFit:
     if not callable(model):
         raise bad_type("model", "a function of named parameters that returns a PassageModel", model)
     names = parameter_names(model)
-    family = equation_model(model, names)
+    family = EquationModel(model, names)
     likelihood = PassageLikelihood(family, data)
     theta = given_start(model, names, start)
     if theta is None:

@@ -93,6 +93,7 @@ class Paths:
         else:
             entries, width = _entries(data)
             runs, step = [_run(entry) for entry in entries], step * width
+            _tell_infinite(entries)
         runs = [_observed(run, observable) for run in runs] if observable is not None else runs
         dims = {run.shape[1] for run in runs}
         if len(dims) != 1:
@@ -199,6 +200,13 @@ def _run(entry: Any) -> np.ndarray:
     rows = np.where(np.isfinite(rows), rows, np.nan)
     recorded = np.flatnonzero(np.isfinite(rows).all(axis=1))
     return rows[: recorded[-1] + 1].copy() if recorded.size else rows[:1].copy()
+
+
+def _tell_infinite(entries: list[Any]) -> None:
+    """A warning of infinite values, which count as gaps: a run that went out of hand is no run with a gap."""
+    count = sum(int(np.isinf(np.asarray(entry, dtype=float)).sum()) for entry in entries)
+    if count:
+        warn(f"{count} value(s) are infinite, and count as gaps. Where runs diverged, cut them before they did.")
 
 
 def _tell_repeats(runs: list[np.ndarray]) -> None:

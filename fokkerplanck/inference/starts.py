@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from .coefficients import diffusion, ito_drift
 from .paths import Transitions
 
 TRIALS = 48
+COMBINATIONS = 1500
 MODEL_RULE = "a function of named numbers, such as lambda k, D: fp.FokkerPlanck(...)"
 
 
@@ -81,7 +83,7 @@ def search_start(model: Callable[[np.ndarray], FokkerPlanck], count: int, data: 
 
     rng = private_generator("trial parameters")
     speed = 10.0 ** rng.uniform(-2.0, 2.0, (TRIALS, count)) * rng.choice([1.0, 1.0, -1.0], (TRIALS, count))
-    trials = np.concatenate([np.ones((1, count)), speed])
+    trials = np.concatenate([np.ones((1, count)), speed]) * _units(cost, count, data)
     costs = np.array([cost(theta) for theta in trials])
     if not np.isfinite(costs).any():
         model(trials[0])  # its own refusal says why
@@ -90,6 +92,33 @@ def search_start(model: Callable[[np.ndarray], FokkerPlanck], count: int, data: 
         (_descend(cost, trials[i]) for i in np.argsort(costs)[:4] if np.isfinite(costs[i])), key=lambda found: found[1]
     )
     return best[0]
+
+
+def _units(cost: Callable[[np.ndarray], float], count: int, data: Transitions) -> np.ndarray:
+    """A size for each parameter, (count,): products of powers of the spread of the data and of the lag; all combinations where
+    these are few, else some, and then one parameter after another.
+
+    A rate is some 1 / tau, a diffusion some spread^2 / tau, a place some spread.
+    """
+    spread, tau = float(np.maximum(data.starts.std(axis=0), 1e-300).mean()), data.tau
+    known = [1.0] + [spread**power * rate for power in (-2, -1, 0, 1, 2) for rate in (1.0, 1.0 / tau)]
+    if all(0.01 < size < 100.0 for size in known):
+        return np.ones(count)
+    if len(known) ** count <= COMBINATIONS:
+        combinations = np.array(list(itertools.product(known, repeat=count)))
+    else:
+        combinations = private_generator("units of parameters").choice(known, (COMBINATIONS, count))
+    best = combinations[int(np.argmin([cost(sizes) for sizes in combinations]))]
+    for _ in range(2):
+        for a in range(count):
+            tried = []
+            for size in known:
+                theta = best.copy()
+                theta[a] = size
+                tried.append(cost(theta))
+            if np.isfinite(tried).any():
+                best[a] = known[int(np.argmin(tried))]
+    return best
 
 
 def _descend(cost: Callable[[np.ndarray], float], theta: np.ndarray) -> tuple[np.ndarray, float]:

@@ -66,6 +66,23 @@ def test_a_start_is_found_far_from_one():
     assert found.parameters["D"] == pytest.approx(30.0, rel=0.05)
 
 
+@pytest.mark.parametrize(("length", "unit_of_time"), [(1e-9, 1.0), (1e9, 1.0), (1.0, 1e6), (1e-6, 1e-9)])
+def test_units_change_nothing(length, unit_of_time):
+    """D = length^2 / time, a rate 1 / time, and a place in lengths, without a start."""
+    x = ornstein_uhlenbeck(10, 101, 0.5, seed=2) + 1.0
+
+    def shifted(k, m, D):
+        return fp.FokkerPlanck(drift=lambda x: -k * (x - m), diffusion=D)
+
+    plain = fp.fit(fp.Paths(x, dt=0.5), shifted)
+    found = fp.fit(fp.Paths(length * x, dt=0.5 * unit_of_time), shifted)
+    sizes = np.array([1 / unit_of_time, length, length**2 / unit_of_time])
+    np.testing.assert_allclose(found.theta / sizes, plain.theta, rtol=1e-3)
+    np.testing.assert_allclose(
+        list(found.standard_errors.values()) / sizes, list(plain.standard_errors.values()), rtol=1e-3
+    )
+
+
 def test_potential_convention_and_walls():
     """Klimontovich diffusion in a box, D = s (1 + x): reflecting walls at 0 and 1."""
 

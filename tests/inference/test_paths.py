@@ -145,3 +145,9 @@ def test_runs_that_repeat_others_are_said():
         fp.Paths(x)
         fp.Paths([[1.0, 2.0], [1.0, 2.0]])
         fp.Paths(np.ones((4, 30)))
+
+
+def test_infinite_values_are_said():
+    with pytest.warns(UserWarning, match=r"2 value\(s\) are infinite, and count as gaps"):
+        data = fp.Paths([[0.0, 1.0, np.inf, 2.0, 3.0], [1.0, 0.5, -np.inf]])
+    assert data.transitions().size == 3
