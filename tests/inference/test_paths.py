@@ -47,7 +47,8 @@ def test_an_ensemble_brings_its_times():
 
 
 def test_diverged_paths_are_gaps():
-    runs = fp.Paths([[1.0, 2.0, np.inf, np.nan]])
+    with pytest.warns(UserWarning, match="infinite, and count as gaps"):
+        runs = fp.Paths([[1.0, 2.0, np.inf, np.nan]])
     assert runs.transitions().size == 1
 
 
