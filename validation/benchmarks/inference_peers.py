@@ -5,8 +5,8 @@
 pymle fits an Ornstein-Uhlenbeck process, dX = k (m - X) dt + s dW, to one path of 20 000 steps of 0.1 by its exact density,
 its Euler, Kessler and Shoji-Ozaki densities; ours by transition densities on a grid (which knows no closed form), as a general
 family of three parameters. PyDDM fits a drift-diffusion model (drift, bound, non-decision time) to 2000 response times and
-choices; ours a PassageModel of the same. Best of three runs, one thread (OMP_NUM_THREADS=1), compilation left out; estimates are
-printed beside the times, as a fast wrong number is no peer.
+choices; ours a PassageModel of the same. Best of three runs, one thread (OMP_NUM_THREADS=1), compilation left out; the
+estimates are printed beside the times, as a fast wrong number is no peer.
 """
 
 from __future__ import annotations
