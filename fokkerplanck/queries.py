@@ -155,10 +155,12 @@ def solve(
     flag("error", error)
     known, longest = named_features(eq, breaks, max_step)
     check_memory(eq, grid, moments.size)
-    start, initial_mass = initial_masses(p0, grid)
+    given, initial_mass = initial_masses(p0, grid)
     how = partial(_density, times=moments, method=method, rtol=rtol, observe=observe, known=known, longest=longest)
-    result = how(eq, grid, lambda there: initial_masses(p0, there)[0], progress_reporter(progress))
-    start = start if result.grid is grid else initial_masses(p0, result.grid)[0]  # faces lie on zeros of D
+    result = how(
+        eq, grid, lambda there: given if there is grid else initial_masses(p0, there)[0], progress_reporter(progress)
+    )
+    start = given if result.grid is grid else initial_masses(p0, result.grid)[0]  # faces lie on zeros of D
     stats = SolutionStats.of(result.stats, worst_resolution(result, eq, start), initial_mass=initial_mass)
     result = replace(result, stats=stats)
     _refuse(eq, result)

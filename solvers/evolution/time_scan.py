@@ -122,8 +122,8 @@ def timetable(
     max_step : float or None
         The longest step; the coefficients are then sampled four times as often at least.
     """
-    if horizon == 0.0:
-        return Timetable.whole(0.0)
+    if horizon == 0.0 or not (eq.time_dependent or breaks.size or max_step):
+        return Timetable.whole(horizon)
     if max_step is not None and horizon / max_step > MOST_STEPS:
         rule = f"at least the last of `times` over {MOST_STEPS:g}"
         raise bad_value("max_step", rule, max_step, "Solve for a shorter time, or take longer steps.")
