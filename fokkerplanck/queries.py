@@ -157,9 +157,7 @@ def solve(
     check_memory(eq, grid, moments.size)
     given, initial_mass = initial_masses(p0, grid)
     how = partial(_density, times=moments, method=method, rtol=rtol, observe=observe, known=known, longest=longest)
-    result = how(
-        eq, grid, lambda there: given if there is grid else initial_masses(p0, there)[0], progress_reporter(progress)
-    )
+    result = how(eq, grid, lambda g: given if g is grid else initial_masses(p0, g)[0], progress_reporter(progress))
     start = given if result.grid is grid else initial_masses(p0, result.grid)[0]  # faces lie on zeros of D
     stats = SolutionStats.of(result.stats, worst_resolution(result, eq, start), initial_mass=initial_mass)
     result = replace(result, stats=stats)
