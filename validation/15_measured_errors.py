@@ -1,7 +1,8 @@
-"""The errors that answers to equations come with are near the true ones, on problems that nothing was tuned on.
+"""The errors that answers come with are near the true ones, on problems that nothing was tuned on.
 
 Random problems of one and two dimensions: potentials of several wells, drifts that turn, noise that varies in each of the
-conventions, coefficients that change in time, memory, Levy jumps, periodic and absorbing walls. The effectivity is the error
+conventions, coefficients that change in time, memory, Levy jumps, periodic and absorbing walls; and passages of transfer
+operators of SGD. The effectivity is the error
 that `result.error` says over the true one, which is the difference from the same question on cells four times as small (its own
 error is below a tenth of it where the answer is second order). Below 1 an error is said to be smaller than it is.
 
@@ -168,6 +169,23 @@ def _of_density(ours: Any, right: Any, index: int | None) -> Iterator[Judged]:
     yield Judged(f"{name}, mean", float(said[axis]), float(np.abs(means[0] - means[1])[axis]), ours.error.converging)
 
 
+def operators(count: int) -> Iterator[Judged]:
+    """Passages of transfer operators of random losses, exact or with normal noise, to targets that end anywhere."""
+    for number in range(count):
+        rng = np.random.default_rng([SEED, len(KINDS), number])
+        n, low = int(rng.integers(2, 6)), float(rng.uniform(0.0, 1.2))
+        data = {"a": rng.normal(size=n), "b": rng.normal(size=n), "c": rng.uniform(0.5, 2.0, n)}
+        loss = fp.SampleLoss("w**4/8 - w**2/2 + a*w + b*cos(c*w)", ["w"], data)
+        sgd, model = fp.SGD(loss, float(rng.uniform(0.1, 0.4))), str(rng.choice(["exact", "gaussian-chain"]))
+        high = low + float(rng.choice([np.inf, rng.uniform(0.3, 2.0)]))
+        grid, goal = fp.Grid((-4, 4), 160), lambda w, low=low, high=high: (w > low) & (w < high)
+        ours = sgd.transfer_operator(grid, model).first_passage(goal)
+        right = sgd.transfer_operator(with_cells(grid, 1.5 * FINER), model).first_passage(goal, error=False)
+        for place in (-1.5, -0.5):
+            true = abs(ours.at(place) - right.at(place))
+            yield Judged("operator passage", ours.error_at(place), true, ours.error.converging)
+
+
 def all_judged(count: int) -> list[Judged]:
     """Every answer of every problem whose true error is more than rounding."""
     found: list[Judged] = []
@@ -175,6 +193,7 @@ def all_judged(count: int) -> list[Judged]:
         warnings.simplefilter("ignore", UserWarning)  # of coarse cells: their errors are what is looked at
         for problem in problems(count):
             found += [one for one in judged(problem) if one.true > NOTHING]
+        found += [one for one in operators(count) if NOTHING < one.true < np.inf]
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from .coefficients import Points
 from .grid import Grid
 
 MOST_PLACES, MOST_IN_CELL = 2e6, 1024
+FIRST_IN_CELL = 32
+CORNERS = (1e-9, 1.0 - 1e-9)  # of a cell, just inside
 STEPS = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)  # powers of a root of x^4 = x + 1
 
 
@@ -62,6 +65,33 @@ def places_in(function: Callable, grid: Grid, count: int) -> Iterator[tuple[np.n
     for k in range(count):
         places = low + width * np.mod((first + k) * steps, 1.0)
         yield np.broadcast_to(np.asarray(function(*places), dtype=bool), grid.shape), places
+
+
+def share_inside(function: Callable, grid: Grid) -> np.ndarray:
+    """The share of each cell (*grid.shape) that lies in a region, from places spread evenly in it.
+
+    A few in all cells, of a sequence that goes on from cell to cell, and many in those that hold places of both kinds, or
+    corners.
+    """
+    low = np.stack([x.ravel() for x in np.meshgrid(*(e[:-1] for e in grid.edges), indexing="ij")])
+    width = np.stack([w.ravel() for w in np.meshgrid(*grid.widths, indexing="ij")])
+    steps = np.reshape(STEPS[: grid.dim], (-1, 1))
+
+    def hits(cells: np.ndarray, place: np.ndarray) -> np.ndarray:
+        found = function(*(low[:, cells] + width[:, cells] * place))
+        return np.broadcast_to(np.asarray(found, dtype=bool), cells.shape)
+
+    def counted(cells: np.ndarray, count: int) -> np.ndarray:
+        places = (np.mod((count * cells + k) * steps, 1.0) for k in range(1, count + 1))
+        return np.sum([hits(cells, place) for place in places], axis=0, dtype=float)
+
+    every = np.arange(grid.size)
+    corners = [hits(every, np.reshape(corner, (-1, 1))) for corner in product(CORNERS, repeat=grid.dim)]
+    found = counted(every, FIRST_IN_CELL)
+    share, seen = found / FIRST_IN_CELL, found + sum(corners)
+    mixed = np.flatnonzero((seen > 0) & (seen < FIRST_IN_CELL + len(corners)))
+    share[mixed] = counted(mixed, MOST_IN_CELL) / MOST_IN_CELL
+    return share.reshape(grid.shape)
 
 
 def region_in_time(

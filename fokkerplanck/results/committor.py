@@ -52,7 +52,7 @@ class Committor(NDArrayOperatorsMixin):
         if not self.coarser:
             return float("nan")
         fine, once, twice = (c.at(x) for c in (self, *self.coarser))
-        return float(estimate(np.array(fine - once), np.array(once - twice), floor=1e-12).error)
+        return float(estimate(np.array(fine - once), np.array(once - twice), self.error.cap, 1e-12).error)
 
     def plot(self, ax: Axes | None = None, names: Sequence[str] | None = None, error: bool = False) -> Figure:
         """A figure of the probability, on `ax` if given: a curve in 1D, a map in 2D, grey where it is 0 or 1 by definition.

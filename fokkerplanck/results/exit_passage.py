@@ -35,6 +35,8 @@ class ExitPassage:
     outside : ndarray of bool (n,)
     coarser : tuple of ExitPassage
         On cells twice and four times as wide.
+    cap : float
+        Largest order that its error believes.
     """
 
     grid: Grid
@@ -42,6 +44,7 @@ class ExitPassage:
     generator: Generator
     outside: np.ndarray
     coarser: tuple[ExitPassage, ...] = ()
+    cap: float = 2.0
 
     @property
     def rates(self) -> np.ndarray:
@@ -72,7 +75,8 @@ class ExitPassage:
         values = [one.probability_at(x) for one in (self, *self.coarser)]
         if len(values) < 3:
             return float("nan")
-        return float(estimate(np.array(values[0] - values[1]), np.array(values[1] - values[2]), floor=1e-12).error)
+        changes = np.array(values[0] - values[1]), np.array(values[1] - values[2])
+        return float(estimate(*changes, self.cap, 1e-12).error)
 
     def density(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Probability per time of leaving there at each of the increasing times, from the initial density p0."""
@@ -86,10 +90,13 @@ class ExitPassage:
         return f"Passages by {self.name!r} on {self.grid!r}\n  probability  {low:.6g} to {high:.6g}"
 
 
-def ways_out(passages: Sequence[tuple[Generator, np.ndarray]]) -> dict[str, ExitPassage]:
-    """The ways out of the first of some passages (generator, cells outside), the others the same on coarser grids."""
+def ways_out(passages: Sequence[tuple[Generator, np.ndarray]], cap: float = 2.0) -> dict[str, ExitPassage]:
+    """The ways out of the first of some passages (generator, cells outside), the others the same on coarser grids.
+
+    cap : the order of the scheme, none larger is believed.
+    """
     result = {}
     for name in passages[0][0].ways_out:
         finest, *coarser = (ExitPassage(q.grid, name, q, outside) for q, outside in passages)
-        result[name] = replace(finest, coarser=tuple(coarser))
+        result[name] = replace(finest, coarser=tuple(coarser), cap=cap)
     return result

@@ -83,7 +83,7 @@ class FirstPassage:
     @cached_property
     def ways_out(self) -> dict[str, ExitPassage]:
         """One result for each way out, of an equation: "x low" and "x high" for walls, "target", "killing"."""
-        return ways_out([(one.generator, ~one.target.ravel()) for one in (self, *self.coarser)])
+        return ways_out([(one.generator, ~one.target.ravel()) for one in (self, *self.coarser)], self.error.cap)
 
     def at(self, x: Any) -> float:
         """Mean time from a point, by cubic interpolation that knows the edge of the target and the walls."""
@@ -97,7 +97,8 @@ class FirstPassage:
         if not self.coarser:
             return float("nan")
         fine, once, twice = (passage.at(x) for passage in (self, *self.coarser))
-        return float(estimate(np.array(fine - once), np.array(once - twice), floor=1e-12 * abs(fine)).error)
+        changes = np.array(fine - once), np.array(once - twice)
+        return float(estimate(*changes, self.error.cap, 1e-12 * abs(fine)).error)
 
     @property
     def _inside(self) -> Callable[..., np.ndarray]:
@@ -133,7 +134,7 @@ class FirstPassage:
             ask = getattr(passage.process, what)
             values.append(ask(passage.target, masses, times, rtol))
         size = 1.0 if what == "survival" else float(np.abs(found).max(initial=0.0))
-        return estimate(values[0] - values[1], values[1] - values[2], floor=rtol * size)
+        return estimate(values[0] - values[1], values[1] - values[2], self.error.cap, rtol * size)
 
     def density(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Probability per time, or per step, of arriving at each of the increasing times, from the initial density p0."""

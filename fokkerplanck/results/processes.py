@@ -75,7 +75,10 @@ class InTime:
 
 @dataclass(frozen=True, eq=False)
 class InSteps:
-    """P' = T P after an application of `matrix`, which stands for `steps` steps."""
+    """P' = T P after an application of `matrix`, which stands for `steps` steps.
+
+    For a passage T has lost what the target stops.
+    """
 
     grid: Grid
     matrix: sp.csc_array
@@ -132,5 +135,4 @@ class InSteps:
         return np.array([left[max(c - 1, 0)] - left[c] for c in counts.tolist()]) / self.steps
 
     def _remaining(self, target: np.ndarray, masses: np.ndarray, counts: np.ndarray) -> Iterator[np.ndarray]:
-        keep = sp.diags_array((~target).ravel().astype(float))
-        return advance((keep @ self.matrix).tocsc(), np.where(target, 0.0, masses).ravel(), counts)
+        return advance(self.matrix, np.where(target, 0.0, masses).ravel(), counts)

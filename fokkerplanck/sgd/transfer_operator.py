@@ -14,7 +14,7 @@ from ..arguments import did_you_mean, flag, whole
 from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
-from ..model.region import read_region
+from ..model.region import read_region, share_inside
 from ..results.first_passage import FirstPassage
 from ..results.measured import (
     measured_by,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 MODELS = ("exact", "gaussian-chain")
 KINDS = ("auto", "enumerated", "kernel", "sampled")
 MOST_PRODUCTS = 1e14  # of numbers in T with numbers in P
+CUT_ORDER = 1.5  # believed of passages whose target ends inside cells
 CENTRAL_LIMIT = 30  # batches from which a normal law replaces the enumeration of too many of them
 SIMULATE_INSTEAD = "take a smaller time_order or earlier times, or draw paths with fp.simulate_waiting"
 
@@ -260,7 +261,7 @@ class TransferOperator:
 
     def _blur(self, masses: np.ndarray, effect: str, met: float | None = None) -> GridStats:
         """noise and smearing, averaged over masses (n,) that sum to one, along each axis; a warning where they are bad."""
-        if self.quiet:
+        if self.quiet or not masses.any():
             return GridStats()
         if met is None:
             warn_of_clamping(float(self.clamped.ravel() @ masses), "in an application of the operator", self.growth)
@@ -317,27 +318,36 @@ class TransferOperator:
         Parameters
         ----------
         target : boolean array on the grid, callable f(x, y) -> mask, or None for the absorbing walls
-            It is made of the cells whose centers lie in it: put cell edges on its border.
+            Of cells on its border it stops the share of what arrives there that lies in it; of a mask, all. Times from
+            cells whose centers lie in it are zero.
         error : bool
             See `evolve`.
         """
         mask, inside = read_region("target", target, self.grid, optional=self.grid.absorbs)
-        outside = ~mask.ravel()
-        passage = _transfer.Passage(self.matrix, outside)
-        mean = passage.solve(np.ones(self.grid.size))
-        finite = np.where(np.isfinite(mean), mean, 0.0)
-        second = passage.solve(np.where(outside, 2.0 * finite - 1.0, 0.0))
-        second[np.isinf(mean)] = np.inf
+        share = mask.astype(float) if inside is None else share_inside(inside, self.grid)
+        matrix = _transfer.with_target(self.matrix, share.ravel())
+        outside = np.append(share.ravel() < 1.0, False)
+        passage = _transfer.Passage(matrix, outside)
+        times = passage.solve(outside.astype(float))
+        finite = np.isfinite(times)
+        squares = passage.solve(np.where(outside, 2.0 * np.where(finite, times, 0.0) - 1.0, 0.0))
+        squares[~finite] = np.inf
         shape = self.grid.shape
-        spent = time_spent(Rates.of_steps(self.matrix), outside & np.isfinite(mean))
+        mean, second = (np.where(mask, 0.0, found[:-1].reshape(shape)) for found in (times, squares))
+        spent = time_spent(Rates.of_steps(matrix), outside & finite)[:-1]
         blur = self._blur(spent, "passages take the wrong time, where barriers stand in the way by factors")
         by_batches = None
         if self.parts:
-            ones = np.ones(self.grid.size)
-            found = sampling_error(self.parts, lambda matrix: _transfer.Passage(matrix, outside).solve(ones))
-            by_batches = {"mean": self.steps * found.reshape(shape)}
-        moments = self.steps * mean.reshape(shape), self.steps**2 * second.reshape(shape)
-        result = FirstPassage(self.grid, *moments, mask, self.process, replace(blur, sampling_error=by_batches))
+
+            def mean_of(part: sp.csc_array) -> np.ndarray:
+                own = _transfer.Passage(_transfer.with_target(part, share.ravel()), outside)
+                return np.where(mask.ravel(), 0.0, own.solve(outside.astype(float))[:-1])
+
+            by_batches = {"mean": self.steps * sampling_error(self.parts, mean_of).reshape(shape)}
+        killed = replace(self.process, matrix=matrix[:-1, :-1])
+        moments = self.steps * mean, self.steps**2 * second
+        stats = replace(blur, sampling_error=by_batches)
+        result = FirstPassage(self.grid, *moments, mask, killed, stats, inside)
         if not flag("error", error):
             return result
         again = target if target is None else inside or as_function(mask, self.grid)
@@ -345,7 +355,10 @@ class TransferOperator:
         def ask(other: TransferOperator) -> FirstPassage:
             return other.first_passage(again, error=False)
 
-        return self._measured(result, ask, passage_errors, blur, lambda new: warn_of_times(new, None, spent))
+        def errors_of(results: Any, order: float) -> Errors:
+            return passage_errors(results, CUT_ORDER if _cut(again, self, *self.coarser) else order)
+
+        return self._measured(result, ask, errors_of, blur, lambda new: warn_of_times(new, None, spent))
 
     def spectrum(self, k: int = 6, *, error: bool = True) -> Spectrum:
         """The k eigenvalues of T of largest modulus, with their modes; one more where a conjugate pair would be cut apart."""
@@ -410,6 +423,14 @@ def _transfers(sgd: SGD, grid: Grid, batches: Batches) -> tuple[list[_transfer.T
     some = [Batches([batches.draws[i] for i in r], np.full(r.size, 1.0 / r.size), batches.kind) for r in rows]
     shares = np.array([r.size for r in rows]) / len(batches.draws)
     return [_transfer.transfer(grid, _batch_maps(sgd, group), group.weights) for group in some], shares
+
+
+def _cut(target: Any, *operators: TransferOperator) -> bool:
+    """Whether a target ends inside cells of some of the grids: its share of them changes from one to the next, by no order."""
+    if target is None:
+        return False
+    shares = (share_inside(target, operator.grid) for operator in operators)
+    return any(bool(((share > 0.0) & (share < 1.0)).any()) for share in shares)
 
 
 def _flat_moments(masses: np.ndarray, grid: Grid) -> np.ndarray:

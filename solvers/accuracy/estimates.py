@@ -86,6 +86,8 @@ class Errors(Mapping[str, np.ndarray]):
     whole : dict of Estimate
         The estimates that were made at once, by which a result is judged: of densities at each time, of eigenvalues, and of
         fields as a whole, relative to the field.
+    cap : float
+        The largest order that was believed.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Errors(Mapping[str, np.ndarray]):
         whole: Mapping[str, Estimate] | None = None,
         in_cells: Mapping[str, Callable[[int], np.ndarray]] | None = None,
         better: Callable[[], Any] | None = None,
+        cap: float = 2.0,
     ):
         self._values = dict(values)  # functions are asked when somebody wants to know
         self.order, self.converging, self.note = order, converging, note
@@ -104,6 +107,7 @@ class Errors(Mapping[str, np.ndarray]):
         self._in_cells = dict(in_cells or {})
         self.better = better  # the extrapolated result, if there may be one
         self.box = 0.0
+        self.cap = cap
 
     @classmethod
     def unknown(cls, why: str = UNASKED) -> Errors:

@@ -169,8 +169,12 @@ def field_change(
 
     The estimate as a whole is that of the sums of the changes, outside the targets, beside that of the field: a relative error.
     """
+    anywhere = bool((np.isfinite(values[0]) & ~targets[0]).any())  # else there is nothing to be wrong about
     fine, coarse = (
-        _filled(np.abs(_change(values[i], values[i + 1], grids[i], grids[i + 1], targets[i], targets[i + 1])))
+        _filled(
+            np.abs(_change(values[i], values[i + 1], grids[i], grids[i + 1], targets[i], targets[i + 1])),
+            np.inf if anywhere else 0.0,
+        )
         for i in range(2)
     )
     parts = zip((fine, coarse), grids[1:], targets[1:], strict=True)
@@ -205,13 +209,13 @@ def _change(
     return np.where(beside | coarse_mask, np.nan, change)
 
 
-def _filled(field: np.ndarray) -> np.ndarray:
-    """nan replaced by the value of the nearest cell that has one; 0 where none has."""
+def _filled(field: np.ndarray, otherwise: float) -> np.ndarray:
+    """nan replaced by the value of the nearest cell that has one; `otherwise` where none has."""
     unknown = ~np.isfinite(field)
     if not unknown.any():
         return field
     if unknown.all():
-        return np.zeros_like(field)
+        return np.full_like(field, otherwise)
     nearest = distance_transform_edt(unknown, return_distances=False, return_indices=True)
     return np.asarray(field[tuple(nearest)])
 

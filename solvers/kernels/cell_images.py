@@ -12,19 +12,23 @@ import numpy as np
 from numba import njit
 
 LOSE, CLAMP, WRAP = 0, 1, 2  # walls: a point outside is lost, put on the wall, or carried around
+A_CELL, A_CELL_ACROSS = 4.236068, 1.618034  # points of a normal law in a cell, in one dimension and in more
+TAIL = 8.0  # deviations up to which it reaches: beyond lies 1e-15 of it
 
 
 @njit(cache=True, nogil=True)
-def _nodes(cells: float, normal: bool, offset: np.ndarray, weight: np.ndarray) -> int:
-    """Points along one axis, in standard deviations; `cells` is the deviation in cell widths. Unit variance."""
+def _nodes(cells: float, normal: bool, a_cell: float, offset: np.ndarray, weight: np.ndarray) -> int:
+    """Points along one axis, in standard deviations; `cells` is the deviation in cell widths. Unit variance.
+
+    a_cell : points of a normal law in a cell; no multiple of it near a whole number, so that their shares average out.
+    """
     if cells < 1e-9:
         offset[0], weight[0] = 0.0, 1.0
         return 1
     limit = offset.size
     if normal:
-        # no multiple of the spacing is near a whole cell, so that the shares of the nodes average out
-        spacing = max(min(1.0, (0.381966 if cells < 4.0 else 0.618034) / cells), 12.0 / (limit - 2))
-        half = int(6.0 / spacing)
+        spacing = max(min(0.381966, 1.0 / (a_cell * cells)), 2.0 * TAIL / (limit - 2))
+        half = int(TAIL / spacing)
         total = 0.0
         for i in range(2 * half + 1):
             offset[i] = (i - half) * spacing
@@ -176,7 +180,7 @@ def push(
                 cells = 0.0
                 for b in range(dim):
                     cells = max(cells, abs(axes[i, k, b, a]) / step[i, b])
-                number[a] = _nodes(cells, normal, offset[a], share[a])
+                number[a] = _nodes(cells, normal, A_CELL if dim == 1 else A_CELL_ACROSS, offset[a], share[a])
             for m in range(number[0] * number[1] * number[2]):
                 w = weight[k] * _point(m, number, offset, share, axes[i, k], shift)
                 state = _locate(mean[i, k], shift, centers, sizes, bounds, walls, near, upper)

@@ -212,6 +212,13 @@ def _leap(t: sp.csr_array, squares: list[np.ndarray], p: np.ndarray, n: int) -> 
     return p
 
 
+def with_target(t: sp.csc_array, share: np.ndarray) -> sp.csc_array:
+    """T with one state more, (n + 1, n + 1): what arrives in a cell stays there with the share (n,) that a target has of it."""
+    onward = sp.diags_array(1.0 - share) @ t
+    arriving = sp.csr_array(share[None]) @ t
+    return sp.block_array([[onward, None], [arriving, sp.csr_array([[1.0]])]], format="csc")
+
+
 class Passage:
     """Solves u = source + T^t u on the cells `outside` (n, bool), u = 0 elsewhere, for several sources.
 
