@@ -274,7 +274,7 @@ def _of_fields(results: Sequence[Any], names: Mapping[str, str], judged: Sequenc
     whole = {name: _field_change(results, names[name], order).whole for name in judged}
     _, seen, converging = worst(whole[judged[0]])
     each = {name: partial(_field_error, results, attribute, order) for name, attribute in names.items()}
-    return Errors(each, seen, converging, note(whole[judged[0]], relative=True), whole, order)
+    return Errors(each, seen, converging, note(whole[judged[0]], relative=True), whole, cap=order)
 
 
 def _field_change(results: Sequence[Any], attribute: str, order: float) -> FieldChange:
