@@ -44,6 +44,7 @@ from ..wall_and_grid_warnings import SMEARED, warn_of_clamping, warn_of_smearing
 from .batch_sampling import groups, sampling_error
 from .grid_effects import growth_beyond, spread_of_columns
 from .minibatches import Batches, enumerate_batches, sample_batches
+from .update_maps import batch_maps, mean_map, step_noise
 
 if TYPE_CHECKING:
     from .algorithm import SGD
@@ -398,10 +399,10 @@ def transfer_operator(sgd: SGD, grid: Grid, model: str, *, kind: str, n_batches:
     maps: Callable
     parts: list[_transfer.Transfer] = []
     if batches is None:
-        maps, weights, steps = _mean_map(sgd), np.ones(1), 1
-        result = _transfer.transfer(grid, maps, weights, _noise(sgd))
+        maps, weights, steps = mean_map(sgd), np.ones(1), 1
+        result = _transfer.transfer(grid, maps, weights, step_noise(sgd))
     else:
-        maps, weights, steps = _batch_maps(sgd, batches), batches.weights, batches.steps
+        maps, weights, steps = batch_maps(sgd, batches), batches.weights, batches.steps
         parts, shares = _transfers(sgd, grid, batches)
         result = _transfer.mixture(parts, shares) if len(parts) > 1 else parts[0]
     centers = np.stack([x.ravel() for x in np.meshgrid(*grid.centers, indexing="ij")])
@@ -419,10 +420,10 @@ def _transfers(sgd: SGD, grid: Grid, batches: Batches) -> tuple[list[_transfer.T
     """The transfers of groups of sampled batches, or of all where there are no groups, and their shares."""
     rows = groups(len(batches.draws)) if batches.kind == "sampled" else []
     if not rows:
-        return [_transfer.transfer(grid, _batch_maps(sgd, batches), batches.weights)], np.ones(1)
+        return [_transfer.transfer(grid, batch_maps(sgd, batches), batches.weights)], np.ones(1)
     some = [Batches([batches.draws[i] for i in r], np.full(r.size, 1.0 / r.size), batches.kind) for r in rows]
     shares = np.array([r.size for r in rows]) / len(batches.draws)
-    return [_transfer.transfer(grid, _batch_maps(sgd, group), group.weights) for group in some], shares
+    return [_transfer.transfer(grid, batch_maps(sgd, group), group.weights) for group in some], shares
 
 
 def _cut(target: Any, *operators: TransferOperator) -> bool:
@@ -479,43 +480,3 @@ def _choose(sgd: SGD, model: str, kind: str, n_batches: int, seed: int) -> tuple
         if not sgd.shuffle and sgd.samples_a_step >= CENTRAL_LIMIT:
             return None, "kernel"
     return sample_batches(sgd, n_batches, seed), "sampled"
-
-
-def _step(sgd: SGD, state: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """One step for states (d, n), or (2 d, n) with velocities."""
-    if not sgd.momentum:
-        return state - sgd.learning_rate * gradient
-    d = sgd.loss.dim
-    velocity = sgd.momentum * state[d:] - sgd.learning_rate * gradient
-    return np.concatenate([state[:d] + velocity, velocity])
-
-
-def _batch_maps(sgd: SGD, batches: Batches) -> Callable[[np.ndarray], np.ndarray]:
-    d = sgd.loss.dim
-
-    def maps(points: np.ndarray) -> np.ndarray:
-        images = np.empty((len(batches.draws), *points.shape))
-        for k, epoch in enumerate(batches.draws):
-            state = points
-            for rows, times in epoch:
-                state = _step(sgd, state, sgd.loss.rows_gradient(rows, times, state[:d]))
-            images[k] = state
-        return images
-
-    return maps
-
-
-def _mean_map(sgd: SGD) -> Callable[[np.ndarray], np.ndarray]:
-    d = sgd.loss.dim
-    return lambda points: _step(sgd, points, sgd.loss.gradient(*points[:d]))[None]
-
-
-def _noise(sgd: SGD) -> Callable[[np.ndarray], np.ndarray]:
-    """eta^2 f Sigma / B, the same for positions and velocities."""
-    d = sgd.loss.dim
-
-    def covariance(points: np.ndarray) -> np.ndarray:
-        one = sgd.learning_rate**2 * sgd.noise_factor * sgd.loss.covariance(*points[:d])
-        return np.tile(one, (2, 2, 1)) if sgd.momentum else one
-
-    return covariance
