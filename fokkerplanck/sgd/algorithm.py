@@ -14,6 +14,7 @@ from ..errors import bad_type, bad_value
 from .loss import SampleLoss
 
 if TYPE_CHECKING:
+    from ..model.box import Box
     from ..model.equation import FokkerPlanck
     from ..model.grid import Grid
     from ..rare_events.result import LeastAction
@@ -201,13 +202,20 @@ class SGD:
         return central_flow(self, start, steps, rtol)
 
     def transfer_operator(
-        self, grid: Grid, model: str = "exact", *, kind: str = "auto", n_batches: int = 4096, seed: int = 0
+        self,
+        grid: Grid | Box,
+        model: str = "exact",
+        *,
+        kind: str = "auto",
+        n_batches: int = 4096,
+        seed: int = 0,
+        tol: float | None = None,
     ) -> TransferOperator:
         """The density of this SGD itself, step by step, without a diffusion approximation.
 
         Parameters
         ----------
-        grid : Grid
+        grid : Grid, or with `tol` a Box
             Over the parameters; over the parameters and then the velocities if there is momentum.
         model : {"exact", "gaussian-chain"}
             "gaussian-chain" replaces the gradient noise of each step by a normal law of the same covariance.
@@ -217,6 +225,9 @@ class SGD:
             more, else draws some.
         n_batches, seed : int
             For "sampled".
+        tol : number, optional
+            Largest error of the stationary density in the 1-norm, or where walls absorb of the mean passage to them, beside the
+            mean; the cells are found. The operator's questions take a `tol` of their own.
 
         Returns
         -------
@@ -225,7 +236,7 @@ class SGD:
         """
         from .transfer_operator import transfer_operator
 
-        return transfer_operator(self, grid, model, kind=kind, n_batches=n_batches, seed=seed)
+        return transfer_operator(self, grid, model, kind=kind, n_batches=n_batches, seed=seed, tol=tol)
 
     def quasipotential(self, a: Any, b: Any, model: str = "exact", *, points: int = 200) -> LeastAction:
         """The exponent V of rare escapes: mean steps from `a` to `b` grow like exp(V / eta) as eta becomes small.

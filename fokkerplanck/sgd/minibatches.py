@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..errors import bad_value
 from ..randomness import private_generator
 
 if TYPE_CHECKING:
     from .algorithm import SGD
 
 MOST = 10_000  # distinct batches up to which all of them are listed
+CENTRAL_LIMIT = 30  # batches from which a normal law replaces the enumeration of too many of them
 
 Part = tuple[np.ndarray, np.ndarray]  # kinds of samples, and how many of each
 
@@ -173,3 +175,20 @@ def sample_batches(sgd: SGD, n_batches: int, seed: int) -> Batches:
     else:
         draws = [[Draw(rng.choice(n, batch, replace=False), single)] for _ in range(n_batches)]
     return Batches(draws, np.full(n_batches, 1.0 / n_batches), "sampled")
+
+
+def chosen_batches(sgd: SGD, model: str, kind: str, n_batches: int, seed: int) -> tuple[Batches | None, str]:
+    """The batches to push and the word for it; None for a normal law."""
+    if model == "gaussian-chain" or kind == "kernel":
+        return None, "kernel"
+    if kind != "sampled":
+        batches = enumerate_batches(sgd)
+        if batches is not None:
+            return batches, batches.kind
+        if kind == "enumerated":
+            raise bad_value(
+                "kind", "'auto', 'kernel' or 'sampled' here", kind, "There are more than 10000 distinct batches."
+            )
+        if not sgd.shuffle and sgd.samples_a_step >= CENTRAL_LIMIT:
+            return None, "kernel"
+    return sample_batches(sgd, n_batches, seed), "sampled"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -31,6 +31,7 @@ from ..results.solution import Solution
 from ..results.spectrum import Spectrum, spectrum_of
 from ..results.stationary import Stationary
 from ..results.stats import GridStats, SolutionStats, StationaryStats
+from ..results.tolerance import to_tolerance
 from ..solvers.accuracy.coarsening import as_function, coarsened_start
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.measure import coarser_grids
@@ -43,7 +44,7 @@ from ..solvers.linear.spectrum import transfer_modes
 from ..wall_and_grid_warnings import SMEARED, warn_of_clamping, warn_of_smearing
 from .batch_sampling import groups, sampling_error
 from .grid_effects import growth_beyond, spread_of_columns
-from .minibatches import Batches, enumerate_batches, sample_batches
+from .minibatches import Batches, chosen_batches
 from .update_maps import batch_maps, mean_map, step_noise
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ MODELS = ("exact", "gaussian-chain")
 KINDS = ("auto", "enumerated", "kernel", "sampled")
 MOST_PRODUCTS = 1e14  # of numbers in T with numbers in P
 CUT_ORDER = 1.5  # believed of passages whose target ends inside cells
-CENTRAL_LIMIT = 30  # batches from which a normal law replaces the enumeration of too many of them
 SIMULATE_INSTEAD = "take a smaller time_order or earlier times, or draw paths with fp.simulate_waiting"
 
 
@@ -135,7 +135,14 @@ class TransferOperator:
             warn_of_it(new)
         return new
 
-    def evolve(self, p0: Any, steps: Any, *, error: bool = True) -> Solution:
+    def _to(self, tol: Any, error: bool, ask: Callable[[TransferOperator], Any]) -> Any:
+        """The answer to a question by this operator on the first cells, from its own on, with an error of at most `tol`."""
+        again = self.again
+        if again is None:
+            raise bad_value("transfer operator", "made from an SGD to be made again on other cells", None)
+        return to_tolerance(lambda there: ask(self if there is self.grid else again(there)), self.grid, tol, error)
+
+    def evolve(self, p0: Any, steps: Any, *, error: bool = True, tol: float | None = None) -> Solution:
         """The density after the given numbers of steps.
 
         Parameters
@@ -143,8 +150,10 @@ class TransferOperator:
         p0 : initial density, as for `fokkerplanck.solve`
         steps : whole number or increasing sequence, from 0 on; multiples of `self.steps`
         error : bool
-            Whether to measure the error by the operator on cells twice and four times as wide, here as in `stationary`,
-            `first_passage` and `spectrum`.
+            Whether to measure the error by the operator on cells twice and four times as wide.
+        tol : number, optional
+            The error that is asked for: the operator is made again on more cells until it is met. Here as in `stationary`,
+            `first_passage` and `spectrum`, in the terms of `fokkerplanck.solve` and so on.
 
         Returns
         -------
@@ -153,6 +162,8 @@ class TransferOperator:
             large enough); noise and smearing, averaged over the last density, along each axis. Where smearing is more than
             a tenth of the noise, a ResolutionWarning says so, here as in `stationary`, `first_passage` and `spectrum`.
         """
+        if tol is not None:
+            return cast(Solution, self._to(tol, error, lambda operator: operator.evolve(p0, steps)))
         counts = self.applications(steps)
         start, initial_mass = _density.initial_masses(p0, self.grid)
         matrix, padded = self._counting(start.ravel())
@@ -280,8 +291,10 @@ class TransferOperator:
         """What the results need of it."""
         return InSteps(self.grid, self.matrix, self.steps, {**self.settings, "model": self.model, "kind": self.kind})
 
-    def stationary(self, p0: Any = None, *, error: bool = True) -> Stationary:
+    def stationary(self, p0: Any = None, *, error: bool = True, tol: float | None = None) -> Stationary:
         """The density that an application leaves unchanged; where several sets are closed, p0 weighs them."""
+        if tol is not None:
+            return cast(Stationary, self._to(tol, error, lambda operator: operator.stationary(p0)))
         start = None if p0 is None else _density.initial_masses(p0, self.grid)[0].ravel()
         classes, weights = ending_classes(Rates.of_steps(self.matrix), self.grid, "transfer operator", start)
         each = (_transfer.stationary_masses(self.matrix, cells) for cells in classes)
@@ -313,7 +326,7 @@ class TransferOperator:
         own = closed_classes(Rates.of_steps(matrix))
         return _transfer.stationary_masses(matrix, own[0]) if len(own) == 1 else np.full(self.grid.size, np.nan)
 
-    def first_passage(self, target: Any = None, *, error: bool = True) -> FirstPassage:
+    def first_passage(self, target: Any = None, *, error: bool = True, tol: float | None = None) -> FirstPassage:
         """Numbers of steps until a target is first reached.
 
         Parameters
@@ -321,9 +334,10 @@ class TransferOperator:
         target : boolean array on the grid, callable f(x, y) -> mask, or None for the absorbing walls
             Of cells on its border it stops the share of what arrives there that lies in it; of a mask, all. Times from
             cells whose centers lie in it are zero.
-        error : bool
-            See `evolve`.
+        error, tol : see `evolve`
         """
+        if tol is not None:
+            return cast(FirstPassage, self._to(tol, error, lambda operator: operator.first_passage(target)))
         mask, inside = read_region("target", target, self.grid, optional=self.grid.absorbs)
         share = mask.astype(float) if inside is None else share_inside(inside, self.grid)
         matrix = _transfer.with_target(self.matrix, share.ravel())
@@ -361,8 +375,10 @@ class TransferOperator:
 
         return self._measured(result, ask, errors_of, blur, lambda new: warn_of_times(new, None, spent))
 
-    def spectrum(self, k: int = 6, *, error: bool = True) -> Spectrum:
+    def spectrum(self, k: int = 6, *, error: bool = True, tol: float | None = None) -> Spectrum:
         """The k eigenvalues of T of largest modulus, with their modes; one more where a conjugate pair would be cut apart."""
+        if tol is not None:
+            return cast(Spectrum, self._to(tol, error, lambda operator: operator.spectrum(k)))
         modes = transfer_modes(self.matrix, whole("k", k, 1, self.grid.size - 1))
         slowest = np.abs(modes.right[:, 0])
         blur = self._blur(slowest / slowest.sum(), "the modes are too wide, and rates of escape too large")
@@ -392,10 +408,15 @@ class TransferOperator:
         )
 
 
-def transfer_operator(sgd: SGD, grid: Grid, model: str, *, kind: str, n_batches: int, seed: int) -> TransferOperator:
+def transfer_operator(
+    sgd: SGD, grid: Any, model: str, *, kind: str, n_batches: int, seed: int, tol: Any = None
+) -> TransferOperator:
     """See `fokkerplanck.sgd.SGD.transfer_operator`."""
+    if tol is not None:
+        make = partial(transfer_operator, sgd, model=model, kind=kind, n_batches=n_batches, seed=seed)
+        return _with_tolerance(make, grid, tol)
     _check(sgd, grid, model, kind, n_batches, seed)
-    batches, kind = _choose(sgd, model, kind, n_batches, seed)
+    batches, kind = chosen_batches(sgd, model, kind, n_batches, seed)
     maps: Callable
     parts: list[_transfer.Transfer] = []
     if batches is None:
@@ -414,6 +435,18 @@ def transfer_operator(sgd: SGD, grid: Grid, model: str, *, kind: str, n_batches:
         {"process": repr(sgd), "seed": seed}, tuple(part.matrix for part in parts) if len(parts) > 1 else (),
         lambda coarse: transfer_operator(sgd, coarse, model, kind=kind, n_batches=n_batches, seed=seed),
     )  # fmt: skip
+
+
+def _with_tolerance(make: Callable[[Grid], TransferOperator], grid: Any, tol: Any) -> TransferOperator:
+    """The operator on the first grid on which its stationary density, or passage to the walls, is as good as that."""
+    made: list[TransferOperator] = []
+
+    def ask(there: Grid) -> Stationary | FirstPassage:
+        made[:] = [make(there)]
+        return made[0].first_passage() if there.absorbs else made[0].stationary()
+
+    to_tolerance(ask, grid, tol)
+    return made[0]
 
 
 def _transfers(sgd: SGD, grid: Grid, batches: Batches) -> tuple[list[_transfer.Transfer], np.ndarray]:
@@ -463,20 +496,3 @@ def _check(sgd: SGD, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any
         raise bad_value(
             "kind", "'auto', 'enumerated' or 'sampled', model 'exact', with shuffling", f"{kind}, {model}", then
         )
-
-
-def _choose(sgd: SGD, model: str, kind: str, n_batches: int, seed: int) -> tuple[Batches | None, str]:
-    """The batches to push and the word for it; None for a normal law."""
-    if model == "gaussian-chain" or kind == "kernel":
-        return None, "kernel"
-    if kind != "sampled":
-        batches = enumerate_batches(sgd)
-        if batches is not None:
-            return batches, batches.kind
-        if kind == "enumerated":
-            raise bad_value(
-                "kind", "'auto', 'kernel' or 'sampled' here", kind, "There are more than 10000 distinct batches."
-            )
-        if not sgd.shuffle and sgd.samples_a_step >= CENTRAL_LIMIT:
-            return None, "kernel"
-    return sample_batches(sgd, n_batches, seed), "sampled"

@@ -66,3 +66,35 @@ def test_a_target_that_coarser_cells_never_reach_has_no_small_error():
     change = field_change(values, grids, targets, 2.0)
     assert not change.whole.converging
     assert np.isinf(field_errors(change, grids, targets[0], 2.0)[~targets[0]]).all()
+
+
+def test_operators_and_their_answers_for_a_tolerance():
+    """A quadratic with normal noise: the stationary variance is eta sigma^2 / (2 - eta), the density a normal law."""
+    sgd, box = fp.SGD(QUADRATIC, 0.5), fp.Box((-4, 4))
+    operator = sgd.transfer_operator(box, "gaussian-chain", tol=1e-3)
+    stationary = operator.stationary()
+    right = norm.pdf(operator.grid.centers[0], scale=np.sqrt(1 / 3))
+    assert (np.abs(stationary.density - right) * operator.grid.widths[0]).sum() < 1e-3
+    assert float(stationary.error["density"]) < 1e-3
+    coarse = sgd.transfer_operator(fp.Grid((-4, 4), 64), "gaussian-chain")
+    moved = coarse.evolve(fp.gaussian(0.5, 0.6), [3], tol=1e-3)
+    right = norm.pdf(moved.grid.centers[0], 0.5 / 8, np.sqrt(0.36 / 64 + (1 - 1 / 64) / 3))
+    assert (np.abs(moved.density[0] - right) * moved.grid.widths[0]).sum() < 1e-3
+    passage = coarse.first_passage(lambda w: w > 1.123, tol=1e-2)
+    assert passage.grid.size > 64
+    finer = sgd.transfer_operator(fp.Grid((-4, 4), 2400), "gaussian-chain")
+    assert passage.at(0.0) == pytest.approx(finer.first_passage(lambda w: w > 1.123, error=False).at(0.0), rel=1e-2)
+    rates = coarse.spectrum(3, tol=1e-3)
+    np.testing.assert_allclose(rates.eigenvalues, [1.0, 0.5, 0.25], rtol=1e-3)
+
+
+def test_a_tolerance_is_a_small_number():
+    sgd = fp.SGD(QUADRATIC, 0.5)
+    with pytest.raises(ValueError, match="`tol` must be"):
+        sgd.transfer_operator(fp.Box((-4, 4)), tol=2.0)
+    with pytest.raises(TypeError, match="a Box, or a Grid to start from"):
+        sgd.transfer_operator((-4, 4), tol=1e-3)
+    with pytest.raises(TypeError, match="`grid` must be a Grid"):
+        sgd.transfer_operator(fp.Box((-4, 4)))
+    with pytest.raises(ValueError, match="error"):
+        sgd.transfer_operator(fp.Grid((-4, 4), 64)).stationary(error=False, tol=1e-3)
