@@ -14,6 +14,7 @@ Ask      `solve` (the density at times), `stationary`, `first_passage` (how long
 Box      `Grid`; to start from `gaussian`, `point`, `uniform`, `from_samples`
 """
 
+import logging as _logging
 from importlib import import_module as _import_module
 from pathlib import Path as _Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ __path__ = [
 
 from .formulas import numba_cache as _numba_cache  # noqa: F401 - first: it finds a place for compiled code
 from .version import __version__  # noqa: F401
+
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())  # silent until the caller's program configures logging
 
 if TYPE_CHECKING:
     from . import deep_linear

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from ..solvers.accuracy.estimates import Errors, Estimate
 from ..solvers.accuracy.extrapolation import extrapolated
 from ..solvers.accuracy.fields import FieldChange, field_change, field_errors
 from ..solvers.accuracy.measure import FAILURES, Offer, compared, note, repeated, scheme_order, worst
+from ..solvers.accuracy.refinement import shape_of
 from ..solvers.accuracy.subcell import cells_that_see, hidden_feature
 from .committor import Committor
 from .error_warnings import LARGE, OFF, warn_of_error
@@ -27,6 +29,8 @@ from .processes import InTime
 from .solution import Solution
 from .spectrum import Spectrum
 from .stationary import Stationary
+
+logger = logging.getLogger(__name__)
 
 NOTHING_LEFT = 1e-9  # mass whose moments nobody asks for
 POINT = (
@@ -72,7 +76,8 @@ def measured_by(
         coarser = again()
         error = errors_of([result, *coarser], order())
     except FAILURES as problem:
-        return with_error(result, Errors.unknown(f"grid error not measured: {problem}"))
+        error, coarser = Errors.unknown(f"grid error not measured: {problem}"), []
+    logger.info("%s on %s cells: %s", type(result).__name__, shape_of(result.grid), error.note)
     return with_error(result, error, tuple(coarser))
 
 

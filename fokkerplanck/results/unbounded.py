@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,8 @@ from ..model.grid import Grid
 from ..model.initial_density import InitialDensity, law_of_result
 from ..randomness import private_generator
 from .solution import Solution
+
+logger = logging.getLogger(__name__)
 
 CUT = 0.05  # of a tolerance: the probability that may leave the box; held back, it changes the density by twice as much
 CELLS = {1: 256, 2: 64, 3: 24}  # along each axis of the boxes that are tried
@@ -59,6 +62,7 @@ def box_of_density(eq: FokkerPlanck, p0: Any, t: float, tol: float, ask: Callabl
             warnings.simplefilter("ignore")  # of coarse cells and cut starts: they are what is looked at
             solution = ask(grid, times)
         through, width = _left(solution), high - low
+        logger.info("box from %s to %s: %.1e of the probability leaves until t = %g", low, high, through.sum(), t)
         if through.sum() > CUT * tol:
             grows = through > 0.25 * CUT * tol / low.size
             low, high = low - WIDER * width * grows[:, 0], high + WIDER * width * grows[:, 1]

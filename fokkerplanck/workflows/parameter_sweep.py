@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
@@ -17,6 +18,8 @@ from ..arguments import callable_with, whole
 from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..results.requests import progress_reporter
 from ..storage.checkpoint import resumed
+
+logger = logging.getLogger(__name__)
 
 AHEAD = 4  # settings handed over at once, for each worker
 OF = "of "  # before the names of results by name, in a checkpoint
@@ -121,6 +124,8 @@ def sweep(
             failures[k] = outcome
         else:
             results[k] = outcome
+        state = "failed" if k in failures else "done"
+        logger.info("sweep: setting %d %s, %d of %d: %s", k, state, done, len(tasks), dict(asked[k]))
         report(done / len(tasks))
     if len(failures) == len(tasks):
         raise failures[min(failures)]

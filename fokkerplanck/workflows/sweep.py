@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 import math
 import os
 import warnings
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from ..inference import Ranking
     from ..model.equation import FokkerPlanck
     from .outcome import Problem
+
+logger = logging.getLogger(__name__)
 
 Report = Callable[[str, float], None]
 SIGNIFICANT = 5.0  # standard errors: one comparison in two million by chance
@@ -118,7 +121,9 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
         path = points / f"{exact(case.rate)}-{batch}.npz"
         piece = resumed(path, lambda: {"rows": _setting(problem, spec, case.rate, batch)}, *known, case.rate, batch)
         done += 1
-        report(setting_name({"learning_rate": case.rate, "batch_size": batch}), done / len(settings))
+        name = setting_name({"learning_rate": case.rate, "batch_size": batch})
+        logger.info("study: %s done, %d of %d", name, done, len(settings))
+        report(name, done / len(settings))
         return piece["rows"]
 
     with warnings.catch_warnings():  # for both threads at once: the filters are global

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from ...model.box import Box
 from ...model.grid import Grid
 from .estimates import UNASKED
 from .measure import FAILURES
+
+logger = logging.getLogger(__name__)
 
 SAFETY, LEAST, MOST = 1.1, 1.2, 4.0  # by how much the cells of an axis grow: more than needed, and the bounds
 FAR, SECOND = {1: 16.0, 2: 4.0, 3: 4.0}, 0.25  # the most, by dimension, where the order is that near to two
@@ -48,6 +51,15 @@ class Attempt(NamedTuple):
         """Whether the answer is as good as that; not where it is not known."""
         return not self.hidden and self.bound <= tol
 
+    def described(self, grid: Grid) -> str:
+        """The error on a grid, in words."""
+        where = f"on {shape_of(grid)} cells"
+        if math.isnan(self.error):
+            return f"no error measured {where}"
+        state = f"order {self.order:.2g}" if self.converging else "not converging"
+        inside = ", a feature of the coefficients is inside a cell" if self.hidden else ""
+        return f"error {self.error:.1e} {where}, {state}{inside}"
+
 
 def refined(attempt: Callable[[Grid], Attempt], start: Grid | Box, tol: float) -> Attempt:
     """The first answer whose measured error is at most `tol`.
@@ -73,12 +85,14 @@ def refined(attempt: Callable[[Grid], Attempt], start: Grid | Box, tol: float) -
         try:
             found = attempt(grid)
         except FAILURES as problem:
+            logger.info("tol = %g: no answer on %s cells (%s)", tol, shape_of(grid), problem)
             if best is not None:
                 raise _unreachable(tol, best, str(problem)) from problem
             if tried == STARTS or isinstance(start, Grid):
                 raise
             grid = with_cells(grid, UNSEEN)
             continue
+        logger.info("tol = %g: %s", tol, found.described(grid))
         if found.meets(tol):
             return found
         if best is None or math.isnan(best.error) or found.bound < best.bound:
@@ -112,6 +126,11 @@ def _unreachable(tol: float, best: Attempt, why: str) -> ConvergenceError:
         "tol or a smaller box, or give a graded grid to start from; the best answer is in the error's `partial`.",
         best.result,
     )
+
+
+def shape_of(grid: Grid) -> str:
+    """The cells along each axis, such as "64 x 32"."""
+    return " x ".join(map(str, grid.shape))
 
 
 def with_cells(grid: Grid, factor: float) -> Grid:

@@ -5,6 +5,8 @@ The backward equations of a generator that is killed on a target, see `absorptio
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from scipy.sparse.linalg import splu
 
@@ -17,6 +19,9 @@ from .memory import factors_fit
 from .multigrid import Multigrid, many
 from .rates import Rates, never_leaving
 
+logger = logging.getLogger(__name__)
+
+WAY = "passage from %d cells by %s"
 TOO_MUCH = 1e-2  # of the time, by rounding
 
 
@@ -45,10 +50,13 @@ class BackwardEquation:
             return result
         strides = {link.stride for link in q.links}
         if q.jumps is not None and cells.size > FEW:
+            logger.debug(WAY, cells.size, "GMRES")
             result[cells] = solve_jumps(q, 0.0, np.where(finite, source, 0.0), adjoint=True)[cells]
         elif q.jumps is not None:
+            logger.debug(WAY, cells.size, "a dense matrix")
             result[cells] = np.linalg.solve(q.matrix[cells][:, cells].toarray().T, -source[cells])
         elif q.grid.dim == 1 and strides <= {1} and not endless.any():
+            logger.debug(WAY, cells.size, "elimination along the line")
             result[cells] = chain_rates(q, self.outside, source)[cells]
         else:
             result[cells] = self._inverse(cells).solve(source[cells])
@@ -66,6 +74,7 @@ class _Factors:
 
     def __init__(self, q: Generator, cells: np.ndarray):
         self.q, self.cells = q, cells
+        logger.debug(WAY, cells.size, "a sparse factorisation")
         inner = -q.matrix[cells][:, cells].T.tocsc()
         self.factor = splu(inner, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
         self.times = self.factor.solve(np.ones(cells.size))
@@ -85,6 +94,7 @@ class _Cycles:
 
     def __init__(self, q: Generator, cells: np.ndarray):
         self.q, self.cells = q, cells
+        logger.debug(WAY, cells.size, "multigrid")
         self.multigrid = Multigrid(-q.matrix[cells][:, cells])
         self.factors: _Factors | None = None
 

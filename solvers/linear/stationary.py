@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import dijkstra, reverse_cuthill_mckee
@@ -21,11 +23,14 @@ from .multigrid import many
 from .multigrid import null_vector as null_vector_of_many
 from .ring import ring_masses
 
+logger = logging.getLogger(__name__)
+
 QUICK = 2e7  # multiplications up to which state reduction comes first: it is right whatever the barriers
 ROUNDING = float(np.finfo(float).eps)
 # share of the probability that rounding may take or add before a cell at the bottom is reached, above which the weights
 # are computed without rounding (beyond TOO_MUCH they are refused); they are off by a hundredth of it
 LOST = 1e-5
+WAY = "stationary density on %d cells by %s"
 DEEPEST = 600.0  # barrier, as a logarithm, up to which products of rates are numbers
 
 
@@ -37,10 +42,12 @@ def class_masses(q: Generator, cells: np.ndarray) -> np.ndarray:
         return masses
     if q.jumps is not None:
         whole = cells.size == q.grid.size and cells.size > FEW
+        logger.debug(WAY, cells.size, "GMRES" if whole else "a dense matrix")
         masses[cells] = null_vector(q) if whole else dense_null_vector(q.matrix[cells][:, cells].toarray())
         return masses / masses.sum()
     potential = log_masses(q, cells)
     if potential is not None and potential.exact:
+        logger.debug(WAY, cells.size, "detailed balance")
         masses[cells] = potential.masses
         return masses / masses.sum()
     try:
@@ -48,6 +55,7 @@ def class_masses(q: Generator, cells: np.ndarray) -> np.ndarray:
     except ConvergenceError:
         if potential is None:
             raise
+        logger.debug(WAY, cells.size, "detailed balance, which a weak current breaks")
         masses[cells] = potential.masses  # what drives a current is too weak to move a weight by more than 1e-9
     return masses / masses.sum()
 
@@ -60,25 +68,27 @@ def _null_vector(q: Generator, cells: np.ndarray) -> np.ndarray:
     between wells, by the chain that is watched in their bottoms, or with too many of these by state reduction.
     """
     large = many(q.grid, cells.size)
-    masses = ring_masses(q)
+    masses, way = ring_masses(q), "the formula for a ring"
     if masses is None and not (large and float(np.prod(sorted(q.grid.shape)[:2])) ** 2 * cells.size > QUICK):
-        masses = _reduced(q, cells, QUICK)
+        masses, way = _reduced(q, cells, QUICK), "state reduction"
+    if masses is None and large:
+        masses, way = _by_multigrid(q, cells), "multigrid"
     if masses is not None:
+        logger.debug(WAY, cells.size, way)
         return masses
-    if large:
-        masses = _by_multigrid(q, cells)
-        if masses is not None:
-            return masses
     leads = _leads(q, cells)
     masses, lost = _factored(q, cells, int(np.bincount(leads).argmax()))
     if lost <= LOST:
+        logger.debug(WAY, cells.size, "a sparse factorisation")
         return masses
     inner = q.matrix if cells.size == q.grid.size else q.matrix[cells][:, cells]
     by_wells = censored_null_vector(inner, leads)
     if by_wells is not None and by_wells[1] <= LOST:
+        logger.debug(WAY, cells.size, "the chain watched in the bottoms of its wells")
         return by_wells[0]
     exact = _reduced(q, cells, REDUCTION)
     if exact is not None:
+        logger.debug(WAY, cells.size, "state reduction, as rounding would decide between wells")
         return exact
     if not lost <= TOO_MUCH:
         raise weights_lost(lost / ROUNDING, masses)

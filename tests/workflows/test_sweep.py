@@ -50,7 +50,7 @@ def test_trajectories_are_ranked(tmp_path):
         study.run_study(read_run_file(run.path), tmp_path / "other")
 
 
-def test_study_of_the_pit(tmp_path, monkeypatch):
+def test_study_of_the_pit(tmp_path, monkeypatch, caplog):
     """Reference case B3: first-order 566 steps for 149; at 0.005 the rare escape is wrong by orders of magnitude."""
     run = run_file(tmp_path)
     result = study.run_study(run, tmp_path / "out")
@@ -75,7 +75,12 @@ def test_study_of_the_pit(tmp_path, monkeypatch):
         raise AssertionError("computed again")
 
     monkeypatch.setattr(study, "_setting", refuse)
-    again = study.run_study(run, tmp_path / "out")
+    with caplog.at_level("INFO", logger="fokkerplanck"):
+        again = study.run_study(run, tmp_path / "out")
+    told = sorted(record.getMessage().rsplit(", ", 1) for record in caplog.records)
+    names = [f"study: learning rate {rate}, batch 1 done" for rate in (0.005, 0.02)]
+    assert [name for name, _ in told] == names
+    assert {count for _, count in told} == {"1 of 2", "2 of 2"}
     assert again.table.rows == result.table.rows
     (tmp_path / "out" / "points" / "0.02-1.npz").write_bytes(b"of another program")
     with pytest.raises(AssertionError, match="computed again"):

@@ -1,0 +1,125 @@
+"""What is logged under the name `fokkerplanck`: grids that are tried and their errors at INFO, methods at DEBUG."""
+
+import logging
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+from fokkerplanck.solvers.accuracy.refinement import Attempt, refined
+
+OU = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+ROTATING = fp.FokkerPlanck(drift=lambda x, y: [-x - 0.2 * y, 0.2 * x - y], diffusion=0.5)
+
+
+@pytest.fixture
+def said(caplog):
+    """The messages at a level and above, each by a logger below `fokkerplanck`."""
+
+    def messages(level, question):
+        caplog.clear()
+        with caplog.at_level(level, logger="fokkerplanck"):
+            answer = question()
+        assert all(record.name.startswith("fokkerplanck.") for record in caplog.records)
+        return [record.getMessage() for record in caplog.records], answer
+
+    return messages
+
+
+def test_the_package_says_nothing_by_itself():
+    assert any(isinstance(h, logging.NullHandler) for h in logging.getLogger("fokkerplanck").handlers)
+    code = "import fokkerplanck as fp; fp.stationary(fp.FokkerPlanck(lambda x: -x, 0.5), fp.Grid((-4, 4), 100))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("", "")
+
+
+def test_a_search_says_each_grid_and_its_error(said):
+    lines, solution = said(logging.INFO, lambda: fp.solve(OU, fp.Box((-6, 6)), fp.gaussian(2, 0.3), [0.5], tol=1e-3))
+    tried = [line for line in lines if line.startswith("tol = 0.001: error")]
+    assert len(tried) >= 2
+    assert "on 64 cells" in tried[0]
+    error = solution.error["density"].max()
+    assert tried[-1] == f"tol = 0.001: error {error:.1e} on {solution.grid.size} cells, order 2"
+    of_solutions = [line for line in lines if line.startswith("Solution on ")]
+    assert len(of_solutions) == len(tried)
+
+
+def test_a_search_says_grids_that_gave_no_answer(said):
+    def attempt(grid):
+        if grid.size == 64:
+            raise ValueError("a region holds no cell center")
+        return Attempt(None, 1e-3, 2.0, True)
+
+    lines, _ = said(logging.INFO, lambda: refined(attempt, fp.Box((-4, 4)), 1e-2))
+    assert lines == [
+        "tol = 0.01: no answer on 64 cells (a region holds no cell center)",
+        "tol = 0.01: error 1.0e-03 on 128 cells, order 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "words"),
+    [
+        (Attempt(None, 0.25, 1.5, False), "error 2.5e-01 on 8 x 4 cells, not converging"),
+        (Attempt(None, np.nan, np.nan, False), "no error measured on 8 x 4 cells"),
+        (
+            Attempt(None, 0.25, 1.5, True, True),
+            "error 2.5e-01 on 8 x 4 cells, order 1.5, a feature of the coefficients is inside a cell",
+        ),
+    ],
+)
+def test_words_for_an_attempt(attempt, words):
+    assert attempt.described(fp.Grid([(0, 1), (0, 1)], (8, 4))) == words
+
+
+def test_a_search_for_a_box_says_what_leaves(said):
+    lines, solution = said(logging.INFO, lambda: fp.solve(OU, None, fp.gaussian(2, 0.3), [0.5], tol=1e-2))
+    boxes = [line for line in lines if line.startswith("box from ")]
+    low, high = solution.grid.edges[0][:1], solution.grid.edges[0][-1:]
+    assert boxes[-1].startswith(f"box from {low} to {high}: ")
+    assert "of the probability leaves until t = 0.5" in boxes[-1]
+
+
+def test_methods_are_told_at_debug_and_not_at_info(said):
+    def ask():
+        return fp.solve(OU, fp.Grid((-6, 6), 200), fp.gaussian(2, 0.3), [0.5], error=False)
+
+    lines, solution = said(logging.DEBUG, ask)
+    assert [line for line in lines if line.startswith(f"density on 200 cells by {solution.method}, error in time")]
+    assert said(logging.INFO, ask)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        (
+            lambda: fp.stationary(OU, fp.Grid((-4, 4), 100), error=False),
+            "stationary density on 100 cells by detailed balance",
+        ),
+        (
+            lambda: fp.stationary(ROTATING, fp.Grid([(-4, 4)] * 2, (20, 20)), error=False),
+            "stationary density on 400 cells by state reduction",
+        ),
+        (
+            lambda: fp.first_passage(OU, fp.Grid((-4, 4), 100), lambda x: x > 0, error=False),
+            "passage from 50 cells by elimination along the line",
+        ),
+        (
+            lambda: fp.first_passage(ROTATING, fp.Grid([(-4, 4)] * 2, (20, 20)), lambda x, y: x > 0, error=False),
+            "passage from 200 cells by a sparse factorisation",
+        ),
+    ],
+)
+def test_ways_of_linear_answers(said, question, line):
+    assert line in said(logging.DEBUG, question)[0]
+
+
+def test_a_sweep_says_which_settings_are_done(said):
+    def inverse(x):
+        return 1 / x
+
+    with pytest.warns(fp.ModelWarning):
+        lines, _ = said(logging.INFO, lambda: fp.sweep(inverse, [{"x": 2.0}, {"x": 0}], workers=1))
+    assert sorted(line.split(",")[0] for line in lines) == ["sweep: setting 0 done", "sweep: setting 1 failed"]
