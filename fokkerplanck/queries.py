@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -48,7 +47,6 @@ from .results.tolerance import checked_tolerance, to_tolerance
 from .results.unbounded import box_of_density
 from .sgd import SGD
 from .solvers.accuracy.coarsening import start_on_coarser
-from .solvers.accuracy.refinement import shape_of
 from .solvers.discretization.generator import Generator
 from .solvers.discretization.resolution import resolution
 from .solvers.discretization.scharfetter_gummel import generator
@@ -69,8 +67,6 @@ from .wall_and_grid_warnings import (
     warn_of_untreated,
     warn_of_walls,
 )
-
-logger = logging.getLogger(__name__)
 
 ROUNDING = 1e-11  # of the mass, by thousands of products
 PERIODIC, PHASES = 1e-7, 33  # the rtol of a periodic state, and the times of a period at which it is given
@@ -200,7 +196,6 @@ def _density(
     driven = eq.time_dependent or eq.interaction is not None
     atoms = atoms_over_time(q, start, times, masses, at if driven else None)
     off = mass_error(q, masses, atoms)
-    logger.debug("density on %s cells by %s, error in time %.1e", shape_of(grid), chosen.name, error)
     error = max(error, off)  # no estimate of an error in the 1-norm is below the part of it that is seen
     least = float(density.min() / max(density.max(), 1e-300))
     stats = SolutionStats.of(chosen.work, error_estimate=error, mass_error=off, min_density=least)

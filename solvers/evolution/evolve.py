@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ from .subordination import cheaper, propagate_subordinated
 from .time_dependent import GeneratorAt, propagate_driven
 from .time_scan import Timetable
 
+logger = logging.getLogger(__name__)
+
 JUST_AFTER = 1e-9  # of the whole time: where coefficients are first read, as they may be singular at its start
 
 
@@ -34,6 +37,23 @@ def evolve(
     table: Timetable,
 ) -> Iterator[tuple[np.ndarray, float, Any]]:
     """Masses at each time with the error so far and the method, by whatever kind of evolution the equation has."""
+    for masses, error, chosen in _evolution(eq, grid, at, start, times, method, rtol, table):
+        yield masses, error, chosen
+    shape = " x ".join(map(str, grid.shape))
+    logger.debug("density on %s cells by %s, error in time %.1e", shape, chosen.name, error)
+
+
+def _evolution(
+    eq: FokkerPlanck,
+    grid: Grid,
+    at: GeneratorAt,
+    start: np.ndarray,
+    times: np.ndarray,
+    method: str,
+    rtol: float,
+    table: Timetable,
+) -> Iterator[tuple[np.ndarray, float, Any]]:
+    """What `evolve` goes through, by the kind of evolution."""
     nonlinear = eq.interaction is not None
     driven = eq.time_dependent or nonlinear
     if eq.time_order < 1.0:
