@@ -152,6 +152,14 @@ def file_name(name: str, value: Any) -> str:
     return text
 
 
+def existing_file(name: str, value: Any) -> Path:
+    """The path of a file that is there."""
+    path = Path(file_name(name, value))
+    if not path.is_file():
+        raise bad_value(name, "the name of an existing file", value)
+    return path
+
+
 def free_memory() -> float:
     """Bytes that a computation may still take; infinite where the system does not tell."""
     free = [_available(), _addresses()]

@@ -27,8 +27,9 @@ class SampleLoss:
         Loss of one sample in the names `parameters` and the columns of `data` (see `fokkerplanck.formulas.parser`).
     parameters : sequence of str
         The d parameters, in the order of the coordinates.
-    data : mapping from column name to N numbers or data frame, array (N, k) with `columns`, or a sampler f(rng, n)
-        A sampler returns either of these and is asked once for 20,000 samples. Of a data frame, the columns in the formula.
+    data : mapping from column name to N numbers, data frame, name of a CSV file, array (N, k) with `columns`, or a sampler
+        A sampler f(rng, n) returns any of these and is asked once for 20,000 samples. Columns that the formula does not need
+        may hold text or gaps. Entries of files are separated by commas, semicolons or tabs (the last two: 0,5 is 0.5).
     columns : sequence of str, optional
         Names of the columns of an array.
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..arguments import callable_with, sized
+from ..arguments import callable_with, existing_file, sized
 from ..errors import bad_type, bad_value
 from ..formulas.parser import checked_names
 from ..randomness import private_generator
+from ..storage.csv_columns import CsvColumns, read_csv
 
 STREAM = 20_000  # samples drawn once to stand for an endless stream
+
+OF_NUMBERS = "Code words as numbers, or leave the column out."
 
 
 def read_data(data: Any, columns: Sequence[str] | None, formula: str = "") -> tuple[np.ndarray, tuple[str, ...] | None]:
@@ -25,12 +29,12 @@ def read_data(data: Any, columns: Sequence[str] | None, formula: str = "") -> tu
     if callable(data):
         callable_with("data", data, 2)
         data = data(private_generator("samples of a stream"), STREAM)
-    data = _frame_columns(data, formula)
+    data = _named_columns(data, formula)
     if isinstance(data, Mapping):
         if columns is not None:
             raise bad_value("columns", "None where data names its columns", columns, "Drop it.")
         names = checked_names(tuple(data))
-        arrays = [_numbers(f"data[{n!r}]", data[n]) for n in names]
+        arrays = [_numbers(f"data[{n!r}]", data[n], OF_NUMBERS) for n in names]
         sizes = {a.shape for a in arrays}
         if not arrays or len(sizes) != 1 or arrays[0].ndim != 1 or arrays[0].size == 0:
             shapes = ", ".join(f"{n}: {a.shape}" for n, a in zip(names, arrays, strict=True))
@@ -50,26 +54,42 @@ def read_data(data: Any, columns: Sequence[str] | None, formula: str = "") -> tu
     return table, names
 
 
-def _frame_columns(data: Any, formula: str) -> Any:
-    """A data frame (pandas, polars and whatever else names its columns) as a mapping of columns; others as they are.
+def _named_columns(data: Any, formula: str) -> Any:
+    """The columns that a formula needs of a CSV file, a data frame (pandas, polars, ...) or a mapping; others as they are.
 
-    Beside a formula, of the columns that occur in it: others may hold text.
+    Columns that do not occur in it may hold text, gaps, or have names that no formula can. Those of a mapping stay where they
+    are of use, as do all that are where none occurs: an error names them.
     """
-    names = getattr(data, "columns", None)
-    if isinstance(data, (type, Mapping)) or names is None or not hasattr(data, "__getitem__"):
+    if isinstance(data, (str, os.PathLike)):
+        data = read_csv(existing_file("data", data), "data")
+    mapping = isinstance(data, Mapping) and not isinstance(data, CsvColumns)
+    names = list(data) if isinstance(data, Mapping) else getattr(data, "columns", None)
+    if isinstance(data, type) or names is None or not hasattr(data, "__getitem__"):
         return data
     words = set(re.findall(r"[^\W\d]\w*", formula)) if isinstance(formula, str) else set()
-    used = [name for name in names if name in words] or list(names)
-    return {name: data[name] for name in used}
+    used = [name for name in names if name in words]
+    if words and (mapping or not used):
+        used = [name for name in names if name in words or _of_use(name, data)] or list(names)
+    return {name: data[name] for name in used or names}
 
 
-def _numbers(name: str, values: Any) -> np.ndarray:
+def _of_use(name: Any, data: Any) -> bool:
+    """Whether a column may be one of a formula: a name, and numbers."""
+    try:
+        checked_names((name,))
+        _numbers("data", data[name])
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _numbers(name: str, values: Any, then: str = "") -> np.ndarray:
     try:
         array = np.asarray(values)
     except ValueError:
         array = np.empty(0, dtype=object)
     if array.dtype.kind not in "fiub":
-        raise bad_type(name, "real numbers", values)
+        raise bad_type(name, "real numbers", values, then)
     if not np.isfinite(array).all():
         raise bad_value(name, "finite", values, "Remove or fill the missing samples.")
     return sized(name, array)

@@ -242,3 +242,29 @@ def test_data_frames_are_data(library):
     assert gradient.gradient(0.0)[0] == pytest.approx(-1.0)
     with pytest.raises(ValueError, match="`formula` must be in the names w"):
         SampleLoss("(w - height)**2", ["w"], frame[["x"]])
+
+
+def test_text_that_the_formula_does_not_need(tmp_path):
+    """The same loss from a mapping, a frame's columns and a file, whatever else stands beside."""
+    columns = {"species": ["a", "b"], "x": [0.0, 1.0], "petal width": [1, 2], "gaps": [np.nan, 1.0]}
+    (tmp_path / "d.csv").write_text("species;x;petal width;gaps\na;0,0;1;\nb;1,0;2;1\n")
+    for data in (columns, tmp_path / "d.csv", str(tmp_path / "d.csv")):
+        loss = SampleLoss("(w - x)**2", ["w"], data)
+        assert (loss.n_samples, float(loss.value(0.0))) == (2, 0.5)
+    with pytest.raises(
+        TypeError, match=r"`data\['species'\]` must be real numbers, got .*Code words as numbers, or leave"
+    ):
+        SampleLoss("(w - species)**2", ["w"], columns)
+    with pytest.raises(
+        ValueError, match=r"`data` must be finite numbers throughout, got 'a' in the column 'species', line 2"
+    ):
+        SampleLoss("(w - species)**2", ["w"], tmp_path / "d.csv")
+    with pytest.raises(ValueError, match=r"`data` must be the name of an existing file, got 'none\.csv'"):
+        SampleLoss("(w - x)**2", ["w"], "none.csv")
+
+
+@pytest.mark.parametrize("formula", ["(w - heigth)**2", "x*(w - heigth)**2"])
+def test_a_mistyped_column_is_named_beside_text(formula):
+    data = {"species": ["a", "b"], "x": [0.0, 1.0], "height": [1, 2]}
+    with pytest.raises(ValueError, match=r"`formula` must be in the names w, x, height and pi, got 'heigth'"):
+        SampleLoss(formula, ["w"], data)

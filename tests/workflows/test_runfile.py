@@ -311,7 +311,7 @@ MISTAKES = [
         "times = [1, 20]",
         'times = [1, 20]\nmodels = ["exat"]',
         "`output.models` must be one of 'first-order', 'second-order', 'langevin', 'levy', 'subdiffusive', 'momentum', "
-        "'swarm', 'exact', 'gaussian-chain', got 'exat'. Did you mean 'exact'?",
+        "'swarm', 'refined', 'exact', 'gaussian-chain', got 'exat'. Did you mean 'exact'?",
     ),
     ("times = [1, 20]", "times = ", "`FILE` must be valid TOML, got Invalid value (at line "),
     ("times = [1, 20]", "times = ", "`FILE` must be valid TOML, got "),
@@ -386,8 +386,11 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
 
 CSV_MISTAKES = [
     ("a,b\n1,2\n3\n", "`landscape.data` must be 2 columns wide, got 1 in line 3. d.csv has them in its header."),
-    ("a,b\n1,x\n", "`landscape.data` must be finite numbers throughout, got 'x' in line 2 of d.csv. Code words"),
-    ("a,b\n1,\n", "`landscape.data` must be finite numbers throughout, got '' in line 2 of d.csv."),
+    (
+        "a,b\n1,x\n",
+        "`landscape.data` must be finite numbers throughout, got 'x' in the column 'b', line 2 of d.csv. Code words",
+    ),
+    ("a,b\n1,\n", "`landscape.data` must be finite numbers throughout, got '' in the column 'b', line 2 of d.csv."),
     ("a,b\n", "`landscape.data` must be a CSV file with a header and rows, got 'd.csv'."),
 ]
 
@@ -429,7 +432,9 @@ def test_columns_that_nobody_asks_for_may_hold_text(tmp_path):
     chosen = read(tmp_path, GOOD.replace("{ x = [0, 1] }", '"d.csv"\nwhere = "kind > 1"'))
     np.testing.assert_array_equal(chosen.data()["x"], [1.5])
     said = refusal(tmp_path, GOOD.replace("{ x = [0, 1] }", '"d.csv"\nwhere = "note > 1"'))
-    assert said.startswith("`landscape.data` must be finite numbers throughout, got 'a' in line 2 of d.csv.")
+    assert said.startswith(
+        "`landscape.data` must be finite numbers throughout, got 'a' in the column 'note', line 2 of d.csv."
+    )
 
 
 @pytest.mark.parametrize(
