@@ -1,6 +1,9 @@
 """PETSc's binary format: bytes laid out by hand, round trips, damaged files."""
 
+import shutil
 import struct
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,3 +49,27 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(ValueError, match="a whole vector"):
         petsc.read_vector(path)
+
+
+def python_with_petsc():
+    """An interpreter that imports petsc4py, which may be the system's own."""
+    for python in filter(None, (shutil.which("python3"), "/usr/bin/python3")):
+        if (
+            Path(python).exists()
+            and not subprocess.run([python, "-c", "import petsc4py"], capture_output=True).returncode
+        ):
+            return python
+    return None
+
+
+def test_petsc_solves_what_was_written(tmp_path):
+    python = python_with_petsc()
+    if python is None:
+        pytest.skip("no Python with petsc4py here")
+    eq = fp.FokkerPlanck(drift=lambda x, y, z: (y - x, -x - y, -z), diffusion=0.5)
+    grid = fp.Grid([(-3, 3)] * 3, 12)
+    petsc.write_matrix(tmp_path / "q", fp.generator(eq, grid).matrix)
+    script = Path(__file__).parents[2] / "docs/howto/petsc_stationary.py"
+    subprocess.run([python, script, tmp_path / "q", tmp_path / "masses"], check=True)
+    masses = petsc.read_vector(tmp_path / "masses").reshape(grid.shape)
+    assert np.abs(masses - fp.stationary(eq, grid, error=False).masses).sum() < 1e-8
