@@ -105,3 +105,35 @@ def test_resets_that_are_not_certain_are_refused():
         fp.stationary(eq, fp.Grid((-3, 3), 24, "absorbing"), fp.point(0.0), reset=fp.point(0.0))
     with pytest.raises(ValueError, match="`delay` must be"):
         fp.stationary(eq, fp.Grid((-3, 3), 24, "absorbing"), delay=1.0)
+
+
+def test_a_saved_state_keeps_its_rates(tmp_path):
+    eq = fp.FokkerPlanck(drift=lambda v: 0.8 - v, diffusion=0.1, killing=0.2)
+    grid = fp.Grid((-2.5, 1), 140, ("reflecting", "absorbing"))
+    st = fp.stationary(eq, grid, reset=fp.point(0.0), delay=0.1)
+    st.save(tmp_path / "a.nc")
+    back = fp.load(tmp_path / "a.nc")
+    assert isinstance(back, fp.Solution)
+    assert (back.rate, back.rates, back.delay) == (st.rate, st.rates, 0.1)
+    assert set(back.rates) == {"x high", "killing"}
+    assert back.error["rate"] == [st.error["rate"]]
+    np.testing.assert_array_equal(back.at(np.inf), st.density)
+    np.testing.assert_array_equal(back.current(-1), st.current)
+    by = ", ".join(f"{rate:.6g} by {name}" for name, rate in st.rates.items())
+    assert all(f"  rate       {st.rate:.6g} resets per time ({by})" in repr(result) for result in (st, back))
+    back.save(tmp_path / "b.nc")
+    assert fp.load(tmp_path / "b.nc").rates == st.rates
+    data = back.to_xarray()
+    assert (float(data.rate[0]), float(data.rate_x_high[0]), float(data.delay[0])) == (st.rate, st.rates["x high"], 0.1)
+    assert len(data.to_dataframe()) == 140
+
+
+@pytest.mark.parametrize(("name", "value"), [("rate", -1.0), ("rates", np.nan), ("delay", np.inf)])
+def test_rates_that_are_none_are_refused(tmp_path, name, value):
+    """A checksum of such contents is no excuse."""
+    eq = fp.FokkerPlanck(drift=1.5, diffusion=0.2)
+    st = fp.stationary(eq, fp.Grid((-3, 1), 80, ("reflecting", "absorbing")), reset=fp.point(0.0), error=False)
+    object.__setattr__(st, name, {"x high": value} if name == "rates" else value)
+    st.save(tmp_path / "a.nc")
+    with pytest.raises(ValueError, match=r"damaged one\. It is .*: its rates of resets are negative or not finite"):
+        fp.load(tmp_path / "a.nc")

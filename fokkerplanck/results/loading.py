@@ -13,6 +13,7 @@ from ..errors import bad_value
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..storage.netcdf import AXES, as_text, attributes_of, check_mark, checksum, damaged, variables_of
+from .reset import SavedReset
 from .solution import Solution
 from .stats import SolutionStats
 
@@ -26,6 +27,10 @@ READ = (
     "settings",
     "atom_position",
     "atoms",
+    "rate",
+    "delay",
+    "way_out",
+    "rates",
 )
 DEFLATED = 1100.0  # bytes that deflate makes of one, at most
 NEGATIVE = 1e-6  # of the largest density: what rounding and the tolerance of a run may leave below 0
@@ -41,7 +46,8 @@ def load(path: str | os.PathLike) -> Solution:
     Returns
     -------
     Solution
-        With `generator` None; `current` works if it was saved.
+        With `generator` None; `current` works if it was saved. Of a stationary state with resets it has `rate`, `rates` and
+        `delay` too.
 
     Raises
     ------
@@ -121,7 +127,8 @@ def _read(file: Any) -> Solution:
     if flow is not None and flow.shape != (times.size, grid.dim, *grid.shape):
         raise ValueError(f"the current has shape {flow.shape}")
     labels = [as_text(label) for label in variables["observable"][...]] if "observable" in variables else []
-    return Solution(
+    kind, resets = _resets(variables, times.size)
+    return kind(
         grid=grid,
         times=times,
         density=density,
@@ -134,7 +141,27 @@ def _read(file: Any) -> Solution:
         settings=_settings(file),
         atoms=_atoms(variables, times.size),
         error=_errors(file),
+        **resets,
     )
+
+
+def _resets(variables: Any, n_times: int) -> tuple[type[Solution], dict[str, Any]]:
+    """The kind of solution in a file, and what it has of resets."""
+    if "rate" not in variables:
+        return Solution, {}
+    names = [as_text(name) for name in variables["way_out"][...]]
+    rate, delay, rates = (variables[name][...] for name in ("rate", "delay", "rates"))
+    if n_times != 1 or rate.shape != (1,) or delay.shape != (1,) or rates.shape != (len(names), 1):
+        raise ValueError(f"the rates of resets have shape {rates.shape}")
+    if not (
+        np.isfinite(rates).all()
+        and rates.min(initial=0.0) >= 0.0
+        and 0.0 < rate[0] < np.inf
+        and 0.0 <= delay[0] < np.inf
+    ):
+        raise ValueError("its rates of resets are negative or not finite")
+    by_way = dict(zip(names, rates[:, 0].tolist(), strict=True))
+    return SavedReset, {"rate": float(rate[0]), "rates": by_way, "delay": float(delay[0])}
 
 
 def _errors(file: Any) -> Errors:

@@ -11,7 +11,7 @@ import io
 import json
 import os
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from .files import write_atomically
 if TYPE_CHECKING:
     import xarray
 
+    from ..results.reset import SavedReset
     from ..results.solution import Solution
 
 
@@ -56,6 +57,12 @@ def solution_to_xarray(sol: Solution) -> xarray.Dataset:
         data[f"observed_{label.replace('/', '_')}"] = _Variable(
             ("time",), np.asarray(values, dtype=float), f"expectation of {label}"
         )
+    for name in ("rate", "delay"):
+        if name in variables:
+            data[name] = variables[name]
+    for label, rate in getattr(sol, "rates", {}).items():
+        name = f"rate_{label.replace(' ', '_')}"
+        data[name] = _Variable(("time",), np.array([rate]), f"resets per time by {label}")
     edges = {f"{name}_edges": np.array(e) for name, e in zip(names, sol.grid.edges, strict=True)}
     settings = {"settings": variables["settings"].values[0]} if "settings" in variables else {}
     return xr.Dataset(
@@ -115,6 +122,13 @@ def variables_of(sol: Solution, current: bool) -> dict[str, _Variable]:
         places, held = np.array(list(sol.atoms), dtype=float), np.array(list(sol.atoms.values()), dtype=float)
         result["atom_position"] = _Variable(("atom",), places, "points that keep what arrives")
         result["atoms"] = _Variable(("atom", "time"), held, "probability there")
+    if hasattr(sol, "rates"):  # of resets
+        saved = cast("SavedReset", sol)
+        result["rate"] = _Variable(("time",), np.array([saved.rate]), "resets per time")
+        result["delay"] = _Variable(("time",), np.array([saved.delay]), "time spent outside at each reset")
+        result["way_out"] = _Variable(("way_out",), np.array(list(saved.rates), dtype=object), "names of the ways out")
+        by_way = np.array(list(saved.rates.values()), dtype=float)[:, None]
+        result["rates"] = _Variable(("way_out", "time"), by_way, "resets per time by each way out")
     if sol.error:
         text = np.array([json.dumps(sol.error.as_record(), default=_plain)], dtype=object)
         result["error"] = _Variable(("estimate",), text, "measured errors of what the file holds, as JSON")
