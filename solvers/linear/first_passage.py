@@ -36,6 +36,7 @@ class BackwardEquation:
     def __init__(self, q: Generator, outside: np.ndarray):
         self.q, self.outside = q, outside
         self.inverse: _Factors | _Cycles | None = None
+        self.ends: dict[bool, tuple[np.ndarray, np.ndarray]] = {}  # whether what is kept counts -> `never_leaving`
 
     def solve(self, source: np.ndarray, *, lasting: bool = False) -> np.ndarray:
         """u (n,), infinite where a source is met forever, because nothing is reached from there.
@@ -43,7 +44,7 @@ class BackwardEquation:
         lasting: whether the source is met at the points too that keep what arrives.
         """
         q, result = self.q, np.zeros(self.outside.size)
-        finite, endless = _reachability(q, self.outside, source, lasting)
+        finite, endless = self._reachability(source, lasting)
         result[endless] = np.inf
         cells = np.flatnonzero(finite)
         if cells.size == 0:
@@ -61,6 +62,20 @@ class BackwardEquation:
         else:
             result[cells] = self._inverse(cells).solve(source[cells])
         return result
+
+    def _reachability(self, source: np.ndarray, lasting: bool) -> tuple[np.ndarray, np.ndarray]:
+        """(cells from which an exit is certain to be reached, cells from which it may never be and a source is met)."""
+        q, outside = self.q, self.outside
+        if q.jumps is not None and all((part.strength.ravel()[outside] > 0.0).all() for part in q.jumps.parts):
+            return (outside, ~outside & False) if q.exits else (outside & False, outside)
+        counts = lasting and bool(q.atoms)
+        if counts not in self.ends:
+            kept = sum(q.atoms.values(), np.zeros(outside.size)) if counts else None
+            self.ends[counts] = never_leaving(Rates.of_generator(q), outside, kept)
+        reach, endless = self.ends[counts]
+        if not (source[endless] > 0.0).any():
+            return reach, endless & False
+        return outside & ~endless, endless
 
     def _inverse(self, cells: np.ndarray) -> _Factors | _Cycles:
         """That of the matrix on some cells; the last one is kept."""
@@ -132,16 +147,3 @@ def chain_rates(q: Generator, outside: np.ndarray, source: np.ndarray) -> np.nda
     result = np.empty(n)
     solve_chain(up, down, q.escape, np.where(outside, source, 0.0), outside, result)
     return result
-
-
-def _reachability(
-    q: Generator, outside: np.ndarray, source: np.ndarray, lasting: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """(cells from which an exit is certain to be reached, cells from which it may never be and a source is met)."""
-    if q.jumps is not None and all((part.strength.ravel()[outside] > 0.0).all() for part in q.jumps.parts):
-        return (outside, ~outside & False) if q.exits else (outside & False, outside)
-    kept = sum(q.atoms.values(), np.zeros(outside.size)) if lasting and q.atoms else None
-    reach, endless = never_leaving(Rates.of_generator(q), outside, kept)
-    if not (source[endless] > 0.0).any():
-        return reach, endless & False
-    return outside & ~endless, endless
