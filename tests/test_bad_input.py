@@ -361,7 +361,16 @@ PUBLIC_CALLS = {
     "loss.value": Door(lambda theta: made()["loss"].value(theta), theta=0.5),
     "loss.gradient": Door(lambda theta: made()["by_hand"].gradient(theta), theta=0.5),
     "loss.curvature": Door(lambda theta: made()["loss"].curvature(theta), theta=0.5),
-    "SGD": Door(fp.SGD, loss=None, learning_rate=0.1, batch_size=1, replacement=True, shuffle=False, momentum=0.0),
+    "SGD": Door(
+        fp.SGD,
+        loss=None,
+        learning_rate=0.1,
+        batch_size=1,
+        replacement=True,
+        shuffle=False,
+        momentum=0.0,
+        weight_decay=0.1,
+    ),
     "SGD.equation": Door(
         lambda **a: made()["sgd"].equation(**a),
         model="first-order",
@@ -659,6 +668,7 @@ TAKES = {
         "chain_equation.target",
         "chain_equation.noise",
     ],
+    "None, 0, large int": ["SGD.weight_decay"],
     "None, -1, 0, -0.5, large int": ["equation.drift"],
     "None, many arguments, returns text, returns None, returns ragged, returns complex, returns nan": [
         "from_gradient.loss",

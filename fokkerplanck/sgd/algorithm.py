@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +42,9 @@ class SGD:
         last batch of an epoch may be smaller. Goes with replacement=False, which it implies.
     momentum : float
         m in v' = m v - eta g, theta' = theta + v' (heavy ball), below 1.
+    weight_decay : float, optional
+        lambda in g + lambda theta, the gradient with L2 regularisation as in torch.optim.SGD: `loss` then has the term
+        lambda |theta|^2 / 2 in every sample. Default: what the loss has already, else 0.
 
     Notes
     -----
@@ -59,6 +62,7 @@ class SGD:
     replacement: bool = True
     shuffle: bool = False
     momentum: float = 0.0
+    weight_decay: float | None = field(default=None, repr=False)  # the loss shows it
 
     def __post_init__(self):
         if not isinstance(self.loss, SampleLoss):
@@ -68,6 +72,9 @@ class SGD:
         flag("shuffle", self.shuffle)
         m = number("momentum", self.momentum, "at least 0 and below 1", lambda v: 0.0 <= v < 1.0)
         object.__setattr__(self, "momentum", m)
+        if self.weight_decay is not None:
+            object.__setattr__(self, "loss", self.loss.with_weight_decay(self.weight_decay))
+        object.__setattr__(self, "weight_decay", self.loss.weight_decay)
         if self.shuffle:
             object.__setattr__(self, "replacement", False)
         batch = self.batch_size

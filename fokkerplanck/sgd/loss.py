@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import callable_with, fields, reals
+from ..arguments import callable_with, fields, number, reals
 from ..errors import bad_type, bad_value
 from ..formulas.parser import Condition, Formula, checked_names, parse
 from .samples import read_data
@@ -50,6 +50,8 @@ class SampleLoss:
     """
 
     _box: tuple[tuple[float, float], ...] | None = None
+    _decay: float = 0.0
+    _plain: SampleLoss | None = None  # the same without weight decay
 
     def __init__(self, formula: str, parameters: Sequence[str], data: Any, columns: Sequence[str] | None = None):
         self._parameters = _parameters(parameters)
@@ -111,7 +113,8 @@ class SampleLoss:
 
     def __repr__(self) -> str:
         what = repr(self._formula.text) if self._formula else getattr(self._gradient, "__name__", "a gradient")
-        return f"SampleLoss({what}, parameters={list(self.parameters)}, {self.n_samples} samples)"
+        decay = f", weight_decay={self._decay:g}" if self._decay and not self._formula else ""
+        return f"SampleLoss({what}, parameters={list(self.parameters)}, {self.n_samples} samples{decay})"
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -136,7 +139,8 @@ class SampleLoss:
     @property
     def content(self) -> tuple:
         """What tells this loss from others: its formula or gradient, its parameters and its data."""
-        return self._formula.text if self._formula else self._gradient, self._parameters, self._columns, self._table
+        told = (self._formula.text if self._formula else self._gradient, self._parameters, self._columns, self._table)
+        return (*told, self._decay) if self._decay else told
 
     @property
     def has_value(self) -> bool:
@@ -156,6 +160,35 @@ class SampleLoss:
         other = copy(self)
         other._box = pairs
         return other
+
+    @property
+    def weight_decay(self) -> float:
+        """lambda of the term lambda |theta|^2 / 2 that `with_weight_decay` has added; else 0."""
+        return self._decay
+
+    def with_weight_decay(self, decay: float) -> SampleLoss:
+        """The same loss with the term decay |theta|^2 / 2 in every sample, in place of the one that it may have already."""
+        decay = number("weight_decay", decay, "at least 0 and finite", lambda v: 0.0 <= v < np.inf, "Such as 1e-4.")
+        if decay == self._decay:
+            return self
+        plain = copy(self._plain or self)
+        plain._box = self._box
+        if decay == 0.0:
+            return plain
+        other = copy(plain)
+        other._decay, other._plain = decay, plain
+        if plain._formula is not None:
+            term = parse(f"{decay!r}/2*({' + '.join(f'{name}**2' for name in self._parameters)})", self._parameters)
+            whole = plain._formula.expression + term.expression
+            other._formula = Formula(f"({plain._formula.text}) + {term.text}", plain._formula.names, whole)
+            other.__dict__.pop("_slopes", None)
+        return other
+
+    def _decay_of(self, name: str, theta: np.ndarray) -> np.ndarray:
+        """What weight decay adds to the loss (n,), the gradient (d, n) or the Hessian (d, d, 1) at points theta (d, n)."""
+        if name == "loss":
+            return 0.5 * self._decay * (theta**2).sum(axis=0)
+        return self._decay * (theta if name == "grad" else np.eye(self.dim)[..., None])
 
     @property
     def table(self) -> np.ndarray:
@@ -312,7 +345,8 @@ class SampleLoss:
             got = f"{answer.dtype} {answer.shape}"
             then = "theta has shape (d, n), a column (n,); entry j of the answer belongs to point j and sample j."
             raise bad_value(name, f"a function that returns real numbers of shape {shape} here", got, then)
-        return answer.astype(float, copy=False)
+        answer = answer.astype(float, copy=False)
+        return answer + self._decay_of(name, theta) if self._decay else answer
 
     def _sum(self, name: str, function: Callable | None, theta: np.ndarray, leading: tuple, map_pairs: Callable) -> Any:
         """Sum over all samples of map_pairs(answers (*leading, n, samples)), in chunks of samples."""
