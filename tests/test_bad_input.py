@@ -626,7 +626,12 @@ TAKES = {
     ],
     "many arguments": ["SampleLoss, array.data", "Fit.propagate.f"],
     "number as text": ["SampleLoss.formula", "SampleLoss, array.formula", "parse.text"],
-    "None, 0, large int": ["equation.killing", "SGD.equation levy.scale", "SGD.equation langevin.temperature"],
+    "None, 0, large int": [
+        "equation.killing",
+        "SGD.equation levy.scale",
+        "SGD.equation langevin.temperature",
+        "SGD.weight_decay",
+    ],
     "None, list of text": ["Stationary.plot.names"],
     "text, number as text": ["Solution.save.path", "load.path", "Comparison.save_csv.path"],
     "large int, huge float": ["PassageTimes alone.times"],
@@ -668,7 +673,6 @@ TAKES = {
         "chain_equation.target",
         "chain_equation.noise",
     ],
-    "None, 0, large int": ["SGD.weight_decay"],
     "None, -1, 0, -0.5, large int": ["equation.drift"],
     "None, many arguments, returns text, returns None, returns ragged, returns complex, returns nan": [
         "from_gradient.loss",
