@@ -31,6 +31,7 @@ LEVELS = (4, 16)  # data sets
 QUICK = (1, 3)
 LAGS = (0.1, 0.5, 1.0)
 LAGS_PLANE = (0.1, 0.5)
+FEW = 3  # data sets up to which only the longest lag is looked at, and in the plane the shortest
 ALLOWED = 0.05
 Z = 1.645
 SQUARE = np.stack([a.ravel() for a in np.meshgrid([-0.8, 0.0, 0.8], [-0.8, 0.0, 0.8])])
@@ -147,16 +148,17 @@ def row(case: str, found: np.ndarray, control: bool = False) -> Row:
 def rows_of(sets: int) -> Iterator[Row]:
     """All shares, and controls."""
     together: dict[str, list[np.ndarray]] = {"drift": [], "diffusion": []}
+    lags, lags_plane = (LAGS[-1:], LAGS_PLANE[:1]) if sets <= FEW else (LAGS, LAGS_PLANE)
     for problem in CASES:
-        for lag in LAGS:
+        for lag in lags:
             for what, found in zip(together, shares(problem, lag, sets), strict=True):
                 together[what].append(found)
                 yield row(f"{problem}, lag {lag:g}: {what}", found)
         shown = shares(problem, LAGS[-1], sets, moments=True)
         for what, found in zip(together, shown, strict=True):
             yield row(f"{problem}, lag {LAGS[-1]:g}: {what}, moments of steps", found, control=True)
-    pairs = [plane_shares(lag, sets) for lag in LAGS_PLANE]
-    for lag, pair in zip(LAGS_PLANE, pairs, strict=True):
+    pairs = [plane_shares(lag, sets) for lag in lags_plane]
+    for lag, pair in zip(lags_plane, pairs, strict=True):
         for what, found in zip(("drift", "tensor"), pair, strict=True):
             yield row(f"turning pair, lag {lag:g}: {what}", found)
     for what, parts in together.items():
