@@ -29,7 +29,15 @@ extensions = [
     "plain_docstrings",
     "pages",
 ]
-exclude_patterns = ["_build", "_ext", "_gallery", "conf.py", "auto_examples/*.ipynb", "auto_examples/*.py"]
+exclude_patterns = [
+    "howto/petsc_stationary.py",
+    "_build",
+    "_ext",
+    "_gallery",
+    "conf.py",
+    "auto_examples/*.ipynb",
+    "auto_examples/*.py",
+]
 
 # Pages: MyST Markdown, of which those with a kernel in their head are run; the tutorial is a script with cells
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".py": "myst-nb"}
