@@ -37,23 +37,6 @@ def evolve(
     table: Timetable,
 ) -> Iterator[tuple[np.ndarray, float, Any]]:
     """Masses at each time with the error so far and the method, by whatever kind of evolution the equation has."""
-    for masses, error, chosen in _evolution(eq, grid, at, start, times, method, rtol, table):
-        yield masses, error, chosen
-    shape = " x ".join(map(str, grid.shape))
-    logger.debug("density on %s cells by %s, error in time %.1e", shape, chosen.name, error)
-
-
-def _evolution(
-    eq: FokkerPlanck,
-    grid: Grid,
-    at: GeneratorAt,
-    start: np.ndarray,
-    times: np.ndarray,
-    method: str,
-    rtol: float,
-    table: Timetable,
-) -> Iterator[tuple[np.ndarray, float, Any]]:
-    """What `evolve` goes through, by the kind of evolution."""
     nonlinear = eq.interaction is not None
     driven = eq.time_dependent or nonlinear
     if eq.time_order < 1.0:
@@ -61,16 +44,25 @@ def _evolution(
             then = "method='stepping' follows them."
             raise bad_value("method", "'stepping' where coefficients depend on time or on the density", method, then)
         if driven or method == "stepping":
-            return propagate_stepping(at, start, times, eq.time_order, rtol, table, nonlinear)
+            return _logged(grid, propagate_stepping(at, start, times, eq.time_order, rtol, table, nonlinear))
         q = at(0.0, start)
         mean = method == "subordination" or (method == "auto" and cheaper(q, times, eq.time_order, rtol))
-        return (propagate_subordinated if mean else propagate_memory)(q, start, times, eq.time_order, rtol)
+        run = propagate_subordinated if mean else propagate_memory
+        return _logged(grid, run(q, start, times, eq.time_order, rtol))
     if not driven:
-        return propagate(at(0.0, start), start, times, method, rtol)
+        return _logged(grid, propagate(at(0.0, start), start, times, method, rtol))
     if method != "auto":
         then = "These use adaptive steps of their own."
         raise bad_value("method", "'auto' where coefficients depend on time or on the density", method, then)
-    return propagate_driven(eq, grid, at, start, times, rtol, table)
+    return _logged(grid, propagate_driven(eq, grid, at, start, times, rtol, table))
+
+
+def _logged(grid: Grid, run: Iterator[tuple[np.ndarray, float, Any]]) -> Iterator[tuple[np.ndarray, float, Any]]:
+    """A run that says at its end how it went."""
+    for masses, error, chosen in run:
+        yield masses, error, chosen
+    shape = " x ".join(map(str, grid.shape))
+    logger.debug("density on %s cells by %s, error in time %.1e", shape, chosen.name, error)
 
 
 def generators_of(eq: FokkerPlanck, grid: Grid, end: float = 0.0) -> tuple[GeneratorAt, Grid]:
