@@ -10,7 +10,6 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck.sgd import SGD, SampleLoss
-from fokkerplanck.sgd.phase_space import phase_space_limit
 from fokkerplanck.solvers.discretization.resolution import Resolution
 from fokkerplanck.solvers.linear.occupation_times import time_spent
 from fokkerplanck.solvers.linear.rates import Rates
@@ -138,13 +137,6 @@ LEVY = fp.FokkerPlanck(drift=lambda x: -x, jumps=fp.LevyJumps(1.2, 0.5))
 SHARP = SGD(SampleLoss("(w - x)**2", ["w"], {"x": [-1, 1]}), 0.6)
 
 
-def limit():
-    """Called back from within the package."""
-    return phase_space_limit(
-        lambda grid: fp.solve(SHARP.equation(), fp.Grid((-1, 1), 9), half, 1).mean(), [(-1, 1)] * 2
-    )
-
-
 def half(x):
     return np.full_like(x, 0.25)
 
@@ -158,9 +150,8 @@ def half(x):
         lambda: fp.stationary(LEVY, fp.Grid((-6, 6), 600)),  # a tail
         lambda: fp.solve(OU, fp.Grid((-1, 1), 40), half, 0.1),  # a start of mass 1/2
         lambda: SHARP.check((np.ones(9) / 9, fp.Grid((-1, 1), 9))),
-        limit,
     ],
-    ids=["solve", "stationary", "wall", "tail", "start", "check", "limit"],
+    ids=["solve", "stationary", "wall", "tail", "start", "check"],
 )
 def test_warnings_point_at_the_line_of_the_user(ask):
     with pytest.warns(UserWarning, match="density|mass|probability") as caught:

@@ -6,7 +6,6 @@ import copy
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,11 +16,11 @@ from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors, Estimate
-from ..solvers.accuracy.extrapolation import extrapolated
 from ..solvers.accuracy.fields import FieldChange, field_change, field_errors
 from ..solvers.accuracy.measure import FAILURES, Offer, compared, note, repeated, scheme_order, worst
 from ..solvers.accuracy.refinement import shape_of
 from ..solvers.accuracy.subcell import cells_that_see, hidden_feature
+from . import extrapolated
 from .committor import Committor
 from .error_warnings import LARGE, OFF, warn_of_error
 from .first_passage import FirstPassage
@@ -101,38 +100,18 @@ def solution_errors(results: Sequence[Solution], order: float) -> Errors:
         {**_of_moments(results, order, late), "mass": mass, **seen},
         by_mass=is_singular(results[0]),
         in_cells={"density": partial(_density_in_cells, results, order)},
-        better=partial(_extrapolated_solution, results, found.error)
-        if order == 2.0 and not is_singular(results[0])
-        else None,
+        better=_better(extrapolated.of_solution, results, found, order),
+        cap=order,
         spread=late_spread,
     )
 
 
-def _extrapolated_solution(results: Sequence[Solution], plain: np.ndarray) -> Solution:
-    """The density from the two finest grids, its error by that from the two coarser ones."""
-    one, grids = results[0], [r.grid for r in results]
-    densities, masses = [r.density for r in results], [r.mass for r in results]
-    fine, coarse = (
-        extrapolated(
-            densities[k], densities[k + 1], (grids[k], grids[k + 1]), grids[0], (4.0 * masses[k] - masses[k + 1]) / 3.0
-        )
-        for k in range(2)
-    )
-    start = one.times == 0.0  # that is given
-    new = replace(one, density=np.where(np.reshape(start, (-1, *[1] * one.grid.dim)), one.density, fine))
-    other = replace(new, density=coarse)
-    late = one.stats.error_estimate
-    axes = tuple(range(1, one.grid.dim + 1))
-    changed = np.maximum((np.abs(new.density - coarse) * one.grid.volumes).sum(axis=axes), late)
-    changed[start] = plain[start]
-    found = Estimate(changed, np.full(changed.shape, 4.0), np.ones(changed.shape, dtype=bool))
-    moments = {
-        "mean": lambda: np.abs(new.mean() - other.mean()),
-        "covariance": lambda: np.abs(new.covariance() - other.covariance()),
-        "mass": lambda: np.abs(new.mass - other.mass),
-    }
-    text = f"error {changed.max(initial=0.0):.1e} (extrapolated from three grids, and compared with the coarser two)"
-    return with_error(new, Errors({"density": changed, **moments}, 4.0, True, text, {"density": found}))
+def _better(
+    make: Callable[..., Any], results: Sequence[Any], found: Estimate, order: float
+) -> Callable[[], Any] | None:
+    """How the extrapolated result is made, where there may be one."""
+    possible = order in (1.0, 2.0) and not is_singular(results[0]) and not results[0].atoms
+    return partial(make, results, found, order) if possible else None
 
 
 def _errors(
@@ -142,11 +121,14 @@ def _errors(
     by_mass: bool = False,
     in_cells: Mapping[str, Callable[[int], np.ndarray]] | None = None,
     better: Callable[[], Any] | None = None,
+    cap: float = 2.0,
     **whole: Estimate,
 ) -> Errors:
     _, order, converging = worst(found)
     text = note(found) + (", in the probabilities of cells" if by_mass else "")
-    return Errors({first: found.error, **others}, order, converging, text, {first: found, **whole}, in_cells, better)
+    return Errors(
+        {first: found.error, **others}, order, converging, text, {first: found, **whole}, in_cells, better, cap
+    )
 
 
 def _of_spread(results: Sequence[Any], order: float, late: Sequence[float]) -> Estimate:
@@ -247,6 +229,8 @@ def _of_rest(results: Sequence[Any], order: float, others: Mapping[str, Callable
         {**common, **others},
         by_mass=is_singular(results[0]),
         in_cells={"density": partial(_density_in_cells, results, order)},
+        better=_better(extrapolated.of_stationary, results, found, order),
+        cap=order,
         spread=spread,
     )
 

@@ -1,4 +1,4 @@
-"""The two kinds of Markov process that results come from: in continuous time, by a rate matrix, and in steps."""
+"""The Markov processes that results come from: in time, by a rate matrix, or in steps; and what is extrapolated."""
 
 from __future__ import annotations
 
@@ -136,3 +136,25 @@ class InSteps:
 
     def _remaining(self, target: np.ndarray, masses: np.ndarray, counts: np.ndarray) -> Iterator[np.ndarray]:
         return advance(self.matrix, np.where(target, 0.0, masses).ravel(), counts)
+
+
+@dataclass(frozen=True, eq=False)
+class Extrapolated:
+    """What is known of the process behind a result that was extrapolated: its current. No grid has its rate matrix."""
+
+    grid: Grid
+    known_current: np.ndarray
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def current(self, masses: np.ndarray) -> np.ndarray:
+        """The probability current J, (dim, *grid.shape)."""
+        return self.known_current
+
+    def survival(self, target: np.ndarray, masses: np.ndarray, times: Any, rtol: float) -> np.ndarray:
+        """Refused."""
+        raise bad_value("result", *NO_GENERATOR)
+
+    arrivals = survival
+
+
+NO_GENERATOR = "one of a grid for its generator", "an extrapolated one", "Ask the result before it was extrapolated."

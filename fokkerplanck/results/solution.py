@@ -104,27 +104,19 @@ class Solution(Moments):
         return near
 
     def extrapolated(self) -> Solution:
-        """The density extrapolated to cells of no width, (4 p_h - p_2h) / 3 through the logarithm, with an error of its own.
+        """The density extrapolated to cells of no width through the logarithm, with an error of its own.
 
-        From the grids on which the error was measured, at no cost to speak of; positive, with the mass extrapolated alike. Its
-        error is what it changes by on cells twice as wide, which is more than it is. The solution itself where that would not
-        be less than its own: where it does not converge to second order, or the coarsest grid knows too little.
+        p_h + (p_h - p_2h) / (2^p - 1) for a scheme of order p, from the grids on which the error was measured, at no cost to
+        speak of; positive, with the mass extrapolated alike. Where noise is missing along an axis p is 1: this takes off what
+        the grid adds to the diffusion. The solution itself where its own error is no larger.
 
         Raises
         ------
         ValueError
-            Where no error was measured, or the scheme is not of second order: jumps, atoms, noise missing along an axis.
+            Where no error was measured, or no order is known: atoms, singular points, results from files.
         """
-        if not self.error or self.error.better is None or self.atoms or self.grid.dim != self.density.ndim - 1:
-            why = (
-                self.error.note
-                if not self.error
-                else "the scheme is first order here, or the result was read from a file"
-            )
-            raise bad_value("solution", "of second order, with a measured error, to be extrapolated", self, why + ".")
-        better, later = self.error.better(), self.times > 0.0
-        mine, new = (s.error["density"][later].max(initial=0.0) for s in (self, better))
-        return better if self.error.converging and new < mine else self
+        later = self.times > 0.0
+        return best_of(self, lambda r: float(r.error["density"][later].max(initial=0.0)))
 
     def at(self, t: float) -> np.ndarray:
         """The density at the output time t, grid.shape."""
@@ -181,6 +173,15 @@ class Solution(Moments):
         ]
         found = () if self.generator is None else self.generator.found
         return "\n".join(lines + shown_points({x: m[-1] for x, m in self.atoms.items()}, found))
+
+
+def best_of(result: Any, size: Callable[[Any], float]) -> Any:
+    """A result or its extrapolated one, whichever has the smaller error by `size`."""
+    if not result.error or result.error.better is None:
+        why = result.error.note if not result.error else "no order of its error is known, or it was read from a file"
+        raise bad_value("result", "of a known order, with a measured error, to be extrapolated", result, why + ".")
+    better = result.error.better()
+    return better if result.error.converging and size(better) < size(result) else result
 
 
 def at_rest(st: Any, method: str, settings: Mapping[str, Any]) -> Solution:

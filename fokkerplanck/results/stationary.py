@@ -16,8 +16,8 @@ from ..solvers.accuracy.estimates import Errors
 from ..solvers.discretization.generator import Generator
 from ..solvers.linear.irreversibility import Irreversibility, dissipation, irreversibility
 from .moments import Moments, gradient, shown_numbers, shown_points
-from .processes import InTime, Process
-from .solution import at_rest
+from .processes import NO_GENERATOR, Extrapolated, InSteps, InTime, Process
+from .solution import at_rest, best_of
 from .stats import StationaryStats
 
 if TYPE_CHECKING:
@@ -165,6 +165,14 @@ class Stationary(Moments):
         d = self._known_diffusion()
         return d.prod(axis=0) if d.ndim == self.grid.dim + 1 else np.linalg.det(np.moveaxis(d, (0, 1), (-2, -1)))
 
+    def extrapolated(self) -> Stationary:
+        """The density and the current extrapolated to cells of no width, with an error of their own.
+
+        As `Solution.extrapolated`. It has no generator, and so no entropy production.
+        """
+        found: Stationary = best_of(self, lambda r: float(r.error["density"]))
+        return found
+
     def plot(self, **options: Any) -> Figure:
         """A figure of the density, with the current in 2D."""
         from .figures import plot_stationary
@@ -173,7 +181,7 @@ class Stationary(Moments):
 
     def save(self, path: str) -> None:
         """Write a netCDF file, with the current; `fokkerplanck.load` reads it as a Solution whose one time is infinity."""
-        method = "stationary" if isinstance(self.process, InTime) else "stationary chain"
+        method = "stationary chain" if isinstance(self.process, InSteps) else "stationary"
         at_rest(self, method, self.process.settings).save(path)
 
     def __repr__(self) -> str:
@@ -201,5 +209,7 @@ def generator_of(process: Process) -> Generator:
     """The rate matrix behind a result, or the sentence that says why there is none."""
     if isinstance(process, InTime):
         return process.generator
+    if isinstance(process, Extrapolated):
+        raise bad_value("result", *NO_GENERATOR)
     then = "On a grid it has steps that cannot be undone in one, so that no detailed balance can be read off."
     raise bad_value("result", "that of an equation for its generator", "one of a transfer operator", then)

@@ -22,7 +22,7 @@ from .stationary import Stationary
 
 
 def to_tolerance(ask: Callable[[Grid], Any], grid: Any, tol: Any, error: bool = True) -> Any:
-    """The answer to a question on the first grid whose measured error is at most `tol`.
+    """The answer to a question on the first grid whose measured error is at most `tol`, extrapolated where only that is.
 
     Parameters
     ----------
@@ -50,9 +50,14 @@ def to_tolerance(ask: Callable[[Grid], Any], grid: Any, tol: Any, error: bool = 
             warnings.simplefilter("always")
             result = ask(there)
         heard[id(result)] = said  # what is heard of grids that were too coarse is not passed on
-        error, order, converging = judged(result)
         hidden = any(issubclass(w.category, SubcellWarning) for w in said)
-        return Attempt(result, error, order, converging, hidden)
+        plain = Attempt(result, *judged(result), hidden)
+        if plain.meets(tol) or not plain.converging or result.error.better is None:
+            return plain
+        better = result.extrapolated()
+        heard[id(better)] = said
+        # the order that it comes to on finer grids
+        return plain if better is result else Attempt(better, judged(better)[0], result.error.cap + 1.0, True, hidden)
 
     found = refined(attempt, grid, tol).result
     for w in heard[id(found)]:

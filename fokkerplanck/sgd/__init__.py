@@ -4,7 +4,7 @@ from . import landscapes
 from .algorithm import SGD
 from .critical_points import CriticalPoint, critical_points
 from .loss import SampleLoss
-from .phase_space import heavy_ball_covariance, phase_space_limit
+from .phase_space import heavy_ball_covariance
 
 __all__ = [
     "SGD",
@@ -13,5 +13,4 @@ __all__ = [
     "critical_points",
     "heavy_ball_covariance",
     "landscapes",
-    "phase_space_limit",
 ]

@@ -10,7 +10,7 @@ replacement and (N - B)/(N - 1) without:
                   C = q eta^2 f Sigma / B, q from the interquartile range of the batch noise
     subdiffusive  first-order with waiting times of time_order below 1
     momentum      theta' = v,  v' = -(1 - m) v - eta g + noise of D = eta^2 f Sigma / (2 B), on (theta, v);
-                  `phase_space_limit` takes the grid's first-order error out of what is read off
+                  `extrapolated()` takes the grid's first-order error off the density
     swarm         first-order plus -strength (theta - <theta>)
     refined       any of these refinements together, see `fokkerplanck.sgd.refined_model`
 

@@ -19,11 +19,12 @@ from .measure import FAILURES
 logger = logging.getLogger(__name__)
 
 SAFETY, LEAST, MOST = 1.1, 1.2, 4.0  # by how much the cells of an axis grow: more than needed, and the bounds
-FAR, SECOND = {1: 16.0, 2: 4.0, 3: 4.0}, 0.25  # the most, by dimension, where the order is that near to two
+FAR, NEAR = {1: 16.0, 2: 4.0, 3: 4.0}, 0.25  # the most, by dimension, where the order is that near to one of
+ORDERS = (2.0, 3.0)  # the scheme and its extrapolation
 UNSEEN = 2.0  # the same, where the answer does not converge yet
 STRAYING = 2.0  # by which an error may be larger than its estimate, where the answer does not converge
 MULTIPLE = 4  # so that pairs of pairs are whole cells
-FIRST = {1: 64, 2: 48, 3: 16}  # cells along each axis to begin with
+FIRST = {1: 256, 2: 48, 3: 16}  # cells along each axis to begin with; on a line fewer cost no less
 LARGEST = {1: 200_000, 2: 1_000_000, 3: 1_000_000}  # cells in all
 STARTS = 5  # grids that are tried before a first answer, and before a first error
 SEEN = 0.9  # order from which the cells that are needed can be told; below, the cells are hoped to be too wide for it
@@ -69,7 +70,7 @@ def refined(attempt: Callable[[Grid], Attempt], start: Grid | Box, tol: float) -
     attempt : callable
         The question on a grid. Where it fails on the first grids, as where a region holds no cell center, finer ones are
         tried, and then the failure is passed on.
-    start : the first grid; of a box, 64 cells, 48 or 16 along each axis in one, two or three dimensions.
+    start : the first grid; of a box, 256 cells, 48 or 16 along each axis in one, two or three dimensions.
     tol : float
 
     Raises
@@ -110,7 +111,8 @@ def _next_grid(grid: Grid, found: Attempt, tol: float, best: Attempt) -> Grid:
     if found.converging and not found.hidden:
         wished = SAFETY * (found.error / tol) ** (1.0 / max(found.order, 0.5))
         least = wished if found.order > SEEN else (found.error / tol) ** 0.5
-    most = FAR[grid.dim] if found.converging and abs(found.order - 2.0) < SECOND else MOST
+    near = any(abs(found.order - order) < NEAR for order in ORDERS)
+    most = FAR[grid.dim] if found.converging and near else MOST
     factor = min(float(np.clip(wished, LEAST, most)), room)
     if factor < LEAST or least > HOPELESS * room:
         shape = " x ".join(str(math.ceil(n * least) if n > 1 else 1) for n in grid.shape)

@@ -95,12 +95,12 @@ def test_saddle_escape_script(tmp_path):
 
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_momentum_script(tmp_path):
-    table = script("momentum").main((0.5, 0.9), cells=(96, 64), n_paths=4000, picture=tmp_path / "a.png")
+    table = script("momentum").main((0.5, 0.9), cells=(192, 90), n_paths=4000, picture=tmp_path / "a.png")
     for _, *row in table:
         exact, seen, limit, grid, by_hand = np.reshape(row, (5, 2))
         np.testing.assert_allclose(seen, exact, rtol=5 * np.sqrt(2 / 4000))
         np.testing.assert_allclose(limit, by_hand, rtol=0.01)
-        assert grid[0] > 1.04 * by_hand[0], "what the limit takes out"
+        assert grid[0] > 1.04 * by_hand[0], "what is taken off"
     assert table[0, 10] / table[0, 2] < 0.75, "at m = 0.5 the equation's velocities are a quarter too small"
     with Image.open(tmp_path / "a.png") as image:
         assert np.asarray(image.convert("L")).std() > 10

@@ -1,0 +1,112 @@
+"""Densities extrapolated to cells of no width, from the grids on which their error was measured, with an error of their own.
+
+The same is done on cells twice as wide. What the two differ by is the error of the coarser, and shrinks by the order
+(`order_after`) from one to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..model.grid import Grid
+from ..solvers.accuracy.coarsening import at_centers
+from ..solvers.accuracy.estimates import Errors, Estimate
+from ..solvers.accuracy.extrapolation import extrapolated, order_after, to_no_width
+from .processes import Extrapolated, Process
+from .solution import Solution
+from .stationary import Stationary
+
+
+def of_solution(results: Sequence[Solution], plain: Estimate, order: float) -> Solution:
+    """A solution from those on three grids, the finest first, whose density was judged by `plain`."""
+    one, start = results[0], results[0].times == 0.0  # which is given
+    densities = [r.density for r in results]
+    fine, coarse = _pair([r.grid for r in results], densities, [r.mass for r in results], order)
+    new = replace(one, density=np.where(np.reshape(start, (-1, *[1] * one.grid.dim)), one.density, fine))
+    observed = {name: _both([r.observed[name] for r in results], order) for name in one.observed}
+    new = replace(new, observed={name: both[0] for name, both in observed.items()})
+    late = one.stats.error_estimate
+    error = _errors(new, replace(new, density=coarse), plain, order, late, observed)
+    for part in (error["density"], error.whole["density"].error):
+        part[start] = plain.error[start]
+    return replace(new, error=error)
+
+
+def of_stationary(results: Sequence[Stationary], plain: Estimate, order: float) -> Stationary:
+    """A stationary density from those on three grids, the finest first, whose density was judged by `plain`."""
+    one, grids = results[0], [r.grid for r in results]
+    densities, masses = [r.density[None] for r in results], [np.array([r.mass]) for r in results]
+    fine, coarse = (density[0] for density in _pair(grids, densities, masses, order))
+    flows = [at_centers(r.current, r.grid, grids[0]) for r in results]
+    process: Process = Extrapolated(one.grid, to_no_width(flows[0], flows[1], order), one.process.settings)
+    new, other = replace(one, density=fine, process=process), replace(one, density=coarse)
+    flow = {"current": (process.current(new.masses), to_no_width(flows[1], flows[2], order))}
+    return replace(new, error=_errors(new, other, plain, order, 0.0, flow))
+
+
+def _pair(
+    grids: Sequence[Grid], densities: Sequence[np.ndarray], masses: Sequence[np.ndarray], order: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The density (n_times, *shape) on the finest grid from the two finer grids, and from the two coarser ones."""
+    fine, coarse = (
+        extrapolated(densities[k], densities[k + 1], (grids[k], grids[k + 1]), grids[0], mass, order)
+        for k, mass in enumerate(_both(masses, order))
+    )
+    return fine, coarse
+
+
+def _both(values: Sequence[np.ndarray], order: float) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers on three grids, extrapolated from the finer two and from the coarser two."""
+    return to_no_width(values[0], values[1], order), to_no_width(values[1], values[2], order)
+
+
+def _errors(
+    new: Any,
+    other: Any,
+    plain: Estimate,
+    order: float,
+    late: float,
+    numbers: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> Errors:
+    """Of a result by the one from coarser cells, and of `numbers` by their pairs; no less than the error in time."""
+    gained = order_after(plain.order, order)
+    shrink = 2.0**gained - 1.0
+    axes = tuple(range(plain.error.ndim, new.density.ndim))
+    gap = (np.abs(new.density - other.density) * new.grid.volumes).sum(axis=axes) / shrink
+    gap = np.asarray(np.maximum(gap, late))
+    least = float(np.min(gained, initial=order + 1.0))
+    each: dict[str, Callable[[], np.ndarray]] = {
+        "mean": lambda: _of_moment(new.mean(), other.mean(), new, 1, shrink, late),
+        "covariance": lambda: _of_moment(new.covariance(), other.covariance(), new, 2, shrink, late),
+        "mass": lambda: _of_number((np.asarray(new.mass), np.asarray(other.mass)), shrink, late),
+        **{name: partial(_of_number, pair, shrink, late) for name, pair in numbers.items()},
+    }
+    text = f"error {gap.max(initial=0.0):.1e} (extrapolated from three grids to order {least:.2g})"
+    found = Estimate(gap, np.asarray(gained), plain.converging)
+    return Errors({"density": gap, **each}, least, bool(np.all(plain.converging)), text, {"density": found}, cap=order)
+
+
+def _of_number(pair: tuple[np.ndarray, np.ndarray], shrink: np.ndarray, late: float) -> np.ndarray:
+    change = np.abs(pair[0] - pair[1])
+    gap = change / np.reshape(shrink, np.shape(shrink) + (1,) * (change.ndim - np.ndim(shrink)))
+    return np.asarray(np.maximum(gap, late * np.abs(pair[0]).max(initial=0.0)))
+
+
+def _of_moment(
+    fine: np.ndarray, coarse: np.ndarray, result: Any, power: int, shrink: np.ndarray, late: float
+) -> np.ndarray:
+    """Errors of means (power 1) or covariances (2), by the largest beside the deviations: chance agreement is not believed.
+
+    A density that changes by e changes them by up to e (3 deviations)^power.
+    """
+    s = np.sqrt(np.diagonal(result.covariance(), axis1=-2, axis2=-1))
+    scale = s if power == 1 else s[..., :, None] * s[..., None, :]
+    gap = _of_number((fine, coarse), shrink, 0.0)
+    share = np.divide(gap, scale, out=np.zeros_like(gap), where=scale > 0.0)
+    share = np.maximum(share.max(axis=tuple(range(-power, 0)), keepdims=True), late * 3.0**power)
+    return np.maximum(gap, share * scale)
