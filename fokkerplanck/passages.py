@@ -48,8 +48,9 @@ def first_passage(
     target : boolean array on the grid, callable or None
         f(x, y) -> mask, vectorised: its edge is found between the cell centers, also where it is thinner than a cell, down to
         some thousandth of one where it is a strip. An array: its edge is at the cell faces.
-        None: the absorbing walls. Absorbing walls, and killing, end a passage in any case; `ways_out` tells them apart. In 1D
-        f(x, t) -> mask is a target that moves, such as a wall at b(t): `lambda x, t: x > b(t)`.
+        None: the absorbing walls. Absorbing walls, and killing, end a passage in any case; `ways_out` tells them apart. A
+        function with a parameter `t`, f(x, y, t) -> mask, is a target that moves, such as a wall at b(t):
+        `lambda x, t: x > b(t)`.
     error : bool
         Whether to measure the error on two coarser grids, see `solve`.
     tol : number, optional
@@ -138,7 +139,7 @@ def committor(
     -------
     Committor
         (*grid.shape): zero on the source, one on the target. It serves wherever an array does; `.at(x)` reads it anywhere.
-        In 1D coefficients, source and target may depend on time, f(x, t) -> mask; the paths then start at time 0.
+        Coefficients, source and target may depend on time, f(x, y, t) -> mask; the paths then start at time 0.
     """
     flag("error", error)
     if tol is not None:

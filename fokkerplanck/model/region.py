@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -57,14 +59,19 @@ def places_in(function: Callable, grid: Grid, count: int) -> Iterator[tuple[np.n
     They are those of a Kronecker sequence that goes on from cell to cell, so that what is thin is met in some of the cells; of
     many cells there are fewer places.
     """
+    for places in places_of(grid, count):
+        yield np.broadcast_to(np.asarray(function(*places), dtype=bool), grid.shape), places
+
+
+def places_of(grid: Grid, count: int) -> Iterator[np.ndarray]:
+    """Places (dim, *grid.shape), one in each cell, `count` times, see `places_in`."""
     count = max(1, min(count, int(MOST_PLACES / grid.size)))
     low = np.stack(np.meshgrid(*(e[:-1] for e in grid.edges), indexing="ij"))
     width = np.stack(np.meshgrid(*grid.widths, indexing="ij"))
     first = count * np.arange(1.0, grid.size + 1).reshape(grid.shape)
     steps = np.reshape(STEPS[: grid.dim], (-1, *[1] * grid.dim))
     for k in range(count):
-        places = low + width * np.mod((first + k) * steps, 1.0)
-        yield np.broadcast_to(np.asarray(function(*places), dtype=bool), grid.shape), places
+        yield low + width * np.mod((first + k) * steps, 1.0)
 
 
 def share_inside(function: Callable, grid: Grid) -> np.ndarray:
@@ -129,3 +136,56 @@ def region_in_time(
         ).reshape(shape)
 
     return moving
+
+
+@dataclass(frozen=True)
+class RegionInTime:
+    """A region of a grid that may change with time.
+
+    mask (*grid.shape) are its cells where it stays, and function what it was given by, f(x, y) or, where mask is None,
+    f(x, y, t).
+    """
+
+    grid: Grid
+    mask: np.ndarray | None
+    function: Callable[..., np.ndarray] | None
+
+    @property
+    def moves(self) -> bool:
+        """Whether it changes with time."""
+        return self.mask is None
+
+    def at(self, t: float) -> tuple[np.ndarray, Callable[..., np.ndarray] | None]:
+        """As `read_region` gives it, at a time."""
+        if self.mask is not None:
+            return self.mask, self.function
+        inside = partial(self.holds, t)
+        return inside(*Points.centers(self.grid).coords), inside
+
+    def on(self, grid: Grid) -> RegionInTime:
+        """The same on other cells; one that was given by cells is the set of places in these."""
+        if self.moves:
+            return RegionInTime(grid, None, self.function)
+        function = self.function or partial(self.holds, 0.0)
+        return RegionInTime(grid, *read_region("target", function, grid, optional=not np.any(self.mask)))
+
+    def holds(self, t: float, *coords: np.ndarray) -> np.ndarray:
+        """Whether places lie in it at a time."""
+        shape = np.broadcast_shapes(*(np.shape(x) for x in coords))
+        if self.function is None:
+            assert self.mask is not None
+            index = [
+                np.clip(np.searchsorted(edges, x, side="right") - 1, 0, edges.size - 2)
+                for x, edges in zip(coords, self.grid.edges, strict=True)
+            ]
+            return np.broadcast_to(self.mask[tuple(index)], shape)
+        found = self.function(*coords, t=t) if self.mask is None else self.function(*coords)
+        return np.broadcast_to(np.asarray(found, dtype=bool), shape)
+
+
+def any_region_in_time(name: str, region: Any, grid: Grid, optional: bool = False) -> RegionInTime:
+    """A region that may change with time, on any grid; as for `read_region`, or f(x, y, t) -> mask."""
+    if not (callable(region) and takes_time(region)):
+        return RegionInTime(grid, *read_region(name, region, grid, optional))
+    region_mask(name, call(name, region, Points.centers(grid).coords, t=0.0), grid.shape)
+    return RegionInTime(grid, None, region)

@@ -9,21 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import takes_time
 from ..errors import ConvergenceError, bad_value
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import InitialDensity, initial_masses, masses_outside, point
-from ..model.region import read_region, region_in_time
-from ..solvers.accuracy.coarsening import as_function, start_on_coarser
+from ..model.region import RegionInTime, any_region_in_time, region_in_time
+from ..solvers.accuracy.coarsening import start_on_coarser
 from ..solvers.accuracy.estimates import Estimate, estimate
 from ..solvers.accuracy.measure import FAILURES, repeated, worst
-from ..solvers.evolution.passage_in_time import KilledPassage, Passage, committor_in_time, window_weights, windows
+from ..solvers.evolution.committor_in_time import committor_by_cells
+from ..solvers.evolution.moving_target import Motion, Sweep
+from ..solvers.evolution.passage_in_time import Passage, committor_in_time, window_weights, windows
 from .committor import Committor
 from .error_warnings import OFF, warn_of_error
 from .requests import check_rtol, output_times
 
-COMMITTOR = 1e-8  # of the paths: followed until less is left
+RTOL = 1e-6  # of a committor, in time
+COMMITTOR, BY_CELLS = 1e-8, 1e-6  # of the paths: followed until less is left, in 1D and where edges move over the cells
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,9 +38,9 @@ class FirstPassageInTime:
     eq : FokkerPlanck
     inside : callable or None
         In 1D between walls (x, t) -> mask of the target: the gaps outside it are mapped onto a fixed interval, so that its
-        edges move smoothly through the cells. Elsewhere the function of the coordinates that the target was given by.
-    mask : ndarray of bool (*grid.shape), or None
-        The cells of a target that stays where it is, in two or more dimensions or on a ring.
+        edges move smoothly through the cells. None elsewhere.
+    region : RegionInTime, or None
+        The target in two or more dimensions, on a ring and with jumps: its edges move over the cells.
     measures : bool
         Whether answers are asked for on two coarser grids too, for their errors.
     """
@@ -46,7 +48,7 @@ class FirstPassageInTime:
     grid: Grid
     eq: FokkerPlanck
     inside: Callable[..., np.ndarray] | None
-    mask: np.ndarray | None = None
+    region: RegionInTime | None = None
     measures: bool = True
 
     def survival(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
@@ -113,11 +115,8 @@ class FirstPassageInTime:
             return []
 
     def _on(self, eq: FokkerPlanck, grid: Grid) -> FirstPassageInTime:
-        mask = self.mask
-        if mask is not None:
-            again = self.inside or as_function(mask, self.grid)
-            mask = read_region("target", again, grid, optional=grid.absorbs)[0]
-        return FirstPassageInTime(grid, eq, self.inside, mask, False)
+        region = None if self.region is None else self.region.on(grid)
+        return FirstPassageInTime(grid, eq, self.inside, region, False)
 
     def _estimate(self, found: np.ndarray, p0: Any, ask: Callable[..., Any], *how: Any) -> Estimate | None:
         """The error of what `ask` finds on this grid; `how` ends with its rtol."""
@@ -170,17 +169,17 @@ class FirstPassageInTime:
 
     def _inside_at_first(self, *coords: np.ndarray) -> np.ndarray:
         """Whether places are in the target at time 0."""
-        if self.mask is None:
-            assert self.inside is not None
-            return np.ravel(self.inside(*coords, np.zeros(1)))
-        return (as_function(self.mask, self.grid) if self.inside is None else self.inside)(*coords)
+        if self.region is not None:
+            return self.region.holds(0.0, *coords)
+        assert self.inside is not None
+        return np.ravel(self.inside(*coords, np.zeros(1)))
 
-    def _from(self, p0: Any, rtol: float) -> Passage | KilledPassage:
+    def _from(self, p0: Any, rtol: float) -> Passage | Sweep:
         """The paths from a density, to be followed."""
         check_rtol(rtol)
         masses = masses_outside(initial_masses(p0, self.grid)[0], p0, self.grid, self._inside_at_first)
-        if self.mask is not None:
-            return KilledPassage(self.eq, self.grid, self.mask, self.inside, masses)
+        if self.region is not None:
+            return Sweep(self.eq, self.grid, Motion(self.grid, (self.region,)), masses)
         assert self.inside is not None
         return Passage(self.eq, self.grid, self.inside, masses.reshape(1, -1))
 
@@ -203,21 +202,15 @@ def passage_in_time(eq: FokkerPlanck, grid: Grid, target: Any, measures: bool = 
         return FirstPassageInTime(
             grid, eq, region_in_time("target", target, grid, optional=grid.absorbs), None, measures
         )
-    if callable(target) and takes_time(target):
-        where = "with jumps" if eq.jumps is not None else "on a ring" if grid.dim == 1 else f"in {grid.dim} dimensions"
-        raise bad_value("target", f"without a parameter `t` {where}", target, "It may move in 1D between walls.")
-    mask, inside = read_region("target", target, grid, optional=grid.absorbs)
-    return FirstPassageInTime(grid, eq, inside, mask, measures)
+    ends = grid.absorbs
+    return FirstPassageInTime(grid, eq, None, any_region_in_time("target", target, grid, optional=ends), measures)
 
 
 def committor_from_time_zero(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> Committor:
     """Committor of paths that start at time 0, where coefficients or the regions change."""
     _plain_process(eq)
     if grid.dim > 1 or grid.periodic(0) or eq.jumps is not None:
-        then = "Leave `t` out of the coefficients and of both regions."
-        raise bad_value(
-            "grid", "one-dimensional, between walls and without jumps, for what changes in time", grid, then
-        )
+        return _committor_by_cells(eq, grid, source, target)
     goal, start = region_in_time("target", target, grid), region_in_time("source", source, grid)
     ends, begins = (partial(_at_time_zero, region) for region in (goal, start))
     reached, left = ends(grid.centers[0]), begins(grid.centers[0])
@@ -225,6 +218,16 @@ def committor_from_time_zero(eq: FokkerPlanck, grid: Grid, source: Any, target: 
         raise bad_value("source", "disjoint from `target`", f"{int(both.sum())} cells in both at time 0")
     values = committor_in_time(eq, grid, start, goal, COMMITTOR)
     return Committor(grid, values, reached | left, ((begins, 0.0), (ends, 1.0)))
+
+
+def _committor_by_cells(eq: FokkerPlanck, grid: Grid, source: Any, target: Any) -> Committor:
+    start, goal = any_region_in_time("source", source, grid), any_region_in_time("target", target, grid)
+    reached, left = goal.at(0.0)[0], start.at(0.0)[0]
+    if (both := reached & left).any():
+        raise bad_value("source", "disjoint from `target`", f"{int(both.sum())} cells in both at time 0")
+    values = committor_by_cells(eq, grid, start, goal, BY_CELLS, RTOL).reshape(grid.shape)
+    edges = (partial(start.holds, 0.0), 0.0), (partial(goal.holds, 0.0), 1.0)
+    return Committor(grid, values, reached | left, edges)
 
 
 def _at_time_zero(region: Callable[..., np.ndarray], x: np.ndarray) -> np.ndarray:

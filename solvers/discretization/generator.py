@@ -175,7 +175,7 @@ class Generator:
     @cached_property
     def operator(self) -> Operator:
         """Q in the form that the compiled kernels take: bands where the strides are few, else compressed rows."""
-        return self.near_operator if self.jumps is None else _rows(self.matrix)
+        return self.near_operator if self.jumps is None else compressed_rows(self.matrix)
 
     @cached_property
     def near_operator(self) -> Operator:
@@ -183,7 +183,7 @@ class Generator:
         strides = {link.stride for link in self.links}
         strides |= {-s for s in strides}
         if len(strides) >= MAX_BANDS:
-            return _rows(self.near_matrix)
+            return compressed_rows(self.near_matrix)
         order = np.array([0, *sorted(strides, key=abs)], dtype=np.int64)
         row = {int(s): k for k, s in enumerate(order)}
         bands = np.zeros((order.size, self.grid.size))
@@ -259,7 +259,7 @@ class Generator:
         )
 
 
-def _rows(matrix: sp.csr_array) -> Operator:
+def compressed_rows(matrix: sp.csr_array) -> Operator:
     """A matrix as compressed rows for the kernels."""
     return Operator(np.empty(0, np.int64), np.empty((0, 0)), matrix.indptr, matrix.indices, matrix.data)
 

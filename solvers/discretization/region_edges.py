@@ -37,8 +37,12 @@ class Edges(NamedTuple):
     upper: np.ndarray
 
 
-def region_edges(grid: Grid, links: Sequence[Links], inside: Inside, mask: np.ndarray) -> list[Edges]:
+def region_edges(
+    grid: Grid, links: Sequence[Links], inside: Inside, mask: np.ndarray, near: np.ndarray | None = None
+) -> list[Edges]:
     """The edges of a region on each family of links; `mask` (n,) are the cells whose centers lie in it.
+
+    Where the cells are known that an edge passes through, `near` (n,), no others are looked at.
 
     Warns
     -----
@@ -55,13 +59,15 @@ def region_edges(grid: Grid, links: Sequence[Links], inside: Inside, mask: np.nd
     total = max(sum(len(line) for line in lines), 1)
     count = int(np.clip(ALL // total, FEWEST, MOST))
     for line, edges in zip(lines, found, strict=True):
-        chosen = np.flatnonzero((edges.lower > 0.0) | (edges.upper > 0.0))
+        free = (edges.lower > 0.0) | (edges.upper > 0.0)
+        chosen = np.flatnonzero(free if near is None else free & (near[line.lower] | near[line.upper]))
         _search(line, edges, chosen, inside, count)
     if not mask.any() and not any(_met(edges).any() for edges in found):
         for line, edges in zip(lines, found, strict=True):
             _search(line, edges, np.arange(len(line)), inside, CLOSEST)
     _follow(grid, lines, found, inside, count)
-    _judge_hidden_parts(grid, lines, found, inside, mask)
+    if near is None:
+        _judge_hidden_parts(grid, lines, found, inside, mask)
     return found
 
 

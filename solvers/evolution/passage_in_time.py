@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -12,13 +12,9 @@ from ...errors import ConvergenceError
 from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
-from ..discretization.generator import Generator
 from ..discretization.rates_in_time import ChainRates, RatesInTime
-from ..discretization.scharfetter_gummel import generator
-from ..linear.absorption import Absorber
 from .moving_domain import Gap, Inside, Stretch, edges_at, gaps
 from .radau import Radau
-from .time_dependent import Driven
 from .time_scan import timetable
 
 NOTHING = np.empty(0)
@@ -148,43 +144,6 @@ class _Run:
         up, down = np.pad(up, ((0, 0), (1, 1))), np.pad(down, ((0, 0), (1, 1)))
         up[:, -2], down[:, 1] = kill[:, -1], kill[:, 0]
         return ChainRates(up, down, np.zeros_like(up))
-
-
-class KilledPassage:
-    """As `Passage` for one start and a target that stays where it is, on any grid.
-
-    Parameters
-    ----------
-    eq, grid
-    mask, inside
-        The target, as for `linear.absorption.absorb`.
-    masses : ndarray (*grid.shape)
-    """
-
-    def __init__(
-        self,
-        eq: FokkerPlanck,
-        grid: Grid,
-        mask: np.ndarray,
-        inside: Callable[..., np.ndarray] | None,
-        masses: np.ndarray,
-    ):
-        self.eq, self.grid = eq, grid
-        self.target = Absorber(grid, ((mask, inside),))
-        self.masses, self.time = np.where(mask, 0.0, masses).ravel(), 0.0
-
-    def totals(self, times: np.ndarray, rtol: float) -> Iterator[tuple[float, float]]:
-        """What has not arrived at each time, and how much arrives per time."""
-        horizon = float(times[-1])
-        method = Driven(self._killed, rtol, horizon, False, timetable(self.eq, self.grid, horizon, rtol, NOTHING, None))
-        for t in times.tolist():
-            if t > self.time:
-                self.masses, _ = method.advance(self.masses, self.time, t)
-                self.time = t
-            yield float(self.masses.sum()), self._killed(t, self.masses).outflux(self.masses)
-
-    def _killed(self, t: float, masses: np.ndarray) -> Generator:
-        return self.target.killed(generator(self.eq, self.grid, t, fixed=True))[0]
 
 
 def _moved(edges: np.ndarray, masses: np.ndarray, new_edges: np.ndarray) -> np.ndarray:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 from scipy.special import gammaln
 
-from ..discretization.generator import Generator
-from ..kernels.matvec import poisson_sum
+from ..kernels.matvec import Operator, poisson_sum
+
+
+class Jumping(Protocol):
+    """A matrix whose entries beside the diagonal are not negative, and the largest of which on it `outflow` bounds."""
+
+    @property
+    def operator(self) -> Operator:
+        """For the kernels."""
+
+    @property
+    def outflow(self) -> np.ndarray:
+        """Minus the diagonal, (n,)."""
 
 
 class Uniformization:
@@ -17,7 +29,7 @@ class Uniformization:
     name = "uniformization"
     window = 4000.0  # expected jumps in one sum
 
-    def __init__(self, q: Generator, rtol: float, horizon: float):
+    def __init__(self, q: Jumping, rtol: float, horizon: float):
         self.operator = q.operator
         self.rate = float(q.outflow.max(initial=0.0))
         self.work = {"products": 0}

@@ -39,10 +39,17 @@ def absorb(q: Generator, target: np.ndarray, inside: Inside | None) -> Generator
 
 @dataclass
 class Absorber:
-    """Regions that kill; where they begin is kept from one generator to the next on the same links."""
+    """Regions that kill; where they begin is kept from one generator to the next on the same links.
+
+    `near`, if known, are the cells (n,) that an edge of each region passes through, `names` those of the ways out into the
+    regions, and no link is shorter than `shortest` of its length.
+    """
 
     grid: Grid
     regions: Sequence[Region]
+    near: Sequence[np.ndarray | None] = ()
+    names: Sequence[str] = ()
+    shortest: float = SHORTEST
     links: list[np.ndarray] = field(default_factory=list)
     edges: list[list[Edges]] = field(default_factory=list)
 
@@ -55,6 +62,7 @@ class Absorber:
         mask = np.asarray(masks.any(axis=0))
         into = np.zeros(masks.shape)
         self._find(q)
+        names = self.names or [TARGET] * len(self.regions)
         links: list[Links] = []
         exits = [
             wall._replace(cells=wall.cells[~mask[wall.cells]], rates=wall.rates[~mask[wall.cells]]) for wall in q.exits
@@ -70,9 +78,12 @@ class Absorber:
                     raise bad_value("source", "disjoint from `target`", "edges in common, between cell centers")
                 free &= ~np.isfinite(share)
                 if cut.any():
-                    rates = _entry_rates(self.grid, link, np.flatnonzero(cut), bool(side), share[cut])
-                    exits.append(Exit(axis, side, start[cut], rates, name=TARGET))
+                    shortened = np.maximum(share[cut], self.shortest)
+                    rates = _entry_rates(self.grid, link, np.flatnonzero(cut), bool(side), shortened)
                     np.add.at(into, (first[cut], start[cut]), rates)
+                    for k, name in enumerate(names):
+                        own = first[cut] == k
+                        exits.append(Exit(axis, side, start[cut][own], rates[own], name=name))
             integrated = None if link.integrated is None else link.integrated[free]
             links.append(
                 Links(link.offset, link.stride, link.lower[free], link.forward[free], link.backward[free], integrated)
@@ -80,9 +91,10 @@ class Absorber:
         jumps = q.jumps
         if jumps is not None:
             outside = np.flatnonzero(~mask)
-            for goal, region in zip(into, masks, strict=True):
-                goal[outside] += jumps.into(region)[outside]
-            exits.append(Exit(0, 1, outside, jumps.into(mask)[outside], name=TARGET))
+            for goal, region, name in zip(into, masks, names, strict=True):
+                rates = jumps.into(region)[outside]
+                goal[outside] += rates
+                exits.append(Exit(0, 1, outside, rates, name=name))
             jumps = jumps.without(mask)
         return replace(q, links=tuple(links), exits=tuple(exits), jumps=jumps), into
 
@@ -91,12 +103,15 @@ class Absorber:
         lower = [link.lower for link in q.links]
         if self.edges and all(np.array_equal(a, b) for a, b in zip(self.links, lower, strict=False)):
             return
-        found = [self._edges(q, mask.ravel(), inside) for mask, inside in self.regions]
+        near = self.near or [None] * len(self.regions)
+        found = [
+            self._edges(q, m.ravel(), inside, cells) for (m, inside), cells in zip(self.regions, near, strict=True)
+        ]
         self.links, self.edges = lower, [list(family) for family in zip(*found, strict=True)]
 
-    def _edges(self, q: Generator, mask: np.ndarray, inside: Inside | None) -> list[Edges]:
+    def _edges(self, q: Generator, mask: np.ndarray, inside: Inside | None, near: np.ndarray | None) -> list[Edges]:
         if inside is not None:
-            return region_edges(self.grid, q.links, inside, mask)
+            return region_edges(self.grid, q.links, inside, mask, near)
         return [_face_edges(self.grid, link, mask) for link in q.links]
 
 
@@ -124,7 +139,7 @@ def _entry_rates(grid: Grid, link: Links, chosen: np.ndarray, upward: bool, shar
         w = np.log(out) - np.log(back)
         conductance = np.where(np.abs(w) > 1e-6, velocity / w, 0.5 * (out + back))
     conductance = np.nan_to_num(np.where(np.isfinite(w), conductance, 0.0))
-    rate, _ = exponential_fit_all(velocity, conductance / np.maximum(share, SHORTEST))
+    rate, _ = exponential_fit_all(velocity, conductance / share)
     return rate / widths[start]
 
 

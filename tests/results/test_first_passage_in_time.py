@@ -126,17 +126,10 @@ def test_paths_that_stay_away_have_no_mean(monkeypatch):
 def test_refusals():
     swarm = fp.FokkerPlanck(drift=lambda x, t: -x, diffusion=0.5, interaction=fp.Swarm(1.0))
     waiting = fp.FokkerPlanck(drift=lambda x, t: -x, diffusion=0.5, time_order=0.5)
-    ring, square = fp.Grid((0, 1), 10, "periodic"), fp.Grid([(-1, 1)] * 2, [5, 5])
     with pytest.raises(ValueError, match="`eq` must be independent of the density"):
         fp.first_passage(swarm, BOX, lambda x: x > 1)
     with pytest.raises(ValueError, match="`time_order` must be 1 for a passage"):
         fp.first_passage(waiting, BOX, lambda x: x > 1)
-    with pytest.raises(ValueError, match="`target` must be without a parameter `t` on a ring"):
-        fp.first_passage(CONSTANT, ring, lambda x, t: x > t)
-    with pytest.raises(ValueError, match="`target` must be without a parameter `t` in 2 dimensions"):
-        fp.first_passage(fp.FokkerPlanck(diffusion=1.0), square, lambda x, y, t: x > t)
-    with pytest.raises(ValueError, match="`grid` must be one-dimensional"):
-        fp.committor(fp.FokkerPlanck(diffusion=1.0), square, lambda x, y: x < 0, lambda x, y, t: x > t)
     with pytest.raises(ValueError, match="`source` must be disjoint from `target`"):
         fp.committor(CONSTANT, BOX, lambda x: x < 0.5, lambda x: x > 0)
 
