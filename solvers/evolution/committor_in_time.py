@@ -27,6 +27,7 @@ from .time_scan import Timetable, timetable
 from .uniformization import Uniformization
 
 SHORTEST = 0.02  # of a link: a shorter one has rates that cost more than they tell
+FIRST = np.array([1 / 16, 1 / 8, 1 / 4, 1 / 2])  # of the first step: beside an edge it matters where this is at time 0
 NAMES = ("source", "target")
 
 
@@ -42,6 +43,7 @@ def committor_by_cells(
     table = timetable(eq, grid, horizon, rtol, np.empty(0), None)
     backward = _Backward(eq, grid, motion, horizon, rtol, table)
     times = motion.times(0.0, horizon)
+    times = np.concatenate([times[:1], times[1] * FIRST, times[1:]])
     values = np.append(np.zeros(grid.size), 1.0)
     for start, stop in zip(times[-2::-1], times[:0:-1], strict=True):
         values = backward.back(values, float(start), float(stop))
