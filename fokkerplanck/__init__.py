@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .comparison import distances
     from .comparison.compare import compare
     from .energy_basins import basins, lamperti
-    from .errors import ConvergenceError, ModelWarning, ResolutionWarning
+    from .errors import ConvergenceError, GridErrorWarning, ModelWarning, ResolutionWarning, SubcellWarning
     from .inference import (
         Fit,
         MarkovTest,
@@ -93,7 +93,7 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "comparison": "distances",
     "comparison.compare": "compare",
     "energy_basins": "basins, lamperti",
-    "errors": "ConvergenceError, ModelWarning, ResolutionWarning",
+    "errors": "ConvergenceError, GridErrorWarning, ModelWarning, ResolutionWarning, SubcellWarning",
     "inference": "Fit, MarkovTest, PassageModel, PassageTimes, Paths, Ranking, fit, homogeneity_test, markov_test, rank, stays",
     "model.box": "Box",
     "model.equation": "FokkerPlanck, Swarm",
@@ -160,6 +160,7 @@ __all__ = [
     "FokkerPlanck",
     "Generator",
     "Grid",
+    "GridErrorWarning",
     "LeastAction",
     "LevyJumps",
     "MarkovTest",
@@ -176,6 +177,7 @@ __all__ = [
     "Spectrum",
     "Stationary",
     "StationaryReset",
+    "SubcellWarning",
     "Swarm",
     "Sweep",
     "Transport",

@@ -49,6 +49,10 @@ class SubcellWarning(ResolutionWarning):
     """A feature of the coefficients is narrower than the cells: the answer may be far off, and its error is not seen."""
 
 
+class GridErrorWarning(ResolutionWarning):
+    """The measured error of the grid (`result.error`) is large, or does not shrink with the cells."""
+
+
 class ModelWarning(UserWarning):
     """A model of SGD is used where it does not hold; the answer is that of the model, not that of SGD."""
 

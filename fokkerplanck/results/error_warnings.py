@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..errors import ResolutionWarning, warn
+from ..errors import GridErrorWarning, warn
 from ..model.grid import Grid
 
 LARGE = 0.05  # 1-norm of a density's error, from which it is spoken of
@@ -26,11 +26,11 @@ def warn_of_error(size: float, order: float, converging: bool, limit: float, wha
             f"the grid does not resolve {what}: halving the cells still makes a difference of {size:.2g}, and the error may be "
             f"larger than that. Take {wider} cells: those twice and four times as wide are then no wider than these."
         )
-        warn(text, ResolutionWarning)
+        warn(text, GridErrorWarning)
         return True
     more = _wished(size, order, grid)
     text = f"the error of {what} is about {size:.2g}, as seen on three grids: {more} should give {GOAL:g}."
-    warn(text, ResolutionWarning)
+    warn(text, GridErrorWarning)
     return True
 
 

@@ -16,8 +16,9 @@ import numpy as np
 from ..model.grid import Grid
 from ..solvers.accuracy.coarsening import at_centers
 from ..solvers.accuracy.estimates import Errors, Estimate
-from ..solvers.accuracy.extrapolation import extrapolated, order_after, to_no_width
-from .processes import Extrapolated, Process
+from ..solvers.accuracy.extrapolation import extrapolated, order_after, ratio_of, to_no_width
+from ..solvers.accuracy.measure import distance
+from .processes import Extrapolated
 from .solution import Solution
 from .stationary import Stationary
 
@@ -26,12 +27,13 @@ def of_solution(results: Sequence[Solution], plain: Estimate, order: float) -> S
     """A solution from those on three grids, the finest first, whose density was judged by `plain`."""
     one, start = results[0], results[0].times == 0.0  # which is given
     densities = [r.density for r in results]
-    fine, coarse = _pair([r.grid for r in results], densities, [r.mass for r in results], order)
+    grids = [r.grid for r in results]
+    fine, coarse, scaled = _pair(grids, densities, [r.mass for r in results], order)
     new = replace(one, density=np.where(np.reshape(start, (-1, *[1] * one.grid.dim)), one.density, fine))
-    observed = {name: _both([r.observed[name] for r in results], order) for name in one.observed}
+    observed = {name: _both([r.observed[name] for r in results], grids, order) for name in one.observed}
     new = replace(new, observed={name: both[0] for name, both in observed.items()})
     late = one.stats.error_estimate
-    error = _errors(new, replace(new, density=coarse), plain, order, late, observed)
+    error = _errors(new, replace(new, grid=results[1].grid, density=coarse), plain, order, late, scaled, observed)
     for part in (error["density"], error.whole["density"].error):
         part[start] = plain.error[start]
     return replace(new, error=error)
@@ -41,28 +43,31 @@ def of_stationary(results: Sequence[Stationary], plain: Estimate, order: float) 
     """A stationary density from those on three grids, the finest first, whose density was judged by `plain`."""
     one, grids = results[0], [r.grid for r in results]
     densities, masses = [r.density[None] for r in results], [np.array([r.mass]) for r in results]
-    fine, coarse = (density[0] for density in _pair(grids, densities, masses, order))
-    flows = [at_centers(r.current, r.grid, grids[0]) for r in results]
-    process: Process = Extrapolated(one.grid, to_no_width(flows[0], flows[1], order), one.process.settings)
-    new, other = replace(one, density=fine, process=process), replace(one, density=coarse)
-    flow = {"current": (process.current(new.masses), to_no_width(flows[1], flows[2], order))}
-    return replace(new, error=_errors(new, other, plain, order, 0.0, flow))
+    fine, coarse, scaled = (found[0] for found in _pair(grids, densities, masses, order))
+    flow = _both([at_centers(r.current, r.grid, grids[0]) for r in results], grids, order)
+    new = replace(one, density=fine, process=Extrapolated(one.grid, flow[0], one.process.settings))
+    other = replace(one, grid=grids[1], density=coarse)
+    return replace(new, error=_errors(new, other, plain, order, 0.0, scaled, {"current": flow}))
 
 
 def _pair(
     grids: Sequence[Grid], densities: Sequence[np.ndarray], masses: Sequence[np.ndarray], order: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The density (n_times, *shape) on the finest grid from the two finer grids, and from the two coarser ones."""
-    fine, coarse = (
-        extrapolated(densities[k], densities[k + 1], (grids[k], grids[k + 1]), grids[0], mass, order)
-        for k, mass in enumerate(_both(masses, order))
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The density (n_times, *shape) on the finest grid and on the next, each from that grid and a coarser one.
+
+    Thirdly by how much of its mass the first was scaled, (n_times,).
+    """
+    (fine, scaled), (coarse, _) = (
+        extrapolated(densities[k], densities[k + 1], (grids[k], grids[k + 1]), mass, order)
+        for k, mass in enumerate(_both(masses, grids, order))
     )
-    return fine, coarse
+    return fine, coarse, scaled
 
 
-def _both(values: Sequence[np.ndarray], order: float) -> tuple[np.ndarray, np.ndarray]:
+def _both(values: Sequence[np.ndarray], grids: Sequence[Grid], order: float) -> tuple[np.ndarray, np.ndarray]:
     """Numbers on three grids, extrapolated from the finer two and from the coarser two."""
-    return to_no_width(values[0], values[1], order), to_no_width(values[1], values[2], order)
+    first, second = (to_no_width(values[k], values[k + 1], order, ratio_of(grids[k], grids[k + 1])) for k in range(2))
+    return first, second
 
 
 def _errors(
@@ -71,15 +76,18 @@ def _errors(
     plain: Estimate,
     order: float,
     late: float,
+    scaled: np.ndarray,
     numbers: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> Errors:
-    """Of a result by the one from coarser cells, and of `numbers` by their pairs; no less than the error in time."""
+    """Of a result by the one from coarser cells, and of `numbers` by their pairs; no less than the error in time.
+
+    scaled: mass by which the density was scaled, an error of its own at walls that it does not run flat into.
+    """
     gained = order_after(plain.order, order)
     shrink = 2.0**gained - 1.0
-    axes = tuple(range(plain.error.ndim, new.density.ndim))
-    gap = (np.abs(new.density - other.density) * new.grid.volumes).sum(axis=axes) / shrink
-    gap = np.asarray(np.maximum(gap, late))
-    least = float(np.min(gained, initial=order + 1.0))
+    gap = distance(new.density, new.grid, other.density, other.grid) / shrink
+    gap = np.asarray(np.maximum(gap + scaled, late))
+    least = float(np.min(gained, initial=2.0 * order))
     each: dict[str, Callable[[], np.ndarray]] = {
         "mean": lambda: _of_moment(new.mean(), other.mean(), new, 1, shrink, late),
         "covariance": lambda: _of_moment(new.covariance(), other.covariance(), new, 2, shrink, late),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import instance, number
-from ..errors import SubcellWarning, bad_value
+from ..errors import GridErrorWarning, SubcellWarning, bad_value
 from ..model.box import Box
 from ..model.grid import Grid
 from ..solvers.accuracy.measure import worst
@@ -55,9 +55,9 @@ def to_tolerance(ask: Callable[[Grid], Any], grid: Any, tol: Any, error: bool = 
         if plain.meets(tol) or not plain.converging or result.error.better is None:
             return plain
         better = result.extrapolated()
-        heard[id(better)] = said
+        heard[id(better)] = [w for w in said if not issubclass(w.category, GridErrorWarning)]
         # the order that it comes to on finer grids
-        return plain if better is result else Attempt(better, judged(better)[0], result.error.cap + 1.0, True, hidden)
+        return plain if better is result else Attempt(better, judged(better)[0], 2.0 * result.error.cap, True, hidden)
 
     found = refined(attempt, grid, tol).result
     for w in heard[id(found)]:

@@ -37,16 +37,19 @@ def _paired(edges: np.ndarray) -> np.ndarray:
     return result
 
 
-def at_centers(values: np.ndarray, fine: Grid, coarse: Grid) -> np.ndarray:
-    """Fields (..., *fine.shape) at the cell centers of another grid, (..., *coarse.shape): cubic along each axis."""
+def at_centers(values: np.ndarray, fine: Grid, coarse: Grid, points: int = 4) -> np.ndarray:
+    """Fields (..., *fine.shape) at the cell centers of another grid, (..., *coarse.shape).
+
+    By the polynomial through so many centers along each axis, an even number: cubic through four.
+    """
     for axis in range(fine.dim):
         if fine.edges[axis].size != coarse.edges[axis].size:
-            values = _along(values, fine, axis, coarse.centers[axis])
+            values = _along(values, fine, axis, coarse.centers[axis], points)
     return values
 
 
-def _along(values: np.ndarray, grid: Grid, axis: int, x: np.ndarray) -> np.ndarray:
-    index, weights = cubic_weights(grid, axis, x)
+def _along(values: np.ndarray, grid: Grid, axis: int, x: np.ndarray, points: int) -> np.ndarray:
+    index, weights = polynomial_weights(grid, axis, x, points)
     place = axis - grid.dim
     shape = [-1 if a == axis else 1 for a in range(grid.dim)]
     total = np.zeros(())
@@ -55,16 +58,17 @@ def _along(values: np.ndarray, grid: Grid, axis: int, x: np.ndarray) -> np.ndarr
     return total
 
 
-def cubic_weights(grid: Grid, axis: int, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cells and weights, (m, 4) each, of the polynomial through the four nearest centers, at places x (m,)."""
+def polynomial_weights(grid: Grid, axis: int, x: np.ndarray, points: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Cells and weights, (m, points) each, of the polynomial through the nearest centers, at places x (m,)."""
     centers, n = grid.centers[axis], grid.shape[axis]
-    if grid.periodic(axis) and n >= FEWEST:
+    if grid.periodic(axis) and n >= points:
         period = grid.edges[axis][-1] - grid.edges[axis][0]
-        nodes = np.concatenate([centers[-2:] - period, centers, centers[:2] + period])
-        cells = np.arange(-2, n + 2) % n
+        beyond = points // 2
+        nodes = np.concatenate([centers[-beyond:] - period, centers, centers[:beyond] + period])
+        cells = np.arange(-beyond, n + beyond) % n
     else:
         nodes, cells = centers, np.arange(n)
-    width = min(4, nodes.size)
+    width = min(points, nodes.size)
     first = np.clip(np.searchsorted(nodes, x, side="right") - width // 2, 0, nodes.size - width)
     stencil = first[:, None] + np.arange(width)
     return cells[stencil], lagrange(nodes[stencil], x)

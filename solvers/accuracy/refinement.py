@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 SAFETY, LEAST, MOST = 1.1, 1.2, 4.0  # by how much the cells of an axis grow: more than needed, and the bounds
 FAR, NEAR = {1: 16.0, 2: 4.0, 3: 4.0}, 0.25  # the most, by dimension, where the order is that near to one of
-ORDERS = (2.0, 3.0)  # the scheme and its extrapolation
+ORDERS = (2.0, 4.0)  # the scheme and its extrapolation
 UNSEEN = 2.0  # the same, where the answer does not converge yet
 STRAYING = 2.0  # by which an error may be larger than its estimate, where the answer does not converge
 MULTIPLE = 4  # so that pairs of pairs are whole cells

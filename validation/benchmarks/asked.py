@@ -24,7 +24,7 @@ from .measure import clock, job
 
 TURNS, LONG = 7, 1.0  # times that each is run, and the seconds of processor from which once is enough
 CELLS = {1: 400, 2: 96}  # centers an axis at which the polynomials are read
-TOLERANCES = {"ou": (1e-2, 1e-3, 1e-4, 1e-5, 1e-6), "double_well": (1e-2, 1e-3, 1e-4, 1e-5, 3e-6)}
+TOLERANCES = {"ou": (1e-2, 1e-3, 1e-4, 1e-5, 1e-6), "double_well": (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)}
 SPECTRAL = {
     "ou": ((32, 1e-3), (40, 1e-4), (48, 1e-5), (56, 1e-6), (64, 1e-7)),
     "double_well": ((48, 1e-5), (56, 1e-6), (64, 1e-6), (72, 1e-7)),
