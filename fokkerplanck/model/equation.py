@@ -125,8 +125,8 @@ class FokkerPlanck:
         Rate k >= 0 at which a path ends where it is: dp/dt = L p - k p. A function of the coordinates without `t`. The
         mass that is left is the survival; with `fp.stationary(..., reset=...)` what is killed enters again.
     assumption : callable, optional
-        assumption(masses, grid), called with what `solve` and `stationary` find: models of SGD warn there where the density
-        lies where they do not hold.
+        assumption(points (dim, n), weights (n,)), called with the cells and masses that `solve` and `stationary` find, or with
+        the last positions of simulated paths: models of SGD say there where they lie where the model does not hold.
     settings : dict, optional
         What it was made from, for the record; changes nothing. Models of SGD say here what they chose.
 
@@ -149,7 +149,7 @@ class FokkerPlanck:
     jumps: LevyJumps | None = None
     interaction: Swarm | None = None
     killing: Any = None
-    assumption: Callable[[np.ndarray, Grid], None] | None = field(default=None, repr=False, compare=False)
+    assumption: Callable[[np.ndarray, np.ndarray], None] | None = field(default=None, repr=False, compare=False)
     settings: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

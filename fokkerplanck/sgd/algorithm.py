@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import flag, number, whole
-from ..errors import bad_type, bad_value
+from ..errors import ModelWarning, bad_type, bad_value, warn
 from .loss import SampleLoss
 
 if TYPE_CHECKING:
@@ -311,8 +311,14 @@ class SGD:
             With `exit_times` if there is a target: the first step at which a path is in it, inf if unfinished.
         """
         from ..simulation.sgd_paths import simulate
+        from .diffusion_models import undefined
 
-        return simulate(self, p0, steps, n_paths, seed=seed, target=target, max_steps=max_steps, threads=threads)
+        result = simulate(self, p0, steps, n_paths, seed=seed, target=target, max_steps=max_steps, threads=threads)
+        last = result.positions[-1]
+        last = last[np.isfinite(last).all(axis=1), : self.loss.dim].T
+        if where := undefined(self.loss, last, np.ones(last.shape[1])):
+            warn(f"The loss is not finite where paths are, {where}; they follow its gradient, which is.", ModelWarning)
+        return result
 
     def simulate_swarm(
         self,

@@ -36,6 +36,7 @@ from .refined_model import RefinedDrift
 
 if TYPE_CHECKING:
     from .algorithm import SGD
+    from .loss import SampleLoss
 
 VALID_WHEN = {
     "first-order": "eta times the largest curvature is much below 2",
@@ -51,6 +52,7 @@ DRIFTS = ("first-order", "second-order")
 CHAINS = {"exact": "", "gaussian-chain": ", model='gaussian-chain'"}  # and what `transfer_operator` is to be told
 EDGE = 1.0  # eta times curvature from which `check` warns: the first-order variance is off by 2/(2 - eta h)
 UNSTABLE = 2.0  # eta times curvature from which descent moves away from a minimum
+LOOKED_AT = 4096  # points at which a loss has to be finite
 CARRIES = 0.99  # the share of the mass that counts as carrying it
 
 
@@ -115,8 +117,7 @@ def model_equation(sgd: SGD, model: str, settings: Settings) -> FokkerPlanck:
     build = {"langevin": _langevin, "levy": _levy, "momentum": _momentum, "refined": _refined}.get(model, _diffusive)
     coefficients = build(sgd, model, settings)
     record = {"model": model, "process": repr(sgd), **coefficients.pop("settings", {})}
-    stable = _Stability(sgd) if sgd.loss.knows_curvature else None
-    return FokkerPlanck(**coefficients, convention=settings.convention, assumption=stable, settings=record)
+    return FokkerPlanck(**coefficients, convention=settings.convention, assumption=_Assumption(sgd), settings=record)
 
 
 def _diffusive(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
@@ -226,20 +227,26 @@ class _Coefficients:
 
 
 @dataclass(frozen=True, eq=False)
-class _Stability:
-    """Whether descent is stable where a density lies: no diffusion stands for one that is not."""
+class _Assumption:
+    """Whether the loss is finite and descent is stable where a density lies: no diffusion stands for what is not."""
 
     sgd: SGD
 
-    def __call__(self, masses: np.ndarray, grid: Grid) -> None:
-        """Warn where more than a per cent of the mass lies where eta times the largest curvature is 2 or more."""
-        d = self.sgd.loss.dim
-        carrying = masses > (1.0 - CARRIES) / masses.size * masses.sum()
-        points = [x[carrying] for x in np.meshgrid(*grid.centers, indexing="ij")[:d]]
-        if not points or not points[0].size:
+    def __call__(self, points: np.ndarray, weights: np.ndarray) -> None:
+        """Refuse a loss that is not finite where more than a per cent lies, and warn of a rate that is too large there."""
+        if not weights.size:
             return
+        points = points[: self.sgd.loss.dim]
+        carrying = weights > (1.0 - CARRIES) / weights.size * weights.sum()
+        points, weights = points[:, carrying], weights[carrying] / weights.sum()
+        if where := undefined(self.sgd.loss, points, weights):
+            then = "Write a loss that is finite there, or end what gets there by an absorbing wall or a target."
+            raise bad_value("loss", "finite where the density lies", f"one that is not for {where}", then)
+        if self.sgd.loss.knows_curvature:
+            self._judge_curvature(points, weights)
+
+    def _judge_curvature(self, points: np.ndarray, weights: np.ndarray) -> None:
         edge = self.sgd.learning_rate * self.sgd.loss.curvature(*points) / (1.0 + self.sgd.momentum)
-        weights = masses[carrying] / masses.sum()
         unstable = edge >= UNSTABLE
         share = float(weights[unstable].sum())
         if share <= 1.0 - CARRIES:
@@ -251,6 +258,24 @@ class _Stability:
             "descent is unstable there, and no diffusion stands for it. Use sgd.transfer_operator(grid) or sgd.simulate."
         )
         warn(text, ModelWarning)
+
+
+def undefined(loss: SampleLoss, points: np.ndarray, weights: np.ndarray) -> str:
+    """Which share of points (d, n) lies where the loss is not finite, and where; empty where that is less than a per cent.
+
+    A gradient may go on where its loss does not: that of log(w) is 1 / w for negative w, too.
+    """
+    if not loss.has_value or not weights.size:
+        return ""
+    some = slice(None, None, -(-weights.size // LOOKED_AT))
+    points, weights = points[:, some], weights[some]
+    with np.errstate(all="ignore"):
+        outside = ~np.isfinite(loss.value(*points))
+    share = float(weights[outside].sum() / weights.sum())
+    if share <= 1.0 - CARRIES:
+        return ""
+    place = int(np.argmax(np.where(outside, weights, -1.0)))
+    return f"{share:.0%} at places such as ({', '.join(f'{x[place]:.4g}' for x in points)})"
 
 
 def _langevin(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:

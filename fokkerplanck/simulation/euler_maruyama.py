@@ -124,6 +124,9 @@ def simulate(
     if places:  # paths stepped over the target: once more, with the same noise
         walk = walk_from(starts, dt, places, [np.random.default_rng(s) for s in noise])
         positions = walk.positions(moments)
+    if eq.assumption is not None:
+        last = positions[-1][np.isfinite(positions[-1]).all(axis=1)].T
+        eq.assumption(last, np.ones(last.shape[1]))
     ends = target is not None or (grid is not None and grid.absorbs)
     settings = {"process": repr(eq), "dt": dt} | ({} if grid is None else {"walls": grid.boundary})
     error = None

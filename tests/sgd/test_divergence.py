@@ -60,11 +60,39 @@ class TestDiffusion:
             eq, grid = sgd.equation("momentum"), fp.Grid([(-1, 1), (-1, 1)], [4, 4])
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                eq.assumption(np.ones(grid.shape) / grid.size, grid)
+                points = np.stack([x.ravel() for x in np.meshgrid(*grid.centers, indexing="ij")])
+                eq.assumption(points, np.ones(grid.size) / grid.size)
             assert bool(caught) == unstable
+
+    @pytest.mark.parametrize("ask", ["solve", "stationary", "simulate"])
+    def test_no_density_where_the_loss_is_not_finite(self, ask):
+        """The gradient of log(w) is 1 / w for negative w, too, and the density went there in silence."""
+        eq = fp.SGD(fp.SampleLoss("(w + x)**2 / 2 - .1 * log(w)", ["w"], {"x": [0.2, 0.6]}), 0.1).equation()
+        grid, start = fp.Grid((-3, 3.01), 200), fp.gaussian(0.5, 0.1)
+        rest = fp.FokkerPlanck(drift=eq.drift, diffusion=0.05, assumption=eq.assumption)
+        asked = {
+            "solve": lambda: fp.solve(rest, grid, start, [50.0], error=False),
+            "stationary": lambda: fp.stationary(rest, grid, fp.gaussian(-1, 0.1), error=False),
+            "simulate": lambda: fp.simulate(rest, start, [50.0], dt=0.5, n_paths=200, step_error=False),
+        }
+        with pytest.raises(
+            ValueError, match=r"`loss` must be finite where the density lies, .*% at places such as \(-"
+        ):
+            asked[ask]()
+
+    def test_a_loss_that_is_finite_where_the_density_lies(self):
+        """At w < 0 it is not, and the box reaches there."""
+        sgd = fp.SGD(fp.SampleLoss("(w - x)**2 / 2 + 1e-3 * sqrt(w)", ["w"], {"x": [1.8, 2.2]}), 0.1)
+        points = np.linspace(-1, 3, 401)[None]
+        sgd.equation().assumption(points, np.exp(-((points[0] - 2) ** 2) / 0.02))
 
 
 class TestSimulation:
+    def test_paths_where_the_loss_is_not_finite_are_warned_of(self):
+        sgd = fp.SGD(fp.SampleLoss("log(w) * x", ["w"], {"x": [1.0, 2.0]}), 0.1)
+        with pytest.warns(fp.ModelWarning, match=r"The loss is not finite where paths are, .*% at places such as \(-"):
+            sgd.simulate(fp.gaussian(1, 0.3), [50], n_paths=100)
+
     def test_paths_count_as_diverged_long_before_they_overflow(self):
         paths = fp.SGD(RANDOM_SLOPES, 0.8).simulate(fp.gaussian(0, 0.3), [10, 1000], n_paths=500)
         assert np.isfinite(paths.positions).all()
