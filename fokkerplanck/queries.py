@@ -217,10 +217,6 @@ def _density(
     )
 
 
-def _center_points(grid: Grid) -> np.ndarray:
-    return np.stack([x.ravel() for x in Points.centers(grid).coords])
-
-
 def _refuse(eq: FokkerPlanck, result: Solution) -> None:
     """Refuse a solution whose error in time is beyond what was asked for."""
     error, rtol = result.stats.error_estimate, result.settings["rtol"]
@@ -243,7 +239,7 @@ def _judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
     warn_of_untreated(q)
     warn_of_walls(eq, q, start, masses)
     if eq.assumption is not None:
-        eq.assumption(_center_points(q.grid), masses.ravel())
+        eq.assumption(Points.centers(q.grid).flat, masses.ravel())
     if eq.jumps is not None:
         warn_of_tail(q, masses, eq.jumps.stability)
 
@@ -343,7 +339,7 @@ def stationary(
     elif flows and result.stats.order == 1 and not q.untreated:
         warn_of_resolution(result.stats)  # without a current the density is exact whatever the Peclet number
     if eq.assumption is not None:
-        eq.assumption(_center_points(grid), masses.ravel())
+        eq.assumption(Points.centers(grid).flat, masses.ravel())
     warn_of_slow_convergence(q, masses, result.atoms)
     warn_of_untreated(q)
     warn_of_walls(eq, q, None, masses)

@@ -34,6 +34,11 @@ class Points:
         coords = tuple(np.array(c) for c in np.broadcast_arrays(*grid.coordinates()))  # functions may write to them
         return cls(coords, lambda values: values)
 
+    @property
+    def flat(self) -> np.ndarray:
+        """The coordinates in one array (dim, n)."""
+        return np.stack([x.ravel() for x in self.coords])
+
     @classmethod
     def faces(cls, grid: Grid, axis: int) -> Points:
         """The centers of the cell faces across an axis, walls included: one more than cells along it."""

@@ -76,7 +76,7 @@ def generators_of(eq: FokkerPlanck, grid: Grid, end: float = 0.0) -> tuple[Gener
         return (lambda t, masses: q), q.grid
     fixed = Sampled(eq, grid, JUST_AFTER * end if eq.time_dependent else 0.0)
     grid = fixed.grid
-    coords = np.stack([x.ravel() for x in Points.centers(grid).coords])
+    coords = Points.centers(grid).flat
 
     def mean(masses: np.ndarray) -> np.ndarray:
         total = masses.sum()
