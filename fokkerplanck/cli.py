@@ -56,6 +56,11 @@ data = { x = [-0.9, 0.1, 1.0] }   # or the name of a CSV file below this folder:
 learning_rate = 0.2               # a number, or a list of them: one run each
 batch_size = 1                    # or "full"
 replacement = true                # whether a sample may come twice in a batch
+# shuffle = true                  # every epoch visits each sample once; times are then ends of epochs for "exact"
+# weight_decay = 1e-3             # adds weight_decay * w to each gradient
+# momentum = 0.9                  # [grid] and [start] then have velocities after the parameters; models = ["momentum"]
+# schedule = "1/(1 + t/100)"      # what the learning rate is multiplied with after t steps
+# langevin_temperature = 0.01     # SGLD: adds normal noise of variance 2 * learning_rate * temperature to each step
 
 [grid]
 bounds = [[-2.5, 2.5]]            # one pair an axis

@@ -370,6 +370,8 @@ PUBLIC_CALLS = {
         shuffle=False,
         momentum=0.0,
         weight_decay=0.1,
+        schedule="1/(1 + t)",
+        langevin_temperature=0.1,
     ),
     "SGD.equation": Door(
         lambda **a: made()["sgd"].equation(**a),
@@ -604,6 +606,7 @@ TAKES = {
     "7 x 5 array": ["from_samples.samples", "distances.moments.result"],
     "returns nan": ["from_gradient.grad"],
     "0, large int": [
+        "SGD.langevin_temperature",
         "LevyJumps.scale",
         "LevyJumps 2D.scale",
         "T.evolve.steps",
@@ -625,6 +628,7 @@ TAKES = {
         "central_flow.steps",
     ],
     "many arguments": ["SampleLoss, array.data", "Fit.propagate.f"],
+    "None, number as text": ["SGD.schedule"],
     "number as text": ["SampleLoss.formula", "SampleLoss, array.formula", "parse.text"],
     "None, 0, large int": [
         "equation.killing",

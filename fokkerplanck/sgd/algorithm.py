@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arguments import flag, number, whole
 from ..errors import ModelWarning, bad_type, bad_value, warn
+from ..formulas.parser import Formula
 from .loss import SampleLoss
+from .schedule import factor_at, read_schedule, schedule_name
 
 if TYPE_CHECKING:
     from ..model.box import Box
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from .transfer_operator import TransferOperator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SGD:
     """Stochastic gradient descent theta' = theta - eta * (mean gradient of a batch), each batch drawn afresh.
 
@@ -45,15 +48,23 @@ class SGD:
     weight_decay : float, optional
         lambda in g + lambda theta, the gradient with L2 regularisation as in torch.optim.SGD: `loss` then has the term
         lambda |theta|^2 / 2 in every sample. Default: what the loss has already, else 0.
+    schedule : str or callable, optional
+        What the learning rate is multiplied with in each step, as in torch's LambdaLR: a formula in t such as
+        "1 / (1 + t/100)", or a function of t, the number of steps done before (0 for the first). Equations read it at
+        their time t, which need not be whole.
+    langevin_temperature : float
+        T of the normal noise of variance 2 eta T (1 - m) that stochastic gradient Langevin dynamics (SGLD; with momentum SGHMC)
+        add to each step. For a posterior density exp(-N loss), prior included, T = 1 / N.
 
     Notes
     -----
     Time is counted in steps. With g the mean gradient and Sigma the population covariance of the per-sample gradients,
     drift and diffusion per step are
 
-        mu = -eta g,     D = eta^2 f Sigma / (2 B),     f = 1 with replacement, (N - B)/(N - 1) without.
+        mu = -eta g,     D = eta^2 f Sigma / (2 B) + eta T,     f = 1 with replacement, (N - B)/(N - 1) without.
 
-    SGD reads its noise where the step starts, hence the Ito convention.
+    SGD reads its noise where the step starts, hence the Ito convention. Sources: Welling and Teh (2011) for SGLD, Chen, Fox and
+    Guestrin (2014) for SGHMC.
     """
 
     loss: SampleLoss
@@ -62,7 +73,9 @@ class SGD:
     replacement: bool = True
     shuffle: bool = False
     momentum: float = 0.0
-    weight_decay: float | None = field(default=None, repr=False)  # the loss shows it
+    weight_decay: float | None = None
+    schedule: str | Callable[[float], float] | None = None
+    langevin_temperature: float = 0.0
 
     def __post_init__(self):
         if not isinstance(self.loss, SampleLoss):
@@ -86,6 +99,44 @@ class SGD:
                 raise bad_value("batch_size", rule, batch, "Set replacement=True or batch_size=None.")
             object.__setattr__(self, "batch_size", int(batch))
         object.__setattr__(self, "learning_rate", rate)
+        rule = "at least 0 and finite"
+        heat = number("langevin_temperature", self.langevin_temperature, rule, lambda v: 0.0 <= v < math.inf)
+        object.__setattr__(self, "langevin_temperature", heat)
+        object.__setattr__(self, "schedule", read_schedule(self.schedule))
+        self.rate_at(0)
+
+    def __repr__(self) -> str:
+        plain = ("loss", "learning_rate", "batch_size", "replacement", "shuffle", "momentum")
+        parts = [f"{name}={getattr(self, name)!r}" for name in plain]
+        if self.schedule is not None:
+            parts.append(f"schedule={schedule_name(self.schedule)!r}")
+        if self.langevin_temperature:
+            parts.append(f"langevin_temperature={self.langevin_temperature!r}")
+        return f"SGD({', '.join(parts)})"
+
+    @property
+    def content(self) -> tuple:
+        """What tells this SGD from others beside its repr: its loss and its schedule."""
+        schedule = self.schedule.text if isinstance(self.schedule, Formula) else self.schedule
+        return self.loss.content if schedule is None else (*self.loss.content, schedule)
+
+    def rate_at(self, step: float) -> float:
+        """The learning rate of the step that is taken after so many."""
+        return self.learning_rate if self.schedule is None else self.learning_rate * factor_at(self.schedule, step)
+
+    def at(self, step: float) -> SGD:
+        """This SGD with the learning rate of one step, for all steps."""
+        if self.schedule is None:
+            return self
+        frozen = copy(self)  # the rate may be 0, as at the start of a warm-up
+        object.__setattr__(frozen, "learning_rate", self.rate_at(step))
+        object.__setattr__(frozen, "schedule", None)
+        return frozen
+
+    @property
+    def injected_variance(self) -> float:
+        """2 eta T (1 - m), of the noise that is added to each coordinate in a step, beside that of the batches."""
+        return 2.0 * self.learning_rate * self.langevin_temperature * (1.0 - self.momentum)
 
     @property
     def samples_a_step(self) -> int:
@@ -103,13 +154,22 @@ class SGD:
         return (n_samples - self.batch_size) / (max(n_samples - 1, 1) * self.batch_size)
 
     def drift(self, *theta) -> np.ndarray:
-        """mu = -eta g per step, shape (d, *shape); in 1D the shape of the point array."""
+        """mu = -eta g per step, shape (d, *shape); in 1D the shape of the point array. With a schedule: of its factor 1."""
         drift = -self.learning_rate * self.loss.gradient(*theta)
         return drift[0] if self.loss.dim == 1 else drift
 
+    def batch_diffusion(self, *theta) -> np.ndarray:
+        """eta^2 f Sigma / (2 B) per step, shape (d, d, *shape)."""
+        return 0.5 * self.learning_rate**2 * self.noise_factor * self.loss.covariance(*theta)
+
     def diffusion(self, *theta) -> np.ndarray:
-        """D = eta^2 f Sigma / (2 B) per step, shape (d, d, *shape); in 1D the shape of the point array."""
-        diffusion = 0.5 * self.learning_rate**2 * self.noise_factor * self.loss.covariance(*theta)
+        """D = eta^2 f Sigma / (2 B), and eta T (1 - m) where noise is added, per step, shape (d, d, *shape); in 1D the shape
+        of the point array. With a schedule: of its factor 1.
+        """
+        diffusion = self.batch_diffusion(*theta)
+        if self.injected_variance:
+            each = range(self.loss.dim)
+            diffusion[each, each] += 0.5 * self.injected_variance
         return diffusion[0, 0] if self.loss.dim == 1 else diffusion
 
     def equation(
@@ -239,9 +299,10 @@ class SGD:
         Returns
         -------
         TransferOperator
-            One application is one step; one epoch with `shuffle`.
+            One application is one step; one epoch with `shuffle`. With a `schedule` it changes from one to the next: only
+            `evolve` can be asked.
         """
-        from .transfer_operator import transfer_operator
+        from .build_operator import transfer_operator
 
         return transfer_operator(self, grid, model, kind=kind, n_batches=n_batches, seed=seed, tol=tol)
 

@@ -67,6 +67,9 @@ def central_flow(sgd: SGD, start: Any, steps: Any, rtol: float = 1e-8) -> Centra
         Of the integration.
     """
     times = increasing("steps", steps)
+    if sgd.schedule is not None:
+        then = "Its edge of stability is that of one learning rate."
+        raise bad_value("schedule", "None for a central flow", sgd.schedule, then)
     number("rtol", rtol, "a number from 1e-13 to below 1", lambda v: 1e-13 <= v < 1.0)
     x = np.atleast_1d(reals("start", start, f"{sgd.loss.dim} finite numbers"))
     if x.shape != (sgd.loss.dim,) or not np.isfinite(x).all():

@@ -12,7 +12,11 @@ replacement and (N - B)/(N - 1) without:
     momentum      theta' = v,  v' = -(1 - m) v - eta g + noise of D = eta^2 f Sigma / (2 B), on (theta, v);
                   `extrapolated()` takes the grid's first-order error off the density
     swarm         first-order plus -strength (theta - <theta>)
+    shuffled      what is left of the noise at the ends of epochs, and its drift, see `fokkerplanck.sgd.shuffled_model`
     refined       any of these refinements together, see `fokkerplanck.sgd.refined_model`
+
+Noise that SGD adds itself (`langevin_temperature`) is part of each D; with a `schedule` eta is that of time t. In the drift of
+second order it is read half a step before t, so that the integral over n steps is the sum over them where it changes smoothly.
 
 Sources: Li, Tai and E (2017) for the first two; Mandt, Hoffman and Blei (2017) for langevin; Simsekli, Sagun and
 Gurbuzbalaban (2019) for levy.
@@ -22,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -45,12 +50,14 @@ VALID_WHEN = {
     "levy": "the gradient noise has heavy tails",
     "subdiffusive": "plateaus and trapping",
     "momentum": "1 - m is small, as is eta times the largest curvature",
+    "shuffled": "eta times the largest curvature times the steps of an epoch is much below 1; at the ends of epochs",
     "swarm": "many loosely coupled workers",
     "refined": "each of its refinements holds; below the edge of stability",
 }
 DRIFTS = ("first-order", "second-order")
 CHAINS = {"exact": "", "gaussian-chain": ", model='gaussian-chain'"}  # and what `transfer_operator` is to be told
 EDGE = 1.0  # eta times curvature from which `check` warns: the first-order variance is off by 2/(2 - eta h)
+HALF_A_STEP = 0.5
 UNSTABLE = 2.0  # eta times curvature from which descent moves away from a minimum
 LOOKED_AT = 4096  # points at which a loss has to be finite
 CARRIES = 0.99  # the share of the mass that counts as carrying it
@@ -114,20 +121,62 @@ def model_equation(sgd: SGD, model: str, settings: Settings) -> FokkerPlanck:
         then = did_you_mean(str(model), VALID_WHEN, cutoff=0.4)
         raise bad_value("model", f"one of {', '.join(map(repr, VALID_WHEN))}", model, then)
     _check_settings(sgd, model, settings)
-    build = {"langevin": _langevin, "levy": _levy, "momentum": _momentum, "refined": _refined}.get(model, _diffusive)
+    _check_schedule(sgd, model, settings)
+    builds = {"langevin": _langevin, "levy": _levy, "momentum": _momentum, "refined": _refined, "shuffled": _shuffled}
+    build = builds.get(model, _diffusive)
     coefficients = build(sgd, model, settings)
     record = {"model": model, "process": repr(sgd), **coefficients.pop("settings", {})}
     return FokkerPlanck(**coefficients, convention=settings.convention, assumption=_Assumption(sgd), settings=record)
 
 
 def _diffusive(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
-    drift = _Coefficients(sgd).second_order_drift if model == "second-order" else sgd.drift
     more: dict[str, Any] = {}
     if model == "subdiffusive":
         more["time_order"] = settings.time_order
     if model == "swarm":
         more["interaction"] = Swarm(settings.strength)  # type: ignore[arg-type]
-    return {"drift": drift, "diffusion": sgd.diffusion, **more}
+    name, lag = ("second_order_drift", HALF_A_STEP) if model == "second-order" else ("drift", 0.0)
+    return {"drift": _read(sgd, name, lag), "diffusion": _read(sgd, "diffusion"), **more}
+
+
+def _read(sgd: SGD, name: str, lag: float = 0.0) -> Callable[..., Any]:
+    """A coefficient of `_Coefficients`; with a schedule a function of time too."""
+    return _in_time(sgd, partial(_coefficient, name=name), lag)
+
+
+def _coefficient(sgd: SGD, name: str) -> Callable[..., Any]:
+    return getattr(_Coefficients(sgd), name)
+
+
+def _in_time(sgd: SGD, make: Callable[[SGD], Callable[..., Any]], lag: float = 0.0) -> Callable[..., Any]:
+    """What `make` makes of an SGD of constant learning rate, at each time."""
+    return make(sgd) if sgd.schedule is None else _InTime(sgd, make, lag)
+
+
+@dataclass(frozen=True, eq=False)
+class _InTime:
+    """A coefficient of SGD at the learning rate of a time, read `lag` before it."""
+
+    sgd: SGD
+    make: Callable[[SGD], Callable[..., Any]]
+    lag: float
+
+    def __call__(self, *theta: np.ndarray, t: float) -> Any:
+        """At points given by d arrays of one shape."""
+        return self.make(self.sgd.at(max(t - self.lag, 0.0)))(*theta)
+
+
+def _check_schedule(sgd: SGD, model: str, settings: Settings) -> None:
+    """Refuse what the rates of jumps and of waiting steps do not have."""
+    if sgd.schedule is None:
+        return
+    jumps = settings.stability is not None
+    waiting = settings.time_order < 1.0
+    if jumps or waiting or settings.central_flow or model == "shuffled":
+        edge = "the edge of stability" if settings.central_flow else f"model {model!r}"
+        what = "jumps" if jumps else "steps that wait" if waiting else edge
+        then = "Take model='first-order' or 'second-order', or sgd.simulate."
+        raise bad_value("schedule", f"None with {what}", sgd.schedule, then)
 
 
 def _check_settings(sgd: SGD, model: str, settings: Settings) -> None:
@@ -185,6 +234,14 @@ class _Coefficients:
     stability: float = 2.0
     scale: Any = None
 
+    def drift(self, *theta: np.ndarray) -> np.ndarray:
+        """-eta g."""
+        return self.sgd.drift(*theta)
+
+    def diffusion(self, *theta: np.ndarray) -> np.ndarray:
+        """eta^2 f Sigma / (2 B), and what SGD adds itself."""
+        return self.sgd.diffusion(*theta)
+
     def second_order_drift(self, *theta: np.ndarray) -> np.ndarray:
         """-eta (g + (eta/2) H g)."""
         sgd, eta = self.sgd, self.sgd.learning_rate
@@ -210,11 +267,11 @@ class _Coefficients:
 
     def levy_covariance(self, *theta: np.ndarray) -> np.ndarray:
         """C = q eta^2 f Sigma / B, (d, d, *shape)."""
-        return 2.0 * self.scale * self.sgd.diffusion(*theta)
+        return 2.0 * self.scale * self.sgd.batch_diffusion(*theta)
 
     def levy_deviation(self, theta: np.ndarray) -> np.ndarray:
         """C^(1/2) of one parameter."""
-        return np.sqrt(2.0 * self.scale * self.sgd.diffusion(theta))
+        return np.sqrt(2.0 * self.scale * self.sgd.batch_diffusion(theta)[0, 0])
 
     def momentum_drift(self, theta: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
         """(v, -(1 - m) v - eta g)."""
@@ -242,7 +299,7 @@ class _Assumption:
         if where := undefined(self.sgd.loss, points, weights):
             then = "Write a loss that is finite there, or end what gets there by an absorbing wall or a target."
             raise bad_value("loss", "finite where the density lies", f"one that is not for {where}", then)
-        if self.sgd.loss.knows_curvature:
+        if self.sgd.loss.knows_curvature and self.sgd.schedule is None:  # whose rate at this time is not known here
             self._judge_curvature(points, weights)
 
     def _judge_curvature(self, points: np.ndarray, weights: np.ndarray) -> None:
@@ -284,11 +341,18 @@ def _langevin(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
         found = noise_temperature(sgd, settings.box)
         temperature, record = found.value, {"temperature_at": found.point, "searched": found.where}
     temperature = number("temperature", temperature, "a finite number not below 0", lambda v: 0.0 <= v < np.inf)
-    eta = sgd.learning_rate
-    constant = {"diffusion": eta * temperature, "settings": {"temperature": float(temperature), **record}}
+    diffusion: Any = sgd.learning_rate * temperature
+    if sgd.schedule is not None:
+        diffusion = _in_time(sgd, partial(_heat, temperature=temperature))
+    parts = {"diffusion": diffusion, "settings": {"temperature": float(temperature), **record}}
     if sgd.loss.formula is not None:  # by its potential the equilibrium exp(-L/T) comes out to round-off
-        return {"potential": _Coefficients(sgd).scaled_loss, **constant}
-    return {"drift": sgd.drift, **constant}
+        return {"potential": _read(sgd, "scaled_loss"), **parts}
+    return {"drift": _read(sgd, "drift"), **parts}
+
+
+def _heat(sgd: SGD, temperature: float) -> Callable[..., np.ndarray]:
+    """eta T as a field."""
+    return lambda *theta: np.full(np.shape(theta[0]), sgd.learning_rate * temperature)
 
 
 def noise_temperature(sgd: SGD, box: Any = None) -> Temperature:
@@ -296,7 +360,7 @@ def noise_temperature(sgd: SGD, box: Any = None) -> Temperature:
     point, loss, where = smallest_loss(sgd.loss, box)
     covariance = sgd.loss.covariance(*(x[None] for x in point))
     trace = float(np.einsum("ii...->...", covariance)[0])
-    value = 0.5 * sgd.learning_rate * sgd.noise_factor * trace / sgd.loss.dim
+    value = 0.5 * sgd.learning_rate * sgd.noise_factor * trace / sgd.loss.dim + sgd.langevin_temperature
     return Temperature(value, tuple(point.tolist()), loss, where)
 
 
@@ -318,7 +382,8 @@ def _levy(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
     read: Callable[..., np.ndarray] = own.levy_scale
     if settings.anisotropic:
         read = own.levy_covariance if sgd.loss.dim > 1 else own.levy_deviation
-    return {"drift": sgd.drift, "diffusion": 0.0, "jumps": LevyJumps(stability=a, scale=read), "settings": record}
+    added = 0.5 * sgd.injected_variance
+    return {"drift": sgd.drift, "diffusion": added, "jumps": LevyJumps(stability=a, scale=read), "settings": record}
 
 
 def _with_covariance(sgd: SGD, a: float, given: Any, box: Any) -> tuple[_Coefficients, dict[str, Any]]:
@@ -334,19 +399,27 @@ def _with_covariance(sgd: SGD, a: float, given: Any, box: Any) -> tuple[_Coeffic
 
 
 def _refined(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
-    parts: dict[str, Any] = {"drift": sgd.drift, "diffusion": sgd.diffusion}
+    parts: dict[str, Any] = {"drift": _read(sgd, "drift"), "diffusion": _read(sgd, "diffusion")}
     if settings.stability is not None:
         parts = _levy(sgd, model, settings)
     if settings.drift == "second-order" or settings.central_flow:
-        parts["drift"] = RefinedDrift(sgd, settings.drift == "second-order", settings.central_flow)
+        second, flow = settings.drift == "second-order", settings.central_flow
+        make = partial(RefinedDrift, second_order=second, central_flow=flow)
+        parts["drift"] = _in_time(sgd, make, HALF_A_STEP if second else 0.0)
     if settings.strength is not None:
         parts["interaction"] = Swarm(settings.strength)
     return {**parts, "time_order": settings.time_order}
 
 
 def _momentum(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
-    own = _Coefficients(sgd)
-    return {"drift": own.momentum_drift, "diffusion": own.momentum_diffusion}
+    return {"drift": _read(sgd, "momentum_drift"), "diffusion": _read(sgd, "momentum_diffusion")}
+
+
+def _shuffled(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
+    from .shuffled_model import ShuffledModel
+
+    own = ShuffledModel(sgd)
+    return {"drift": own.drift, "diffusion": own.diffusion}
 
 
 def check(sgd: SGD, result: Any, model: str = "first-order") -> float:
@@ -358,7 +431,7 @@ def check(sgd: SGD, result: Any, model: str = "first-order") -> float:
     carrying = order[: int(np.searchsorted(np.cumsum(weights[order]), CARRIES * weights.sum())) + 1]
     curvature = sgd.loss.curvature(*(x[carrying] for x in points[:d]))
     place = int(np.nanargmax(curvature))
-    edge = float(sgd.learning_rate * curvature[place])
+    edge = float(sgd.rate_at(_last_time(result)) * curvature[place])
     if edge >= EDGE:
         where = ", ".join(f"{x[carrying][place]:.4g}" for x in points[:d])
         off = f"its local variance is off by a factor {2.0 / (2.0 - edge):.3g}" if edge < 2.0 else "descent is unstable"
@@ -368,6 +441,12 @@ def check(sgd: SGD, result: Any, model: str = "first-order") -> float:
         valid = f" {model!r} holds where {VALID_WHEN[model]}." if model in VALID_WHEN else ""
         warn(text + valid + " Use sgd.transfer_operator(grid).", ModelWarning)
     return edge
+
+
+def _last_time(result: Any) -> float:
+    """Of a result in time; else 0."""
+    times = getattr(result, "times", None)
+    return 0.0 if times is None else float(times[-1])
 
 
 def _carriers(result: Any) -> tuple[list[np.ndarray], np.ndarray]:

@@ -47,6 +47,10 @@ def quasipotential(sgd: SGD, a: Any, b: Any, model: str, points: int) -> LeastAc
         raise bad_value(
             "model", f"one of {', '.join(map(repr, MODELS))}", model, then or did_you_mean(str(model), MODELS)
         )
+    if sgd.schedule is not None or sgd.langevin_temperature:
+        name = "schedule" if sgd.schedule is not None else "langevin_temperature"
+        then = "Its exponent is per learning rate and for the noise of batches alone."
+        raise bad_value(name, "left out for a quasipotential of SGD", getattr(sgd, name), then)
     start = point("a", a, sgd.loss.dim)
     end = point("b", b, sgd.loss.dim)
     check_ends(start, end)

@@ -56,9 +56,9 @@ class RefinedDrift:
         sgd, eta = self.sgd, self.sgd.learning_rate
         sharpness, u, slope = top_eigenvalue(sgd.loss, theta)
         gap = 2.0 - eta * sharpness
-        if sgd.noise_factor > 0.0:
-            along = np.einsum("i...,ij...,j...->...", u, sgd.loss.covariance(*theta), u)
-            v = 0.5 * eta**2 * sgd.noise_factor * along / np.maximum(gap, NEAREST)
+        if sgd.noise_factor > 0.0 or sgd.injected_variance > 0.0:
+            along = 2.0 * np.einsum("i...,ij...,j...->...", u, sgd.batch_diffusion(*theta), u) + sgd.injected_variance
+            v = 0.5 * along / np.maximum(gap, NEAREST)
         else:
             square = np.maximum((slope**2).sum(axis=0), 1e-300)
             v = np.where(gap <= 0.0, np.maximum(-2.0 * (g * slope).sum(axis=0) / square, 0.0), 0.0)

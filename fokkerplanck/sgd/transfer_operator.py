@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..arguments import did_you_mean, flag, whole
-from ..errors import bad_type, bad_value
+from ..arguments import flag, whole
+from ..errors import bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
 from ..model.region import read_region, share_inside
@@ -42,16 +42,11 @@ from ..solvers.linear.occupation_times import time_spent
 from ..solvers.linear.rates import Rates
 from ..solvers.linear.spectrum import transfer_modes
 from ..wall_and_grid_warnings import SMEARED, warn_of_clamping, warn_of_smearing
-from .batch_sampling import groups, sampling_error
-from .grid_effects import growth_beyond, spread_of_columns
-from .minibatches import Batches, chosen_batches
-from .update_maps import batch_maps, mean_map, step_noise
+from .batch_sampling import sampling_error
 
 if TYPE_CHECKING:
-    from .algorithm import SGD
+    pass
 
-MODELS = ("exact", "gaussian-chain")
-KINDS = ("auto", "enumerated", "kernel", "sampled")
 MOST_PRODUCTS = 1e14  # of numbers in T with numbers in P
 CUT_ORDER = 1.5  # believed of passages whose target ends inside cells
 SIMULATE_INSTEAD = "take a smaller time_order or earlier times, or draw paths with fp.simulate_waiting"
@@ -408,57 +403,6 @@ class TransferOperator:
         )
 
 
-def transfer_operator(
-    sgd: SGD, grid: Any, model: str, *, kind: str, n_batches: int, seed: int, tol: Any = None
-) -> TransferOperator:
-    """See `fokkerplanck.sgd.SGD.transfer_operator`."""
-    if tol is not None:
-        make = partial(transfer_operator, sgd, model=model, kind=kind, n_batches=n_batches, seed=seed)
-        return _with_tolerance(make, grid, tol)
-    _check(sgd, grid, model, kind, n_batches, seed)
-    batches, kind = chosen_batches(sgd, model, kind, n_batches, seed)
-    maps: Callable
-    parts: list[_transfer.Transfer] = []
-    if batches is None:
-        maps, weights, steps = mean_map(sgd), np.ones(1), 1
-        result = _transfer.transfer(grid, maps, weights, step_noise(sgd))
-    else:
-        maps, weights, steps = batch_maps(sgd, batches), batches.weights, batches.steps
-        parts, shares = _transfers(sgd, grid, batches)
-        result = _transfer.mixture(parts, shares) if len(parts) > 1 else parts[0]
-    centers = np.stack([x.ravel() for x in np.meshgrid(*grid.centers, indexing="ij")])
-    smearing = np.stack([spread_of_columns(result.matrix, x) for x in centers]) - result.noise - result.stretch
-    shape = (grid.dim, *grid.shape)
-    return TransferOperator(
-        grid, result.matrix, kind, model, steps, len(weights), result.clamped.reshape(grid.shape),
-        result.noise.reshape(shape), smearing.reshape(shape), growth_beyond(grid, result.clamped, maps, weights),
-        {"process": repr(sgd), "seed": seed}, tuple(part.matrix for part in parts) if len(parts) > 1 else (),
-        lambda coarse: transfer_operator(sgd, coarse, model, kind=kind, n_batches=n_batches, seed=seed),
-    )  # fmt: skip
-
-
-def _with_tolerance(make: Callable[[Grid], TransferOperator], grid: Any, tol: Any) -> TransferOperator:
-    """The operator on the first grid on which its stationary density, or passage to the walls, is as good as that."""
-    made: list[TransferOperator] = []
-
-    def ask(there: Grid) -> Stationary | FirstPassage:
-        made[:] = [make(there)]
-        return made[0].first_passage() if there.absorbs else made[0].stationary()
-
-    to_tolerance(ask, grid, tol)
-    return made[0]
-
-
-def _transfers(sgd: SGD, grid: Grid, batches: Batches) -> tuple[list[_transfer.Transfer], np.ndarray]:
-    """The transfers of groups of sampled batches, or of all where there are no groups, and their shares."""
-    rows = groups(len(batches.draws)) if batches.kind == "sampled" else []
-    if not rows:
-        return [_transfer.transfer(grid, batch_maps(sgd, batches), batches.weights)], np.ones(1)
-    some = [Batches([batches.draws[i] for i in r], np.full(r.size, 1.0 / r.size), batches.kind) for r in rows]
-    shares = np.array([r.size for r in rows]) / len(batches.draws)
-    return [_transfer.transfer(grid, batch_maps(sgd, group), group.weights) for group in some], shares
-
-
 def _cut(target: Any, *operators: TransferOperator) -> bool:
     """Whether a target ends inside cells of some of the grids: its share of them changes from one to the next, by no order."""
     if target is None:
@@ -476,23 +420,3 @@ def _flat_moments(masses: np.ndarray, grid: Grid) -> np.ndarray:
 def _named(error: np.ndarray, dim: int) -> dict[str, np.ndarray]:
     """The reverse of `_flat_moments`."""
     return {"mean": error[:, :dim], "covariance": error[:, dim:].reshape(len(error), dim, dim)}
-
-
-def _check(sgd: SGD, grid: Any, model: Any, kind: Any, n_batches: Any, seed: Any) -> None:
-    if not isinstance(grid, Grid):
-        raise bad_type("grid", "a Grid", grid, "Make one with fp.Grid((low, high), cells).")
-    dim = sgd.loss.dim * (2 if sgd.momentum else 1)
-    if grid.dim != dim:
-        what = "parameters and velocities" if sgd.momentum else "parameters"
-        raise bad_value("grid", f"of {dim} axes, one for each of the {what}", f"{grid.dim}")
-    for name, word, words in (("model", model, MODELS), ("kind", kind, KINDS)):
-        if not isinstance(word, str) or word not in words:
-            then = did_you_mean(str(word), words, cutoff=0.4)
-            raise bad_value(name, f"one of {', '.join(map(repr, words))}", word, then)
-    for name, value, least in (("n_batches", n_batches, 1), ("seed", seed, 0)):
-        whole(name, value, least, 2**40)
-    if sgd.shuffle and (model == "gaussian-chain" or kind == "kernel"):
-        then = "Noise that sums to zero over an epoch is not a sequence of independent normal draws."
-        raise bad_value(
-            "kind", "'auto', 'enumerated' or 'sampled', model 'exact', with shuffling", f"{kind}, {model}", then
-        )

@@ -22,16 +22,16 @@ def _step(sgd: SGD, state: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     return np.concatenate([state[:d] + velocity, velocity])
 
 
-def batch_maps(sgd: SGD, batches: Batches) -> Callable[[np.ndarray], np.ndarray]:
-    """Points (d, n) to their images (K, d, n) under each batch, or sequence of batches of an epoch."""
+def batch_maps(sgd: SGD, batches: Batches, first: int = 0) -> Callable[[np.ndarray], np.ndarray]:
+    """Points (d, n) to their images (K, d, n) under each batch, or sequence of batches of an epoch, after `first` steps."""
     d = sgd.loss.dim
 
     def maps(points: np.ndarray) -> np.ndarray:
         images = np.empty((len(batches.draws), *points.shape))
         for k, epoch in enumerate(batches.draws):
             state = points
-            for rows, times in epoch:
-                state = _step(sgd, state, sgd.loss.rows_gradient(rows, times, state[:d]))
+            for step, (rows, times) in enumerate(epoch, first):
+                state = _step(sgd.at(step), state, sgd.loss.rows_gradient(rows, times, state[:d]))
             images[k] = state
         return images
 
@@ -44,12 +44,16 @@ def mean_map(sgd: SGD) -> Callable[[np.ndarray], np.ndarray]:
     return lambda points: _step(sgd, points, sgd.loss.gradient(*points[:d]))[None]
 
 
-def step_noise(sgd: SGD) -> Callable[[np.ndarray], np.ndarray]:
-    """Covariance eta^2 f Sigma / B of a step at points (d, n), (d, d, n); the same for positions and velocities."""
+def step_noise(sgd: SGD, batches: bool = True) -> Callable[[np.ndarray], np.ndarray]:
+    """Covariance of a step at points (d, n), (d, d, n): eta^2 f Sigma / B where normal noise stands for the batches, and
+    2 eta T (1 - m) of SGLD; the same for positions and velocities.
+    """
     d = sgd.loss.dim
 
     def covariance(points: np.ndarray) -> np.ndarray:
-        one = sgd.learning_rate**2 * sgd.noise_factor * sgd.loss.covariance(*points[:d])
+        one = np.tile(sgd.injected_variance * np.eye(d)[..., None], points.shape[1])
+        if batches:
+            one = one + 2.0 * sgd.batch_diffusion(*points[:d])
         return np.tile(one, (2, 2, 1)) if sgd.momentum else one
 
     return covariance

@@ -47,7 +47,7 @@ def simulate(
 ) -> Ensemble:
     """Simulate SGD; see `fokkerplanck.sgd.SGD.simulate`."""
     n_paths = whole("n_paths", n_paths, 1, MOST_PATHS)
-    seed = own_seed(seed, KIND, repr(sgd), sgd.loss.content, p0, n_paths, target)
+    seed = own_seed(seed, KIND, repr(sgd), sgd.content, p0, n_paths, target)
     workers = whole("threads", threads, 1, 10_000) if threads is not None else os.cpu_count() or 1
     times, horizon = schedule(steps, max_steps, target)
     if target is None and n_paths * horizon > MOST_STEPS:
@@ -65,7 +65,8 @@ def simulate(
         blocks = [PythonBlock(sgd, starts, generators, condition)]
     else:
         parts = [starts[k * BLOCK : (k + 1) * BLOCK] for k in range(len(generators))]
-        kernels = sgd.loss.path_kernels(condition if isinstance(condition, Condition) else None, bool(sgd.momentum))
+        asked = condition if isinstance(condition, Condition) and not sgd.langevin_temperature else None
+        kernels = sgd.loss.path_kernels(asked, bool(sgd.momentum))
         blocks = [CompiledBlock(sgd, p, g, condition, kernels) for p, g in zip(parts, generators, strict=True)]
     positions = _run(blocks, times, horizon, starts, workers)
     exits = None if condition is None else np.concatenate([b.exits for b in blocks])
@@ -103,6 +104,17 @@ class _Block:
         """Go n steps on."""
         raise NotImplementedError
 
+    def add_noise(self, generators: list[np.random.Generator], sizes: list[int]) -> None:
+        """The normal noise of SGLD in this step, for as many paths of each stream, of which the first `active` still move."""
+        variance = self.sgd.at(self.step).injected_variance
+        if variance == 0.0:
+            return
+        d = self.sgd.loss.dim
+        drawn = [g.standard_normal((d, m)) for g, m in zip(generators, sizes, strict=True)]
+        noise = np.sqrt(variance) * np.concatenate(drawn, axis=1)[:, self.ids[: self.active]]
+        for rows in range(0, len(self.theta), d):  # with momentum, it moves the velocity and with it the position
+            self.theta[rows : rows + d, : self.active] += noise
+
     def positions(self) -> np.ndarray:
         """Positions, one row a path in the order of the start."""
         result = np.empty(self.theta.T.shape)
@@ -136,9 +148,8 @@ class CompiledBlock(_Block):
     ):
         super().__init__(sgd, starts, condition)
         self.kernels = kernels
-        self.single = condition is not None and not isinstance(
-            condition, Condition
-        )  # a Python target is asked after each step
+        compiled = condition is None or (isinstance(condition, Condition) and not sgd.langevin_temperature)
+        self.single = not compiled  # the target is asked after each step
         self.generator, self.mode = generator, _mode(sgd)
         n_samples = sgd.loss.n_samples
         rows = {_DISTINCT: 1, _EPOCH: self.active}.get(self.mode, 0)
@@ -153,13 +164,15 @@ class CompiledBlock(_Block):
 
     def advance(self, n: int) -> None:
         """Take n steps."""
-        stride = 1 if self.single else n
+        varies = self.sgd.schedule is not None or self.sgd.langevin_temperature > 0.0
+        stride = 1 if self.single or varies else n
         for _ in range(0, n, stride):
             self.left, self.active = self.kernels.advance(
                 self.theta, self.words, self.ids, self.exits, self.order, self.index, self.sgd.loss.table,
-                self.generator, self.sgd.learning_rate, self.sgd.momentum, self.mode, self.constants, self.left,
+                self.generator, self.sgd.rate_at(self.step), self.sgd.momentum, self.mode, self.constants, self.left,
                 self.active, self.step, stride,
             )  # fmt: skip
+            self.add_noise([self.generator], [len(self.ids)])
             self.step += stride
             if self.single:
                 self.retire()
@@ -182,15 +195,20 @@ class PythonBlock(_Block):
             for _ in range(n):
                 if not self.active:
                     break
-                moving = self.theta[:, : self.active]
+                moving, rate = self.theta[:, : self.active], self.sgd.rate_at(self.step)
                 gradient = self.sgd.loss.batch_gradient(moving[:d], self._draw()[self.ids[: self.active]])
                 if self.sgd.momentum:
-                    velocity = self.sgd.momentum * moving[d:] - self.sgd.learning_rate * gradient
+                    velocity = self.sgd.momentum * moving[d:] - rate * gradient
                     self.theta[:, : self.active] = np.concatenate([moving[:d] + velocity, velocity])
                 else:
-                    self.theta[:, : self.active] = moving - self.sgd.learning_rate * gradient
+                    self.theta[:, : self.active] = moving - rate * gradient
+                self.add_noise(self.generators, self._sizes())
                 self.step += 1
                 self.retire()
+
+    def _sizes(self) -> list[int]:
+        """Paths of each stream."""
+        return [min(BLOCK, len(self.ids) - k * BLOCK) for k in range(len(self.generators))]
 
     def _draw(self) -> np.ndarray:
         """Batches of all paths, active or not, so that each stream stays in step."""
@@ -198,7 +216,7 @@ class PythonBlock(_Block):
         if self.mode == _EVERY:
             return np.broadcast_to(np.arange(n_samples), (n, n_samples))
         batch = self.sgd.samples_a_step
-        sizes = [min(BLOCK, n - k * BLOCK) for k in range(len(self.generators))]
+        sizes = self._sizes()
         if self.mode == _EPOCH:
             done = self.step % -(-n_samples // batch) * batch
             if done == 0:

@@ -35,7 +35,7 @@ def simulate_swarm(
     n_workers, n_swarms = whole("n_workers", n_workers, 2, MOST_PATHS), whole("n_swarms", n_swarms, 1, MOST_PATHS)
     times, horizon = schedule(steps, None, None)
     check_memory(n_workers * n_swarms, len(times), sgd.loss.dim, sgd.batch_size or 0, "n_workers")
-    seed = own_seed(seed, KIND, repr(sgd), sgd.loss.content, p0, strength, n_workers, n_swarms)
+    seed = own_seed(seed, KIND, repr(sgd), sgd.content, p0, strength, n_workers, n_swarms)
     first, noise = streams(seed, KIND, n_swarms)
     starts = start_positions(p0, n_workers * n_swarms, sgd.loss.dim, first)
     positions = np.empty((len(times), *starts.shape))

@@ -78,7 +78,7 @@ def simulate_waiting(
         then = "Take earlier times, or sgd.transfer_operator(grid).evolve_waiting for the density."
         raise bad_value("times", f"at most {MAX_STEPS:g} steps away, at this `scale`", times, then)
     n_paths = whole("n_paths", n_paths, 1, MOST_PATHS)
-    seed = own_seed(seed, KIND, repr(sgd), sgd.loss.content, p0, order, n_paths, scale)
+    seed = own_seed(seed, KIND, repr(sgd), sgd.content, p0, order, n_paths, scale)
     fits_memory("n_paths", 8.0 * n_paths * (sgd.loss.dim + 1.0) * (moments.size + 4.0), "Record fewer times.")
     first, (waits, *noise) = streams(seed, KIND, 1 + -(-n_paths // BLOCK))
     starts = start_positions(p0, n_paths, sgd.loss.dim, first)

@@ -45,11 +45,11 @@ class Case:
 
     @property
     def noise(self) -> FokkerPlanck:
-        """The equation whose diffusion pictures show: the first there is, else the first-order model."""
+        """The equation whose diffusion pictures show: the first there is, else the model of first order."""
         given = [eq for eq in self.models.values() if eq is not None]
         if given or self.sgd is None:
             return given[0]
-        return self.sgd.equation()
+        return self.sgd.equation("momentum" if self.sgd.momentum else "first-order")
 
 
 @dataclass

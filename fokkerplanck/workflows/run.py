@@ -32,11 +32,11 @@ from .choose_cells import grid_within
 from .outcome import Case, Outcome, Problem, Report
 from .run_report import chain_notes
 from .runfile import RunFile, naming
-from .schema import Equation, GridSection, Landscape, Start
+from .schema import Descent, Equation, GridSection, Landscape, Start
 
 if TYPE_CHECKING:
     from ..results.ensemble import Ensemble
-    from ..sgd import SGD
+    from ..sgd import SGD, SampleLoss
 
 
 OPENING = 24  # letters by which a note is known: what follows are its numbers
@@ -106,7 +106,7 @@ def _scalar(values: tuple[float, ...]) -> Any:
 
 
 def _descent_cases(run: RunFile, landscape: Landscape, grid: Grid) -> tuple[Callable, list[Case]]:
-    from ..sgd import SGD, SampleLoss
+    from ..sgd import SampleLoss
 
     settings = run.spec.sgd
     assert settings is not None
@@ -116,10 +116,20 @@ def _descent_cases(run: RunFile, landscape: Landscape, grid: Grid) -> tuple[Call
     cases = []
     for rate in settings.learning_rate:
         with naming(**settings_keys("output"), learning_rate="sgd.learning_rate", batch_size="sgd.batch_size"):
-            sgd = SGD(loss, rate, settings.batch_size, settings.replacement)
+            sgd = descent(loss, rate, settings.batch_size, settings)
             models = {name: model_of(sgd, name, run.spec.output, grid) for name in run.spec.output.models}
             cases.append(Case(rate, models, sgd))
-    return loss.value, cases
+    decayed = loss.with_weight_decay(settings.weight_decay)
+    return (lambda *coordinates: decayed.value(*coordinates[: loss.dim])), cases
+
+
+def descent(loss: SampleLoss, rate: float, batch: int | None, settings: Descent) -> SGD:
+    """SGD with this learning rate and batch size, and the other settings of [sgd]."""
+    from ..sgd import SGD
+
+    words = ("replacement", "shuffle", "momentum", "weight_decay", "schedule", "langevin_temperature")
+    with naming(**{word: f"sgd.{word}" for word in words}):
+        return SGD(loss, rate, batch, **{word: getattr(settings, word) for word in words})
 
 
 def model_of(sgd: SGD, name: str, settings: Any, grid: Grid) -> FokkerPlanck | None:
@@ -232,12 +242,15 @@ def _compute_model(problem: Problem, outcome: Outcome, model: str, report: Calla
     eq = case.models[model]
     place = "landscape.loss" if spec.landscape else "equation.drift"
     spread = "landscape.loss" if spec.landscape else "equation.diffusion"
+    words = {"drift": place, "diffusion": spread, "p0": "start", "times": "output.times", "steps": "output.times"}
     report(0.0)
     question: Callable[..., Any]
-    with _noting(outcome.notes, model), naming(drift=place, diffusion=spread, p0="start", times="output.times"):
+    with _noting(outcome.notes, model), naming(**words):
         if eq is None:
             assert case.sgd is not None
             operator = case.sgd.transfer_operator(grid, model)
+            operator.applications(spec.output.times)  # refuses what is within an epoch
+            many = np.union1d(times, operator.steps * np.round(many / operator.steps))  # ends of epochs
             sol, question = operator.evolve(problem.p0, many.astype(int)), operator.stationary
         else:
             sol, question = solve(eq, grid, problem.p0, many, progress=report), partial(stationary, eq, grid)

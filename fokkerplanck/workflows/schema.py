@@ -74,6 +74,21 @@ def _times(value: Any) -> tuple[float, ...]:
     return times
 
 
+def _within(low: float, high: float) -> Callable[[Any], float]:
+    """A check for numbers from `low` to below `high`."""
+
+    def check(value: Any) -> float:
+        require(low <= number(value) < high)
+        return float(value)
+
+    return check
+
+
+def _flag(value: Any) -> bool:
+    require(isinstance(value, bool))
+    return bool(value)
+
+
 def _words(value: Any) -> tuple[str, ...]:
     words = [value] if isinstance(value, str) else value
     require(isinstance(words, list) and bool(words) and len(set(words)) == len(words))
@@ -164,7 +179,12 @@ class Descent(Section):
 
     learning_rate: Annotated[tuple[float, ...], rule("a positive number, or a list of different ones", _rates)]
     batch_size: Annotated[int | None, rule('a whole number of at least 1, or "full"', _batch)] = 1
-    replacement: Annotated[bool, rule("true or false", lambda v: v if isinstance(v, bool) else require(False))] = True
+    replacement: Annotated[bool, rule("true or false", _flag)] = True
+    shuffle: Annotated[bool, rule("true or false", _flag)] = False
+    momentum: Annotated[float, rule("a number from 0 to below 1", _within(0.0, 1.0))] = 0.0
+    weight_decay: Annotated[float, rule("a number not below 0", _within(0.0, math.inf), "Such as 1e-4.")] = 0.0
+    schedule: Annotated[str | None, rule(f"{_FORMULA}, in t", _text, 'Such as "1/(1 + t/100)".')] = None
+    langevin_temperature: Annotated[float, rule("a number not below 0", _within(0.0, math.inf))] = 0.0
 
 
 class GridSection(Section):
@@ -242,9 +262,11 @@ class RunSpec(Section):
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Names of the coordinates."""
+        """Names of the coordinates: with momentum, velocities v_NAME stand behind the parameters."""
         if self.landscape is not None:
-            return self.landscape.parameters
+            names = self.landscape.parameters
+            moving = self.sgd is not None and self.sgd.momentum > 0.0
+            return names + tuple(f"v_{name}" for name in names) if moving else names
         return self.equation.variables if self.equation is not None else ()
 
 

@@ -37,7 +37,7 @@ from ..sgd.algorithm import SGD
 from ..storage.checkpoint import resumed
 from ..storage.tables import Comparison, exact
 from .choose_cells import finer_grid
-from .run import described, model_of, settings_keys
+from .run import descent, described, model_of, settings_keys
 from .run_report import RESOLVED
 from .runfile import RunFile, naming
 from .study_ranking import rank_settings, ranking_sentence, save_ranking
@@ -173,7 +173,7 @@ def _descent(problem: Problem, spec: Any, rate: float | None, batch: int | None)
     base = problem.cases[0].sgd
     assert base is not None
     assert rate is not None  # a study has a landscape, see `run_study`
-    return SGD(base.loss, rate, batch, spec.sgd.replacement)
+    return descent(base.loss, rate, batch, spec.sgd)
 
 
 def _setting(problem: Problem, spec: Any, rate: float, batch: int | None) -> list[dict[str, Any]]:
