@@ -305,13 +305,14 @@ MISTAKES = [
     (
         "batch_size = 1",
         "eta = 1",
-        "`sgd.eta` must be one of batch_size, learning_rate, replacement, got 'eta'. Did you mean 'learning_rate'?",
+        "`sgd.eta` must be one of batch_size, langevin_temperature, learning_rate, momentum, replacement, "
+        "schedule, shuffle, weight_decay, got 'eta'. Did you mean 'learning_rate'?",
     ),
     (
         "times = [1, 20]",
         'times = [1, 20]\nmodels = ["exat"]',
         "`output.models` must be one of 'first-order', 'second-order', 'langevin', 'levy', 'subdiffusive', 'momentum', "
-        "'swarm', 'refined', 'exact', 'gaussian-chain', got 'exat'. Did you mean 'exact'?",
+        "'shuffled', 'swarm', 'refined', 'exact', 'gaussian-chain', got 'exat'. Did you mean 'exact'?",
     ),
     ("times = [1, 20]", "times = ", "`FILE` must be valid TOML, got Invalid value (at line "),
     ("times = [1, 20]", "times = ", "`FILE` must be valid TOML, got "),
