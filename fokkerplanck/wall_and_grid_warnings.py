@@ -33,6 +33,7 @@ CONFINING = 0.005  # drift times length over diffusion, over a tenth of the box:
 NOTHING = 1e-9  # of what the grid adds: noise below it is none, by rounding
 GATHERED = 0.01  # of the probability, beside a natural boundary on cells that do not shrink towards it
 EMPTY = 1e-12  # of the largest density: nothing is at a wall
+FADING = 1e-6  # of the square of a slope: how far the force has to fade for the tail to be that of a power
 CUT = 1e-2  # probability beyond the box from which a cut tail is spoken of
 
 
@@ -254,16 +255,18 @@ def _tell_of_wall(grid: Grid, axis: int, side: int, share: str, force: float) ->
 
 def box_error(eq: FokkerPlanck, q: Generator, masses: np.ndarray) -> float:
     """How far densities, masses (..., *grid.shape), would change at most (1-norm) if reflecting walls were further out."""
-    return max((2.0 * probability_beyond(eq, q, one) for one in masses.reshape(-1, *q.grid.shape)), default=0.0)
+    beyond = (probability_beyond(eq, q, one) for one in masses.reshape(-1, *q.grid.shape))
+    return min(2.0 * max(beyond, default=0.0), 2.0)
 
 
 def probability_beyond(eq: FokkerPlanck, q: Generator, masses: np.ndarray) -> float:
     """What would lie beyond the reflecting walls if these were further out.
 
     Along each axis the density at a wall, masses (*grid.shape), is carried on by the force there, of the links at the wall, and
-    by how that changes over a tenth of the box: exp(-s x - c x^2 / 2). Nothing where no force points inward.
+    by how that changes over a tenth of the box: exp(-s x - c x^2 / 2), or a power where the force fades. Noise that grows
+    counts as a force, as it thins the density out. Nothing where neither points inward.
     """
-    if q.jumps is not None or (eq.drift is None and eq.potential is None and eq.interaction is None):
+    if q.jumps is not None:
         return 0.0
     grid, total = q.grid, 0.0
     for axis in range(grid.dim):
@@ -283,7 +286,12 @@ def probability_beyond(eq: FokkerPlanck, q: Generator, masses: np.ndarray) -> fl
 
 
 def _tail(slope: float, bend: float) -> float:
-    """The integral of exp(-slope x - bend x^2 / 2) over x > 0; of exp(-slope x) where the bend is not positive."""
+    """The integral of exp(-slope x - bend x^2 / 2) over x > 0; with a bend below 0, of the power with this slope and bend.
+
+    The logarithm of (1 + x/a)^-k has the slope k / a and the bend -k / a^2, and its integral is a / (k - 1).
+    """
+    if bend < -FADING * slope**2:
+        return 1.0 / (slope + bend / slope) if slope + bend / slope > 0.0 else math.inf
     if not bend > 1e-9 * slope**2:
         return 1.0 / slope
     return math.sqrt(0.5 * math.pi / bend) * float(erfcx(slope / math.sqrt(2.0 * bend)))

@@ -62,3 +62,21 @@ def test_it_is_kept_in_files(tmp_path):
     sol = fp.solve(OU, fp.Grid((-1.5, 1.5), 64), fp.gaussian(0.0, 0.2), [1.0])
     sol.save(tmp_path / "a.nc")
     assert fp.load(tmp_path / "a.nc").error.box == sol.error.box > 0.01
+
+
+@pytest.mark.parametrize(("pull", "half"), [(0.0, 5.0), (0.0, 20.0), (1.0, 5.0), (3.0, 5.0)])
+def test_noise_that_grows_towards_the_walls(pull, half):
+    """D = 1 + x^2 (Ito): p ~ (1 + x^2)^-(1 + pull / 2), the tail of which the box cuts off."""
+    options = {"drift": lambda x: -pull * x} if pull else {}
+    st = fp.stationary(fp.FokkerPlanck(diffusion=lambda x: 1 + x * x, **options), fp.Grid((-half, half), 200))
+    angle = np.linspace(-np.pi / 2, np.pi / 2, 200_002)[1:-1]
+    weight = np.cos(angle) ** pull
+    true = 2.0 * weight[np.abs(np.tan(angle)) > half].sum() / weight.sum()
+    assert 0.9 < st.error.box / true < 1.5
+    assert "the box is not in it" in st.error.note
+
+
+def test_noise_whose_density_has_no_end():
+    """D = 1 + |x|: no box holds it, and the error is as large as one can be."""
+    st = fp.stationary(fp.FokkerPlanck(diffusion=lambda x: 1 + abs(x)), fp.Grid((-5, 5), 200))
+    assert st.error.box == 2.0

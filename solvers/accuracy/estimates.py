@@ -15,6 +15,7 @@ SLOWEST = 0.4  # order below which nothing converges
 FASTEST = 64.0  # factor between two changes, beyond which the coarsest grid is not listened to
 UNASKED = "grid error not measured"  # neither tried
 BESIDE, ROUNDING = 0.1, 1e-9  # what is spoken of: beside the measured error, and at all
+SEEN = 1e-6  # what a box cuts off: less is not spoken of for the sake of means
 LEAST_ORDER = 0.7  # an order that is seen below is not trusted to be that small
 
 
@@ -152,11 +153,20 @@ class Errors(Mapping[str, np.ndarray]):
             raise KeyError(f"no error of {name!r} in each cell: {'not kept in files' if self._values else self.note}")
         return self._in_cells[name](index)
 
-    def leave_out_box(self, size: float) -> None:
-        """Note what lies beyond the walls, in the 1-norm, where it matters beside what was measured."""
+    def leave_out_box(self, size: float, widths: Sequence[float]) -> None:
+        """Note what lies beyond the walls, in the 1-norm, where it matters beside what was measured.
+
+        It may matter to the means alone, whose errors are often much smaller than that of the density: half of it moves over
+        as much as a box of these widths.
+        """
         self.box = size
-        if size > BESIDE * float(np.nan_to_num(self.whole["density"].error).max(initial=0.0)) and size > ROUNDING:
-            self.note = f"{self.note}; the box is not in it: {size:.1e} if its walls are not the problem's"
+        density = float(np.nan_to_num(self.whole["density"].error).max(initial=0.0))
+        shifts = 0.5 * size * np.asarray(widths)
+        means = np.nan_to_num(np.asarray(self["mean"])).reshape(-1, shifts.size).max(axis=0)
+        beside_means = size > SEEN and (shifts > means).any()
+        if size > ROUNDING and (size > BESIDE * density or beside_means):
+            more = f", in means up to {shifts.max():.1e}," if beside_means else ""
+            self.note = f"{self.note}; the box is not in it: {size:.1e}{more} if its walls are not the problem's"
 
     def doubt(self, why: str) -> None:
         """Note that there is something which no comparison of grids sees: the answer is then not said to converge."""
