@@ -72,7 +72,7 @@ def first_passage(
     if eq.time_order < 1.0:
         then = "Waiting makes it infinite: ask fp.solve for the survival, its `mass` with absorbing walls."
         raise bad_value("time_order", "1 for a mean passage time", eq.time_order, then)
-    ends = eq.killing is not None
+    ends = eq.ends_paths
     region = read_region("target", target, grid, optional=grid.absorbs or ends)
     check_systems(eq, grid, "passage", int((~region[0]).sum()))
     result, spent = _with_time_spent(_passage(eq, grid, region))

@@ -167,6 +167,7 @@ PUBLIC_CALLS = {
         jumps=None,
         interaction=None,
         killing=None,
+        reactivity=None,
     ),
     "equation 2D": Door(
         on_plane,
@@ -506,6 +507,7 @@ TAKES = {
         "PassageModel.lapse",
     ],
     "None": [
+        "equation.reactivity",
         "SGD.equation langevin.box",
         "Solution.pdf.t",
         "Distribution.plot.ax",

@@ -100,7 +100,6 @@ def test_what_does_not_fit_is_refused():
         (lambda: fp.FokkerPlanck(diffusion=1.0, killing=lambda x, t: x * t), "coordinates alone"),
         (lambda: fp.FokkerPlanck(diffusion=1.0, killing=1.0, time_order=0.5), "time_order"),
         (lambda: fp.solve(fp.FokkerPlanck(diffusion=1.0, killing=lambda x: x), GRID, start, 1.0), "nowhere negative"),
-        (lambda: fp.simulate(fp.FokkerPlanck(diffusion=1.0, killing=1.0), 0.0, [1.0], 0.1), "without killing"),
         (lambda: fp.stationary(fp.FokkerPlanck(diffusion=1.0, killing=1.0), GRID), "killing, that take everything"),
     ]:
         with pytest.raises(ValueError, match=word):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from numbers import Real
@@ -31,6 +31,7 @@ from .coefficients import (
 from .grid import Grid
 from .levy import LevyJumps
 
+WALL_NAMES = tuple(f"{axis} {side}" for axis in "xyz" for side in ("low", "high"))
 CONVENTIONS = {"ito": 0.0, "stratonovich": 0.5, "klimontovich": 1.0}
 
 
@@ -124,6 +125,9 @@ class FokkerPlanck:
     killing : number, callable or array, optional
         Rate k >= 0 at which a path ends where it is: dp/dt = L p - k p. A function of the coordinates without `t`. The
         mass that is left is the survival; with `fp.stationary(..., reset=...)` what is killed enters again.
+    reactivity : mapping from the name of a wall to a number, optional
+        kappa >= 0, a velocity: such as {"x high": 2.0}, a reflecting wall of the grid that takes what touches it at the rate
+        kappa p per area (a Robin or radiation boundary: J = kappa p). 0 reflects, and an infinite one would absorb.
     assumption : callable, optional
         assumption(points (dim, n), weights (n,)), called with the cells and masses that `solve` and `stationary` find, or with
         the last positions of simulated paths: models of SGD say there where they lie where the model does not hold.
@@ -149,6 +153,7 @@ class FokkerPlanck:
     jumps: LevyJumps | None = None
     interaction: Swarm | None = None
     killing: Any = None
+    reactivity: Mapping[str, float] | None = None
     assumption: Callable[[np.ndarray, np.ndarray], None] | None = field(default=None, repr=False, compare=False)
     settings: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -173,6 +178,7 @@ class FokkerPlanck:
         self._check_convention()
         self._check_memory_and_jumps()
         self._check_killing()
+        self._check_reactivity()
 
     def __repr__(self) -> str:
         given = ((f, _shown(getattr(self, f.name))) for f in dataclass_fields(self) if f.repr)
@@ -199,6 +205,25 @@ class FokkerPlanck:
         if self.time_order < 1.0:
             then = "Whether those who wait are killed is another equation."
             raise bad_value("killing", "None with time_order below 1", self.killing, then)
+
+    def _check_reactivity(self) -> None:
+        if self.reactivity is None:
+            return
+        then = 'Such as reactivity={"x high": 2.0}.'
+        if not isinstance(self.reactivity, Mapping) or not self.reactivity:
+            raise bad_type("reactivity", "a mapping from names of walls to numbers", self.reactivity, then)
+        for name, value in self.reactivity.items():
+            if name not in WALL_NAMES:
+                raise bad_value("reactivity", f"for walls named {', '.join(map(repr, WALL_NAMES))}", name, then)
+            number("reactivity", value, "of finite numbers not below 0", lambda v: 0.0 <= v < np.inf, then)
+        if self.jumps is not None:
+            then = "What jumps over a wall does not touch it: make the wall absorbing or reflecting."
+            raise bad_value("reactivity", "None together with jumps", self.reactivity, then)
+
+    @property
+    def ends_paths(self) -> bool:
+        """Whether paths may end inside the box or at its reflecting walls."""
+        return self.killing is not None or any(value > 0.0 for value in (self.reactivity or {}).values())
 
     def killing_at(self, points: Points) -> np.ndarray:
         """The killing rate, shape points.shape; zero where there is none."""

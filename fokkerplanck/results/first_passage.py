@@ -90,7 +90,9 @@ class FirstPassage:
         self.grid.locate(x, "x")
         regions = [(self._inside, 0.0)] if self.target.any() or self.edge is not None else []
         in_time = isinstance(self.process, InTime)  # steps may end beyond an edge: the time does not vanish there
-        return field_at(self.mean, self.grid, regions, np.atleast_1d(x).tolist(), continuous=in_time)
+        return field_at(
+            self.mean, self.grid, regions, np.atleast_1d(x).tolist(), continuous=in_time, reactive=self._reactive
+        )
 
     def error_at(self, x: Any) -> float:
         """Error of `at(x)`, from its values on three grids; nan where the error was not measured."""
@@ -99,6 +101,12 @@ class FirstPassage:
         fine, once, twice = (passage.at(x) for passage in (self, *self.coarser))
         changes = np.array(fine - once), np.array(once - twice)
         return float(estimate(*changes, self.error.cap, 1e-12 * abs(fine)).error)
+
+    @property
+    def _reactive(self) -> set[tuple[int, int]]:
+        """Walls, by axis and side, at which some of what touches them leaves."""
+        exits = self.process.generator.exits if isinstance(self.process, InTime) else ()
+        return {(e.axis, e.side) for e in exits if e.axis >= 0 and self.grid.boundary[e.axis][e.side] == "reflecting"}
 
     @property
     def _inside(self) -> Callable[..., np.ndarray]:

@@ -236,9 +236,12 @@ def _at_time_zero(region: Callable[..., np.ndarray], x: np.ndarray) -> np.ndarra
 
 def _plain_process(eq: FokkerPlanck) -> None:
     """Paths without memory and killing that do not see one another."""
-    if eq.killing is not None:
+    if eq.ends_paths:
         raise bad_value(
-            "eq", "without killing for passages that change in time", eq, "Follow it in time with fp.solve."
+            "eq",
+            "without killing and reactive walls for passages that change in time",
+            eq,
+            "Follow it in time with fp.solve.",
         )
     if eq.interaction is not None:
         raise bad_value("eq", "independent of the density here", "an interaction", "Follow it in time with fp.solve.")

@@ -17,7 +17,6 @@ import numpy as np
 
 from ..arguments import call, fits_memory, flag, increasing, instance, mask, number, reals, whole
 from ..errors import NotFiniteError, ResolutionWarning, bad_type, bad_value, warn
-from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import law_of_result
@@ -32,6 +31,7 @@ from .stable_variates import fill_positive
 from .step_error import pairs, waiting_step_error
 from .step_error import step_error as measured_step_error
 from .target_crossings import Steps, Watch, first_meeting, places_along_steps
+from .walls_and_killing import fold, path_points, survival_of_step
 
 KIND = "equation"
 BLOCK = 8192  # paths that share a stream of random numbers
@@ -90,13 +90,18 @@ def simulate(
     Returns
     -------
     Ensemble
-        With `exit_times` where there is a target or an absorbing wall; inf where a path is still under way.
+        With `exit_times` where there is a target, an absorbing or reactive wall, or killing; inf where a path is still under
+        way. What has ended stays where it was, so that `positions[k, exit_times > times[k]]` are those that are left.
+
+    Notes
+    -----
+    A killing rate k ends a path in a step with the probability 1 - exp(-k dt), k averaged over both ends; a wall of reactivity
+    kappa those that it sends back with the probability P, 1 / P = sqrt(D / (pi dt)) / kappa + 1/2 (Erban and Chapman 2007, and
+    the half of the next order). The error of the step is not measured then.
     """
     instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation")
-    if eq.killing is not None:
-        raise bad_value(
-            "eq", "without killing for a simulation", eq, "Ask fp.solve for the density of those that are left."
-        )
+    if eq.reactivity is not None and grid is None:
+        raise bad_value("grid", "given for an equation with reactive walls", None, "Its walls act on the paths.")
     moments = increasing("times", times)
     dt = _step("dt", dt, float(moments[-1]) ** eq.time_order)
     if target is not None and not callable(target):
@@ -127,10 +132,10 @@ def simulate(
     if eq.assumption is not None:
         last = positions[-1][np.isfinite(positions[-1]).all(axis=1)].T
         eq.assumption(last, np.ones(last.shape[1]))
-    ends = target is not None or (grid is not None and grid.absorbs)
+    ends = target is not None or (grid is not None and grid.absorbs) or eq.ends_paths
     settings = {"process": repr(eq), "dt": dt} | ({} if grid is None else {"walls": grid.boundary})
     error = None
-    if step_error:
+    if step_error and not eq.ends_paths:
         few = starts[: pairs(n_paths, swarm_size if eq.interaction is not None else None)]
         coarse, fine = (walk_from(few, h, places, []) for h in (dt, 0.5 * dt))
         measure = measured_step_error if eq.time_order == 1.0 else waiting_step_error
@@ -215,6 +220,7 @@ class Walk:
         self.ends = SingularEnds(self.points, self.x[0]) if self.points else None
         self.kept, self.gone = np.zeros((2, n), dtype=bool)
         self.exits = np.full(n, np.inf)
+        self.ended = np.zeros(n, dtype=bool)  # killed, or taken by a reactive wall
         self.farthest_start = 1.0 + float(np.abs(self.x).max(initial=0.0))
         self.clock = np.zeros(n)
         self.moving = np.arange(n)
@@ -292,7 +298,12 @@ class Walk:
         x = self.x[:, active]
         gauss = self._draw(lambda g, out: g.standard_normal(out=out), len(x))
         levy = None if self.eq.jumps is None else levy_variates(self.eq.jumps, len(x), self._draw)
+        before = self.x.copy() if self.eq.ends_paths else self.x
         self.move(dt, t if np.ndim(t) == 0 else t[active], gauss, levy)
+        if self.eq.ends_paths and self.moving.size:
+            times = t if np.ndim(t) == 0 else t[self.moving]
+            lasting = survival_of_step(self.eq, self.grid, before[:, self.moving], self.x[:, self.moving], dt, times)
+            self.ended[self.moving] = self._draw(lambda g, out: g.random(out=out)) > lasting
 
     def move(self, dt: float, t: Any, gauss: np.ndarray, levy: np.ndarray | None) -> None:
         """One Euler step of the moving paths, from physical time t, with given noise for unit time, (dim, n_moving)."""
@@ -331,7 +342,7 @@ class Walk:
             points = x[:, finite]
             try:
                 with np.errstate(over="ignore", invalid="ignore"):
-                    further = np.abs(points + self.dt * self.eq.drift_at(_points(points), t))
+                    further = np.abs(points + self.dt * self.eq.drift_at(path_points(points), t))
             except NotFiniteError as error:
                 finite = finite[~error.infinite] if error.infinite.any() else finite[:0]
                 continue
@@ -355,7 +366,7 @@ class Walk:
 
     def _drift(self, x: np.ndarray, t: Any) -> np.ndarray:
         """The Ito drift, (dim, n)."""
-        eq, points = self.eq, _points(x)
+        eq, points = self.eq, path_points(x)
         mean = self._swarm_means(x) if eq.interaction is not None else None
         drift = np.array(eq.drift_at(points, t, mean), dtype=float)
         if eq.potential is None and eq.alpha == 0.0:
@@ -363,7 +374,7 @@ class Walk:
         lengths = _lengths(x, self._diffusion(x, t), self.dt)
         for axis in range(len(x)):
             if eq.potential is not None:
-                drift[axis] -= _slope(lambda y: eq.potential_at(_points(y), t), x, axis, lengths)
+                drift[axis] -= _slope(lambda y: eq.potential_at(path_points(y), t), x, axis, lengths)
             if eq.alpha != 0.0:
                 column = _slope(lambda y: self._diffusion(y, t), x, axis, lengths)
                 drift += eq.alpha * (
@@ -378,7 +389,7 @@ class Walk:
         return np.stack([(np.bincount(swarm, row) / count)[swarm] for row in x])
 
     def _diffusion(self, x: np.ndarray, t: Any) -> np.ndarray:
-        return self.eq.diffusion_at(_points(x), t)
+        return self.eq.diffusion_at(path_points(x), t)
 
     def _draw(self, fill: Callable, rows: int | None = None) -> np.ndarray:
         """Random numbers for the moving paths, from each block's own stream: (n_moving,) or (rows, n_moving)."""
@@ -394,7 +405,7 @@ class Walk:
         """Fold at reflecting and periodic walls; note which paths have arrived."""
         end = self.x[:, active]
         x, arrived = self._folded(end)
-        arrived |= self.gone[active]
+        arrived |= self.gone[active] | self.ended[active]
         self.x[:, active] = x
         if self.target is not None:
             found = self._in_target(self._shown(active))
@@ -454,28 +465,6 @@ def _record(
             return
         result[ahead[due], paths[due]] = x[:, due].T
         upcoming[paths[due]] += 1
-
-
-def fold(x: np.ndarray, start: float, end: float, low: str, high: str) -> np.ndarray:
-    """Positions after reflecting walls have sent them back, or a periodic axis round; beyond absorbing walls as they are."""
-    length = end - start
-    if low == "periodic":
-        return start + np.mod(x - start, length)
-    if (low, high) == ("reflecting", "reflecting"):
-        y = np.mod(x - start, 2.0 * length)
-        return start + np.minimum(y, 2.0 * length - y)
-    if low == "reflecting":
-        return start + np.abs(x - start)
-    if high == "reflecting":
-        return end - np.abs(end - x)
-    return x
-
-
-def _points(x: np.ndarray) -> Points:
-    def from_cells(values: np.ndarray) -> np.ndarray:
-        raise ValueError
-
-    return Points(tuple(x), from_cells)
 
 
 def _slope(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, axis: int, h: np.ndarray) -> np.ndarray:

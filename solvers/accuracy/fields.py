@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,16 +21,23 @@ Known = Sequence[tuple[Inside, float]]  # regions, and the value that a field ha
 
 
 def field_at(
-    values: np.ndarray, grid: Grid, regions: Known, x: Sequence[float], wall: float = 0.0, continuous: bool = True
+    values: np.ndarray,
+    grid: Grid,
+    regions: Known,
+    x: Sequence[float],
+    wall: float = 0.0,
+    continuous: bool = True,
+    reactive: Collection[tuple[int, int]] = (),
 ) -> float:
     """A backward field, such as a mean passage time, at a point of the box.
 
     Along each axis the cubic polynomial through the two nearest places on both sides where the field is known: cell centers
     outside the regions, the edges of the regions (found by bisection), absorbing walls, where it is `wall`, and the mirror
     images behind a reflecting wall, across which its slope vanishes. It leaves the range of these values by no more than a
-    quarter of it, and does not change sign. Where it is not `continuous`, edges and absorbing walls are no such places.
+    quarter of it, and does not change sign. Reflecting walls that are `reactive`, (axis, side), have no mirror images: the
+    field goes on in a line. Where it is not `continuous`, edges and absorbing walls are no such places.
     """
-    return _Reading(grid, regions, wall, continuous).on_line(values, list(map(float, x)), ())
+    return _Reading(grid, regions, wall, continuous, reactive).on_line(values, list(map(float, x)), ())
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class _Reading:
     regions: Known
     wall: float
     continuous: bool
+    reactive: Collection[tuple[int, int]]
 
     def on_line(self, values: np.ndarray, x: list[float], before: tuple[float, ...]) -> float:
         """The field, given on the axes from len(before) on; the earlier coordinates are `before`, the later those of x."""
@@ -74,6 +82,13 @@ class _Reading:
         return _polynomial(np.array([place for place, _ in known]), np.array([value for _, value in known]), x[axis])
 
     @staticmethod
+    def _carried_on(places: np.ndarray, end: float, at_center: Callable[[int], float], cells: tuple[int, int]) -> float:
+        """The value at a wall on the line through those of the two cells beside it."""
+        last, next_one = (at_center(cell) for cell in cells)
+        apart = float(places[0] - places[1])
+        return last if apart == 0.0 else last + (last - next_one) * (end - float(places[0])) / apart
+
+    @staticmethod
     def _first_edge(near: float, place: float, region: Region, holds: Callable) -> tuple[float, float] | None:
         """Where the first region between two places outside begins, and the value there."""
         between = near + (place - near) * np.arange(1, BETWEEN) / BETWEEN
@@ -102,6 +117,12 @@ class _Reading:
                 end = float(edges[-side])
                 if grid.boundary[axis][side] == "absorbing":
                     return [*found, (end, self.wall)] if self.continuous else found
+                if (axis, side) in self.reactive:
+                    last, next_one = (-1, -2) if side else (0, min(1, n - 1))
+                    return [
+                        *found,
+                        (end, self._carried_on(centers[[last, next_one]], end, at_center, (last, next_one))),
+                    ]
                 inner = -1 - cell if sign < 0 else 2 * n - 1 - cell
                 if not 0 <= inner < n:
                     return found

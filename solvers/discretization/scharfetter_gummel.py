@@ -31,6 +31,7 @@ from .killing import with_killing
 from .levy_rates import check_grid, with_jumps
 from .oblique_jumps import with_oblique_jumps
 from .quadrature import NODES, NODES_ACROSS, derivative, gauss, primitive
+from .reactive_walls import with_reactive_walls
 from .singular_axes import LineSamples, SingularAxis, fades
 from .singular_lines import Places, with_nodes
 from .singular_points import Samples, SingularPoint
@@ -80,7 +81,7 @@ class Sampled:
     """
 
     def __init__(self, eq: FokkerPlanck, grid: Grid, t: float = 0.0, *, fixed: bool = False):
-        self.eq, self.grid = eq, grid
+        self.eq, self.grid, self.t = eq, grid, t
         self.untreated: list[str] = []
         for axis in range(grid.dim):
             if grid.periodic(axis) and grid.shape[axis] < 3:
@@ -193,6 +194,7 @@ class Sampled:
         if any(name not in ("drift", "potential") for name, _ in self.eq.time_leaves) or self.grid.dim == 1:
             return Sampled(self.eq, self.grid, t, fixed=True)
         other = copy.copy(self)
+        other.t = t
         if self.full:
             other.drift = _drift_at_centers(self.eq, self.grid, t) + self.induced
         other.lines = [line.at(self.eq, t) for line in self.lines]
@@ -210,6 +212,8 @@ class Sampled:
             base = replace(centered(base), jumps=self.elliptic.jumps)
         elif self.eq.jumps is not None:
             base = with_jumps(self.eq, base)
+        if self.eq.reactivity is not None:
+            base = with_reactive_walls(self.eq, base, self.t, mean)
         return base if self.eq.killing is None else with_killing(self.eq, base)
 
     def _local(self, mean: np.ndarray) -> Generator:

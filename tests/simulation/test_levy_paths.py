@@ -12,9 +12,9 @@ from scipy.integrate import quad
 from scipy.special import gamma
 
 import fokkerplanck as fp
-from fokkerplanck.simulation.euler_maruyama import fold
 from fokkerplanck.simulation.stable_variates import positive_stable, symmetric_stable, waiting_times
 from fokkerplanck.simulation.waiting_times import step_counts
+from fokkerplanck.simulation.walls_and_killing import fold
 
 N = 40_000
 
