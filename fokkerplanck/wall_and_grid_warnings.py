@@ -264,7 +264,7 @@ def probability_beyond(eq: FokkerPlanck, q: Generator, masses: np.ndarray) -> fl
 
     Along each axis the density at a wall, masses (*grid.shape), is carried on by the force there, of the links at the wall, and
     by how that changes over a tenth of the box: exp(-s x - c x^2 / 2), or a power where the force fades. Noise that grows
-    counts as a force, as it thins the density out. Nothing where neither points inward.
+    counts as a force, as it thins the density out. Nothing where neither points inward with a strength to speak of.
     """
     if q.jumps is not None:
         return 0.0
@@ -279,7 +279,7 @@ def probability_beyond(eq: FokkerPlanck, q: Generator, masses: np.ndarray) -> fl
             if not along[cell] > EMPTY * along.max():
                 continue
             slope, bend = _fall(q, masses, axis, side)
-            if slope > 0.0:
+            if slope * 0.1 * float(np.ptp(grid.edges[axis])) > CONFINING:
                 at_wall = float(along[cell]) * math.exp(-0.5 * slope * float(grid.widths[axis][cell]))
                 total += at_wall * _tail(slope, bend)
     return total

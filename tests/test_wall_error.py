@@ -80,3 +80,10 @@ def test_noise_whose_density_has_no_end():
     """D = 1 + |x|: no box holds it, and the error is as large as one can be."""
     st = fp.stationary(fp.FokkerPlanck(diffusion=lambda x: 1 + abs(x)), fp.Grid((-5, 5), 200))
     assert st.error.box == 2.0
+
+
+def test_noise_that_changes_along_the_other_axis_alone():
+    """D_x = y^2 / 2: nothing thins the density out towards the walls of x."""
+    eq = fp.FokkerPlanck(diffusion=[lambda x, y: 0.5 * y * y, 0.5])
+    sol = fp.solve(eq, fp.Grid([(-6, 6), (-5, 5)], [60, 50]), fp.gaussian([0, 0], 0.3), [1.0])
+    assert sol.error.box == 0.0

@@ -149,7 +149,9 @@ class _Run:
 def _moved(edges: np.ndarray, masses: np.ndarray, new_edges: np.ndarray) -> np.ndarray:
     """Masses (m, new cells) of densities (m, cells) by a monotone cubic through their distribution function."""
     total = np.pad(np.cumsum(masses, axis=1), ((0, 0), (1, 0)))
-    return np.diff(PchipInterpolator(edges, total, axis=1)(np.clip(new_edges, edges[0], edges[-1])), axis=1)
+    with np.errstate(over="ignore", divide="ignore"):  # harmonic means of slopes near the smallest number
+        along = PchipInterpolator(edges, total, axis=1)
+    return np.diff(along(np.clip(new_edges, edges[0], edges[-1])), axis=1)
 
 
 def committor_in_time(eq: FokkerPlanck, grid: Grid, source: Inside, target: Inside, rtol: float) -> np.ndarray:
