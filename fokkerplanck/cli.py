@@ -131,6 +131,8 @@ def run(
 def study(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The run file.", show_default=False)],
     out: Annotated[str | None, typer.Option(help="Folder for the results. Default: results/NAME-study.")] = None,
+    workers: Annotated[int | None, typer.Option(help="So many processes; default: threads of this one.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, whose workers do it.")] = None,
 ) -> None:
     """Compare models with SGD itself over learning rates and batch sizes; go on where an earlier run stopped.
 
@@ -139,6 +141,7 @@ def study(
     """
     with _refusals(later=", and the study goes on from there when started again"):
         from .workflows.deep_linear import is_deep_study, read_deep_study, run_deep_study
+        from .workflows.executors import spread_over
         from .workflows.runfile import read_run_file
         from .workflows.sweep import run_study
 
@@ -147,8 +150,8 @@ def study(
         asked: Any = read_deep_study(file) if deep else read_run_file(file)
         work: Any = run_deep_study if deep else run_study
         folder = _folder(out, f"{file.stem}-study")
-        with _progress() as report:
-            result = work(asked, folder, report)
+        with spread_over(workers, scheduler) as spread, _progress() as report:
+            result = work(asked, folder, report, spread)
         _echo(result.report())
         _echo(f"\n{len(result.files)} files in {folder}: " + ", ".join(path.name for path in result.files))
         if (folder / "points").is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..arguments import file_name, fits_memory
 from ..errors import bad_value
+from ..storage.csv_columns import read_csv
 
 RUN_COLUMNS = ("run", "run_id", "run_name", "seed")
 STEP_COLUMNS = ("step", "_step", "time", "global_step", "epoch")
@@ -41,26 +41,17 @@ def read_file(path: Any) -> Any:
 
 def _read_table(file: Path) -> dict[str, np.ndarray]:
     """The columns of a CSV file with a header; empty entries are NaN, columns of words stay words."""
-    try:
-        with open(file, newline="", encoding="utf-8-sig") as handle:
-            rows = [row for row in csv.reader(handle) if any(entry.strip() for entry in row)]
-    except (UnicodeDecodeError, csv.Error):
-        raise bad_value("data", "a CSV file in UTF-8", file.name) from None
-    if len(rows) < 2:
-        raise bad_value("data", "a CSV file with a header and rows", file.name)
-    header = [name.strip() for name in rows[0]]
-    if len(set(header)) < len(header):
-        raise bad_value("data", "a CSV file whose columns have names of their own", f"{file.name}: {header}")
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != len(header):
-            raise bad_value("data", f"{len(header)} columns wide", f"{len(row)} in row {number} of {file.name}")
-    return {name: _column([row[k] for row in rows[1:]]) for k, name in enumerate(header)}
+    table = read_csv(file, "data")
+    return {
+        name: _column([row[k] for _, row in table.rows], table.decimal_comma) for k, name in enumerate(table.header)
+    }
 
 
-def _column(entries: list[str]) -> np.ndarray:
+def _column(entries: list[str], decimal_comma: bool) -> np.ndarray:
     words = ("", "nan", "none", "null", "na")
+    numbers = [e.replace(",", ".") if decimal_comma else e for e in entries]
     try:
-        return np.array([np.nan if e.strip().lower() in words else float(e) for e in entries])
+        return np.array([np.nan if e.strip().lower() in words else float(e) for e in numbers])
     except ValueError:
         return np.array(entries)
 

@@ -21,7 +21,9 @@ from .spectrum import Spectrum
 from .stationary import Stationary
 
 
-def to_tolerance(ask: Callable[[Grid], Any], grid: Any, tol: Any, error: bool = True) -> Any:
+def to_tolerance(
+    ask: Callable[[Grid], Any], grid: Any, tol: Any, error: bool = True, *, extrapolate: bool = True
+) -> Any:
     """The answer to a question on the first grid whose measured error is at most `tol`, extrapolated where only that is.
 
     Parameters
@@ -32,6 +34,8 @@ def to_tolerance(ask: Callable[[Grid], Any], grid: Any, tol: Any, error: bool = 
     tol : float
     error : bool
         As it was asked for.
+    extrapolate : bool
+        Whether an extrapolated answer will do.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def to_tolerance(ask: Callable[[Grid], Any], grid: Any, tol: Any, error: bool = 
         heard[id(result)] = said  # what is heard of grids that were too coarse is not passed on
         hidden = any(issubclass(w.category, SubcellWarning) for w in said)
         plain = Attempt(result, *judged(result), hidden)
-        if plain.meets(tol) or not plain.converging or result.error.better is None:
+        if not extrapolate or plain.meets(tol) or not plain.converging or result.error.better is None:
             return plain
         better = result.extrapolated()
         heard[id(better)] = [w for w in said if not issubclass(w.category, GridErrorWarning)]

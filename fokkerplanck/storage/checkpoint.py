@@ -31,12 +31,25 @@ def resumed(path: Path, compute: Callable[[], Piece], *depends_on: Any) -> Piece
     *depends_on
         All that the piece depends on.
     """
-    key = f"{__version__} {digest(*depends_on):x}"
-    piece = _read(path, key)
+    piece = found(path, *depends_on)
     if piece is None:
         piece = compute()
-        _write(path, key, piece)
+        keep(path, piece, *depends_on)
     return piece
+
+
+def found(path: Path, *depends_on: Any) -> Piece | None:
+    """The piece that an earlier run has left at `path`, see `resumed`; None where there is none that fits."""
+    return _read(path, _key(depends_on))
+
+
+def keep(path: Path, piece: Piece, *depends_on: Any) -> None:
+    """Leave a piece at `path`, see `resumed`."""
+    _write(path, _key(depends_on), piece)
+
+
+def _key(depends_on: tuple[Any, ...]) -> str:
+    return f"{__version__} {digest(*depends_on):x}"
 
 
 def _read(path: Path, key: str) -> Piece | None:

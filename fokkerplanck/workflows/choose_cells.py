@@ -41,7 +41,7 @@ def grid_within(problem: Problem, tol: float) -> Grid:
 
 def finer_grid(problem: Problem, eq: FokkerPlanck, grid: Grid, tol: float) -> Grid:
     """From a grid on, the first on which the density of an equation is within `tol` at all output times."""
-    return to_tolerance(partial(_density, problem, eq), grid, tol).grid
+    return to_tolerance(partial(_density, problem, eq), grid, tol, extrapolate=False).grid
 
 
 def _density(problem: Problem, eq: FokkerPlanck, grid: Grid) -> Solution:

@@ -1,27 +1,27 @@
-"""One function at many settings, on any executor of `concurrent.futures`: processes of this machine, Dask, MPI pools."""
+"""One function at many settings, on any executor of `concurrent.futures`."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, Executor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
-import cloudpickle
 import numpy as np
 
 from ..arguments import callable_with, whole
 from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..results.requests import progress_reporter
-from ..storage.checkpoint import resumed
+from ..storage.checkpoint import found, keep
+from .executors import outcomes
 
 logger = logging.getLogger(__name__)
 
-AHEAD = 4  # settings handed over at once, for each worker
 OF = "of "  # before the names of results by name, in a checkpoint
 
 
@@ -114,28 +114,32 @@ def sweep(
     if executor is not None and workers is not None:
         raise bad_value("workers", "None beside an executor, which has its own", workers)
     count = whole("workers", workers, 1, 10_000) if workers is not None else min(os.cpu_count() or 1, len(asked))
-    places = _places(folder, len(asked))
-    tasks = [_Task(function, setting, place) for setting, place in zip(asked, places, strict=True)]
+    kept = _Kept(function, asked, None if folder is None else Path(folder))
     report = progress_reporter(progress)
-    results: dict[int, Any] = {}
+    results = kept.finished()
     failures: dict[int, BaseException] = {}
-    for done, (k, outcome) in enumerate(_outcomes(tasks, executor, count), 1):
-        if isinstance(outcome, BaseException):
-            failures[k] = outcome
-        else:
-            results[k] = outcome
+    tasks = {k: partial(function, **setting) for k, setting in enumerate(asked) if k not in results}
+    done = len(results)
+    if done:
+        report(done / len(asked))
+    for k, outcome in outcomes(tasks, executor=executor, workers=count):
+        try:
+            results[k] = kept.keep(k, outcome)
+        except (Exception, CancelledError) as error:
+            failures[k] = error
+        done += 1
         state = "failed" if k in failures else "done"
-        logger.info("sweep: setting %d %s, %d of %d: %s", k, state, done, len(tasks), dict(asked[k]))
-        report(done / len(tasks))
-    if len(failures) == len(tasks):
+        logger.info("sweep: setting %d %s, %d of %d: %s", k, state, done, len(asked), dict(asked[k]))
+        report(done / len(asked))
+    if len(failures) == len(asked):
         raise failures[min(failures)]
     if failures:
         k = min(failures)
         text = (
-            f"{len(failures)} of {len(tasks)} settings failed, such as {dict(asked[k])}: {failures[k]}. See `failures`."
+            f"{len(failures)} of {len(asked)} settings failed, such as {dict(asked[k])}: {failures[k]}. See `failures`."
         )
         warn(text, ModelWarning)
-    return Sweep(asked, tuple(results.get(k) for k in range(len(tasks))), failures)
+    return Sweep(asked, tuple(results.get(k) for k in range(len(asked))), failures)
 
 
 def _checked(function: Any, settings: Any) -> tuple[Mapping[str, Any], ...]:
@@ -150,92 +154,50 @@ def _checked(function: Any, settings: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple(settings)
 
 
-def _places(folder: Any, count: int) -> list[Path | None]:
-    """A file for each setting."""
-    if folder is None:
-        return [None] * count
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    return [place / f"{k:06d}.npz" for k in range(count)]
-
-
 @dataclass(frozen=True)
-class _Task:
-    """A setting of a function, and the file in which its result is kept."""
+class _Kept:
+    """Results of a function at its settings, each in a file of a folder on the machine that asks, if one is given."""
 
     function: Callable[..., Any]
-    setting: Mapping[str, Any]
-    place: Path | None
+    settings: Sequence[Mapping[str, Any]]
+    folder: Path | None
 
-    def __call__(self) -> Any:
-        if self.place is None:
-            return self.function(**self.setting)
-        piece = resumed(self.place, self._piece, self.function, self.setting)
-        named = {name.removeprefix(OF): value for name, value in piece.items() if name.startswith(OF)}
-        return piece.get("result", named)
+    def finished(self) -> dict[int, Any]:
+        """What an earlier sweep has left, by the number of the setting."""
+        if self.folder is None:
+            return {}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        pieces = {k: found(self._place(k), self.function, s) for k, s in enumerate(self.settings)}
+        return {k: _of_piece(piece) for k, piece in pieces.items() if piece is not None}
 
-    def _piece(self) -> dict[str, Any]:
-        """The result as a checkpoint keeps it: one value, or values by name."""
-        result = self.function(**self.setting)
-        piece = {OF + name: v for name, v in result.items()} if isinstance(result, Mapping) else {"result": result}
-        piece = {name: v.item() if isinstance(v, np.generic) else v for name, v in piece.items()}
-        try:
-            json.dumps({name: v for name, v in piece.items() if not isinstance(v, np.ndarray)})
-        except (TypeError, ValueError):
-            then = "Return the numbers that you want to keep, or leave `folder` out."
-            rule = "with results that are numbers, texts, arrays or dicts of them, where a folder keeps them"
-            raise bad_type("function", rule, result, then) from None
-        return piece
+    def keep(self, k: int, outcome: Any) -> Any:
+        """The result of a setting, kept; an exception is raised."""
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if self.folder is None:
+            return outcome
+        piece = _piece(outcome)
+        keep(self._place(k), piece, self.function, self.settings[k])
+        return _of_piece(piece)
 
-
-def _outcomes(tasks: list[_Task], executor: Executor | None, workers: int) -> Iterator[tuple[int, Any]]:
-    """(number, result or exception) of each task, as they are done."""
-    if executor is not None:
-        yield from _submitted(executor, dict(enumerate(tasks)), len(tasks))
-        return
-    from loky import get_reusable_executor
-
-    waiting, alone = dict(enumerate(tasks)), False
-    while waiting:
-        pool = get_reusable_executor(max_workers=workers)
-        window = 1 if alone else AHEAD * workers
-        lost = []
-        for k, outcome in _submitted(pool, waiting, window):
-            if isinstance(outcome, BrokenExecutor) and not alone:
-                lost.append(k)  # its worker is gone, or that of another setting
-                continue
-            del waiting[k]
-            yield k, outcome
-            if isinstance(outcome, BrokenExecutor):
-                break
-        alone = bool(lost) or (alone and bool(waiting))
+    def _place(self, k: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{k:06d}.npz"
 
 
-def _submitted(executor: Executor, tasks: Mapping[int, _Task], window: int) -> Iterator[tuple[int, Any]]:
-    """Outcomes of tasks of which no more than `window` are handed over at once; the end of the pool ends them all."""
-    left, running, broken = iter(list(tasks.items())), {}, False  # type: ignore[var-annotated]
+def _piece(result: Any) -> dict[str, Any]:
+    """A result as a checkpoint keeps it: one value, or values by name."""
+    piece = {OF + name: v for name, v in result.items()} if isinstance(result, Mapping) else {"result": result}
+    piece = {name: v.item() if isinstance(v, np.generic) else v for name, v in piece.items()}
     try:
-        while True:
-            while len(running) < window and not broken and (entry := next(left, None)) is not None:
-                running[executor.submit(_run, cloudpickle.dumps(entry[1]))] = entry[0]
-            if not running:
-                return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                outcome = _outcome(future)
-                broken |= isinstance(outcome, BrokenExecutor)
-                yield running.pop(future), outcome
-    finally:
-        for future in running:
-            future.cancel()
+        json.dumps({name: v for name, v in piece.items() if not isinstance(v, np.ndarray)})
+    except (TypeError, ValueError):
+        then = "Return the numbers that you want to keep, or leave `folder` out."
+        rule = "with results that are numbers, texts, arrays or dicts of them, where a folder keeps them"
+        raise bad_type("function", rule, result, then) from None
+    return piece
 
 
-def _outcome(future: Future) -> Any:
-    try:
-        return future.result()
-    except (Exception, CancelledError) as error:
-        return error
-
-
-def _run(task: bytes) -> Any:
-    """In a worker."""
-    return cloudpickle.loads(task)()
+def _of_piece(piece: Mapping[str, Any]) -> Any:
+    named = {name.removeprefix(OF): value for name, value in piece.items() if name.startswith(OF)}
+    return piece.get("result", named)

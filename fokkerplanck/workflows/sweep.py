@@ -13,7 +13,7 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -34,9 +34,9 @@ from ..results.ensemble import Ensemble
 from ..results.error_warnings import STRAYING
 from ..results.solution import Solution
 from ..sgd.algorithm import SGD
-from ..storage.checkpoint import resumed
 from ..storage.tables import Comparison, exact
 from .choose_cells import finer_grid
+from .executors import Kept, Spread, Tasks, gathered
 from .run import descent, described, model_of, settings_keys
 from .run_report import RESOLVED
 from .runfile import RunFile, naming
@@ -98,8 +98,14 @@ class StudyResult:
         return summary(self.table, self.verdicts)
 
 
-def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: None) -> StudyResult:
-    """Run the study of a run file with a table [study], and write table and figures into a folder."""
+def run_study(
+    run: RunFile, folder: Path, report: Report = lambda text, share: None, spread: Spread | None = None
+) -> StudyResult:
+    """Run the study of a run file with a table [study], and write table and figures into a folder.
+
+    spread: how settings are spread over workers, see `executors.spread_over`; one whose worker is lost costs itself. Default:
+    threads of this process. The results are the same to the bit.
+    """
 
     spec = run.spec
     if spec.study is None or spec.landscape is None:
@@ -112,35 +118,57 @@ def run_study(run: RunFile, folder: Path, report: Report = lambda text, share: N
     points = folder / "points"
     points.mkdir(parents=True, exist_ok=True)
     ranking, said = _ranking(run, problem, settings)
-    known = [COLUMNS, TRUE, spec.model_dump_json(warnings=False), run.data()]
-    done = 0
-
-    def work(setting: Any) -> list[dict[str, Any]]:
-        nonlocal done
-        case, batch = setting
-        path = points / f"{exact(case.rate)}-{batch}.npz"
-        piece = resumed(path, lambda: {"rows": _setting(problem, spec, case.rate, batch)}, *known, case.rate, batch)
-        done += 1
-        name = setting_name({"learning_rate": case.rate, "batch_size": batch})
+    known = COLUMNS, TRUE, spec.model_dump_json(warnings=False), run.data()
+    keys = [(float(case.rate or 0.0), batch) for case, batch in settings]
+    works = []
+    for key in keys:
+        task = partial(_piece, problem, spec, *key)
+        path = points / f"{exact(key[0])}-{key[1]}.npz"
+        works.append(Kept(task if spread is None else partial(_quietly, task), path, (*known, *key)))
+    found: dict[int, list[dict[str, Any]]] = {}
+    lost: list[str] = []
+    for done, (k, outcome) in enumerate(gathered(works, spread or _by_threads), 1):
+        name = setting_name({"learning_rate": keys[k][0], "batch_size": keys[k][1]})
+        if not isinstance(outcome, BaseException):
+            found[k] = outcome["rows"]
+        elif len(lost) + 1 < len(keys):
+            lost.append(f"{name}: not finished ({type(outcome).__name__}: {outcome}); start the study again to go on.")
+        else:
+            raise outcome
         logger.info("study: %s done, %d of %d", name, done, len(settings))
         report(name, done / len(settings))
-        return piece["rows"]
-
-    with warnings.catch_warnings():  # for both threads at once: the filters are global
-        warnings.simplefilter("ignore", ResolutionWarning)
-        warnings.simplefilter("ignore", ModelWarning)
-        pool = ThreadPoolExecutor(min(os.cpu_count() or 1, len(settings)))
-        try:
-            rows = [row for part in pool.map(work, settings) for row in part]
-        finally:  # whoever interrupts does not wait for the settings under way
-            pool.shutdown(wait=False, cancel_futures=True)
+    rows = [row for k in sorted(found) for row in found[k]]
     table = Comparison(COLUMNS, tuple(tuple(row[c] for c in COLUMNS) for row in rows), NOTE, KEYS)
     sentences = verdicts([row for row in rows if row["t"] == max(spec.output.times)])
-    sentences = (*said, *sentences)
+    sentences = (*said, *lost, *sentences)
     files = write(table, sentences, folder, max(row["cell"] for row in rows))
     if ranking is not None:
         files = (*files, save_ranking(ranking, folder))
     return StudyResult(table, sentences, files, ranking)
+
+
+def _piece(problem: Problem, spec: Any, rate: float, batch: int | None) -> dict[str, Any]:
+    return {"rows": _setting(problem, spec, rate, batch)}
+
+
+def _quietly(task: Callable[[], Any]) -> Any:
+    """A task whose warnings are the verdicts' to say. Filters are global: not for one of several threads."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResolutionWarning)
+        warnings.simplefilter("ignore", ModelWarning)
+        return task()
+
+
+def _by_threads(tasks: Tasks) -> Iterator[tuple[int, Any]]:
+    """The outcomes of tasks by threads of this process."""
+    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, max(len(tasks), 1)))
+    try:
+        with warnings.catch_warnings():  # for all threads at once
+            warnings.simplefilter("ignore", ResolutionWarning)
+            warnings.simplefilter("ignore", ModelWarning)
+            yield from zip(tasks, pool.map(lambda task: task(), tasks.values()), strict=True)
+    finally:  # whoever interrupts does not wait for the settings under way
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _ranking(run: RunFile, problem: Problem, settings: Sequence[Any]) -> tuple[Ranking | None, tuple[str, ...]]:

@@ -60,6 +60,12 @@ def test_observables():
         fp.Paths(np.ones((3, 4)), observable=lambda x: x[:2])
 
 
+def test_semicolons_decimal_commas_and_comments(tmp_path):
+    file = tmp_path / "europe.csv"
+    file.write_text("# from a spreadsheet\nstep;loss;note\n0;1,5;start\n1;0,75;\n2;0,25;end\n")
+    np.testing.assert_array_equal(fp.Paths(file).runs[0][:, 0], [1.5, 0.75, 0.25])
+
+
 def test_a_wide_table_has_a_run_a_column(tmp_path):
     """As Weights & Biases exports a metric: a column of steps, a column a run with its extremes beside it."""
     file = tmp_path / "wandb.csv"

@@ -143,21 +143,20 @@ class TestGoingOn:
             tmp_path, ("runs = 10", "runs = 5"), ("steps = 1200", "steps = 60"), ("block = 4", "block = 5")
         )
         study = read_deep_study(small)
-        sgd = study.spec.study.generators[0]
-        first = blocks.train_blocks(study, sgd, tmp_path)
+        first = blocks.train_blocks(study, tmp_path)["sgd"]
         path = tmp_path / "sgd-00000.npz"
         path.write_bytes(path.read_bytes()[:1000])
-        again = blocks.train_blocks(study, sgd, tmp_path)
+        again = blocks.train_blocks(study, tmp_path)["sgd"]
         assert np.array_equal(first.strengths, again.strengths)
         other = read_deep_study(study_file(tmp_path, ("seed = 3", "seed = 4"), text=small.read_text()))
-        changed = blocks.train_blocks(other, sgd, tmp_path)
+        changed = blocks.train_blocks(other, tmp_path)["sgd"]
         assert not np.array_equal(first.training.loss, changed.training.loss)
 
         def refuse(*args):
             raise AssertionError("trained again")
 
-        monkeypatch.setattr(blocks, "_trained", refuse)
-        kept = blocks.train_blocks(other, sgd, tmp_path)
+        monkeypatch.setattr(blocks.Block, "trained", refuse)
+        kept = blocks.train_blocks(other, tmp_path)["sgd"]
         assert np.array_equal(kept.training.end_to_end, changed.training.end_to_end)
 
 

@@ -17,6 +17,7 @@ from ...deep_linear import Plateaus, plateaus
 from ...errors import ResolutionWarning
 from ...storage.files import write_atomically, write_text
 from ...storage.tables import Comparison
+from ..executors import Spread, one_by_one
 from . import figures, tables
 from .analysis import ModeComparison, Saddle, compare_modes, inspect_saddles
 from .blocks import Runs, train_blocks
@@ -53,9 +54,15 @@ class DeepStudyResult:
         return "\n".join([repr(self.tables["escapes"]), "", *wrapped])
 
 
-def run_deep_study(study: DeepStudy, folder: Path, report: Report = lambda text, share: None) -> DeepStudyResult:
-    """Train, analyse, and write page, tables and figures into a folder; blocks found there are not trained again."""
-    runs = _train(study, folder, lambda text, share: report(text, 0.8 * share))
+def run_deep_study(
+    study: DeepStudy, folder: Path, report: Report = lambda text, share: None, spread: Spread | None = None
+) -> DeepStudyResult:
+    """Train, analyse, and write page, tables and figures into a folder; blocks found there are not trained again.
+
+    spread: how blocks are spread over workers, see `executors.spread_over`; default: one after the other, by threads.
+    """
+    parts = folder / "blocks"
+    runs = train_blocks(study, parts, lambda text, share: report(text, 0.8 * share), spread or one_by_one)
     found = {name: plateaus(one.training) for name, one in runs.items()}
     report("saddles", 0.8)
     saddles = inspect_saddles(study, runs["sgd"], found["sgd"])
@@ -67,23 +74,6 @@ def run_deep_study(study: DeepStudy, folder: Path, report: Report = lambda text,
     results, sentences = _tables(runs, found, saddles, modes, aligned)
     files = _write(study, folder, results, sentences, _figures(runs, found, modes))
     return DeepStudyResult(results, sentences, files)
-
-
-def _train(study: DeepStudy, folder: Path, report: Report) -> dict[str, Runs]:
-    parts = folder / "blocks"
-    parts.mkdir(parents=True, exist_ok=True)
-    generators, spec = study.spec.study.generators, study.spec.study
-    total, done = len(generators) * -(-spec.runs // spec.block), 0
-    runs = {}
-    for generator in generators:
-
-        def progress(name: str = generator.name) -> None:
-            nonlocal done
-            done += 1
-            report(name, done / total)
-
-        runs[generator.name] = train_blocks(study, generator, parts, progress)
-    return runs
 
 
 def _tables(

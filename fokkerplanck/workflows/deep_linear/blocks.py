@@ -5,18 +5,20 @@ Run k of a seed has the same bits in whatever block it is trained, so that an in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...deep_linear import Training, mode_strengths, train
-from ...storage.checkpoint import resumed
+from ..executors import Kept, Spread, gathered, one_by_one
 from .spec import DeepStudy, Generator
 
 Arrays = dict[str, np.ndarray]
+Report = Callable[[str, float], None]
 RECORDED = ("end_to_end", "loss", "gradient_norm")
 
 
@@ -43,18 +45,72 @@ class Runs:
         return np.arange(self.training.steps[-1] + 1)
 
 
+@dataclass(frozen=True)
+class Block:
+    """Some runs of one generator, and the file that keeps them."""
+
+    generator: Generator
+    first: int
+    n_runs: int
+
+    def kept(self, study: DeepStudy, folder: Path) -> Kept:
+        """The runs as a piece of the study, in its file."""
+        path, spec = folder / f"{self.generator.name.replace(' ', '-')}-{self.first:05d}.npz", study.spec
+        settings = (
+            repr(spec.network),
+            self.generator,
+            spec.study.seed,
+            self.first,
+            self.n_runs,
+            study.steps,
+            study.net.data,
+        )
+        return Kept(partial(self.trained, study), path, settings)
+
+    def trained(self, study: DeepStudy) -> Arrays:
+        """The runs; SGD is followed step by step, since the noise of a mode shows in its smallest increments only."""
+        fine = self.generator.kind == "sgd"
+        steps = list(range(study.steps[-1] + 1)) if fine else study.steps.tolist()
+        run = train(
+            study.net,
+            study.start,
+            steps,
+            n_runs=self.n_runs,
+            generator=self.generator.kind,
+            stability=self.generator.stability,
+            seed=study.spec.study.seed,
+            first_run=self.first,
+        )
+        thin = np.isin(steps, study.steps)
+        block = {name: getattr(run, name)[thin] for name in RECORDED}
+        if fine:
+            left, _, right = study.net.teacher_modes
+            block["strengths"] = mode_strengths(run.end_to_end, left, right)
+        return block
+
+
 def train_blocks(
-    study: DeepStudy, generator: Generator, folder: Path, progress: Callable[[], None] = lambda: None
-) -> Runs:
-    """Train all runs of a generator, or read what an earlier study has left in the folder."""
-    blocks = []
-    for first in range(0, study.spec.study.runs, study.spec.study.block):
-        n_runs = min(study.spec.study.block, study.spec.study.runs - first)
-        path = folder / f"{generator.name.replace(' ', '-')}-{first:05d}.npz"
-        network, seed = repr(study.spec.network), study.spec.study.seed
-        settings = network, generator, seed, first, n_runs, study.steps, study.net.data
-        blocks.append(resumed(path, partial(_trained, study, generator, first, n_runs), *settings))
-        progress()
+    study: DeepStudy, folder: Path, report: Report = lambda text, share: None, spread: Spread = one_by_one
+) -> dict[str, Runs]:
+    """All runs of all generators by name: trained, or read where an earlier study has left them in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = study.spec.study
+    firsts = range(0, spec.runs, spec.block)
+    blocks = [Block(g, first, min(spec.block, spec.runs - first)) for g in spec.generators for first in firsts]
+    pieces: dict[int, Any] = {}
+    for done, (k, outcome) in enumerate(gathered([block.kept(study, folder) for block in blocks], spread), 1):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        pieces[k] = outcome
+        report(blocks[k].generator.name, done / len(blocks))
+    return {
+        generator.name: _joined(study, generator, [pieces[k] for k, b in enumerate(blocks) if b.generator == generator])
+        for generator in spec.generators
+    }
+
+
+def _joined(study: DeepStudy, generator: Generator, blocks: Sequence[Any]) -> Runs:
+    """All runs of a generator from its blocks."""
     end_to_end, loss, norm = (np.concatenate([b[name] for b in blocks], axis=1) for name in RECORDED)
     how = {"generator": generator.kind, "stability": generator.stability}
     training = Training(
@@ -68,26 +124,3 @@ def train_blocks(
     )
     strengths = np.concatenate([b["strengths"] for b in blocks], axis=1) if "strengths" in blocks[0] else None
     return Runs(generator, training, strengths)
-
-
-def _trained(study: DeepStudy, generator: Generator, first: int, n_runs: int) -> Arrays:
-    """A block; SGD is followed step by step, since the noise of a mode shows in its smallest increments only."""
-    fine = generator.kind == "sgd"
-    steps = list(range(study.steps[-1] + 1)) if fine else study.steps.tolist()
-    seed = study.spec.study.seed
-    run = train(
-        study.net,
-        study.start,
-        steps,
-        n_runs=n_runs,
-        generator=generator.kind,
-        stability=generator.stability,
-        seed=seed,
-        first_run=first,
-    )
-    thin = np.isin(steps, study.steps)
-    block = {name: getattr(run, name)[thin] for name in RECORDED}
-    if fine:
-        left, _, right = study.net.teacher_modes
-        block["strengths"] = mode_strengths(run.end_to_end, left, right)
-    return block

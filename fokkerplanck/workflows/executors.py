@@ -1,0 +1,129 @@
+"""Tasks on any executor of `concurrent.futures`: processes of this machine, which stay for the next tasks, Dask, MPI pools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cloudpickle
+
+from ..arguments import whole
+from ..errors import bad_value
+from ..storage.checkpoint import Piece, found, keep
+
+Tasks = Mapping[int, Callable[[], Any]]
+Spread = Callable[[Tasks], Iterator[tuple[int, Any]]]  # (number, result or exception) of each task, as they are done
+AHEAD = 4  # tasks handed over at once, for each worker
+WAIT = 10  # seconds for a scheduler to answer
+
+
+class Kept(NamedTuple):
+    """A piece of a long work: what computes it, the file that keeps it, and all that it depends on (`checkpoint.resumed`)."""
+
+    compute: Callable[[], Piece]
+    path: Path
+    depends_on: tuple[Any, ...]
+
+
+def one_by_one(tasks: Tasks) -> Iterator[tuple[int, Any]]:
+    """The outcomes of tasks, one after the other in this process."""
+    return ((k, task()) for k, task in tasks.items())
+
+
+def gathered(works: Sequence[Kept], spread: Spread) -> Iterator[tuple[int, Any]]:
+    """(number, piece or exception) of each: those that an earlier run has kept, then the others as they are done, and kept."""
+    missing: dict[int, Callable[[], Piece]] = {}
+    for k, work in enumerate(works):
+        piece = found(work.path, *work.depends_on)
+        if piece is None:
+            missing[k] = work.compute
+        else:
+            yield k, piece
+    for k, outcome in spread(missing):
+        if not isinstance(outcome, BaseException):
+            keep(works[k].path, outcome, *works[k].depends_on)
+        yield k, outcome
+
+
+@contextmanager
+def spread_over(workers: int | None, scheduler: str | None) -> Iterator[Spread | None]:
+    """How tasks are spread: over so many processes, or over the workers of a Dask scheduler; None where neither is given."""
+    if workers is not None and scheduler is not None:
+        raise bad_value("workers", "left out beside a scheduler, which has its own", workers)
+    if scheduler is None:
+        yield None if workers is None else partial(outcomes, workers=whole("workers", workers, 1, 10_000))
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        then = 'Install it with `pip install "fokkerplanck[cluster]"`.'
+        raise bad_value("scheduler", "used where Dask's `distributed` is installed", scheduler, then) from None
+    try:
+        client = Client(scheduler, timeout=WAIT)
+    except (OSError, ValueError, TimeoutError) as error:
+        then = "Start one with `dask scheduler` and `dask worker`; its address looks like tcp://host:8786."
+        raise bad_value(
+            "scheduler", f"the address of a Dask scheduler that answers ({error})", scheduler, then
+        ) from error
+    with client:
+        yield partial(outcomes, executor=client.get_executor())
+
+
+def outcomes(tasks: Tasks, *, executor: Executor | None = None, workers: int = 1) -> Iterator[tuple[int, Any]]:
+    """(number, result or exception) of each task, as they are done: on an executor, or by processes of this machine.
+
+    A task that kills its worker ends with the executor's exception; the others are asked again, one at a time.
+    """
+    if executor is not None:
+        yield from _submitted(executor, tasks, len(tasks))
+        return
+    from loky import get_reusable_executor
+
+    waiting, alone = dict(tasks), False
+    while waiting:
+        pool = get_reusable_executor(max_workers=workers)
+        window = 1 if alone else AHEAD * workers
+        lost = []
+        for k, outcome in _submitted(pool, waiting, window):
+            if isinstance(outcome, BrokenExecutor) and not alone:
+                lost.append(k)  # its worker is gone, or that of another setting
+                continue
+            del waiting[k]
+            yield k, outcome
+            if isinstance(outcome, BrokenExecutor):
+                break
+        alone = bool(lost) or (alone and bool(waiting))
+
+
+def _submitted(executor: Executor, tasks: Tasks, window: int) -> Iterator[tuple[int, Any]]:
+    """Outcomes of tasks of which no more than `window` are handed over at once; the end of the pool ends them all."""
+    left, running, broken = iter(list(tasks.items())), {}, False  # type: ignore[var-annotated]
+    try:
+        while True:
+            while len(running) < window and not broken and (entry := next(left, None)) is not None:
+                running[executor.submit(_run, cloudpickle.dumps(entry[1]))] = entry[0]
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                outcome = _outcome(future)
+                broken |= isinstance(outcome, BrokenExecutor)
+                yield running.pop(future), outcome
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _outcome(future: Future) -> Any:
+    try:
+        return future.result()
+    except (Exception, CancelledError) as error:
+        return error
+
+
+def _run(task: bytes) -> Any:
+    """In a worker."""
+    return cloudpickle.loads(task)()
