@@ -31,6 +31,7 @@ from .stable_variates import fill_positive
 from .step_error import pairs, waiting_step_error
 from .step_error import step_error as measured_step_error
 from .target_crossings import Steps, Watch, first_meeting, places_along_steps
+from .unseen_features import warn_of_unseen_features
 from .walls_and_killing import fold, path_points, survival_of_step
 
 KIND = "equation"
@@ -129,6 +130,8 @@ def simulate(
     if places:  # paths stepped over the target: once more, with the same noise
         walk = walk_from(starts, dt, places, [np.random.default_rng(s) for s in noise])
         positions = walk.positions(moments)
+    if eq.time_order == 1.0:
+        warn_of_unseen_features(eq, np.concatenate([starts, *positions]), dt, float(moments[-1]))
     if eq.assumption is not None:
         last = positions[-1][np.isfinite(positions[-1]).all(axis=1)].T
         eq.assumption(last, np.ones(last.shape[1]))
