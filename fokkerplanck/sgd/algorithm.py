@@ -210,8 +210,8 @@ class SGD:
             Of "levy": whether jumps have the covariance of the batch noise, times a factor that gives them the interquartile
             range of the batch noise at the point of smallest loss. `scale`, a number, then is that range in units of a normal
             law of the same covariance (default: measured over 4000 batches; `settings` says it).
-        drift : {"first-order", "second-order"}
-            Of "refined".
+        drift : {"first-order", "second-order", "two-step"}
+            Of "refined". "two-step" holds at and above the edge of stability, see `fokkerplanck.sgd.two_step_model`.
         central_flow : bool
             Of "refined": whether the oscillation at the edge of stability adds its drift, see `fokkerplanck.sgd.refined_model`.
         """

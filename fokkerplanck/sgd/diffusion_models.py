@@ -38,6 +38,7 @@ from ..model.grid import Grid
 from .batch_noise_scale import covariance_factor, quartile_share
 from .global_minimum import smallest_loss
 from .refined_model import RefinedDrift
+from .two_step_model import TwoStepModel, check_two_step
 
 if TYPE_CHECKING:
     from .algorithm import SGD
@@ -52,13 +53,15 @@ VALID_WHEN = {
     "momentum": "1 - m is small, as is eta times the largest curvature",
     "shuffled": "eta times the largest curvature times the steps of an epoch is much below 1; at the ends of epochs",
     "swarm": "many loosely coupled workers",
-    "refined": "each of its refinements holds; below the edge of stability",
+    "refined": "each of its refinements holds; at the edge of stability with drift='two-step'",
 }
-DRIFTS = ("first-order", "second-order")
+DRIFTS = ("first-order", "second-order", "two-step")
 CHAINS = {"exact": "", "gaussian-chain": ", model='gaussian-chain'"}  # and what `transfer_operator` is to be told
 EDGE = 1.0  # eta times curvature from which `check` warns: the first-order variance is off by 2/(2 - eta h)
 HALF_A_STEP = 0.5
 UNSTABLE = 2.0  # eta times curvature from which descent moves away from a minimum
+AT_EDGE = 0.02  # relative: a sliding mode on a grid lies within cells of the edge
+FAR_ABOVE = 3.0  # eta times curvature, where the approximant of the logarithm of two steps is off by 8 %
 LOOKED_AT = 4096  # points at which a loss has to be finite
 CARRIES = 0.99  # the share of the mass that counts as carrying it
 
@@ -126,7 +129,9 @@ def model_equation(sgd: SGD, model: str, settings: Settings) -> FokkerPlanck:
     build = builds.get(model, _diffusive)
     coefficients = build(sgd, model, settings)
     record = {"model": model, "process": repr(sgd), **coefficients.pop("settings", {})}
-    return FokkerPlanck(**coefficients, convention=settings.convention, assumption=_Assumption(sgd), settings=record)
+    return FokkerPlanck(
+        **coefficients, convention=settings.convention, assumption=_assumption(sgd, settings), settings=record
+    )
 
 
 def _diffusive(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
@@ -210,7 +215,7 @@ def _check_refined(sgd: SGD, settings: Settings) -> None:
     """Refuse refinements that contradict each other."""
     if not isinstance(settings.drift, str) or settings.drift not in DRIFTS:
         then = did_you_mean(str(settings.drift), DRIFTS, cutoff=0.4)
-        raise bad_value("drift", "'first-order' or 'second-order'", settings.drift, then)
+        raise bad_value("drift", "'first-order', 'second-order' or 'two-step'", settings.drift, then)
     rule = f"from {LEAST_INDEX:g} to 1"
     order = number("time_order", settings.time_order, rule, lambda v: LEAST_INDEX <= v <= 1.0)
     if settings.strength is not None and order < 1.0:
@@ -220,10 +225,13 @@ def _check_refined(sgd: SGD, settings: Settings) -> None:
         for name, value, plain in (("scale", settings.scale, None), ("anisotropic", settings.anisotropic, False)):
             if value is not plain:
                 raise bad_value(name, "left out without stability", value, "It belongs to the jumps.")
-    if settings.central_flow and not sgd.loss.knows_curvature:
-        raise bad_value(
-            "central_flow", "False where the loss has no Hessian", True, "Give `hessian` with the gradient."
-        )
+    curved = {"central_flow": (settings.central_flow, False), "drift": (settings.drift, "first-order")}
+    for name, (asked, without) in curved.items():
+        if asked != without and not sgd.loss.knows_curvature:
+            rule = f"{without!r} where the loss has no Hessian"
+            raise bad_value(name, rule, asked, "Give `hessian` with the gradient.")
+    if settings.drift == "two-step":
+        check_two_step(sgd, settings.central_flow, settings.stability)
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,6 +296,8 @@ class _Assumption:
     """Whether the loss is finite and descent is stable where a density lies: no diffusion stands for what is not."""
 
     sgd: SGD
+    beyond: float = UNSTABLE
+    then: str = "no diffusion stands for it"
 
     def __call__(self, points: np.ndarray, weights: np.ndarray) -> None:
         """Refuse a loss that is not finite where more than a per cent lies, and warn of a rate that is too large there."""
@@ -304,7 +314,7 @@ class _Assumption:
 
     def _judge_curvature(self, points: np.ndarray, weights: np.ndarray) -> None:
         edge = self.sgd.learning_rate * self.sgd.loss.curvature(*points) / (1.0 + self.sgd.momentum)
-        unstable = edge >= UNSTABLE
+        unstable = edge >= self.beyond
         share = float(weights[unstable].sum())
         if share <= 1.0 - CARRIES:
             return
@@ -312,9 +322,18 @@ class _Assumption:
         where = ", ".join(f"{x[place]:.4g}" for x in points)
         text = (
             f"{share:.0%} of the density has eta times curvature {edge[place]:.3g}, above 2 (at {where}): "
-            "descent is unstable there, and no diffusion stands for it. Use sgd.transfer_operator(grid) or sgd.simulate."
+            f"descent is unstable there, and {self.then}. Use sgd.transfer_operator(grid) or sgd.simulate."
         )
         warn(text, ModelWarning)
+
+
+def _assumption(sgd: SGD, settings: Settings) -> _Assumption:
+    if settings.drift == "two-step":
+        return _Assumption(sgd, FAR_ABOVE, "the drift over two steps is off by 8 % and more")
+    if settings.central_flow:
+        then = "overshoots, which the central flow does not know: drift='two-step' does"
+        return _Assumption(sgd, UNSTABLE * (1.0 + AT_EDGE), then)
+    return _Assumption(sgd)
 
 
 def undefined(loss: SampleLoss, points: np.ndarray, weights: np.ndarray) -> str:
@@ -402,7 +421,10 @@ def _refined(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
     parts: dict[str, Any] = {"drift": _read(sgd, "drift"), "diffusion": _read(sgd, "diffusion")}
     if settings.stability is not None:
         parts = _levy(sgd, model, settings)
-    if settings.drift == "second-order" or settings.central_flow:
+    if settings.drift == "two-step":
+        two = TwoStepModel(sgd)
+        parts = {"drift": two.drift, "diffusion": two.diffusion}
+    elif settings.drift == "second-order" or settings.central_flow:
         second, flow = settings.drift == "second-order", settings.central_flow
         make = partial(RefinedDrift, second_order=second, central_flow=flow)
         parts["drift"] = _in_time(sgd, make, HALF_A_STEP if second else 0.0)

@@ -11,10 +11,15 @@ the variance of the discrete oscillation along its eigenvector u exceeds that of
 
     v = eta^2 f u.Sigma u / (2 B (2 - eta S)),
 
-the difference of eta^2 Sigma_u / (1 - (1 - eta S)^2) and eta Sigma_u / (2 S), which the density holds itself. It grows without
-bound as S comes to 2 / eta, so that S stays below; without batch noise v is the variance that holds S there, 2 <-g, grad S> /
-|grad S|^2 where that is positive (Cohen, Damian, Talwalkar, Kolter and Lee 2025). From above the edge no balance holds: descent
-itself overshoots; `fokkerplanck.SGD.central_flow`, `.transfer_operator` and `.simulate` follow it.
+the difference of eta^2 Sigma_u / (1 - (1 - eta S)^2) and eta Sigma_u / (2 S), which the density holds itself. It grows as S
+comes to 2 / eta. From there on v is at least the variance that holds S (Cohen, Damian, Talwalkar, Kolter and Lee 2025), and
+brings it back at the rate at which the oscillation grows, ln(eta S - 1) a step:
+
+    v = 2 (max(<-g, grad S>, 0) + (S - 2/eta) ln(eta S - 1) / eta) / |grad S|^2        where S > 2 / eta,
+
+a sliding mode, S <= 2 / eta, reached from both sides. Descent from well above the edge overshoots, far below it, before it
+comes back: that, v does not know. drift="two-step" (`fokkerplanck.sgd.two_step_model`) follows it, without v: the
+oscillation is in its density.
 """
 
 from __future__ import annotations
@@ -56,12 +61,12 @@ class RefinedDrift:
         sgd, eta = self.sgd, self.sgd.learning_rate
         sharpness, u, slope = top_eigenvalue(sgd.loss, theta)
         gap = 2.0 - eta * sharpness
-        if sgd.noise_factor > 0.0 or sgd.injected_variance > 0.0:
-            along = 2.0 * np.einsum("i...,ij...,j...->...", u, sgd.batch_diffusion(*theta), u) + sgd.injected_variance
-            v = 0.5 * along / np.maximum(gap, NEAREST)
-        else:
-            square = np.maximum((slope**2).sum(axis=0), 1e-300)
-            v = np.where(gap <= 0.0, np.maximum(-2.0 * (g * slope).sum(axis=0) / square, 0.0), 0.0)
+        along = 2.0 * np.einsum("i...,ij...,j...->...", u, sgd.batch_diffusion(*theta), u) + sgd.injected_variance
+        v = 0.5 * along / np.maximum(gap, NEAREST)
+        above = gap <= 0.0
+        push = np.maximum(-(g * slope).sum(axis=0), 0.0) - gap * np.log1p(np.maximum(-gap, 0.0)) / eta**2
+        square = np.maximum((slope**2).sum(axis=0), 1e-300)
+        v = np.where(above, np.maximum(v, 2.0 * push / square), v)
         return 0.5 * v * slope
 
 

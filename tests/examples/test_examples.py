@@ -267,3 +267,12 @@ def test_deep_linear_study(tmp_path):
 def test_scripts_are_short():
     for path in EXAMPLES.glob("*.py"):
         assert 30 <= len(path.read_text().splitlines()) <= 70, path.name
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning", "ignore::fokkerplanck.ModelWarning")
+def test_edge_of_stability():
+    example = script("edge_of_stability")
+    models = {name: example.MODELS[name] for name in ("central flow", "two-step")}
+    found = example.distances(19.0, 60, (64, 32), 400, models)
+    assert found["two-step"][0] < 0.03 < found["SGD, other batches"][1]  # numerical diffusion of the operator's cells
+    assert found["two-step"][2] == pytest.approx(found["SGD, other batches"][2], abs=0.02)
