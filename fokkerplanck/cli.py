@@ -79,6 +79,9 @@ models = ["first-order", "exact"] # exact: SGD itself, up to the numerical diffu
                                   # "gaussian-chain", "second-order", "langevin", "levy" (needs stability = 1.5),
                                   # "subdiffusive" (time_order = 0.8), "swarm" (strength = 0.1)
 
+# shares = ["w > 0"]              # how much of the stationary density lies there
+# target = "w > 0"                # how long it takes to get there from the start
+
 [simulation]
 paths = 20000                     # of SGD itself, the reference
 seed = 1
@@ -95,6 +98,9 @@ seed = 1
 # diffusion = "0.1*(1 + x**2)"    # a number, a formula, a list (one an axis) or a matrix
 # potential = "x**4/4 - x**2/2"   # adds minus its gradient to the drift
 # convention = "ito"              # or "stratonovich", "klimontovich"
+# time_order = 0.8                # memory: waiting times of infinite mean
+# stability = 1.5                 # Levy jumps, with scale = 0.2 or a formula
+# killing = "0.1*x**2"            # rate at which paths end; reactivity = { "x high" = 2.0 }: walls that take a part
 """
 
 
@@ -335,7 +341,7 @@ def _say_version(run_file: RunFile) -> None:
 
 
 def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
-    """Title, and for each learning rate its table, verdicts and notes; 80 columns wide where stdout is no terminal."""
+    """Title, and for each learning rate verdicts, answers, notes and the table; 80 columns wide where stdout is no terminal."""
     from rich.console import Console
 
     from .errors import printable
@@ -349,15 +355,16 @@ def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.case.label:
             console.print(f"\n{outcome.case.label.capitalize()}", style="bold", markup=False)
-        console.print(_rich_table(problem, outcome.comparison))
-        if outcome.ensemble is not None:
-            console.print(LEGEND, markup=False)
         sentences = verdicts(outcome, problem.grid)
         if sentences:
             sentences.append(_false_alarms(len(sentences), problem.grid.dim))
         about = f" on {outcome.case.label}" if len(outcomes) > 1 else ""
-        for sentence in [*sentences, *(f"Note{about}: {note}" for note in outcome.notes)]:
+        for sentence in [*sentences, *outcome.answers, *(f"Note{about}: {note}" for note in outcome.notes)]:
             console.print(printable(sentence), markup=False)
+        console.print()
+        console.print(_rich_table(problem, outcome.comparison))
+        if outcome.ensemble is not None:
+            console.print(LEGEND, markup=False)
 
 
 def _rich_table(problem: Problem, tab: Any) -> Any:

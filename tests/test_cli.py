@@ -64,6 +64,7 @@ def test_run_writes_densities_tables_and_figures(here):
     assert result.exit_code == 0, result.output
     folder = here / "results" / "quadratic"
     names = [
+        "answers.txt",
         "density_0.05.nc",
         "density_0.05_SGD.nc",
         "evolution.png",
@@ -85,7 +86,7 @@ def test_run_writes_densities_tables_and_figures(here):
     counted = load(folder / "density_0.05_SGD.nc")
     assert (counted.method, counted.stats["n_paths"], counted.stats["seed"]) == ("simulation", 2000, 3)
     np.testing.assert_allclose(counted.mean()[-1], 0.4635, atol=0.02)  # 1/2 - 0.3 * 0.9^20 = 0.4635, of deviation 0.16
-    for name in names[2:6]:
+    for name in names[3:7]:
         with Image.open(folder / name) as image:
             assert np.asarray(image.convert("L")).std() > 5, name
 
@@ -102,7 +103,7 @@ def test_run_prints_a_table_and_verdicts_in_80_columns(here):
     )
     assert "±: standard error. z: (mean - SGD's) in standard errors. W1: distance" in result.stdout
     assert "(4 comparisons at 3 standard errors: if all is well, one fails by chance in 1%" in result.stdout
-    assert last.startswith("8 files in here: density_0.05.nc, ")
+    assert last.startswith("9 files in here: answers.txt, density_0.05.nc, ")
 
 
 def test_models_and_transfer_operators_side_by_side(here):

@@ -63,6 +63,12 @@ class Outcome:
     stationary: dict[str, Stationary] = field(default_factory=dict)
     comparison: Comparison | None = None
     notes: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+
+    @property
+    def told(self) -> list[str]:
+        """The answers, each with the learning rate where there is one."""
+        return [f"{self.case.label.capitalize()}: {a}" if self.case.label else a for a in self.answers]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import did_you_mean
+from ..arguments import did_you_mean, takes_time
 from ..comparison.compare import compare
 from ..errors import ConvergenceError, bad_value, printable
 from ..formulas.parser import Formula, parse
@@ -21,6 +22,8 @@ from ..model.box import Box
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import gaussian, point, uniform
+from ..model.levy import LevyJumps
+from ..passages import first_passage
 from ..queries import solve, stationary
 from ..results.solution import Solution
 from ..results.stats import SolutionStats
@@ -28,6 +31,7 @@ from ..solvers.accuracy.refinement import FIRST
 from ..storage.files import staging_folder, uninterrupted, write_text
 from ..storage.netcdf import save_solution
 from ..storage.tables import Comparison, exact
+from .answers import at_rest, conditions, on_the_way
 from .choose_cells import grid_within
 from .outcome import Case, Outcome, Problem, Report
 from .run_report import chain_notes
@@ -68,6 +72,8 @@ def described(run: RunFile) -> Problem:
     }
     with naming(**names, x="start.point", low="start.low"):
         p0 = _start(spec.start)
+    conditions(spec.output.shares, spec.variables, "output.shares")  # refuses what is none
+    conditions([spec.output.target] if spec.output.target else [], spec.variables, "output.target")
     value: Callable | None
     if spec.landscape is not None:
         value, cases = _descent_cases(run, spec.landscape, grid)
@@ -163,28 +169,43 @@ def settings_keys(section: str) -> dict[str, str]:
 def _equation_case(equation: Equation) -> tuple[Callable | None, list[Case]]:
     names = equation.variables
 
-    def read(value: Any, key: str) -> Any:
-        if isinstance(value, list):
-            return [read(entry, key) for entry in value]
-        return parse(value, names, name=f"equation.{key}") if isinstance(value, str) else value
+    def read(key: str) -> Any:
+        return _read(getattr(equation, key), names, f"equation.{key}")
 
-    potential: Formula | None = None if equation.potential is None else read(equation.potential, "potential")
-    drift = None if equation.drift is None else read(equation.drift, "drift")
-    with naming(convention="equation.convention", diffusion="equation.diffusion"):
+    potential = read("potential")
+    words = ("convention", "diffusion", "time_order", "stability", "scale", "killing", "reactivity")
+    with naming(**{word: f"equation.{word}" for word in words}):
+        if equation.stability is None and equation.scale is not None:
+            raise bad_value("scale", "left out without stability", equation.scale, "It is that of Levy jumps.")
+        scale = 1.0 if equation.scale is None else read("scale")
         eq = FokkerPlanck(
-            drift=_plain(drift),
-            diffusion=_plain(read(equation.diffusion, "diffusion")),
-            potential=_plain(potential),
+            drift=read("drift"),
+            diffusion=read("diffusion"),
+            potential=potential,
             convention=equation.convention,
+            time_order=equation.time_order,
+            jumps=None if equation.stability is None else LevyJumps(equation.stability, scale),
+            killing=read("killing"),
+            reactivity=equation.reactivity,
         )
-    return _plain(potential), [Case(None, {"density": eq})]
+    return None if potential is not None and takes_time(potential) else potential, [Case(None, {"density": eq})]
 
 
-def _plain(value: Any) -> Any:
-    """Formulas as plain functions of the coordinates: a coordinate called t is no time."""
+def _read(value: Any, names: tuple[str, ...], key: str) -> Any:
+    """Formulas as functions of the coordinates, and of the time t where they name it and no coordinate is called so."""
     if isinstance(value, list):
-        return [_plain(entry) for entry in value]
-    return (lambda *coordinates: value.evaluate(*coordinates)) if isinstance(value, Formula) else value
+        return [_read(entry, names, key) for entry in value]
+    if not isinstance(value, str):
+        return value
+    if "t" in names or re.search(r"\bt\b", value) is None:
+        return _plain(parse(value, names, name=key))
+    formula = parse(value, (*names, "t"), name=key)
+    return lambda *coordinates, t: formula.evaluate(*coordinates, t)
+
+
+def _plain(formula: Formula) -> Callable[..., np.ndarray]:
+    """A formula as a plain function of the coordinates: a coordinate called t is no time."""
+    return lambda *coordinates: formula.evaluate(*coordinates)
 
 
 def compute(problem: Problem, report: Report = lambda text, share: None) -> list[Outcome]:
@@ -268,6 +289,16 @@ def _compute_model(problem: Problem, outcome: Outcome, model: str, report: Calla
         found = _stationary(question, problem.p0, model, outcome.notes)
     if found is not None:
         outcome.stationary[model] = found
+        shares = conditions(spec.output.shares, problem.names, "output.shares")
+        outcome.answers += at_rest(model, found, problem.names, shares)
+    if spec.output.target is not None:
+        ((text, condition),) = conditions([spec.output.target], problem.names, "output.target")
+        ask: Callable[..., Any] = partial(first_passage, eq, grid) if eq is not None else operator.first_passage
+        with _noting(outcome.notes, f"{model}, passage"):
+            try:
+                outcome.answers.append(on_the_way(model, ask, problem.p0, text, condition))
+            except (ValueError, ConvergenceError) as error:
+                outcome.notes.append(f"{model}: no passage to {text}: {error}")
 
 
 def _stationary(question: Callable[..., Any], p0: Any, model: str, notes: list[str]) -> Any:
@@ -332,6 +363,9 @@ def write(problem: Problem, outcomes: list[Outcome], tab: Comparison, folder: Pa
     with staging_folder(folder) as staging:
         report("writing", 0.0)
         save_table(tab, staging)
+        answers = [answer for outcome in outcomes for answer in outcome.told]
+        if answers:
+            write_text(staging / "answers.txt", "\n".join(answers) + "\n")
         for outcome in outcomes:
             _save_densities(problem, outcome, staging)
         drawings = _all_drawings(problem, outcomes)

@@ -95,6 +95,11 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(_text(w) for w in words)
 
 
+def _reactivity(value: Any) -> dict[str, float]:
+    require(isinstance(value, dict) and bool(value))
+    return {key: number(entry) for key, entry in value.items()}
+
+
 def _columns(value: Any) -> dict[str, str]:
     require(isinstance(value, dict) and bool(value))
     return {key: _text(entry) for key, entry in value.items()}
@@ -165,13 +170,21 @@ class Landscape(Section):
 
 
 class Equation(Section):
-    """A drift and a diffusion (or a potential) by formulas."""
+    """A drift and a diffusion (or a potential) by formulas, in which t is the time unless a variable has that name.
+
+    time_order below 1: memory; stability with scale: Levy jumps; killing and reactivity: see `fokkerplanck.FokkerPlanck`.
+    """
 
     variables: Names
     drift: Formulas | None = None
     diffusion: Formulas = 0.0
     potential: Annotated[str | None, rule(_FORMULA, _text, "Put it in quotes.")] = None
     convention: Annotated[Any, rule("a word or a number", _convention)] = "ito"
+    time_order: Annotated[float, rule("a number", number)] = 1.0
+    stability: Annotated[float | None, rule("a number", number)] = None
+    scale: Annotated[Any, rule("a number or a formula", _formulas, "Put formulas in quotes.")] = None
+    killing: Annotated[Any, rule("a number or a formula", _formulas, "Put formulas in quotes.")] = None
+    reactivity: Annotated[Any, rule("a table of walls and numbers", _reactivity, 'Such as { "x high" = 2.0 }.')] = None
 
 
 class Descent(Section):
@@ -223,6 +236,8 @@ class Output(_Models):
 
     times: Annotated[tuple[float, ...], rule("increasing numbers, none below 0", _times, "Sort them and drop repeats.")]
     models: Names = ("first-order",)
+    shares: Annotated[tuple[str, ...], rule("a list of conditions, in quotes", _words, 'Such as ["w > 0"].')] = ()
+    target: Annotated[str | None, rule("a condition, in quotes", _text, 'Such as "w > 1.3".')] = None
 
 
 class Simulation(Section):

@@ -62,7 +62,7 @@ class Gap:
                 at = np.clip(np.asarray(t) + self.start, self.start, self.stop)
                 a = low(at)
                 length = high(at) - a
-                return function(a + y * length, at) / length**power
+                return function(a + y * length, t=at) / length**power
 
             return read
 
