@@ -79,7 +79,8 @@ def simulate(
         is folded back at a reflecting wall where D across it vanishes: coefficients are read on the wall until it is back.
     target : callable, optional
         f(x, y) -> mask. A path in it after a step stops there. A target thinner than a step is looked for along the
-        steps, too, where some of 256 paths of a step are seen to pass it; one too thin for that is warned of.
+        steps, too, where some of 256 paths of a step are seen to pass it; one too thin for that is warned of, on a
+        line down to 1e-6 of where the paths go.
     swarm_size : int, optional
         With an interaction: paths are swarms of this size, one after the other, each worker pulled to the mean of those
         of its swarm that still move. Default: one swarm of all. The density is the limit of large swarms; a finite one
@@ -126,6 +127,9 @@ def simulate(
 
     walk = walk_from(starts, dt, 0, [np.random.default_rng(s) for s in noise])
     positions = walk.positions(moments)
+    if target is not None and dim == 1 and eq.jumps is None and not (grid is not None and grid.periodic(0)):
+        on_the_way = np.concatenate([starts[None], positions])[..., 0][:, ~np.isfinite(walk.exits)]
+        walk.watch.compare(lambda x: walk._in_target(x[None]), on_the_way)
     places = places_along_steps(walk.watch, dt)
     if places:  # paths stepped over the target: once more, with the same noise
         walk = walk_from(starts, dt, places, [np.random.default_rng(s) for s in noise])

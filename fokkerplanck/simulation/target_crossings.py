@@ -17,6 +17,7 @@ from ..errors import ResolutionWarning, warn
 WATCHED, TRIED = 256, 32  # paths of each step, and places along it, that are looked at for steps over the target
 MOST_PLACES, ON_CHORD = 256, 4  # places along a step, and how many of them the middle chord should hold
 HALVINGS, MOST_CHORDS = 20, 1000
+LOOKED_OVER = 2**21  # places on the line over which paths have gone
 AT_ONCE = 2**18  # places that are read in one call
 
 
@@ -51,6 +52,7 @@ class Watch:
 
     chords: list[float] = field(default_factory=list)
     turn: int = 0
+    step: float = 0.0  # the median length of a step, the last that was looked at
 
     def look(self, paths: np.ndarray, steps: Steps) -> None:
         """Look at some of the steps, all with both ends outside of the target."""
@@ -58,11 +60,31 @@ class Watch:
         self.turn += WATCHED
         if not few.size or len(self.chords) > MOST_CHORDS:
             return
+        self.step = float(np.median(np.linalg.norm((steps.end - steps.start)[:, few], axis=0)))
         fractions = _middles(TRIED)
         hit = steps.inside(fractions, few)
         met = np.flatnonzero(hit.any(axis=0))
         for k in met:
             self.chords.append(_chord(fractions[np.flatnonzero(hit[:, k])], few[k : k + 1], steps))
+
+    def compare(self, inside: Callable[[np.ndarray], np.ndarray], tracks: np.ndarray) -> None:
+        """On a line: note the parts of the target that paths have passed though none of the places looked at lay in them.
+
+        inside : (m,) -> whether places are in the target
+        tracks : ndarray (n_times, n_paths)
+            Where paths that have not arrived were at some times. One that was on both sides of a part has passed it.
+        """
+        tracks = tracks[:, np.isfinite(tracks).all(axis=0)]
+        if self.chords or not self.step > 0.0 or not tracks.size:
+            return
+        places = np.linspace(tracks.min(), tracks.max(), LOOKED_OVER)
+        change = np.diff(np.concatenate([[False], inside(places), [False]]).astype(int))
+        lows, highs = tracks.min(axis=0), tracks.max(axis=0)
+        for first, after in zip(np.flatnonzero(change == 1), np.flatnonzero(change == -1), strict=True):
+            if len(self.chords) > MOST_CHORDS:
+                break
+            if ((lows < places[first]) & (highs > places[after - 1])).any():
+                self.chords.append((after - first) * float(places[1] - places[0]) / self.step)
 
 
 def _middles(count: int) -> np.ndarray:

@@ -64,3 +64,18 @@ def test_thick_targets_have_no_word():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         exits(lambda x, y: (x > 0.5) & (y > 0.5), fp.FokkerPlanck(diffusion=0.5), [0.0, 0.0])
+
+
+@pytest.mark.parametrize("thickness", [1e-4, 1e-5])
+def test_a_target_that_no_place_along_a_step_met(thickness):
+    """A path that is on the other side later has passed it: nothing was said, and nothing arrived."""
+    with pytest.warns(ResolutionWarning, match="still step over it. Take dt at most"):
+        found = exits(lambda x: (x > 1.0) & (x < 1.0 + thickness), n_paths=8)
+    assert np.isfinite(found.exit_times).any() or thickness < 1e-4
+
+
+def test_parts_that_no_path_has_passed_are_left_alone():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        far = exits(lambda x: (abs(x) > 30.0) & (abs(x) < 30.001), n_paths=8)
+    assert np.isinf(far.exit_times).all()
