@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 from ..errors import bad_value
 from ..results.figure_style import COLORS, new_figure, styled
@@ -14,17 +15,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 POINTS = 201
+CELLS, NEAR = 40, 3  # of a map along each axis; cells around one with data that are shown
 
 
 @styled
 def plot_fit(fit: Any, level: float = 0.9) -> Figure:
-    """Drift and D of a 1D fit with intervals, and dots for the moments of steps that short lags would give.
+    """Drift and D of a fit with intervals: curves in 1D, maps in 2D; in 1D with dots for the moments that short lags give.
 
     Mean step / tau and variance / (2 tau) in bins are no estimates at long lags: how far they lie off shows what the
     transition densities correct.
     """
+    if fit.data.dim == 2:
+        return _plot_plane(fit, level)
     if fit.data.dim != 1:
-        raise bad_value("fit", "of one coordinate for a figure", fit.data.dim, "Plot fit.drift(x, y) yourself.")
+        raise bad_value("fit", "of one or two coordinates for a figure", fit.data.dim, "Use fit.interval(...).")
     pairs = fit.likelihood.data
     x, step = pairs.starts[:, 0], pairs.ends[:, 0] - pairs.starts[:, 0]
     low, high = np.quantile(x, [0.002, 0.998]).tolist()
@@ -46,6 +50,36 @@ def plot_fit(fit: Any, level: float = 0.9) -> Figure:
     axes[0, 1].set_ylim(bottom=0.0)
     axes[0, 0].legend()
     return fig
+
+
+def _plot_plane(fit: Any, level: float) -> Figure:
+    """Maps of the drift and of the entries of D, above maps of half the widths of their intervals, where there are data."""
+    starts = fit.likelihood.data.starts
+    edges = [np.linspace(*np.quantile(column, [0.002, 0.998]), CELLS + 1) for column in starts.T]
+    x, y = np.meshgrid(*(0.5 * (e[1:] + e[:-1]) for e in edges), indexing="ij")
+    seen = uniform_filter(np.histogram2d(*starts.T, bins=edges)[0], NEAR) > 0.0
+    values = {"drift": fit.drift(x, y), "diffusion": fit.diffusion(x, y)}
+    bands = fit.interval(x, y, level=level)
+    tensor = values["diffusion"].ndim == 4
+    entries = [("drift", (0,), "drift x"), ("drift", (1,), "drift y")]
+    entries += [("diffusion", (i, j) if tensor else (i,), f"$D_{{{'xy'[i]}{'xy'[j]}}}$") for i, j in _entries(tensor)]
+    fig, axes = new_figure(2.7, 2.4, 2, len(entries), sharex=True, sharey=True)
+    for column, (name, place, title) in zip(axes.T, entries, strict=True):
+        half = 0.5 * (bands[name][1][place] - bands[name][0][place])
+        top = float(np.abs(values[name][place][seen]).max())
+        looks = {"cmap": "RdBu_r", "vmin": -top, "vmax": top}, {"cmap": "cividis", "vmin": 0.0}
+        for ax, shown, look in zip(column, (values[name][place], half), looks, strict=True):
+            image = ax.pcolormesh(*edges, np.ma.masked_where(~seen, shown).T, rasterized=True, **look)
+            fig.colorbar(image, ax=ax, shrink=0.85)
+        column[0].set_title(title)
+        column[1].set_xlabel("x")
+    axes[0, 0].set_ylabel("fit\ny")
+    axes[1, 0].set_ylabel(f"half of the {level:.0%} interval\ny")
+    return fig
+
+
+def _entries(tensor: bool) -> list[tuple[int, int]]:
+    return [(0, 0), (0, 1), (1, 1)] if tensor else [(0, 0), (1, 1)]
 
 
 @styled

@@ -163,7 +163,7 @@ class Fit:
         return drift_in_time(self.likelihood, self.theta, self.names)
 
     def plot(self, level: float = 0.9) -> Figure:
-        """Drift and diffusion with their intervals over the places of the data (1D)."""
+        """Drift and diffusion with their intervals over the places of the data: curves in 1D, maps in 2D."""
         from .fit_figure import plot_fit
 
         return plot_fit(self, level)

@@ -77,6 +77,10 @@ def test_a_rotating_pair_with_a_full_tensor():
     # what moments of short steps give instead: e^(J tau) - 1 over tau, off by a third
     assert np.abs(found.drift(*places) - right).max() < 0.15 * np.abs(right).max()
     assert np.abs(found.grid_shift).max() < 0.3
+    maps = [image for ax in found.plot().axes for image in ax.collections if image.get_array() is not None]
+    assert len(maps) >= 10, "drift x, y, D xx, xy, yy, and the half widths of their intervals"
+    speed = found.propagate(lambda eq: eq.drift(*np.array([[0.5], [0.0]]))[1])
+    assert speed.low < found.drift(0.5, 0.0)[1] < speed.high
     assert "means and covariances of the equation" in found.report()
     assert isinstance(found.equation, fp.FokkerPlanck)
 
