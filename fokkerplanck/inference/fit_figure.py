@@ -55,13 +55,14 @@ def plot_fit(fit: Any, level: float = 0.9) -> Figure:
 def _plot_plane(fit: Any, level: float) -> Figure:
     """Maps of the drift and of the entries of D, above maps of half the widths of their intervals, where there are data."""
     starts = fit.likelihood.data.starts
-    edges = [np.linspace(*np.quantile(column, [0.002, 0.998]), CELLS + 1) for column in starts.T]
+    ends = np.quantile(starts, [0.002, 0.998], axis=0).T.tolist()
+    edges = [np.linspace(low, high, CELLS + 1) for low, high in ends]
     x, y = np.meshgrid(*(0.5 * (e[1:] + e[:-1]) for e in edges), indexing="ij")
-    seen = uniform_filter(np.histogram2d(*starts.T, bins=edges)[0], NEAR) > 0.0
+    seen = uniform_filter(np.histogram2d(starts[:, 0], starts[:, 1], bins=edges)[0], NEAR) > 0.0
     values = {"drift": fit.drift(x, y), "diffusion": fit.diffusion(x, y)}
     bands = fit.interval(x, y, level=level)
     tensor = values["diffusion"].ndim == 4
-    entries = [("drift", (0,), "drift x"), ("drift", (1,), "drift y")]
+    entries: list[tuple[str, tuple[int, ...], str]] = [("drift", (0,), "drift x"), ("drift", (1,), "drift y")]
     entries += [("diffusion", (i, j) if tensor else (i,), f"$D_{{{'xy'[i]}{'xy'[j]}}}$") for i, j in _entries(tensor)]
     fig, axes = new_figure(2.7, 2.4, 2, len(entries), sharex=True, sharey=True)
     for column, (name, place, title) in zip(axes.T, entries, strict=True):
