@@ -171,7 +171,10 @@ class Chebyshev:
             total = chebyshev_sum_of(full, weights, masses, z, tolerance, int(peak), limit, result)
         count, remainder, largest = total
         self.work["products"] += count
-        return result, self._error(count, remainder, largest, tolerance)
+        error = self._error(count, remainder, largest, tolerance)
+        if error < math.inf:
+            result /= at_zero(weights[: count + 1], center / focal)
+        return result, error
 
     def _length(self, z: float, peak: float, step: float) -> tuple[float, int]:
         """The tolerance of a step, and a number of terms that suffices."""
@@ -195,6 +198,17 @@ class Chebyshev:
         if self._scaled is None or self._scaled[0] != (center, focal):
             self._scaled = (center, focal), shifted(self.operator, center, 1.0 / focal)
         return self._scaled[1]
+
+
+def at_zero(weights: np.ndarray, place: float) -> float:
+    """sum_k weights_k T_k(place): what the series is for exp(0) = 1, at the place where Q is 0.
+
+    Divided by it the polynomial is 1 there, and keeps the mass wherever the columns of Q sum to 0: to rounding, not as far as
+    the series converges.
+    """
+    k = np.arange(weights.size)
+    values = np.cos(k * math.acos(place)) if place <= 1.0 else np.cosh(k * math.acosh(place))
+    return float(weights @ values)
 
 
 def shifted(operator: Operator, center: float, scale: float) -> Operator:

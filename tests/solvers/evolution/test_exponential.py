@@ -227,3 +227,11 @@ def test_nothing_stays_nothing(method):
     grid = fp.Grid((0, 6), 256, "absorbing")
     solution = fp.solve(eq, grid, fp.point(1.0), [0.5, 1.0, 10.0], method=method, error=False)
     assert np.abs(solution.density).max() < 1e-6
+
+
+@pytest.mark.parametrize(("cells", "time"), [(100, 10.0), (400, 0.1), (1600, 0.1)])
+def test_a_series_cut_short_keeps_the_mass_to_rounding(cells, time):
+    """At rtol 1e-6 the mass was off by 2.5e-10, 1.9e-11 and 1.4e-9: what the series left out."""
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    sol = fp.solve(eq, fp.Grid((-6, 6), cells), fp.gaussian(1, 0.3), [time], method="chebyshev", error=False)
+    assert sol.stats["mass_error"] < 1e-13
