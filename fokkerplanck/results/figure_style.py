@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .ensemble import Ensemble
     from .solution import Solution
 
+CAPTION = 14.0  # letters of a caption an inch
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # Okabe and Ito
 LINES = ("-", "--", ":", "-.", (0, (3, 1, 1, 1, 1, 1)))
 DENSITY_MAP = "Blues"
@@ -79,7 +81,8 @@ def map_caption(fig: Figure, scale: str, landscape: Callable | None) -> None:
     """What shade, contours and arrows of the maps mean, below them."""
     lines = "" if landscape is None else "; contours: loss"
     drawn = any(type(part).__name__ == "Quiver" for ax in fig.axes for part in ax.collections)
-    fig.supxlabel(f"shade: density{scale}{lines}{'; arrows: current' if drawn else ''}", fontsize=9)
+    text = f"shade: density{scale}{lines}{'; arrows: current' if drawn else ''}"
+    fig.supxlabel(fill(text, max(20, int(CAPTION * fig.get_figwidth()))), fontsize=9)
 
 
 def contours(ax: Axes, box: Any, landscape: Callable | None) -> None:

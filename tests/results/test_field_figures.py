@@ -5,6 +5,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 
 import fokkerplanck as fp
+from fokkerplanck.results import figures
 
 LINE = fp.Grid((-2, 2), 80)
 PLANE = fp.Grid([(-2, 2), (-1.5, 1.5)], [40, 30])
@@ -102,3 +103,13 @@ def test_bands_that_cannot_be_drawn_are_refused(tmp_path):
     fp.solve(eq, grid, fp.gaussian(0, 0.3), 1.0).save(tmp_path / "a.nc")
     with pytest.raises(KeyError, match="not kept in files"):
         fp.load(tmp_path / "a.nc").error.in_cells("density")
+
+
+def test_captions_of_maps_lie_within_the_figure():
+    eq = fp.FokkerPlanck(drift=lambda x, y: [y - x, -x - y], diffusion=0.2)
+    sol = fp.solve(eq, fp.Grid([(-2, 2), (-2, 2)], [16, 16]), fp.gaussian([1, 0], 0.4), [1.0, 2.0], error=False)
+    fig = figures.plot_evolution({"a": sol, "b": sol}, None, landscape=lambda x, y: x**2 + y**2)
+    fig.draw_without_rendering()
+    box = fig._supxlabel.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= fig.bbox.width
