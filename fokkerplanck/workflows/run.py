@@ -49,7 +49,9 @@ OPENING = 24  # letters by which a note is known: what follows are its numbers
 CHAINS = ("exact", "gaussian-chain")
 
 
-MODEL_SETTINGS = ("temperature", "stability", "scale", "time_order", "strength")
+MODEL_SETTINGS = (
+    "temperature", "stability", "scale", "time_order", "strength", "anisotropic", "drift", "central_flow",
+)  # fmt: skip
 
 
 CURVE_POINTS = {1: 40, 2: 15, 3: 0}  # times at which moments are drawn between the output times, by dimension
@@ -156,7 +158,8 @@ def model_settings(name: str, section: Any, grid: Grid) -> dict[str, Any]:
     from ..sgd.diffusion_models import USES
 
     given = {key: getattr(section, key, None) for key in USES.get(name, set())}
-    if name == "langevin" and given["temperature"] is None:
+    measured = name == "langevin" and given["temperature"] is None
+    if measured or (given.get("anisotropic") and given["scale"] is None):
         given["box"] = grid
     return {key: value for key, value in given.items() if value is not None}
 

@@ -229,6 +229,9 @@ class _Models(Section):
     scale: Annotated[float | None, rule("a number", number)] = None
     time_order: Annotated[float | None, rule("a number", number)] = None
     strength: Annotated[float | None, rule("a number", number)] = None
+    anisotropic: Annotated[bool | None, rule("true or false", _flag)] = None
+    drift: Annotated[str | None, rule("a word", _text, 'Such as "second-order".')] = None
+    central_flow: Annotated[bool | None, rule("true or false", _flag)] = None
 
 
 class Output(_Models):
@@ -249,7 +252,8 @@ class Simulation(Section):
 
 class Study(_Models):
     """What `fokkerplanck study` sweeps beside the learning rates: batch sizes, models, and a target to escape to; and a file
-    of trajectories, a row a step, by which all of these are ranked over `lag` rows.
+    of trajectories, a row a step, by which all of these are ranked over `lag` rows. With `ablate`, the model "refined" again
+    without each of its refinements, beside "first-order" and "langevin".
     """
 
     models: Names = ("first-order", "second-order", "gaussian-chain")
@@ -260,6 +264,7 @@ class Study(_Models):
     target: Annotated[str | None, rule("a condition, in quotes", _text, 'Such as "w > 1.3".')] = None
     trajectories: Annotated[str | None, rule("the name of a file", _text)] = None
     lag: Annotated[int, rule("a whole number of at least 1", whole)] = 1
+    ablate: Annotated[bool, rule("true or false", _flag)] = False
 
 
 class RunSpec(Section):

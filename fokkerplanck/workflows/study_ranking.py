@@ -11,6 +11,7 @@ from ..inference import Paths, Ranking, rank
 from ..sgd.algorithm import SGD
 from ..storage.files import file_below
 from ..storage.tables import Comparison
+from .ablation import Variant, study_models
 from .run import model_of
 from .runfile import RunFile
 from .sweep_report import setting_name
@@ -53,13 +54,12 @@ def rank_settings(
     for case, batch in settings:
         sgd = descent(problem, spec, case.rate, batch)
         setting = setting_name({"learning_rate": case.rate, "batch_size": batch})
-        for name in dict.fromkeys(("exact", *spec.study.models)):
-            eq = model_of(sgd, name, spec.study, problem.grid)
+        for name, variant in ({"exact": Variant("exact", spec.study)} | study_models(spec.study)).items():
+            eq = model_of(sgd, *variant, problem.grid)
             if eq is not None and (eq.interaction is not None or eq.time_order < 1.0):
                 left_out[name] = None
                 continue
-            operator = {} if name == "exact" else {"model": name}
-            models[f"{setting}, {name}"] = sgd.transfer_operator(problem.grid, **operator) if eq is None else eq
+            models[f"{setting}, {name}"] = sgd.transfer_operator(problem.grid, name) if eq is None else eq
     return rank(models, data, spec.study.lag, problem.grid), tuple(left_out)
 
 

@@ -35,6 +35,7 @@ from ..results.error_warnings import STRAYING
 from ..results.solution import Solution
 from ..sgd.algorithm import SGD
 from ..storage.tables import Comparison, exact
+from .ablation import APART, ablation_sentences, ablation_table, apart, ratio_error, study_models, write_ablation
 from .choose_cells import finer_grid
 from .executors import Kept, Spread, Tasks, gathered
 from .run import descent, described, model_of, settings_keys
@@ -86,12 +87,15 @@ class StudyResult:
     files : tuple of Path
     ranking : Ranking, optional
         Of the trajectories, where the run file names some.
+    ablation : Comparison, optional
+        With `ablate`: the distances of the refined model to SGD without each of its refinements.
     """
 
     table: Comparison
     verdicts: tuple[str, ...]
     files: tuple[Path, ...]
     ranking: Ranking | None = None
+    ablation: Comparison | None = None
 
     def report(self) -> str:
         """The verdicts, and the last time in short, in lines of 80 characters."""
@@ -118,7 +122,7 @@ def run_study(
     points = folder / "points"
     points.mkdir(parents=True, exist_ok=True)
     ranking, said = _ranking(run, problem, settings)
-    known = COLUMNS, TRUE, spec.model_dump_json(warnings=False), run.data()
+    known = COLUMNS, APART, TRUE, spec.model_dump_json(warnings=False), run.data()
     keys = [(float(case.rate or 0.0), batch) for case, batch in settings]
     works = []
     for key in keys:
@@ -139,12 +143,17 @@ def run_study(
         report(name, done / len(settings))
     rows = [row for k in sorted(found) for row in found[k]]
     table = Comparison(COLUMNS, tuple(tuple(row[c] for c in COLUMNS) for row in rows), NOTE, KEYS)
-    sentences = verdicts([row for row in rows if row["t"] == max(spec.output.times)])
-    sentences = (*said, *lost, *sentences)
-    files = write(table, sentences, folder, max(row["cell"] for row in rows))
+    last = [row for row in rows if row["t"] == max(spec.output.times)]
+    sentences = (*said, *lost, *verdicts(last))
+    ablation: Comparison | None = None
+    more: tuple[Path, ...] = ()
+    if spec.study.ablate:
+        ablation, parts = ablation_table(rows), ablation_sentences(last)
+        more, sentences = write_ablation(ablation, parts, folder), (*sentences, *parts)
+    files = (*write(table, sentences, folder, max(row["cell"] for row in rows)), *more)
     if ranking is not None:
         files = (*files, save_ranking(ranking, folder))
-    return StudyResult(table, sentences, files, ranking)
+    return StudyResult(table, sentences, files, ranking, ablation)
 
 
 def _piece(problem: Problem, spec: Any, rate: float, batch: int | None) -> dict[str, Any]:
@@ -191,8 +200,8 @@ def _check_models(problem: Problem, spec: Any) -> None:
     for batch in _batches(spec):
         sgd = _descent(problem, spec, problem.cases[0].rate, batch)
         with naming(**settings_keys("study")):
-            for model in spec.study.models:
-                model_of(sgd, model, spec.study, problem.grid)
+            for variant in study_models(spec.study).values():
+                model_of(sgd, *variant, problem.grid)
     if spec.study.target is not None:
         parse_condition(spec.study.target, problem.names, name="study.target")
 
@@ -207,7 +216,7 @@ def _descent(problem: Problem, spec: Any, rate: float | None, batch: int | None)
 def _setting(problem: Problem, spec: Any, rate: float, batch: int | None) -> list[dict[str, Any]]:
     """The rows of one learning rate and batch size: exact (the operator), SGD (simulated), and the models."""
     sgd, times = _descent(problem, spec, rate, batch), np.array(spec.output.times)
-    equations = {name: model_of(sgd, name, spec.study, problem.grid) for name in spec.study.models}
+    equations = {name: model_of(sgd, *variant, problem.grid) for name, variant in study_models(spec.study).items()}
     problem, failures = _resolved(problem, sgd, equations)
     grid = problem.grid
     condition = None if spec.study.target is None else parse_condition(spec.study.target, problem.names, name="target")
@@ -239,19 +248,26 @@ def _setting(problem: Problem, spec: Any, rate: float, batch: int | None) -> lis
         ):
             passed = took
             rows = [{**row, **_ratio(took if row["model"] == "SGD" else operators, took)} for row in rows]
-    for model in (name for name in spec.study.models if name != "exact"):
+    for model in (name for name in equations if name != "exact"):
         try:
             if model in failures:
                 raise failures[model]
             solution, own = _model(problem, spec, sgd, model, equations[model], condition, start)
         except ConvergenceError as error:
             rows += [
-                {**same, **dict.fromkeys(RESULTS), "model": model, "t": t, "failure": str(error)}
+                {**same, **dict.fromkeys((*RESULTS, *APART)), "model": model, "t": t, "failure": str(error)}
                 for t in times.tolist()
             ]
             continue
-        rows += _rows(model, solution, truth, own, passed, same)
+        found = _rows(model, solution, truth, own, passed, same)
+        rows += [_ablated(row, solution, truth, passed) for row in found] if spec.study.ablate else found
     return [{**row, "reference": reference} for row in rows]
+
+
+def _ablated(row: dict[str, Any], result: Any, truth: Any, escape: Escape | None) -> dict[str, Any]:
+    """A row with what the table of an ablation says beside it."""
+    known = (None, None) if escape is None else escape[:2]
+    return row | apart(result, truth, row["t"]) | {"se_escape_ratio": ratio_error(row, *known)}
 
 
 def _resolved(
