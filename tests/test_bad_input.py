@@ -424,6 +424,7 @@ PUBLIC_CALLS = {
         max_steps=3,
         threads=1,
     ),
+    "SGD.measure": Door(lambda **a: made()["sgd"].measure(**a), p0=0.5, steps=120, n_paths=2, seed=0),
     "SGD.quasipotential": Door(lambda **a: made()["sgd"].quasipotential(**a), a=1.0, b=1.5, model="exact", points=24),
     "LeastAction.extrapolate": Door(
         lambda **a: fp.quasipotential(made()["ou"], 0.0, 1.0).extrapolate(**a),
@@ -655,6 +656,7 @@ TAKES = {
         "Solution.sample.seed",
         "simulate.seed",
         "simulate_waiting.seed",
+        "SGD.measure.seed",
         "SGD.simulate.seed",
         "measure.seed",
     ],
@@ -673,6 +675,7 @@ TAKES = {
         "generator.t",
         "simulate.p0",
         "simulate_waiting.p0",
+        "SGD.measure.p0",
         "SGD.simulate.p0",
         "measure.p0",
         "scalar_net.target",

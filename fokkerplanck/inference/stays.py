@@ -14,12 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..results.ensemble import Ensemble
+from ..statistics.stay_lengths import LEAST, order_of_stays, stay_lengths
 from .paths import Paths, as_paths
-from .waiting_law import most_likely
-
-LEAST = 3  # rows from which on a stay counts
-FEWEST = 10  # stays that tell anything
-CHANGED = 3.5  # standard errors
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,20 +70,8 @@ def stays(data: Any) -> Stays:
     three rows or more; where those of 6, 12, ... rows or more have another order, as rounded numbers have, to these. Growth of
     the mean square cannot tell waiting from confinement; stays do.
     """
-    lengths, ended = _stays(_until_exit(data))
-    n = int(ended.sum())
-    if n < FEWEST:
-        return Stays(1.0, math.nan, math.nan, n, LEAST, lengths, ended)
-    fits: list[tuple[int, float, float, float]] = []
-    shortest = LEAST
-    while (ended & (lengths >= shortest)).sum() >= (FEWEST if not fits else 3 * FEWEST):
-        fits.append((shortest, *most_likely(lengths, ended, shortest)))
-        shortest *= 2
-    at = 0
-    while at < len(fits) - 1 and any(_differ(fits[at], other) for other in fits[at + 1 :]):
-        at += 1
-    shortest, order, error, scale = fits[at]
-    return Stays(order, error, scale, int((lengths >= shortest).sum()), shortest, lengths, ended)
+    lengths, ended = stay_lengths(_until_exit(data).runs)
+    return Stays(*order_of_stays(lengths, ended), lengths, ended)
 
 
 def _until_exit(data: Any) -> Paths:
@@ -96,27 +80,3 @@ def _until_exit(data: Any) -> Paths:
     positions = data.positions.copy()
     positions[data.times[:, None] >= data.exit_times] = np.nan
     return Paths(Ensemble(data.times, positions))
-
-
-def _stays(data: Paths) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of each stay, and whether its end was seen."""
-    lengths, ended = [np.empty(0, dtype=int)], [np.empty(0, dtype=bool)]
-    for run in data.runs:
-        known = np.isfinite(run).all(axis=1)
-        gaps = np.flatnonzero(~known)
-        for part in np.split(run, gaps):
-            part = part[np.isfinite(part).all(axis=1)]
-            starts = np.flatnonzero((np.diff(part, axis=0) != 0.0).any(axis=1)) + 1
-            if starts.size:
-                rows = np.diff(np.append(starts, len(part)))
-                long = rows >= LEAST
-                seen = np.arange(rows.size) < rows.size - 1
-                lengths.append(rows[long])
-                ended.append(seen[long])
-    return np.concatenate(lengths), np.concatenate(ended)
-
-
-def _differ(one: tuple[int, float, float, float], other: tuple[int, float, float, float]) -> bool:
-    """Whether a fit to longer stays, which are among those of the first, has another order."""
-    spread = math.sqrt(max(other[2] ** 2 - one[2] ** 2, 1e-4))
-    return abs(other[1] - one[1]) > CHANGED * spread

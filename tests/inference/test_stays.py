@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
-from fokkerplanck.inference.waiting_law import most_likely
+from fokkerplanck.statistics.waiting_law import most_likely
 
 
 def ornstein_uhlenbeck(order, seed=1):

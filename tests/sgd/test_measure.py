@@ -1,0 +1,131 @@
+"""What SGD says of its own noise. Fixed seeds; an interval of 95 % misses by chance once in twenty: tests allow twice that."""
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+from fokkerplanck.sgd.measure import whitened_noise
+from fokkerplanck.simulation.stable_variates import symmetric_stable
+
+RNG = np.random.default_rng
+
+
+def noise_data(draw, n=20_000, seed=3):
+    return {"x": draw(RNG(seed), n)}
+
+
+def normal(rng, n):
+    return rng.normal(size=n)
+
+
+def heavy(rng, n):
+    return symmetric_stable(rng, 1.5, n)
+
+
+def test_heteroscedastic_gaussian_noise_is_not_heavy_tailed():
+    """Noise (.1 + 12 cos 6w) x is 100 times stronger at some places: steps together look heavy-tailed, whitened do not."""
+    loss = fp.SampleLoss("w**2/2 + (w/10 + 2*sin(6*w))*x", ["w"], noise_data(normal, 2000))
+    sgd = fp.SGD(loss, 0.02)
+    found = sgd.measure(fp.uniform(-1.0, 1.0), 400, 60, seed=1)
+    paths = sgd.simulate(fp.uniform(-1.0, 1.0), range(401), 60, seed=1).positions
+    assert fp.tail_test(np.diff(paths[:, :, 0], axis=0).ravel()).verdict != "gaussian"
+    assert found.tail.verdict == "gaussian"
+    assert found.stability == (2.0, 2.0, 2.0)
+    assert found.scale.value == pytest.approx(1.0, abs=0.04)
+    assert "stability" not in found.refinements
+    assert found.sentences[0].startswith("Noise: no heavier than Gaussian")
+
+
+def test_heavy_tailed_data_are_heavy_tailed():
+    """The same noise with stable samples: the index is theirs, though their covariance is finite in any sample."""
+    loss = fp.SampleLoss("w**2/2 + x*w", ["w"], noise_data(heavy))
+    found = fp.SGD(loss, 0.05).measure(0.0, 200, 40, seed=2)
+    assert found.tail.verdict == "stable"
+    wide = found.stability.high - found.stability.low
+    assert abs(found.stability.value - 1.5) < wide < 0.2
+    assert found.refinements["stability"] == found.stability.value
+    assert found.refinements["anisotropic"] is True
+    assert 0.0 < found.scale.low < found.scale.value < found.scale.high < 0.5  # quartiles beside a large deviation
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "d"), [({}, 1), ({"momentum": 0.7}, 1), ({"langevin_temperature": 0.1}, 1), ({"batch_size": 3}, 2)]
+)
+def test_whitened_noise_has_unit_covariance(kwargs, d):
+    """By the definition of C, with momentum and added noise too."""
+    formula, names = (
+        ("w**2/2 + (w + cos(w))*x", ["w"]) if d == 1 else ("(w**2 + v**2)/2 + w*x + w*v*x + v*y", ["w", "v"])
+    )
+    data = noise_data(normal, 500) | ({"y": RNG(8).normal(size=500)} if d == 2 else {})
+    sgd = fp.SGD(fp.SampleLoss(formula, names, data), 0.05, **kwargs)
+    z = whitened_noise(sgd, sgd.simulate([0.3] * d, range(301), 50, seed=2).positions)
+    assert z.shape == (15_000, d)
+    np.testing.assert_allclose(z.T @ z / len(z), np.eye(d), atol=0.06)  # 4 standard errors sqrt(2 / 15000)
+
+
+def test_noise_of_rank_one_is_whitened_along_its_direction():
+    """Of the scalar net (a b x - y)^2 / 2 every gradient is a multiple of (b, a)."""
+    x = RNG(4).normal(size=300)
+    loss = fp.SampleLoss("(a*b*x - y)**2/2", ["a", "b"], {"x": x, "y": x + 0.5 * RNG(5).normal(size=300)})
+    sgd = fp.SGD(loss, 0.02, 4)
+    z = whitened_noise(sgd, sgd.simulate([1.0, 1.0], range(301), 30, seed=2).positions)
+    assert z.shape[1] == 1
+    assert (z**2).mean() == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_confined_trajectory_does_not_wait():
+    """It comes back over and over, and its mean square stops growing; it never stays."""
+    found = fp.SGD(fp.SampleLoss("(w - x)**2/2", ["w"], noise_data(normal, 100)), 0.2).measure(0.0, 500, 20, seed=1)
+    assert found.time_order == (1.0, 1.0, 1.0)
+    assert "time_order" not in found.refinements
+    assert found.edge == pytest.approx((0.2, 0.2, 0.2))
+    assert found.edge_distance == pytest.approx((1.8, 1.8, 1.8))
+    assert found.refinements == {"drift": "second-order"}
+
+
+def test_stays_of_a_geometric_law_are_no_waiting_either():
+    """Nine batches in ten have no gradient: stays of ten steps and more, which fall exponentially."""
+    loss = fp.SampleLoss("k*(w - x)**2/2", ["w"], {"k": [0.0] * 18 + [1.0, 1.0], "x": [0.0] * 18 + [-1.0, 1.0]})
+    found = fp.SGD(loss, 0.1).measure(0.0, 2000, 8, seed=1)
+    assert found.time_order.high == 1.0
+    assert 0.9 < found.time_order.low < 1.0  # told from many stays, not from none
+    assert "time_order" not in found.refinements
+
+
+def test_two_samples_are_no_heavier_than_gaussian_and_the_edge_is_told():
+    sgd = fp.SGD(fp.SampleLoss("(w - x)**2/2", ["w"], {"x": [-1.0, 1.0]}), 1.5)
+    found = sgd.measure(0.0, 400, 8, seed=1)
+    assert found.tail.verdict == "gaussian"
+    assert found.edge.value == pytest.approx(1.5)
+    assert found.refinements == {"drift": "second-order", "central_flow": True}
+    sgd.equation("refined", **found.refinements)
+    assert repr(found).startswith("Measurement of SGD:\n  Noise: no heavier than Gaussian")
+
+
+def test_without_noise_nothing_is_said_of_jumps():
+    found = fp.SGD(fp.SampleLoss("(w - x)**2/2", ["w"], {"x": [-1.0, 1.0]}), 0.05, None).measure(1.0, 150, 2, seed=1)
+    assert found.tail is None
+    assert np.isnan(found.stability).all()
+    assert found.refinements == {}
+    assert found.sentences[0].startswith("Noise: none")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"steps": 1}, "`steps` must be"),
+        ({"n_paths": 1}, "`n_paths` must be"),
+        ({"steps": 20, "n_paths": 2}, "`steps` must be such that steps times n_paths is 200 at least, got 20"),
+    ],
+)
+def test_bad_measurements_are_refused(change, text):
+    sgd = fp.SGD(fp.SampleLoss("(w - x)**2/2", ["w"], {"x": [-1.0, 1.0]}))
+    with pytest.raises(ValueError, match=text):
+        sgd.measure(0.0, **change)
+
+
+def test_a_schedule_is_measured_at_one_rate():
+    sgd = fp.SGD(fp.SampleLoss("(w - x)**2/2", ["w"], {"x": [-1.0, 1.0]}), 0.1, schedule="1/(1 + t)")
+    with pytest.raises(ValueError, match=r"`schedule` must be None for a measurement.*sgd\.at\(step\)"):
+        sgd.measure(0.0)
+    assert sgd.at(1).measure(0.0, 200, 2, seed=1).edge.value == pytest.approx(0.05)
