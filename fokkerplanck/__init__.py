@@ -56,7 +56,6 @@ if TYPE_CHECKING:
         fit,
         homogeneity_test,
         markov_test,
-        measure,
         rank,
         stays,
     )
@@ -95,8 +94,8 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "comparison.compare": "compare",
     "energy_basins": "basins, lamperti",
     "errors": "ConvergenceError, GridErrorWarning, ModelWarning, ResolutionWarning, SubcellWarning",
-    "inference": "Fit, MarkovTest, PassageModel, PassageTimes, Paths, Ranking, fit, homogeneity_test, markov_test, measure, "
-    "rank, stays",
+    "inference": "Fit, MarkovTest, PassageModel, PassageTimes, Paths, Ranking, fit, homogeneity_test, markov_test, rank, "
+    "stays",
     "model.box": "Box",
     "model.equation": "FokkerPlanck, Swarm",
     "model.grid": "Grid",
@@ -201,7 +200,6 @@ __all__ = [
     "landscapes",
     "load",
     "markov_test",
-    "measure",
     "point",
     "power_spectrum",
     "quasipotential",

@@ -4,7 +4,6 @@ from .fit_result import Fit
 from .homogeneity import Homogeneity, homogeneity_test
 from .markov import MarkovTest, markov_test
 from .maximum_likelihood import fit
-from .measure import Measurement, measure
 from .passage_fit import PassageFit
 from .passage_times import PassageModel, PassageTimes
 from .paths import Paths
@@ -15,7 +14,6 @@ __all__ = [
     "Fit",
     "Homogeneity",
     "MarkovTest",
-    "Measurement",
     "PassageFit",
     "PassageModel",
     "PassageTimes",
@@ -25,7 +23,6 @@ __all__ = [
     "fit",
     "homogeneity_test",
     "markov_test",
-    "measure",
     "rank",
     "stays",
 ]
