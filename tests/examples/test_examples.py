@@ -191,7 +191,8 @@ def test_two_datapoints_run_file(tmp_path):
     assert "is off by" in fast[-1]
     assert all("agrees" in line for line in (slow[0], slow[2], slow[-1]))
     write(problem, outcomes, table(outcomes), tmp_path / "out", lambda text, share: None)
-    assert len(list((tmp_path / "out").iterdir())) == 13
+    assert len(list((tmp_path / "out").iterdir())) == 14
+    assert "t = 1000" in (tmp_path / "out" / "answers.txt").read_text(encoding="utf-8")
     # all of it ends in the valley at w = 2, whose noise is nothing: a point mass
     assert abs(outcomes[0].stationary["first-order"].mean()[0] - 2.0) < 3 * problem.grid.widths[0][0]
 
