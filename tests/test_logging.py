@@ -36,26 +36,26 @@ def test_the_package_says_nothing_by_itself():
 
 
 def test_a_search_says_each_grid_and_its_error(said):
-    lines, solution = said(logging.INFO, lambda: fp.solve(OU, fp.Box((-6, 6)), fp.gaussian(2, 0.3), [0.5], tol=1e-3))
-    tried = [line for line in lines if line.startswith("tol = 0.001: error")]
+    lines, solution = said(logging.INFO, lambda: fp.solve(OU, fp.Box((-6, 6)), fp.gaussian(2, 0.3), [0.5], tol=1e-7))
+    tried = [line for line in lines if line.startswith("tol = 1e-07: error")]
     assert len(tried) >= 2
-    assert "on 64 cells" in tried[0]
+    assert "on 256 cells" in tried[0]
     error = solution.error["density"].max()
-    assert tried[-1] == f"tol = 0.001: error {error:.1e} on {solution.grid.size} cells, order 2"
+    assert tried[-1] == f"tol = 1e-07: error {error:.1e} on {solution.grid.size} cells, order 4"
     of_solutions = [line for line in lines if line.startswith("Solution on ")]
     assert len(of_solutions) == len(tried)
 
 
 def test_a_search_says_grids_that_gave_no_answer(said):
     def attempt(grid):
-        if grid.size == 64:
+        if grid.size == 256:
             raise ValueError("a region holds no cell center")
         return Attempt(None, 1e-3, 2.0, True)
 
     lines, _ = said(logging.INFO, lambda: refined(attempt, fp.Box((-4, 4)), 1e-2))
     assert lines == [
-        "tol = 0.01: no answer on 64 cells (a region holds no cell center)",
-        "tol = 0.01: error 1.0e-03 on 128 cells, order 2",
+        "tol = 0.01: no answer on 256 cells (a region holds no cell center)",
+        "tol = 0.01: error 1.0e-03 on 512 cells, order 2",
     ]
 
 
