@@ -201,9 +201,3 @@ def test_a_start_is_put_on_its_grid_once():
     start = Counting()
     fp.solve(fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5), fp.Grid((-5, 5), 100), start, [1.0], error=False)
     assert start.calls == 1
-
-
-def test_committors_of_the_plane_that_change_in_time_are_refused():
-    eq = fp.FokkerPlanck(diffusion=lambda x, y, t: 1.0 + t + 0 * x)
-    with pytest.raises(ValueError, match="`grid` must be one-dimensional, between walls and without jumps"):
-        fp.committor(eq, fp.Grid([(0, 1)] * 2, 8), lambda x, y: x < 0.2, lambda x, y: x > 0.8)
