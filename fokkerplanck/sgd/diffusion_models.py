@@ -36,7 +36,7 @@ from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..model.equation import FokkerPlanck, Swarm
 from ..model.grid import Grid
 from .batch_noise_scale import covariance_factor, quartile_share
-from .global_minimum import smallest_loss
+from .global_minimum import as_low_and_near, smallest_loss
 from .refined_model import RefinedDrift
 from .two_step_model import TwoStepModel, check_two_step
 
@@ -59,6 +59,7 @@ DRIFTS = ("first-order", "second-order", "two-step")
 CHAINS = {"exact": "", "gaussian-chain": ", model='gaussian-chain'"}  # and what `transfer_operator` is to be told
 EDGE = 1.0  # eta times curvature from which `check` warns: the first-order variance is off by 2/(2 - eta h)
 HALF_A_STEP = 0.5
+UNLIKE = 0.01  # of the noise at minima that are as low, from which none of them stands for all
 UNSTABLE = 2.0  # eta times curvature from which descent moves away from a minimum
 AT_EDGE = 0.02  # relative: a sliding mode on a grid lies within cells of the edge
 FAR_ABOVE = 3.0  # eta times curvature, where the approximant of the logarithm of two steps is off by 8 %
@@ -377,8 +378,12 @@ def _heat(sgd: SGD, temperature: float) -> Callable[..., np.ndarray]:
 def noise_temperature(sgd: SGD, box: Any = None) -> Temperature:
     """eta f tr Sigma / (2 B d) at the point of smallest loss; see `fokkerplanck.sgd.SGD.temperature`."""
     point, loss, where = smallest_loss(sgd.loss, box)
-    covariance = sgd.loss.covariance(*(x[None] for x in point))
-    trace = float(np.einsum("ii...->...", covariance)[0])
+    traces = np.einsum("ii...->...", sgd.loss.covariance(*as_low_and_near(sgd.loss, point, loss, box)))
+    trace = float(traces[0])
+    beside = np.einsum("ii...->...", sgd.loss.covariance(*(x[None] + 1.0 for x in point)))
+    if np.ptp(traces) > UNLIKE * traces.max() + 1e-12 * float(np.nan_to_num(beside[0])):  # no noise at all but rounding
+        got = f"minima as low and as near to the origin whose noise differs, of trace {traces.min():.3g} to {traces.max():.3g}"
+        raise bad_value("temperature", "given where there is no one smallest loss", got, "Such as temperature=0.01.")
     value = 0.5 * sgd.learning_rate * sgd.noise_factor * trace / sgd.loss.dim + sgd.langevin_temperature
     return Temperature(value, tuple(point.tolist()), loss, where)
 

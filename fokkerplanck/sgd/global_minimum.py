@@ -14,6 +14,7 @@ from .loss import SampleLoss
 
 LOOKED_AT = {1: 2001, 2: 201, 3: 41}  # points an axis that a box is searched at before the descent
 STARTS = 24  # of the descents without a box: the origin, and normal draws of deviation 1 and 4
+DIRECTIONS, SAME = 12, 1e-6  # in which other minima are looked for, and the share of the loss that they may lie higher
 FAR = 1e4  # a descent that has come so far has no end
 
 
@@ -52,6 +53,30 @@ def smallest_loss(loss: SampleLoss, box: Any = None, name: str = "temperature") 
     point, value = _of_smallest_norm(loss, *min(found, key=lambda end: end[1]))
     searched = f"{STARTS} descents without bounds" if bounds is None else f"the box {_words(bounds)}"
     return point, value, searched
+
+
+def as_low_and_near(loss: SampleLoss, point: np.ndarray, level: float, box: Any = None) -> np.ndarray:
+    """Minima as low as a point of smallest norm and no farther from the origin, (d, n), itself the first.
+
+    On a circle of minima there are many, and of two wells with mirrored places two. Descents from points as far from the
+    origin in other directions find them.
+    """
+    bounds = _bounds(loss, loss.box if box is None else box)
+    radius = float(np.linalg.norm(point))
+    ways = private_generator("minima as low and as near").normal(size=(loss.dim, DIRECTIONS))
+    starts = np.concatenate([-point[:, None], radius * ways / np.linalg.norm(ways, axis=0)], axis=1)
+    found = [point]
+    reach = 1e-3 * (1.0 + radius)
+    for start in starts.T:
+        end = _descend(loss, start, None)
+        if end is None:
+            continue
+        other, height = _of_smallest_norm(loss, *end)
+        outside = bounds is not None and ((other < bounds[:, 0]) | (other > bounds[:, 1])).any()
+        lower = height - level <= SAME * (abs(level) + abs(float(loss.value(*(point + radius)[:, None])[0])))
+        if not outside and lower and np.linalg.norm(other) <= radius + reach:
+            found.append(other)
+    return np.stack(found, axis=1)
 
 
 def _of_smallest_norm(loss: SampleLoss, point: np.ndarray, value: float) -> tuple[np.ndarray, float]:

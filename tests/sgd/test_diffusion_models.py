@@ -153,6 +153,24 @@ def test_langevin_says_when_it_cannot_know():
         ramp.loss.within([(0, 1), (0, 1)])
 
 
+@pytest.mark.parametrize("box", [None, [(-3, 3), (-3, 3)], [(0.2, 2), (0.2, 2)]])
+def test_no_temperature_is_chosen_on_a_circle_of_minima_with_noise_that_differs(box):
+    """All points of the circle are as low and as near to the origin; with the same noise they have one temperature."""
+    uneven = fp.SampleLoss("(a**2 + b**2 - 1)**2/4 + x*a**2*(a**2 + b**2 - 1)", ["a", "b"], {"x": [-0.5, 0.5]})
+    with pytest.raises(ValueError, match="`temperature` must be given where there is no one smallest loss"):
+        fp.SGD(uneven, 0.1).temperature(box)
+    even = fp.SampleLoss("(a**2 + b**2 - 1)**2/4 + x*(a**2 + b**2 - 1)", ["a", "b"], {"x": [-0.5, 0.5]})
+    assert fp.SGD(even, 0.1).temperature(box).value == pytest.approx(0.1 * 0.25 * 4 / 4, rel=1e-4)
+
+
+def test_two_wells_with_unlike_noise_have_no_temperature_and_one_of_them_has():
+    loss = fp.SampleLoss("(w**2 - 1)**2/4 + x*(w - 1)**2", ["w"], {"x": [-0.3, 0.3]})
+    with pytest.raises(ValueError, match="noise differs"):
+        fp.SGD(loss, 0.1).temperature([(-3, 3)])
+    assert fp.SGD(loss, 0.1).temperature([(0.2, 2)]).value == pytest.approx(0.0, abs=1e-12)
+    assert fp.SGD(loss, 0.1).temperature([(-2, -0.2)]).value == pytest.approx(0.1 * (4 * 0.3) ** 2 / 2, rel=1e-4)
+
+
 @pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
 def test_momentum_on_a_quadratic():
     """Reference case F8: m = .9, eta = .1: variance .5 (SGD .5135), first order in the cell: 2 V(h/2) - V(h)."""
