@@ -36,11 +36,13 @@ if TYPE_CHECKING:
         Correlation,
         PowerSpectrum,
         Response,
+        TransitionPaths,
         Transport,
         correlation,
         effective_transport,
         power_spectrum,
         response,
+        transition_paths,
     )
     from .comparison import distances
     from .comparison.compare import compare
@@ -89,7 +91,8 @@ if TYPE_CHECKING:
 
 _PLACES = {  # module: what it gives, read when it is first asked for
     "": "deep_linear",
-    "analysis": "Correlation, PowerSpectrum, Response, Transport, correlation, effective_transport, power_spectrum, response",
+    "analysis": "Correlation, PowerSpectrum, Response, TransitionPaths, Transport, correlation, effective_transport, "
+    "power_spectrum, response, transition_paths",
     "comparison": "distances",
     "comparison.compare": "compare",
     "energy_basins": "basins, lamperti",
@@ -181,6 +184,7 @@ __all__ = [
     "SubcellWarning",
     "Swarm",
     "Sweep",
+    "TransitionPaths",
     "Transport",
     "basins",
     "committor",
@@ -215,6 +219,7 @@ __all__ = [
     "sweep",
     "tail_test",
     "time_order_from_growth",
+    "transition_paths",
     "two_sample",
     "uniform",
 ]

@@ -79,7 +79,7 @@ def first_passage(
     if error:
         again = target if target is None else region[1] or as_function(region[0], grid)
 
-        coarser = _OnCoarser()
+        coarser = OnCoarser()
 
         def ask(other: FokkerPlanck, coarse: Grid) -> FirstPassage:
             with coarser.read():
@@ -157,7 +157,7 @@ def committor(
     if error:
         again = [inside or as_function(mask, grid) for mask, inside in (start, goal)]
 
-        coarser = _OnCoarser()
+        coarser = OnCoarser()
 
         def ask(other: FokkerPlanck, coarse: Grid) -> Committor:
             with coarser.read():
@@ -200,7 +200,7 @@ def _splitting(eq: FokkerPlanck, grid: Grid, source: Region, target: Region) -> 
     return Committor(grid, values, goal | start, edges), both
 
 
-class _OnCoarser:
+class OnCoarser:
     """Regions on coarser grids: nothing is said of what is thin there, and `lost` if one is too small for such cells."""
 
     lost = False

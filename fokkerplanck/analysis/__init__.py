@@ -1,16 +1,19 @@
-"""What moves in a stationary state: correlations, power spectra, response, drift and diffusion of periodic systems."""
+"""What moves in a stationary state: correlations, spectra, response, transport along periodic axes, transition paths."""
 
 from .correlations import Correlation, PowerSpectrum, correlation, power_spectrum
 from .response import Response, response
+from .transition_paths import TransitionPaths, transition_paths
 from .transport import Transport, effective_transport
 
 __all__ = [
     "Correlation",
     "PowerSpectrum",
     "Response",
+    "TransitionPaths",
     "Transport",
     "correlation",
     "effective_transport",
     "power_spectrum",
     "response",
+    "transition_paths",
 ]

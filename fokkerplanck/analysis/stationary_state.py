@@ -59,15 +59,25 @@ def state_of(eq: FokkerPlanck, grid: Grid, quiet: bool = False) -> State:
     return State(st.generator, st.masses.ravel())
 
 
-def with_errors(result: Any, ask: Callable[[State], Any], eq: FokkerPlanck, names: tuple[str, ...]) -> Any:
-    """A result with the errors of what it offers by these names, the first in the note, by the same on two coarser grids."""
+def with_errors(
+    result: Any, ask: Callable[[State], Any], eq: FokkerPlanck, names: tuple[str, ...], densities: tuple[str, ...] = ()
+) -> Any:
+    """A result with the errors of what it offers by these names, the first in the note, by the same on two coarser grids.
+
+    densities : names of fields (*grid.shape), whose error is that of their 1-norm.
+    """
 
     def again() -> list[Any]:
         return repeated(lambda other, coarse: ask(state_of(other, coarse, quiet=True)), eq, result.grid)
 
     def errors_of(results: Any, order: float) -> Errors:
         grids = [r.grid for r in results]
-        found = {name: compared([Offer(np.asarray(getattr(r, name))) for r in results], grids, order) for name in names}
+        found = {
+            name: compared(
+                [Offer(np.asarray(getattr(r, name)), density=name in densities) for r in results], grids, order
+            )
+            for name in names + densities
+        }
         _, seen, converging = worst(found[names[0]])
         return Errors({name: one.error for name, one in found.items()}, seen, converging, note(found[names[0]]), found)
 

@@ -6,8 +6,9 @@ density zero there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,6 +38,20 @@ def absorb(q: Generator, target: np.ndarray, inside: Inside | None) -> Generator
     return Absorber(q.grid, ((target, inside),)).killed(q)[0]
 
 
+class Cut(NamedTuple):
+    """Links of a family that are cut on their way into regions, from their lower cells if `upward`, else from their upper ones.
+
+    region : the number of the region that each ends in, and rates : those into it; (n_cut,).
+    """
+
+    family: int
+    upward: bool
+    chosen: np.ndarray
+    cells: np.ndarray
+    region: np.ndarray
+    rates: np.ndarray
+
+
 @dataclass
 class Absorber:
     """Regions that kill; where they begin is kept from one generator to the next on the same links.
@@ -58,32 +73,24 @@ class Absorber:
 
         A link that meets several ends in the first.
         """
-        masks = np.stack([mask.ravel() for mask, _ in self.regions])
+        masks = self._masks()
         mask = np.asarray(masks.any(axis=0))
         into = np.zeros(masks.shape)
-        self._find(q)
         names = self.names or [TARGET] * len(self.regions)
-        links: list[Links] = []
         exits = [
             wall._replace(cells=wall.cells[~mask[wall.cells]], rates=wall.rates[~mask[wall.cells]]) for wall in q.exits
         ]
+        for cut in self.cuts(q):
+            np.add.at(into, (cut.region, cut.cells), cut.rates)
+            axis = int(np.flatnonzero(q.links[cut.family].offset)[0])
+            for k, name in enumerate(names):
+                own = cut.region == k
+                exits.append(Exit(axis, int(cut.upward), cut.cells[own], cut.rates[own], name=name))
+        links: list[Links] = []
         for link, edges in zip(q.links, self.edges, strict=True):
             free = ~mask[link.lower] & ~mask[link.upper]
-            axis = int(np.flatnonzero(link.offset)[0])
-            for side, start in ((1, link.lower), (0, link.upper)):
-                shares = np.stack([e.lower if side else e.upper for e in edges])  # (n_regions, n_links)
-                first, share = shares.argmin(axis=0), shares.min(axis=0)
-                cut = np.isfinite(share) & ~mask[start]
-                if ((shares == share) & cut).sum() > cut.sum():
-                    raise bad_value("source", "disjoint from `target`", "edges in common, between cell centers")
-                free &= ~np.isfinite(share)
-                if cut.any():
-                    shortened = np.maximum(share[cut], self.shortest)
-                    rates = _entry_rates(self.grid, link, np.flatnonzero(cut), bool(side), shortened)
-                    np.add.at(into, (first[cut], start[cut]), rates)
-                    for k, name in enumerate(names):
-                        own = first[cut] == k
-                        exits.append(Exit(axis, side, start[cut][own], rates[own], name=name))
+            for e in edges:
+                free &= np.isinf(e.lower) & np.isinf(e.upper)
             integrated = None if link.integrated is None else link.integrated[free]
             links.append(
                 Links(link.offset, link.stride, link.lower[free], link.forward[free], link.backward[free], integrated)
@@ -97,6 +104,26 @@ class Absorber:
                 exits.append(Exit(0, 1, outside, rates, name=name))
             jumps = jumps.without(mask)
         return replace(q, links=tuple(links), exits=tuple(exits), jumps=jumps), into
+
+    def cuts(self, q: Generator) -> Iterator[Cut]:
+        """The links of a generator that end in a region, each family from below and from above."""
+        mask = np.asarray(self._masks().any(axis=0))
+        self._find(q)
+        for family, (link, edges) in enumerate(zip(q.links, self.edges, strict=True)):
+            for upward, start in ((True, link.lower), (False, link.upper)):
+                shares = np.stack([e.lower if upward else e.upper for e in edges])  # (n_regions, n_links)
+                first, share = shares.argmin(axis=0), shares.min(axis=0)
+                cut = np.isfinite(share) & ~mask[start]
+                if ((shares == share) & cut).sum() > cut.sum():
+                    raise bad_value("source", "disjoint from `target`", "edges in common, between cell centers")
+                if cut.any():
+                    chosen = np.flatnonzero(cut)
+                    rates = _entry_rates(self.grid, link, chosen, upward, np.maximum(share[cut], self.shortest))
+                    yield Cut(family, upward, chosen, start[cut], first[cut], rates)
+
+    def _masks(self) -> np.ndarray:
+        """Those of the regions, (n_regions, n)."""
+        return np.stack([mask.ravel() for mask, _ in self.regions])
 
     def _find(self, q: Generator) -> None:
         """The edges of each region on each family of links of a generator."""
