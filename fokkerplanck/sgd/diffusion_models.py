@@ -146,12 +146,14 @@ def _diffusive(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
 
 
 def _read(sgd: SGD, name: str, lag: float = 0.0) -> Callable[..., Any]:
-    """A coefficient of `_Coefficients`; with a schedule a function of time too."""
+    """A coefficient of SGD or of `_Coefficients`; with a schedule a function of time too."""
     return _in_time(sgd, partial(_coefficient, name=name), lag)
 
 
 def _coefficient(sgd: SGD, name: str) -> Callable[..., Any]:
-    return getattr(_Coefficients(sgd), name)
+    own = _Coefficients(sgd)
+    found: Callable[..., Any] = getattr(own, name) if hasattr(own, name) else getattr(sgd, name)
+    return found
 
 
 def _in_time(sgd: SGD, make: Callable[[SGD], Callable[..., Any]], lag: float = 0.0) -> Callable[..., Any]:
@@ -242,14 +244,6 @@ class _Coefficients:
     sgd: SGD
     stability: float = 2.0
     scale: Any = None
-
-    def drift(self, *theta: np.ndarray) -> np.ndarray:
-        """-eta g."""
-        return self.sgd.drift(*theta)
-
-    def diffusion(self, *theta: np.ndarray) -> np.ndarray:
-        """eta^2 f Sigma / (2 B), and what SGD adds itself."""
-        return self.sgd.diffusion(*theta)
 
     def second_order_drift(self, *theta: np.ndarray) -> np.ndarray:
         """-eta (g + (eta/2) H g)."""

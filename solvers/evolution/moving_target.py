@@ -169,7 +169,7 @@ class Sweep:
 
     def __init__(self, eq: FokkerPlanck, grid: Grid, motion: Motion, masses: np.ndarray):
         self.eq, self.grid, self.motion = eq, grid, motion
-        self.masses, self.time = masses.ravel().copy(), 0.0
+        self.masses, self.time = np.array(masses, dtype=float).ravel(), 0.0
         self.outside = 1.0 - motion.covered(0.0)  # the share of each cell
         self.covered = np.zeros_like(self.masses)  # in cells whose centers a region has covered
         self.jumped = 0.0  # what regions covered at one moment
