@@ -294,6 +294,7 @@ PUBLIC_CALLS = {
     "Stationary.plot": Door(lambda **a: made()["st2"].plot(**a), names=["x", "y"], landscape=None, ensemble=None),
     "FirstPassage.plot": Door(lambda **a: made()["fpt"].plot(**a), ax=None, log=False, names=["x"]),
     "Spectrum.plot": Door(lambda **a: made()["sp"].plot(**a), names=["x"]),
+    "Spectrum.shares": Door(lambda **a: made()["sp"].shares(**a), observe=lambda x: x),
     "FirstPassage.at": Door(lambda **a: made()["fpt"].at(**a), x=0.5),
     "FirstPassage.survival": Door(
         lambda **a: made()["fpt"].survival(**a), times=[0.1], p0=fp.gaussian(0, 1), rtol=1e-6

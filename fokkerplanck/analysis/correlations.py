@@ -15,7 +15,7 @@ from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..queries import autonomous
 from ..results.figure_style import new_figure, styled
-from ..results.requests import check_rtol, on_grid
+from ..results.requests import NO_VARIANCE, check_rtol, on_grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.evolution.exponential import propagate
 from .stationary_state import State, state_of, with_errors
@@ -23,9 +23,6 @@ from .stationary_state import State, state_of, with_errors
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-
-ROUNDING = 1e-28  # of the largest square: a variance of this size is none
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -174,7 +171,7 @@ def _correlation(state: State, observe: Callable, lags: np.ndarray, rtol: float)
     variance = float((f - mean) @ off)
     shifted = (f - f.min()) * state.masses  # nowhere negative; exp(Q t) leaves the shift as it is
     size = float(shifted.sum())
-    if not variance > ROUNDING * float((f**2).max()):
+    if not variance > NO_VARIANCE * float((f**2).max()):
         raise bad_value("observe", "a function that is not the same everywhere", f"{mean:g} wherever there is mass")
     run = propagate(state.q, shifted / size, lags, "auto", rtol)
     values = np.array([size * float((f - mean) @ p) for p, _, _ in run])

@@ -26,6 +26,7 @@ from ..model.grid import Grid
 from ..solvers.evolution.exponential import METHODS
 from ..solvers.linear.memory import bytes_of
 
+NO_VARIANCE = 1e-28  # of the largest square of an observable: a variance of this size is rounding
 MEMORY_METHODS = ("contour", "subordination", "stepping")
 # places along each axis in a cell, in 1D, 2D and 3D, at which functions are looked at: in all cells, and where they are rough
 IN_CELL, CLOSELY = (32, 8, 3), (1024, 32, 10)

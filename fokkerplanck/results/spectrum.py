@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ResolutionWarning, warn
+from ..errors import ResolutionWarning, bad_value, warn
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.linear.spectrum import Modes
+from .requests import NO_VARIANCE, on_grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,6 +75,30 @@ class Spectrum:
         """Density of what has survived long, (*grid.shape); the stationary density where no wall absorbs."""
         first = self.right[0].real
         return first / (first * self.grid.volumes).sum()
+
+    def shares(self, observe: Callable[..., np.ndarray]) -> np.ndarray:
+        """Which modes an observable f(x, y) sees: the share of its stationary variance that decays with each, (k,).
+
+        <f(0) f(t)> - <f>^2 is the variance times the sum of share exp(eigenvalue t) over all modes (after n applications of a
+        transfer operator, share eigenvalue^n), with
+        share_i = <f right_i> <left_i f p> / variance; at long times the slowest mode with a share is left, and a sum below 1
+        says that faster modes than these have the rest. Real and not negative with detailed balance; otherwise complex for
+        complex modes. Without absorbing walls, and with one stationary density.
+        """
+        if self.absorbs:
+            raise bad_value("spectrum", "without absorbing walls for shares of a variance", "modes that all decay")
+        if self.rates.size > 1 and not self.rates[1] > 0.0:
+            raise bad_value("spectrum", "that of one stationary density", "several modes that do not decay")
+        f, p = on_grid(observe, self.grid, "observe"), self.quasi_stationary * self.grid.volumes
+        largest = float((f**2).max())
+        f = f - (f * p).sum()
+        variance = float((f**2 * p).sum())
+        if not variance > NO_VARIANCE * largest:
+            raise bad_value("observe", "a function that is not the same everywhere", "no variance")
+        axes = tuple(range(1, self.grid.dim + 1))
+        seen = (self.right * f * self.grid.volumes).sum(axis=axes)
+        held = (self.left * f * p).sum(axis=axes)
+        return seen * held / variance
 
     def plot(self, names: Sequence[str] | None = None) -> Figure:
         """A figure of the modes in 1D or 2D, with their time scales."""
