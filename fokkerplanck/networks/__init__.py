@@ -10,6 +10,7 @@
 1.2
 """
 
+from .central_flow import central_flow
 from .curvature import SaddleIndex, extreme_eigenpairs, gradient_noise, saddle_index, top_hessian
 from .learning_coefficient import (
     ExactCoefficient,
@@ -38,6 +39,7 @@ __all__ = [
     "Slice",
     "SliceVerdict",
     "StationaryCovariance",
+    "central_flow",
     "classifier",
     "closure",
     "deep_linear_coefficient",

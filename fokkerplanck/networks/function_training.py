@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..simulation.stable_variates import positive_stable
 from .training import SUBSET, Rule
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def step_weights(rule: Rule, n_samples: int, rng: np.random.Generator) -> np.nda
         return np.bincount(chosen, minlength=n) / b
     if rule.noise == "refined":
         xi = rng.standard_normal(n)
-        return 1.0 / n + (xi - xi.mean()) / np.sqrt(b * n)
+        size = rule.scale * math.sqrt(positive_stable(rng, 0.5 * rule.stability, 1)[0]) if rule.stability else 1.0
+        return 1.0 / n + size * (xi - xi.mean()) / np.sqrt(b * n)
     if rule.noise == "subset":
         chosen, xi = rng.integers(0, n, SUBSET * b), rng.standard_normal(SUBSET * b)
         return np.bincount(chosen, subset_weights(xi, b), minlength=n)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .elliptic_noise import jax_positive_stable
 from .function_training import subset_weights
 from .training import LANES, SUBSET, Rule
 
@@ -106,8 +107,11 @@ class JaxTrainer:
         if rule.noise == "sgd":
             return self._weighted(params, self._batch(data, key, step_key, t), 1.0 / rule.batch_size)
         if rule.noise == "refined":
-            xi = self._normal(step_key, n)
-            return self._weighted(params, data, 1.0 / n + (xi - xi.mean()) / math.sqrt(rule.batch_size * n))
+            xi, size = self._normal(step_key, n), 1.0 / math.sqrt(rule.batch_size * n)
+            if rule.stability is not None:
+                mixing = jax_positive_stable(jax.random.fold_in(step_key, 1), 0.5 * rule.stability, self.net.precision)
+                size = size * rule.scale * jax.numpy.sqrt(mixing)
+            return self._weighted(params, data, 1.0 / n + size * (xi - xi.mean()))
         if rule.noise == "subset":
             choice, noise = jax.random.split(step_key)
             xi = self._normal(noise, SUBSET * rule.batch_size)

@@ -14,6 +14,8 @@ import numpy as np
 
 from ..arguments import reals, whole
 from ..errors import bad_value
+from ..randomness import private_generator
+from .central_flow import central_flow
 from .learning_coefficient import network_learning_coefficient
 from .slices import take_slice
 from .stationary import closure, stationary_covariance
@@ -37,10 +39,22 @@ class LossFunctions:
     n_parameters: int
     n_samples: int
     train = train
+    central_flow = central_flow
     closure = closure
     learning_coefficient = network_learning_coefficient
     slice = take_slice
     stationary_covariance = stationary_covariance
+
+    @property
+    def content(self) -> Any:
+        """What training depends on: the functions, and their values at the first start where these cannot be looked into."""
+        theta = self.start(0, 0)
+        weights = private_generator("fingerprint of a network").standard_normal(self.n_samples)
+        return (*self._given(), theta, self.losses(theta), self.weighted_gradient(theta, weights))
+
+    def _given(self) -> tuple[Any, ...]:
+        """What the network was made of."""
+        raise NotImplementedError
 
     def flat(self, theta: Any, name: str = "theta") -> np.ndarray:
         """Parameters as a vector (n_parameters,)."""
@@ -181,6 +195,9 @@ class FunctionNetwork(LossFunctions):
             None,
             np.zeros(directions.shape[1]),
         )
+
+    def _given(self) -> tuple[Any, ...]:
+        return self._weighted, self._losses, self._product, self._starts
 
     def trainer(self, rule: Rule) -> Trainer:
         """Runs one after another, in numpy."""

@@ -162,6 +162,11 @@ class Network(LossFunctions):
         start = np.zeros(basis.shape[1])
         return Network(loss, start, source, precision=self.precision, population=max(self.n_samples, 2))
 
+    def _given(self) -> tuple[Any, ...]:
+        jax = import_jax()
+        samples = [np.asarray(leaf) for leaf in jax.tree.leaves(self.data)]
+        return self.per_sample, self._init, self.sampler, samples, self.precision, jax.__version__
+
     def trainer(self, rule: Rule) -> Trainer:
         """Runs side by side in one compiled loop."""
         from .jax_training import JaxTrainer

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from ..arguments import callable_with, fits_memory, flag, number, reals, whole
+from ..arguments import callable_with, file_name, fits_memory, flag, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..randomness import digest
 from ..simulation.recorded_runs import RecordedRuns
+from ..storage.checkpoint import resumed
+from .elliptic_noise import quartile_scale
 
 if TYPE_CHECKING:
     from .loss_functions import LossFunctions
@@ -22,6 +26,7 @@ RECORDS = 100  # recorded intervals where only the last step is named
 LANES = 16  # runs side by side; fixed, since the last bits of a sum depend on how many there are
 SUBSET = 4  # samples of a "subset" step, in batches
 MOST_SEED = 2**32 - 1
+OBSERVED = "observed "  # before the names of observables, in the file of a block
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,14 @@ class Rule:
     shuffle: bool = False
     temperature: float | None = None
     optimizer: Any = None
+    stability: float | None = None
+    scale: float = 1.0
 
     @property
     def stream(self) -> int:
         """32 bits that set the noise of one dynamics apart from that of others with the same seed."""
-        return 0 if self.noise == "sgd" else digest("network training", self.noise) & MOST_SEED
+        kind = (self.noise,) if self.stability is None else (self.noise, self.stability)
+        return 0 if self.noise == "sgd" else digest("network training", *kind) & MOST_SEED
 
 
 class Trainer(Protocol):
@@ -103,9 +111,11 @@ def train(
     replacement: bool = True,
     shuffle: bool = False,
     temperature: float | None = None,
+    stability: float | None = None,
     keep: int = 0,
     starts: Any = None,
     first_run: int = 0,
+    resume: str | Path | None = None,
 ) -> Runs:
     """Train many runs.
 
@@ -136,12 +146,17 @@ def train(
         Of "sgd", as in `fokkerplanck.SGD`: batches with replacement; without, each afresh; or by shuffled epochs.
     temperature : float, optional
         Of "langevin".
+    stability : float, optional
+        1 < a < 2, of "refined": its Gaussian noise times s sqrt(R), one positive (a/2)-stable R a step, is elliptic stable; s
+        gives it the interquartile range of the batch noise at the network's first start. None or 2: Gaussian.
     keep : int
         Of how many runs the parameters are kept at every recorded step.
     starts : array (d,) or (n_runs, d), optional
         Where the runs start, instead of the parameters of the network.
     first_run : int
         Runs first_run, ..., first_run + n_runs - 1 of this seed, which can be `joined` to others.
+    resume : folder, optional
+        Where each finished block of 16 runs is kept: the same call goes on after the last of them, to the same bits.
 
     Returns
     -------
@@ -150,7 +165,7 @@ def train(
     moments = _steps(steps)
     n_runs, first_run = whole("n_runs", n_runs, 1), whole("first_run", first_run, 0)
     keep = min(whole("keep", keep, 0), n_runs)
-    rule = _rule(net, noise, learning_rate, batch_size, seed, replacement, shuffle, temperature, optimizer)
+    rule = _rule(net, noise, learning_rate, batch_size, seed, replacement, shuffle, temperature, optimizer, stability)
     observers = _observers(observe)
     need = 8.0 * (keep * moments.size + 2.0 * n_runs) * net.n_parameters
     fits_memory("n_runs", need, "Train fewer runs, or keep fewer.")
@@ -158,11 +173,12 @@ def train(
     trainer = net.trainer(rule)
     places, parts = np.arange(n_runs), []
     for group in np.split(places, np.flatnonzero((first_run + places[1:]) % LANES == 0) + 1):
-        theta = begin(group)
-        parts.append(_block_of_runs(net, trainer, moments, theta, first_run + group, keep - group[0], observers))
+        theta, runs = begin(group), first_run + group
+        block = partial(_block_of_runs, net, trainer, moments, theta, runs, keep - group[0], observers)
+        parts.append(block() if resume is None else _kept(block, resume, runs, net.content, rule, observers))
     settings = {"noise": noise, "learning_rate": rule.learning_rate, "batch_size": rule.batch_size}
     settings |= {"replacement": rule.replacement, "shuffle": rule.shuffle, "temperature": temperature}
-    settings["optimizer"] = "sgd" if optimizer is None else "given"
+    settings |= {"stability": rule.stability, "optimizer": "sgd" if optimizer is None else "given"}
     common: dict[str, Any] = {"steps": moments, "seed": rule.seed, "first_run": first_run, "settings": settings}
     blocks = [Runs(**part, **common) for part in parts]
     return blocks[0].joined(*blocks[1:])
@@ -195,6 +211,29 @@ def _block_of_runs(
     return {"loss": loss, "gradient_norm": norm, "final": theta, "kept": np.array(kept), "observed": observed}
 
 
+def _kept(
+    block: partial[dict[str, Any]],
+    resume: str | Path,
+    runs: np.ndarray,
+    content: Any,
+    rule: Rule,
+    observers: Mapping[str, Callable],
+) -> dict[str, Any]:
+    """A block of runs from its file in the folder `resume`, else trained and left there."""
+    folder = Path(file_name("resume", resume))
+    folder.mkdir(parents=True, exist_ok=True)
+    _, _, steps, theta, _, keep, _ = block.args
+
+    def flat() -> dict[str, Any]:
+        part = block()
+        return part | {OBSERVED + name: value for name, value in part.pop("observed").items()}
+
+    names = f"{rule.noise}{'' if rule.stability is None else f'-{rule.stability:g}'}-{rule.seed}-{runs[0]:06d}.npz"
+    found = resumed(folder / names, flat, content, rule, observers, steps, theta, runs, max(keep, 0))
+    observed = {name: found.pop(OBSERVED + name) for name in observers}
+    return found | {"observed": observed}
+
+
 def _rule(
     net: LossFunctions,
     noise: str,
@@ -205,6 +244,7 @@ def _rule(
     shuffle: bool,
     temperature: float | None,
     optimizer: Any,
+    stability: float | None,
 ) -> Rule:
     if not isinstance(noise, str) or noise not in NOISES:
         raise bad_value("noise", f"one of {', '.join(NOISES)}", noise)
@@ -224,7 +264,15 @@ def _rule(
     if optimizer is not None and not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         raise bad_type("optimizer", "an optax transformation, with init and update", optimizer)
     seed = whole("seed", seed, 0, MOST_SEED)
-    return Rule(noise, rate, batch, seed, replacement and not shuffle, shuffle, temperature, optimizer)
+    scale = 1.0
+    if stability is not None:
+        stability = number("stability", stability, "in (1, 2]", lambda v: 1.0 < v <= 2.0)
+        if noise != "refined":
+            raise bad_value("stability", 'None unless noise="refined"', stability)
+        stability = None if stability == 2.0 else stability
+        scale = 1.0 if stability is None else quartile_scale(net, batch, stability)
+    fresh = replacement and not shuffle
+    return Rule(noise, rate, batch, seed, fresh, shuffle, temperature, optimizer, stability, scale)
 
 
 def _steps(steps: int | Sequence[int]) -> np.ndarray:
