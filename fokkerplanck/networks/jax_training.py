@@ -108,10 +108,11 @@ class JaxTrainer:
             return self._weighted(params, self._batch(data, key, step_key, t), 1.0 / rule.batch_size)
         if rule.noise == "refined":
             xi, size = self._normal(step_key, n), 1.0 / math.sqrt(rule.batch_size * n)
+            mixing: Any = 1.0
             if rule.stability is not None:
                 mixing = jax_positive_stable(jax.random.fold_in(step_key, 1), 0.5 * rule.stability, self.net.precision)
-                size = size * rule.scale * jax.numpy.sqrt(mixing)
-            return self._weighted(params, data, 1.0 / n + size * (xi - xi.mean()))
+            size *= rule.scale
+            return self._weighted(params, data, 1.0 / n + size * jax.numpy.sqrt(mixing) * (xi - xi.mean()))
         if rule.noise == "subset":
             choice, noise = jax.random.split(step_key)
             xi = self._normal(noise, SUBSET * rule.batch_size)
