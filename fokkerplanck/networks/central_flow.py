@@ -2,7 +2,7 @@
 
     theta' = -eta (grad L + (1/2) sigma^2 grad S)        per step
 
-with S the top eigenvalue of the Hessian, see `fokkerplanck.central_flow`, which integrates it to a tolerance in few parameters.
+with S the top eigenvalue of the Hessian, see `fokkerplanck.sgd.central_flow`, which integrates it to a tolerance in few parameters.
 Here a step is made of Euler substeps h = eta / m. In each the variance is the least, not below 0, with which S stays at or
 below its edge 2 / eta to first order, sigma^2 = max(0, 2 (S - h grad L . grad S - 2 / eta) / (h |grad S|^2)): sliding along the
 edge begins and ends by itself. grad S = d/de H(theta + e u) u for the top eigenvector u: two Hessian products.
