@@ -2,7 +2,8 @@
 
     theta' = -eta (grad L + (1/2) sigma^2 grad S)        per step
 
-with S the top eigenvalue of the Hessian, see `fokkerplanck.sgd.central_flow`, which integrates it to a tolerance in few parameters.
+with S the top eigenvalue of the Hessian, see `fokkerplanck.sgd.central_flow`, which integrates it to a tolerance in few
+parameters, and follows descent itself from above the edge, where this is refused.
 Here a step is made of Euler substeps h = eta / m. In each the variance is the least, not below 0, with which S stays at or
 below its edge 2 / eta to first order, sigma^2 = max(0, 2 (S - h grad L . grad S - 2 / eta) / (h |grad S|^2)): sliding along the
 edge begins and ends by itself. grad S = d/de H(theta + e u) u for the top eigenvector u: two Hessian products.
@@ -23,6 +24,7 @@ from .curvature import extreme_eigenpairs
 if TYPE_CHECKING:
     from .loss_functions import LossFunctions
 
+FLAT = 1e-5  # of S, changes of which over the reach are rounding
 REACH = 2e-3  # of the difference for grad S, relative to 1 + |theta| / sqrt(d): for single precision too
 
 
@@ -83,7 +85,9 @@ def _substep(
         return x - h * gradient, 0.0
     reach = REACH * (1.0 + float(np.linalg.norm(x)) / math.sqrt(x.size))
     bent = (net.hessian_product(x + reach * u, u) - net.hessian_product(x - reach * u, u)) / (2.0 * reach)
-    size = max(float(bent @ bent), 1e-300)
+    size = float(bent @ bent)
+    if math.sqrt(size) * reach <= FLAT * sharpness:  # no oscillation pushes down what does not change
+        return x - h * gradient, 0.0
     variance = max(0.0, 2.0 * (sharpness - h * float(gradient @ bent) - edge) / (h * size))
     return x - h * (gradient + 0.5 * variance * bent), variance
 

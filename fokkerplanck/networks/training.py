@@ -148,7 +148,8 @@ def train(
         Of "langevin".
     stability : float, optional
         1 < a < 2, of "refined": its Gaussian noise times s sqrt(R), one positive (a/2)-stable R a step, is elliptic stable; s
-        gives it the interquartile range of the batch noise at the network's first start. None or 2: Gaussian.
+        gives it the interquartile range of the batch noise at the network's first start, summed over directions. None or 2:
+        Gaussian, of the covariance instead.
     keep : int
         Of how many runs the parameters are kept at every recorded step.
     starts : array (d,) or (n_runs, d), optional
@@ -171,11 +172,14 @@ def train(
     fits_memory("n_runs", need, "Train fewer runs, or keep fewer.")
     begin = _starts(net, starts, rule.seed, np.arange(first_run, first_run + n_runs))
     trainer = net.trainer(rule)
+    content = None if resume is None else net.content
+    if resume is not None:
+        _make_folder(resume)
     places, parts = np.arange(n_runs), []
     for group in np.split(places, np.flatnonzero((first_run + places[1:]) % LANES == 0) + 1):
         theta, runs = begin(group), first_run + group
         block = partial(_block_of_runs, net, trainer, moments, theta, runs, keep - group[0], observers)
-        parts.append(block() if resume is None else _kept(block, resume, runs, net.content, rule, observers))
+        parts.append(block() if resume is None else _kept(block, resume, runs, content, rule, observers))
     settings = {"noise": noise, "learning_rate": rule.learning_rate, "batch_size": rule.batch_size}
     settings |= {"replacement": rule.replacement, "shuffle": rule.shuffle, "temperature": temperature}
     settings |= {"stability": rule.stability, "optimizer": "sgd" if optimizer is None else "given"}
@@ -211,6 +215,14 @@ def _block_of_runs(
     return {"loss": loss, "gradient_norm": norm, "final": theta, "kept": np.array(kept), "observed": observed}
 
 
+def _make_folder(resume: str | Path) -> None:
+    folder = Path(file_name("resume", resume))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise bad_value("resume", f"a folder, or a place for one ({error.strerror})", str(resume)) from None
+
+
 def _kept(
     block: partial[dict[str, Any]],
     resume: str | Path,
@@ -220,8 +232,7 @@ def _kept(
     observers: Mapping[str, Callable],
 ) -> dict[str, Any]:
     """A block of runs from its file in the folder `resume`, else trained and left there."""
-    folder = Path(file_name("resume", resume))
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(resume)
     _, _, steps, theta, _, keep, _ = block.args
 
     def flat() -> dict[str, Any]:

@@ -37,6 +37,22 @@ def test_below_the_edge_it_is_the_gradient_flow():
     assert (flow.variance == 0.0).all()
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_sharpness_that_does_not_change_is_not_pushed_down(exact):
+    """A quadratic just at the edge, 20.01 for 20: descent there, exp(-.1 t) along the other axis, no variance."""
+    h = np.array([20.01, 1.0])
+    net = fn.Network.from_functions(
+        lambda w, p: p.sum() * h * w,
+        lambda w: np.array([0.5 * h @ w**2]),
+        (lambda w, v: h * v) if exact else None,
+        params=np.ones(2),
+    )
+    flow = net.central_flow([1.0, 1.0], [0, 20], RATE, substeps=32)
+    assert (flow.variance == 0.0).all()
+    assert flow.positions[-1][1] == pytest.approx(np.exp(-2.0), rel=5e-3)
+    assert abs(flow.positions[-1][0]) < 1e-6
+
+
 def test_starts_above_the_edge_are_refused():
     with pytest.raises(ValueError, match=r"`learning_rate` must be at most 2 / S = 0\.09.*come down to it"):
         valley().central_flow([0.0, 22.0], [0, 5], RATE)

@@ -102,6 +102,7 @@ class TestTraining:
         ({"stability": 1.0}, r"`stability` must be in \(1, 2\]"),
         ({"stability": 1.5, "noise": "sgd"}, '`stability` must be None unless noise="refined"'),
         ({"resume": 3}, "`resume`"),
+        ({"resume": __file__}, "`resume` must be a folder"),
     ],
 )
 def test_refusals(options, words):
