@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Executor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,7 @@ import numpy as np
 from ..arguments import callable_with, whole
 from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..results.requests import progress_reporter
-from ..storage.checkpoint import found, keep
-from .executors import outcomes
+from .executors import Kept, Spread, gathered, outcomes
 
 logger = logging.getLogger(__name__)
 
@@ -114,21 +113,14 @@ def sweep(
     if executor is not None and workers is not None:
         raise bad_value("workers", "None beside an executor, which has its own", workers)
     count = whole("workers", workers, 1, 10_000) if workers is not None else min(os.cpu_count() or 1, len(asked))
-    kept = _Kept(function, asked, None if folder is None else Path(folder))
+    spread = partial(outcomes, executor=executor, workers=count)
     report = progress_reporter(progress)
-    results = kept.finished()
+    results: dict[int, Any] = {}
     failures: dict[int, BaseException] = {}
-    tasks = {k: partial(function, **setting) for k, setting in enumerate(asked) if k not in results}
-    done = len(results)
-    if done:
-        report(done / len(asked))
-    for k, outcome in outcomes(tasks, executor=executor, workers=count):
-        try:
-            results[k] = kept.keep(k, outcome)
-        except (Exception, CancelledError) as error:
-            failures[k] = error
-        done += 1
-        state = "failed" if k in failures else "done"
+    for done, (k, outcome) in enumerate(_found(function, asked, folder, spread), 1):
+        failed = isinstance(outcome, BaseException)
+        (failures if failed else results)[k] = outcome
+        state = "failed" if failed else "done"
         logger.info("sweep: setting %d %s, %d of %d: %s", k, state, done, len(asked), dict(asked[k]))
         report(done / len(asked))
     if len(failures) == len(asked):
@@ -154,39 +146,26 @@ def _checked(function: Any, settings: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple(settings)
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """Results of a function at its settings, each in a file of a folder on the machine that asks, if one is given."""
-
-    function: Callable[..., Any]
-    settings: Sequence[Mapping[str, Any]]
-    folder: Path | None
-
-    def finished(self) -> dict[int, Any]:
-        """What an earlier sweep has left, by the number of the setting."""
-        if self.folder is None:
-            return {}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        pieces = {k: found(self._place(k), self.function, s) for k, s in enumerate(self.settings)}
-        return {k: _of_piece(piece) for k, piece in pieces.items() if piece is not None}
-
-    def keep(self, k: int, outcome: Any) -> Any:
-        """The result of a setting, kept; an exception is raised."""
-        if isinstance(outcome, BaseException):
-            raise outcome
-        if self.folder is None:
-            return outcome
-        piece = _piece(outcome)
-        keep(self._place(k), piece, self.function, self.settings[k])
-        return _of_piece(piece)
-
-    def _place(self, k: int) -> Path:
-        assert self.folder is not None
-        return self.folder / f"{k:06d}.npz"
+def _found(
+    function: Callable[..., Any], settings: Sequence[Mapping[str, Any]], folder: Any, spread: Spread
+) -> Iterator[tuple[int, Any]]:
+    """(number, result or exception) of each setting; with a folder those first that an earlier sweep has left there."""
+    if folder is None:
+        yield from spread({k: partial(function, **setting) for k, setting in enumerate(settings)})
+        return
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    works = [
+        Kept(partial(_piece, function, setting), place / f"{k:06d}.npz", (function, setting))
+        for k, setting in enumerate(settings)
+    ]
+    for k, outcome in gathered(works, spread):
+        yield k, outcome if isinstance(outcome, BaseException) else _of_piece(outcome)
 
 
-def _piece(result: Any) -> dict[str, Any]:
-    """A result as a checkpoint keeps it: one value, or values by name."""
+def _piece(function: Callable[..., Any], setting: Mapping[str, Any]) -> dict[str, Any]:
+    """The result as a checkpoint keeps it: one value, or values by name."""
+    result = function(**setting)
     piece = {OF + name: v for name, v in result.items()} if isinstance(result, Mapping) else {"result": result}
     piece = {name: v.item() if isinstance(v, np.generic) else v for name, v in piece.items()}
     try:

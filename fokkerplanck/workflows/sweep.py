@@ -15,6 +15,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -160,11 +161,17 @@ def _piece(problem: Problem, spec: Any, rate: float, batch: int | None) -> dict[
     return {"rows": _setting(problem, spec, rate, batch)}
 
 
-def _quietly(task: Callable[[], Any]) -> Any:
-    """A task whose warnings are the verdicts' to say. Filters are global: not for one of several threads."""
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings that the verdicts say. Filters are global: not for one of several threads alone."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResolutionWarning)
         warnings.simplefilter("ignore", ModelWarning)
+        yield
+
+
+def _quietly(task: Callable[[], Any]) -> Any:
+    with _quiet():
         return task()
 
 
@@ -172,9 +179,7 @@ def _by_threads(tasks: Tasks) -> Iterator[tuple[int, Any]]:
     """The outcomes of tasks by threads of this process."""
     pool = ThreadPoolExecutor(min(os.cpu_count() or 1, max(len(tasks), 1)))
     try:
-        with warnings.catch_warnings():  # for all threads at once
-            warnings.simplefilter("ignore", ResolutionWarning)
-            warnings.simplefilter("ignore", ModelWarning)
+        with _quiet():  # for all threads at once
             yield from zip(tasks, pool.map(lambda task: task(), tasks.values()), strict=True)
     finally:  # whoever interrupts does not wait for the settings under way
         pool.shutdown(wait=False, cancel_futures=True)
