@@ -172,14 +172,17 @@ def train(
     fits_memory("n_runs", need, "Train fewer runs, or keep fewer.")
     begin = _starts(net, starts, rule.seed, np.arange(first_run, first_run + n_runs))
     trainer = net.trainer(rule)
+    folder = None if resume is None else _made_folder(resume)
     content = None if resume is None else net.content
-    if resume is not None:
-        _make_folder(resume)
     places, parts = np.arange(n_runs), []
     for group in np.split(places, np.flatnonzero((first_run + places[1:]) % LANES == 0) + 1):
         theta, runs = begin(group), first_run + group
         block = partial(_block_of_runs, net, trainer, moments, theta, runs, keep - group[0], observers)
-        parts.append(block() if resume is None else _kept(block, resume, runs, content, rule, observers))
+        if folder is None:
+            parts.append(block())
+            continue
+        depends_on = content, rule, observers, moments, theta, runs, max(keep - group[0], 0)
+        parts.append(_kept(block, folder / _file_of(rule, runs), observers, depends_on))
     settings = {"noise": noise, "learning_rate": rule.learning_rate, "batch_size": rule.batch_size}
     settings |= {"replacement": rule.replacement, "shuffle": rule.shuffle, "temperature": temperature}
     settings |= {"stability": rule.stability, "optimizer": "sgd" if optimizer is None else "given"}
@@ -215,32 +218,30 @@ def _block_of_runs(
     return {"loss": loss, "gradient_norm": norm, "final": theta, "kept": np.array(kept), "observed": observed}
 
 
-def _make_folder(resume: str | Path) -> None:
+def _made_folder(resume: str | Path) -> Path:
     folder = Path(file_name("resume", resume))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise bad_value("resume", f"a folder, or a place for one ({error.strerror})", str(resume)) from None
+    return folder
+
+
+def _file_of(rule: Rule, runs: np.ndarray) -> str:
+    law = rule.noise if rule.stability is None else f"{rule.noise}-{rule.stability:g}"
+    return f"{law}-{rule.seed}-{runs[0]:06d}.npz"
 
 
 def _kept(
-    block: partial[dict[str, Any]],
-    resume: str | Path,
-    runs: np.ndarray,
-    content: Any,
-    rule: Rule,
-    observers: Mapping[str, Callable],
+    block: Callable[[], dict[str, Any]], path: Path, observers: Mapping[str, Callable], depends_on: tuple[Any, ...]
 ) -> dict[str, Any]:
-    """A block of runs from its file in the folder `resume`, else trained and left there."""
-    folder = Path(resume)
-    _, _, steps, theta, _, keep, _ = block.args
+    """A block of runs from its file, else trained and left there."""
 
     def flat() -> dict[str, Any]:
         part = block()
         return part | {OBSERVED + name: value for name, value in part.pop("observed").items()}
 
-    names = f"{rule.noise}{'' if rule.stability is None else f'-{rule.stability:g}'}-{rule.seed}-{runs[0]:06d}.npz"
-    found = resumed(folder / names, flat, content, rule, observers, steps, theta, runs, max(keep, 0))
+    found = resumed(path, flat, *depends_on)
     observed = {name: found.pop(OBSERVED + name) for name in observers}
     return found | {"observed": observed}
 
