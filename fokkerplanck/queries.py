@@ -38,7 +38,7 @@ from .results.requests import (
     progress_reporter,
 )
 from .results.reset import StationaryReset
-from .results.resolution import mass_error, worst_resolution
+from .results.resolution import mass_error, smallest_density, without_negative, worst_resolution
 from .results.solution import Solution
 from .results.spectrum import Spectrum, spectrum_of
 from .results.stationary import Stationary
@@ -192,17 +192,17 @@ def _density(
     for i, (p, error, chosen) in enumerate(run):  # noqa: B007 - the last ones stay
         masses[i] = p.reshape(grid.shape)
         report((i + 1) / times.size)
-    q, density = at(float(times[-1]), masses[-1]), masses / grid.volumes
+    q, least = at(float(times[-1]), masses[-1]), smallest_density(masses, grid)
+    masses, negative = without_negative(masses)
     driven = eq.time_dependent or eq.interaction is not None
     atoms = atoms_over_time(q, start, times, masses, at if driven else None)
     off = mass_error(q, masses, atoms)
-    error = max(error, off)  # no estimate of an error in the 1-norm is below the part of it that is seen
-    least = float(density.min() / max(density.max(), 1e-300))
+    error = max(error + 2.0 * negative, off)  # no estimate of an error in the 1-norm is below the part that is seen
     stats = SolutionStats.of(chosen.work, error_estimate=error, mass_error=off, min_density=least)
     return Solution(
         grid=grid,
         times=times,
-        density=density,
+        density=masses / grid.volumes,
         method=chosen.name,
         stats=stats,
         message="; ".join([f"error in time at most {error:.1e}", *q.found]),

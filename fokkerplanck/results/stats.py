@@ -92,7 +92,7 @@ class SolutionStats(StationaryStats):
     mass_error : float
         Largest distance of the mass from 1, where no wall absorbs.
     min_density : float
-        Smallest density, relative to the largest.
+        Smallest density, relative to the largest, as it was propagated: what is negative by rounding is put to 0 in the result.
     initial_mass : float
         Share of `p0` that lay in the box.
     products, solves, factorizations, generators : int

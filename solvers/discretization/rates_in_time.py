@@ -54,10 +54,10 @@ class RatesInTime:
         self.clock, self.places = _Clock(eq), _Places(self.span)
         names = {name for name, _ in eq.time_leaves}
         self.moving = set() if names.isdisjoint(("drift", "potential")) else {_drift_along}
-        self.moving |= set() if names.isdisjoint(("diffusion", "noise")) else {_diffusion_along, _diffusion_at_ends}
+        self.moving |= set() if names.isdisjoint(("diffusion", "noise")) else {_diffusion_along}
         self.still = {
             field: field(self.clock.at(np.zeros(1)), self.places, 1)
-            for field in (_drift_along, _diffusion_along, _diffusion_at_ends)
+            for field in (_drift_along, _diffusion_along)
             if field not in self.moving
         }
         self.together = self._agrees(horizon * np.array([0.3127, 0.8411]))
@@ -83,10 +83,11 @@ class RatesInTime:
 
     def _together(self, times: np.ndarray) -> ChainRates:
         eq = self.clock.at(times)
-        drift, diffusion, ends = (
+        drift, everywhere = (
             field(eq, self.places, times.size) if field in self.moving else self.still[field]
-            for field in (_drift_along, _diffusion_along, _diffusion_at_ends)
+            for field in (_drift_along, _diffusion_along)
         )
+        diffusion, ends = everywhere[INNER], everywhere[OUTER]
         nodes, weights = gauss()
         shape = (times.size, self.span.length.size)
         rows = [np.ascontiguousarray(np.broadcast_to(a, (nodes.size, *shape))) for a in (drift, diffusion)]
@@ -145,11 +146,8 @@ def _drift_along(eq: FokkerPlanck, places: _Places, count: int) -> np.ndarray:
 
 
 def _diffusion_along(eq: FokkerPlanck, places: _Places, count: int) -> np.ndarray:
-    return eq.diffusion_at(places.read(count, INNER))[0]
-
-
-def _diffusion_at_ends(eq: FokkerPlanck, places: _Places, count: int) -> np.ndarray:
-    return eq.diffusion_at(places.read(count, OUTER))[0]
+    """D at the nodes and at both ends, (q + 2, count, links)."""
+    return eq.diffusion_at(places.read(count, ALL))[0]
 
 
 def _rates_of(q: Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -17,8 +17,9 @@ from ..discretization.scharfetter_gummel import Sampled, generator
 from .exponential import propagate
 from .fractional_contour import propagate_memory
 from .fractional_stepping import propagate_stepping
+from .piecewise import propagate_driven
 from .subordination import cheaper, propagate_subordinated
-from .time_dependent import GeneratorAt, propagate_driven
+from .time_dependent import GeneratorAt
 from .time_scan import Timetable
 
 logger = logging.getLogger(__name__)

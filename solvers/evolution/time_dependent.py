@@ -9,17 +9,13 @@ two rates serves. The error of a step is its difference from two half steps, and
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from ...errors import ConvergenceError
-from ...model.equation import FokkerPlanck
-from ...model.grid import Grid
 from ..discretization.generator import Generator
-from ..discretization.rates_in_time import RatesInTime
 from .exponential import choose
-from .radau import Radau
 from .time_scan import Timetable
 
 GAUSS = 0.5 - math.sqrt(3.0) / 6.0
@@ -159,38 +155,3 @@ def _union(a: Generator, b: Generator, weight: float) -> Generator:
     exits = tuple(x._replace(rates=weight * x.rates) for x in (*a.exits, *b.exits))
     jumps = None if a.jumps is None else a.jumps.scaled(2.0 * weight)
     return Generator(a.grid, links, exits, a.added_diffusion, a.force_on_links, jumps)
-
-
-def propagate_driven(
-    eq: FokkerPlanck,
-    grid: Grid,
-    generator_at: GeneratorAt,
-    masses: np.ndarray,
-    times: np.ndarray,
-    rtol: float,
-    table: Timetable,
-) -> Iterator[tuple[np.ndarray, float, Driven | Radau]]:
-    """As `exponential.propagate`, where coefficients depend on time or on the masses.
-
-    Parameters
-    ----------
-    eq, grid
-    generator_at : callable
-        (t, masses) -> Generator of the equation.
-    masses, times, rtol
-        As for `exponential.propagate`.
-    table : Timetable
-        Of the run up to the last time, see `time_scan.timetable`.
-    """
-    horizon = float(times[-1])
-    method: Driven | Radau
-    if grid.dim == 1 and eq.jumps is None and eq.interaction is None:
-        method = Radau(RatesInTime(eq, grid, horizon), grid.periodic(0), rtol, horizon, table)
-    else:
-        method = Driven(generator_at, rtol, horizon, eq.interaction is not None, table)
-    t, error = 0.0, 0.0
-    for time in times:
-        if time > t:
-            masses, share = method.advance(masses, t, float(time))
-            t, error = float(time), error + share
-        yield masses, error, method

@@ -8,6 +8,7 @@ end of a piece.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -36,6 +37,8 @@ KRONECKER = (1.618033988749895, 1.324717957244746, 1.2207440846057596)  # roots 
 JUMP = 1e-5  # of a coefficient's range: smaller ones are left to the error estimate
 NARROW = 1e-12  # of the run: how closely a jump is located
 MISSED = 0.05  # of the range in a piece, by which its nodes may miss a sample
+STILL = 1e-13  # of a coefficient: changes up to it are rounding
+RESTS = 64  # of a run: how short a rest may be that no jump begins or ends, to be a piece of its own
 SMALL = 0.01  # of rtol: what such a miss may move in units of the box
 
 
@@ -49,11 +52,14 @@ class Timetable:
         From 0 to the end of the run. No step crosses one.
     first, last : ndarray (n,)
         The earliest and the latest time at which a piece may read the coefficients: the right sides of the jumps.
+    still : ndarray (n,), optional
+        Pieces in which no sample saw a coefficient change. None where it is left out.
     """
 
     ends: np.ndarray
     first: np.ndarray
     last: np.ndarray
+    still: np.ndarray | None = None
 
     @classmethod
     def whole(cls, horizon: float) -> Timetable:
@@ -140,7 +146,8 @@ def timetable(
     jumps = jumps_of(probe.sample, times, values, NARROW * horizon)
     new = [pair for pair in jumps if not ((pair[0] <= known[:, 1]) & (pair[1] >= known[:, 0])).any()]
     sides = np.array(sorted([*known.tolist(), *new])).reshape(-1, 2)
-    table = _assemble(sides, _pieces(probe, times, values, sides, horizon, rtol), horizon, max_step)
+    inner, still = _pieces(probe, times, values, sides, horizon, rtol)
+    table = _assemble(sides, inner, horizon, max_step, still)
     return replace(table, first=np.append(max(table.first[0], probe.start), table.first[1:]))
 
 
@@ -298,24 +305,43 @@ def jumps_of(
 
 def _pieces(
     probe: Probe, times: np.ndarray, values: np.ndarray, sides: np.ndarray, horizon: float, rtol: float
-) -> list[np.ndarray]:
-    """The ends of the pieces inside each stretch between jumps."""
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """The ends of the pieces inside each stretch between jumps, and of all pieces whether nothing changes in them."""
     starts, stops = np.append(probe.start, sides[:, 1]), np.append(sides[:, 0], horizon)
     borders = probe.sample(np.concatenate([starts, stops]))
-    result = []
+    result, still = [], []
     for k, (start, stop) in enumerate(zip(starts, stops, strict=True)):
-        inner = slice(*np.searchsorted(times, [start, stop], side="left"))
-        while inner.start < inner.stop and times[inner.start] <= start:
-            inner = slice(inner.start + 1, inner.stop)
-        t = np.concatenate([[start], times[inner], [stop]])
-        v = np.concatenate([borders[k : k + 1], values[inner], borders[len(starts) + k :][:1]])
+        within = slice(*np.searchsorted(times, [start, stop], side="left"))
+        while within.start < within.stop and times[within.start] <= start:
+            within = slice(within.start + 1, within.stop)
+        t = np.concatenate([[start], times[within], [stop]])
+        v = np.concatenate([borders[k : k + 1], values[within], borders[len(starts) + k :][:1]])
         ends = np.empty(t.size, np.int64)
         count = cut(t, v, SMALL * rtol, NODES, MISSED, ends)
-        result.append(t[ends[: count - 1]])
-    return result
+        inner = np.union1d(ends[: count - 1], rests(t, v, horizon / RESTS))
+        result.append(t[inner])
+        bounds = [0, *inner.tolist(), t.size - 1]
+        still += [at_rest(v[a : b + 1]) for a, b in itertools.pairwise(bounds)]
+    return result, np.array(still)
 
 
-def _assemble(sides: np.ndarray, inner: list[np.ndarray], horizon: float, max_step: float | None) -> Timetable:
+def at_rest(values: np.ndarray) -> bool:
+    """Whether samples (n_times, m) are all the same but for rounding."""
+    return bool((np.ptp(values, axis=0) <= STILL * np.abs(values).max(axis=0)).all())
+
+
+def rests(times: np.ndarray, values: np.ndarray, shortest: float) -> np.ndarray:
+    """Where samples (n_times, m) begin to be all the same and where they end to be, inside the run: numbers of samples."""
+    moves = (np.abs(np.diff(values, axis=0)) > STILL * np.abs(values).max(axis=0)).any(axis=1)
+    borders = np.flatnonzero(np.diff(np.concatenate([[True], moves, [True]])))
+    runs = [(a, b) for a, b in borders.reshape(-1, 2).tolist() if times[b] - times[a] >= shortest]
+    found = np.unique(np.array(runs, dtype=int))
+    return found[(found > 0) & (found < times.size - 1)]
+
+
+def _assemble(
+    sides: np.ndarray, inner: list[np.ndarray], horizon: float, max_step: float | None, still: np.ndarray | None = None
+) -> Timetable:
     """Pieces from the sides of jumps (n, 2) and the ends of pieces in the stretches between them."""
     ends, first, last = [np.zeros(1)], [np.zeros(1)], []
     middle = sides.mean(axis=1)
@@ -328,19 +354,19 @@ def _assemble(sides: np.ndarray, inner: list[np.ndarray], horizon: float, max_st
         first.append(cuts)
         last.append(cuts)
     ends, last = [*ends, np.array([horizon])], [*last, np.array([horizon])]
-    table = _without_edges(Timetable(np.concatenate(ends), np.concatenate(first), np.concatenate(last)))
+    table = _without_edges(Timetable(np.concatenate(ends), np.concatenate(first), np.concatenate(last), still))
     return table if max_step is None else _limited(table, max_step)
 
 
 def _without_edges(table: Timetable) -> Timetable:
     """No pieces of their own for jumps at the very start and the very end, but the side of them that the run lies on."""
-    ends, first, last = table.ends, table.first, table.last
-    edge = 4.0 * NARROW * ends[-1]
+    ends, edge, kept = table.ends, 4.0 * NARROW * table.ends[-1], slice(None)
     if ends.size > 2 and ends[1] < edge:
-        ends, first, last = np.append(0.0, ends[2:]), first[1:], last[1:]
+        ends, kept = np.append(0.0, ends[2:]), slice(1, None)
     if ends.size > 2 and ends[-1] - ends[-2] < edge:
-        ends, first, last = np.append(ends[:-2], ends[-1]), first[:-1], last[:-1]
-    return Timetable(ends, first, last)
+        ends, kept = np.append(ends[:-2], ends[-1]), slice(kept.start, -1)
+    still = None if table.still is None else table.still[kept]
+    return Timetable(ends, table.first[kept], table.last[kept], still)
 
 
 def _limited(table: Timetable, max_step: float) -> Timetable:
@@ -351,4 +377,4 @@ def _limited(table: Timetable, max_step: float) -> Timetable:
     ends = np.concatenate([table.ends[:1], *(np.append(c, b) for c, b in zip(cuts, highs, strict=True))])
     first = np.concatenate([np.append(a, c) for a, c in zip(table.first, cuts, strict=True)])
     last = np.concatenate([np.append(c, b) for c, b in zip(cuts, table.last, strict=True)])
-    return Timetable(ends, first, last)
+    return Timetable(ends, first, last, None if table.still is None else np.repeat(table.still, parts))

@@ -1,0 +1,169 @@
+"""Coefficients that change in time, piece by piece: one exponential where they rest, adaptive steps where they move.
+
+Noise that is switched on, a learning rate that falls in steps, a square wave: between its jumps such a generator is constant,
+and exp(Q t) is known for any t at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ...model.equation import FokkerPlanck
+from ...model.grid import Grid
+from ..discretization.generator import Generator
+from ..discretization.rates_in_time import RatesInTime
+from .exponential import propagate
+from .radau import Radau
+from .time_dependent import Driven, GeneratorAt
+from .time_scan import Timetable
+
+LOOKS = (0.0, 0.3127, 0.8411, 1.0)  # of a piece: where its generator is compared with itself
+SAME = 1e-12  # relative change of a rate up to which a generator counts as constant
+LEAST_ERROR = 1e-13  # asked of an exponential
+
+
+class Stretch(NamedTuple):
+    """Part of a run, with the constant generator there or None."""
+
+    start: float
+    end: float
+    generator: Generator | None
+
+
+class Piecewise:
+    """Propagation through pieces of both kinds.
+
+    Parameters
+    ----------
+    eq, grid
+    generator_at : callable
+        (t, masses) -> Generator of the equation.
+    rtol : float
+        Error allowed in the 1-norm over the whole run.
+    table : Timetable
+        Of the run, see `time_scan.timetable`.
+    """
+
+    def __init__(self, eq: FokkerPlanck, grid: Grid, generator_at: GeneratorAt, rtol: float, table: Timetable):
+        self.eq, self.grid, self.generator_at = eq, grid, generator_at
+        self.rtol, self.table = rtol, table
+        self.horizon = float(table.ends[-1])
+        self.exponentials: dict[str, Counter[str]] = {}  # work by the name of the method
+
+    @cached_property
+    def moving(self) -> Driven | Radau:
+        """The method for stretches in which coefficients move."""
+        eq, grid = self.eq, self.grid
+        if grid.dim == 1 and eq.jumps is None and eq.interaction is None:
+            rates = RatesInTime(eq, grid, self.horizon)
+            return Radau(rates, grid.periodic(0), self.rtol, self.horizon, self.table)
+        return Driven(self.generator_at, self.rtol, self.horizon, eq.interaction is not None, self.table)
+
+    @property
+    def name(self) -> str:
+        """The methods that were used."""
+        moved = [self.moving.name] if "moving" in self.__dict__ else []
+        return " + ".join([*moved, *self.exponentials]) or self.moving.name
+
+    @property
+    def work(self) -> dict[str, int]:
+        """What they cost together."""
+        total = Counter(self.moving.work if "moving" in self.__dict__ else {})
+        for work in self.exponentials.values():
+            total.update(work)
+        return dict(total) | {"pieces": self.table.first.size}
+
+    def stretches(self, masses: np.ndarray) -> Iterator[Stretch]:
+        """The run in parts: each still piece by itself, pieces that move together."""
+        start = 0.0
+        for piece, end in enumerate(self.table.ends[1:].tolist()):
+            q = self._constant(piece, masses)
+            if q is None:
+                continue
+            begin = float(self.table.ends[piece])
+            if begin > start:
+                yield Stretch(start, begin, None)
+            yield Stretch(begin, end, q)
+            start = end
+        if start < self.horizon:
+            yield Stretch(start, self.horizon, None)
+
+    def _constant(self, piece: int, masses: np.ndarray) -> Generator | None:
+        """The generator of a piece in which it rests, or None."""
+        table = self.table
+        if self.eq.interaction is not None or table.still is None or not table.still[piece]:
+            return None
+        begin, end = table.ends[piece], table.ends[piece + 1]
+        looks = table.read(piece, begin + (end - begin) * np.array(LOOKS))
+        q = self.generator_at(float(looks[0]), masses)
+        same = all(unchanged(q, self.generator_at(float(t), masses)) for t in looks[1:])
+        return q if same else None
+
+    def advance(self, masses: np.ndarray, stretch: Stretch, marks: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+        """Masses at each of the increasing marks in a stretch, from those at its start, and the error since then."""
+        if stretch.generator is not None:
+            allowed = max(0.5 * self.rtol * (stretch.end - stretch.start) / self.horizon, LEAST_ERROR)
+            for after, error, chosen in propagate(  # noqa: B007 - the last one stays
+                stretch.generator, masses, marks - stretch.start, "auto", allowed
+            ):
+                yield after, error
+            done = self.exponentials.setdefault(chosen.name, Counter())
+            done.update(chosen.work)
+            return
+        t, error = stretch.start, 0.0
+        for mark in marks.tolist():
+            masses, share = self.moving.advance(masses, t, mark)
+            t, error = mark, error + share
+            yield masses, error
+
+
+def unchanged(a: Generator, b: Generator) -> bool:
+    """Whether two generators have the same rates, but for rounding."""
+    if len(a.links) != len(b.links) or len(a.exits) != len(b.exits):
+        return False
+    links, exits = list(zip(a.links, b.links, strict=True)), list(zip(a.exits, b.exits, strict=True))
+    cells = [pair for x, y in links for pair in ((x.lower, y.lower), (x.upper, y.upper))]
+    rates = [pair for x, y in links for pair in ((x.forward, y.forward), (x.backward, y.backward))]
+    cells += [(x.cells, y.cells) for x, y in exits]
+    rates += [(x.rates, y.rates) for x, y in exits]
+    if not all(np.array_equal(x, y) for x, y in cells):
+        return False
+    return all(bool((np.abs(x - y) <= SAME * np.maximum(np.abs(x), np.abs(y))).all()) for x, y in rates)
+
+
+def propagate_driven(
+    eq: FokkerPlanck,
+    grid: Grid,
+    generator_at: GeneratorAt,
+    masses: np.ndarray,
+    times: np.ndarray,
+    rtol: float,
+    table: Timetable,
+) -> Iterator[tuple[np.ndarray, float, Piecewise]]:
+    """As `exponential.propagate`, where coefficients depend on time or on the masses.
+
+    Parameters
+    ----------
+    eq, grid
+    generator_at : callable
+        (t, masses) -> Generator of the equation.
+    masses, times, rtol
+        As for `exponential.propagate`.
+    table : Timetable
+        Of the run up to the last time, see `time_scan.timetable`.
+    """
+    method, error = Piecewise(eq, grid, generator_at, rtol, table), 0.0
+    if times[0] == 0.0:
+        yield masses, 0.0, method
+    for stretch in method.stretches(masses):
+        asked = times[(times > stretch.start) & (times <= stretch.end)]
+        marks = np.union1d(asked, stretch.end)
+        for mark, (after, share) in zip(marks, method.advance(masses, stretch, marks), strict=True):
+            if mark in asked:
+                yield after, error + share, method
+        masses, error = after, error + share
