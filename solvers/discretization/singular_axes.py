@@ -17,10 +17,12 @@ import numpy as np
 from ...model.grid import Grid
 from .axis_links import AxisLinks
 from .axis_reader import AxisReader
+from .quadrature import gauss
 from .singular_lines import Places, SingularLine, with_nodes
 from .singular_points import BENT, DIP, PUSH, Samples, SingularPoint, singular_walls
 from .zero_curves import HELD, ZeroCurve
 
+CLOSER = 1.0 / 64.0  # of a cell, from its wall
 ALIKE = 1e-10  # of the largest: coefficients that differ by rounding alone
 
 
@@ -93,6 +95,18 @@ class LineSamples:
         return True
 
 
+def samples_closer(reader: AxisReader, numbers: np.ndarray) -> LineSamples:
+    """Samples beside both walls of lines `numbers` (k,), as close that a power of the distance rules where there is one.
+
+    What looks like one a cell away may be a drift that changes its sign there.
+    """
+    edges, widths = reader.grid.edges[reader.axis], CLOSER * reader.grid.widths[reader.axis][[0, -1]]
+    starts, ends = np.array([edges[0], edges[-1] - widths[1]]), np.array([edges[0] + widths[0], edges[-1]])
+    drift, diffusion = reader.read(np.tile(numbers, 2), np.repeat(starts, numbers.size), np.repeat(ends, numbers.size))
+    x = starts + gauss()[0][:, None] * (ends - starts)
+    return LineSamples(x, diffusion.reshape(*x.shape, -1), drift.reshape(*x.shape, -1))
+
+
 @dataclass(frozen=True, eq=False)
 class OneAxis:
     """Singular points of the lines with the numbers `lines` (k,), alike on all of them, and places between cells to look at."""
@@ -128,7 +142,8 @@ class SingularAxis:
             if points:
                 groups.append(OneAxis(np.arange(samples.diffusion.shape[2]), tuple(points), places))
         else:
-            for number in np.flatnonzero(bent).tolist():
+            numbers = np.flatnonzero(bent)
+            for number in numbers[samples_closer(reader, numbers).bent(grid.edges[axis])].tolist():
                 points = singular_walls(OneLine.of(reader, number, flat), samples.of(number))
                 if points:
                     groups.append(OneAxis(np.array([number]), tuple(points), None))
