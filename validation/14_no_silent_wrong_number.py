@@ -6,6 +6,8 @@ Each case is a few lines that a user would write. References are closed forms, q
   that is switched on at 1.3 leaves the variance 0.09 + 0.7; a smooth kick of area 2 at t = 50 decays by e^(-0.01 * 50);
 - where D vanishes: Wright-Fisher is a martingale; P(X_t = 0) = exp(-x0 / t) for D = x; a zero inside that nobody crosses; a
   Bessel process by its stationary law; membranes by integrals of 1 / D;
+- moving targets: a disc that circles stands still in the frame that turns with it, on twice as many cells;
+- signs and places: no density below 0; a region narrower than a cell has its probability;
 - spectra and equilibria: -1 +- 10 i of a rotating well; entropy production and current of driven rings by quadrature;
 - SGD: divergence and walls by the sentence that has to come;
 - passages: an absorbing wall is a zero of the mean time; a strip thinner than a cell is not passed;
@@ -24,8 +26,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.linalg import expm
-from scipy.sparse.linalg import eigs
+from scipy.sparse.linalg import eigs, splu
+from scipy.special import erf
 
 import fokkerplanck as fp
 from validation import claim
@@ -179,6 +183,54 @@ def _far(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return x + y > 1.7
 
 
+def circling() -> float:
+    """What is left at t = 1 beside a disc that goes round."""
+    cells = fp.Grid([(-2.5, 2.5)] * 2, 80)
+    found = fp.first_passage(SPRING, cells, lambda x, y, t: _disc(x, y, TURN * t), error=False)
+    return float(found.survival([1.0], fp.gaussian([0, 0], 0.4))[0])
+
+
+def _disc(x: np.ndarray, y: np.ndarray, angle: float) -> np.ndarray:
+    return (x - np.cos(angle)) ** 2 + (y - np.sin(angle)) ** 2 < 0.4**2
+
+
+def steps_of_temperature() -> float:
+    """The variance of a spring in the plane whose noise falls in steps."""
+    eq = fp.FokkerPlanck(drift=lambda x, y, t: (-x, -y), diffusion=lambda x, y, t: _falling(t) + 0.0 * x)
+    result = fp.solve(eq, fp.Grid([(-3, 3)] * 2, 100), fp.gaussian([0, 0], 0.5), [2.0], error=False)
+    return float(result.covariance()[0, 0, 0])
+
+
+def _falling(t: float) -> np.ndarray:
+    return np.where(t < 0.37, 1.0, np.where(t < 1.41, 0.3, 0.1))
+
+
+def sign() -> float:
+    """The most negative value of a density that starts in one cell, over its largest."""
+    found = fp.solve(SPRING_1D, fp.Grid((-6, 6), 1920), fp.point(2.0), [0.001, 0.1, 1.0], error=False)
+    return float(np.maximum(-found.density, 0.0).max() / found.density.max())
+
+
+def narrow_region() -> float:
+    """The probability of a region that holds no center of a cell."""
+    region = {"inside": lambda x: ((x > 0.48) & (x < 0.52)).astype(float)}
+    start = fp.gaussian(0, np.sqrt(0.5))
+    return float(
+        fp.solve(SPRING_1D, fp.Grid((-6, 6), 100), start, [1.0], observe=region, error=False).observed["inside"][0]
+    )
+
+
+def unseen() -> object:
+    """Paths whose steps do not see a pulse of the drift."""
+    eq = fp.FokkerPlanck(drift=lambda x, t: -x + np.where((t > 1.001) & (t < 1.004), 300.0, 0.0), diffusion=0.001)
+    return fp.simulate(eq, 0.0, [2.0], dt=0.01, n_paths=100, seed=1)
+
+
+def half_a_loss() -> object:
+    """A loss that is not finite on half of the box."""
+    return fp.SGD(fp.SampleLoss("log(w)*x", ["w"], {"x": [1.0, 2.0]}), 0.1).transfer_operator(fp.Grid((-3, 3), 200))
+
+
 def shared() -> float:
     """Correlation of the paths of two different simulations by default."""
     well = [fp.FokkerPlanck(drift=lambda x, k=k: -k * x, diffusion=1.0) for k in (1.0, 1.1)]
@@ -257,6 +309,33 @@ def plain_membrane(power: float) -> float:
     d = np.where(np.abs(x - 0.5) < 0.01, 1e-4, 1.0)
     face = np.append(0.5 * (d[1:] + d[:-1]), 1.0)
     return float((np.cumsum(d ** (power - 1.0)) / 100 * face**-power).sum() / 100)
+
+
+def plain_circling() -> float:
+    """The disc where it was at first."""
+    found = fp.first_passage(SPRING, fp.Grid([(-2.5, 2.5)] * 2, 40), lambda x, y: _disc(x, y, 0.0), error=False)
+    return float(found.survival([1.0], fp.gaussian([0, 0], 0.4))[0])
+
+
+def plain_sign() -> float:
+    """Crank and Nicolson, steps of .01."""
+    n, h = 1920, 12.0 / 1920
+    x = -6.0 + h * (np.arange(n) + 0.5)
+    q = sp.csc_array(plain_chain(-x, np.full(n, 0.5), h))
+    one = sp.eye_array(n, format="csc")
+    step = splu((one - 0.005 * q).tocsc())
+    p = np.zeros(n)
+    p[np.argmin(np.abs(x - 2.0))] = 1.0
+    for _ in range(10):
+        p = step.solve(p + 0.005 * (q @ p))
+    return float(np.maximum(-p, 0.0).max() / p.max())
+
+
+def plain_region() -> float:
+    """The probability of the cells whose centers lie in the region."""
+    x = -6.0 + 0.12 * (np.arange(100) + 0.5)
+    p = np.exp(-(x**2)) / np.sqrt(np.pi)
+    return float(0.12 * p[(x > 0.48) & (x < 0.52)].sum())
 
 
 def plain_rotation() -> float:
@@ -340,6 +419,9 @@ def plain_divergence() -> float:
     return plain_check(lambda: float(np.log(np.maximum(other, 1e-12) / own).mean()))
 
 
+TURN = 2.0
+SPRING = fp.FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=0.5)
+SPRING_1D = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
 SQUARE = fp.Grid([(0, 1)] * 2, 50)
 CASES = (
     Case("drift pulse of .05 in 5", pulse, 20 * (np.exp(-0.92) - np.exp(-0.97)), 5e-3, plain_pulse),
@@ -364,8 +446,17 @@ CASES = (
     Case("said: SGD diverges", lambda: said(diverging, "SGD diverges"), 1.0, 0.0, lambda: plain_check(diverging)),
     Case("said: descent is unstable", lambda: said(unstable, "descent is unstable"), 1.0, 0.0,
          lambda: plain_check(unstable)),
+    Case("noise in the plane that falls in steps", steps_of_temperature,
+         0.25 * np.exp(-4) + (np.exp(-3.26) - np.exp(-4)) + 0.3 * (np.exp(-1.18) - np.exp(-3.26)) + 0.1 * (1 - np.exp(-1.18)),
+         5e-3, lambda: 0.25 * np.exp(-4.0) + 2.0 * gauss_in_time(lambda t: float(_falling(t)) * np.exp(2 * t - 4), 2.0, 2)),
+    Case("disc that circles, share left at 1", circling, 0.5099, 2e-3, plain_circling),
+    Case("negative part of a density from a point", sign, 0.0, 0.0, plain_sign),
+    Case("probability of a third of a cell", narrow_region, float(0.5 * (erf(0.52) - erf(0.48))), 0.06, plain_region),
     Case("said: the box holds back", lambda: said(held_back, "Enlarge the box"), 1.0, 0.0, lambda: plain_check(held_back)),
     Case("said: the box cuts off", lambda: said(narrow, "cuts it off"), 1.0, 0.0, lambda: plain_check(narrow)),
+    Case("said: a pulse between the steps of paths", lambda: said(unseen, "goes unseen"), 1.0, 0.0,
+         lambda: plain_check(unseen)),
+    Case("refused: a loss that is not finite", lambda: said(half_a_loss, "finite"), 1.0, 0.0, lambda: 0.0),
     Case("refused: a start outside the box", lambda: said(outside, "inside the box"), 1.0, 0.0, plain_start),
     Case("refused: KL of dependent samples", lambda: said(dependent, "independent"), 1.0, 0.0, plain_divergence),
 )  # fmt: skip

@@ -373,16 +373,21 @@ def _same_dimension(d: int, grid: Grid) -> None:
         raise bad_value("p0", f"given in {grid.dim} dimension(s), as the grid is", f"{d}")
 
 
-def mean(masses: np.ndarray, grid: Grid) -> np.ndarray:
-    """<x> over masses of shape (..., *grid.shape), shape (..., dim): conditional on being in the box."""
+def _total(masses: np.ndarray, grid: Grid) -> np.ndarray:
+    """Mass in the box, not a number where there is none."""
     total = masses.sum(axis=tuple(range(-grid.dim, 0)))
+    return np.where(total > 0.0, total, np.nan)
+
+
+def mean(masses: np.ndarray, grid: Grid) -> np.ndarray:
+    """<x> over masses of shape (..., *grid.shape), shape (..., dim): conditional on being in the box; nan where nothing is."""
+    total = _total(masses, grid)
     return np.stack([marginal(masses, grid, axis) @ grid.centers[axis] / total for axis in range(grid.dim)], axis=-1)
 
 
 def covariance(masses: np.ndarray, grid: Grid) -> np.ndarray:
     """Covariance matrix over masses of shape (..., *grid.shape), shape (..., dim, dim)."""
-    spatial = tuple(range(-grid.dim, 0))
-    total = masses.sum(axis=spatial)
+    spatial, total = tuple(range(-grid.dim, 0)), _total(masses, grid)
     center = mean(masses, grid)
     deviations = []
     for axis, x in enumerate(grid.coordinates()):
@@ -393,7 +398,7 @@ def covariance(masses: np.ndarray, grid: Grid) -> np.ndarray:
 
 def moment(masses: np.ndarray, grid: Grid, k: int) -> np.ndarray:
     """<x^k> per axis over masses of shape (..., *grid.shape), shape (..., dim)."""
-    total = masses.sum(axis=tuple(range(-grid.dim, 0)))
+    total = _total(masses, grid)
     return np.stack(
         [marginal(masses, grid, axis) @ grid.centers[axis] ** k / total for axis in range(grid.dim)], axis=-1
     )

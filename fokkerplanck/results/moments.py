@@ -41,7 +41,10 @@ class Moments:
 
     def covariance_at(self, index: int) -> np.ndarray:
         """Covariance matrix (dim, dim) at output time number `index`; without times, the only one."""
-        masses = self.masses if self.masses.ndim == self.grid.dim else self.masses[index]
+        over_time = self.masses.ndim > self.grid.dim
+        if self.atoms:
+            return self.covariance()[index] if over_time else self.covariance()
+        masses = self.masses[index] if over_time else self.masses
         return _density.covariance(masses, self.grid)
 
     def moment(self, k: int) -> np.ndarray:

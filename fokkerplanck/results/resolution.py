@@ -51,8 +51,8 @@ def without_negative(masses: np.ndarray) -> tuple[np.ndarray, float]:
     negative = -np.minimum(masses, 0.0).sum(axis=axes)
     if not negative.any():
         return masses, 0.0
-    total = masses.sum(axis=axes)
-    kept = np.divide(total, total + negative, out=np.ones_like(total), where=total + negative > 0.0)
+    total = np.maximum(masses.sum(axis=axes), 0.0)
+    kept = total / np.maximum(total + negative, 1e-300)
     return np.maximum(masses, 0.0) * kept.reshape(-1, *[1] * len(axes)), float(negative.max())
 
 
