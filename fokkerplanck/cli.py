@@ -1,4 +1,4 @@
-"""The command line: `fokkerplanck run`, `study`, `validate`, `init` and `info`."""
+"""The command line: `fokkerplanck run`, `study`, `fit`, `explore`, `validate`, `init` and `info`."""
 
 from __future__ import annotations
 
@@ -182,6 +182,30 @@ def fit(
         found, paths = run_fit(file, folder)
         _echo(found.report())
         _echo(f"\n{len(paths)} files in {folder}: " + ", ".join(path.name for path in paths))
+
+
+@app.command()
+def explore(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The run file.", show_default=False)],
+    export: Annotated[str | None, typer.Option(metavar="PAGE.html", help="Write a page that needs no program.")] = None,
+) -> None:
+    """Solve a run file at many learning rates and times, and write a page with a slider for each.
+
+    The page holds everything: no network, no program behind it. Learning rates are those of the file; a single one is
+    surrounded by others.
+    """
+    with _refusals():
+        from .errors import bad_value
+        from .workflows.explorer.export import export as write_page
+        from .workflows.explorer.state import read_state
+
+        _ready()
+        if export is None:
+            raise bad_value("--export", "given", "nothing", "Such as --export page.html.")
+        state, rates = read_state(file)
+        with _progress() as report:
+            write_page(state, rates, export, report)
+        _echo(f"{export} written.")
 
 
 @app.command()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ..comparison.compare import compare
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..results.solution import Solution
@@ -69,6 +72,24 @@ class Outcome:
     def told(self) -> list[str]:
         """The answers, each with the learning rate where there is one."""
         return [f"{self.case.label.capitalize()}: {a}" if self.case.label else a for a in self.answers]
+
+
+def compared(outcome: Outcome, times: Sequence[float]) -> Comparison:
+    """Moments of the densities of a case at some of its times, and how far each is from simulated SGD while that lasts."""
+    sgd = outcome.ensemble
+    if sgd is None:
+        return compare(outcome.solutions, times=times, distances=())
+    lasting = [t for t in times if np.isfinite(sgd.at(t)).all(axis=1).sum() > 1]
+    gone = [t for t in times if t not in lasting]
+    parts = []
+    with np.errstate(over="ignore", invalid="ignore"):  # of runs that are about to diverge
+        if lasting:
+            parts.append(compare({**outcome.solutions, "SGD": sgd}, times=lasting, distances=()))
+    if gone:
+        alone = compare(outcome.solutions, times=gone, distances=())
+        apart = alone.columns.index("z_mean")  # from here on the distances to a reference, which is no more
+        parts.append(replace(alone, rows=tuple((*row[:apart], *[None] * (len(row) - apart)) for row in alone.rows)))
+    return replace(parts[0], rows=tuple(row for part in parts for row in part.rows))
 
 
 @dataclass(frozen=True)

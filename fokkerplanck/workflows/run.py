@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import did_you_mean, takes_time
-from ..comparison.compare import compare
 from ..errors import ConvergenceError, bad_value, printable
 from ..formulas.parser import Formula, parse
 from ..model.box import Box
@@ -33,7 +32,7 @@ from ..storage.netcdf import save_solution
 from ..storage.tables import Comparison, exact
 from .answers import at_rest, conditions, on_the_way
 from .choose_cells import grid_within
-from .outcome import Case, Outcome, Problem, Report
+from .outcome import Case, Outcome, Problem, Report, compared
 from .run_report import chain_notes
 from .runfile import RunFile, naming
 from .schema import Descent, Equation, GridSection, Landscape, Start
@@ -227,11 +226,14 @@ def compute(problem: Problem, report: Report = lambda text, share: None) -> list
         def part(text: str, share: float, done: float = i / len(problem.cases), prefix: str = prefix) -> None:
             report(prefix + text, done + share / len(problem.cases))
 
-        outcomes.append(_compute_case(problem, case, part))
+        outcome = solved(problem, case, part, CURVE_POINTS[problem.grid.dim])
+        outcome.comparison = compared(outcome, problem.spec.output.times)
+        outcomes.append(outcome)
     return outcomes
 
 
-def _compute_case(problem: Problem, case: Case, report: Report) -> Outcome:
+def solved(problem: Problem, case: Case, report: Report, between: int) -> Outcome:
+    """The densities of one case at the output times, its curves at so many times more, and its simulation."""
     spec = problem.spec
     outcome = Outcome(case, {}, {})
     for k, model in enumerate(case.models):
@@ -240,7 +242,7 @@ def _compute_case(problem: Problem, case: Case, report: Report) -> Outcome:
             report(model, 0.5 * (k + share) / len(case.models))
 
         try:
-            _compute_model(problem, outcome, model, part)
+            _compute_model(problem, outcome, model, part, between)
         except ConvergenceError as error:
             if len(case.models) == 1:
                 raise
@@ -250,26 +252,26 @@ def _compute_case(problem: Problem, case: Case, report: Report) -> Outcome:
     if case.sgd is not None:
         report("simulating SGD", 0.5)
         paths, seed = (spec.simulation.paths, spec.simulation.seed) if spec.simulation else (20_000, 0)
-        with _noting(outcome.notes, "SGD"):
+        with noting(outcome.notes, "SGD"):
             steps = [int(t) for t in spec.output.times]
             outcome.ensemble = case.sgd.simulate(problem.p0, steps, n_paths=paths, seed=seed)
-    results: dict[str, Any] = dict(outcome.solutions) | ({"SGD": outcome.ensemble} if outcome.ensemble else {})
-    outcome.comparison = compare(results, times=spec.output.times, distances=())
     return outcome
 
 
-def _compute_model(problem: Problem, outcome: Outcome, model: str, report: Callable[[float], None]) -> None:
+def _compute_model(
+    problem: Problem, outcome: Outcome, model: str, report: Callable[[float], None], between: int
+) -> None:
     """Density of a model at the output times and between them, and its stationary density."""
     spec, grid, case = problem.spec, problem.grid, outcome.case
     times = np.array(spec.output.times)
-    many = _curve_times(times, CURVE_POINTS[grid.dim], whole=case.sgd is not None)
+    many = _curve_times(times, between, whole=case.sgd is not None)
     eq = case.models[model]
     place = "landscape.loss" if spec.landscape else "equation.drift"
     spread = "landscape.loss" if spec.landscape else "equation.diffusion"
     words = {"drift": place, "diffusion": spread, "p0": "start", "times": "output.times", "steps": "output.times"}
     report(0.0)
     question: Callable[..., Any]
-    with _noting(outcome.notes, model), naming(**words):
+    with noting(outcome.notes, model), naming(**words):
         if eq is None:
             assert case.sgd is not None
             operator = case.sgd.transfer_operator(grid, model)
@@ -288,7 +290,7 @@ def _compute_model(problem: Problem, outcome: Outcome, model: str, report: Calla
         )
     if eq is None:
         outcome.notes += [f"{model}: {note}" for note in chain_notes(outcome.solutions[model])]
-    with _noting(outcome.notes, f"{model}, stationary density"):
+    with noting(outcome.notes, f"{model}, stationary density"):
         found = _stationary(question, problem.p0, model, outcome.notes)
     if found is not None:
         outcome.stationary[model] = found
@@ -297,7 +299,7 @@ def _compute_model(problem: Problem, outcome: Outcome, model: str, report: Calla
     if spec.output.target is not None:
         ((text, condition),) = conditions([spec.output.target], problem.names, "output.target")
         ask: Callable[..., Any] = partial(first_passage, eq, grid) if eq is not None else operator.first_passage
-        with _noting(outcome.notes, f"{model}, passage"):
+        with noting(outcome.notes, f"{model}, passage"):
             try:
                 outcome.answers.append(on_the_way(model, ask, problem.p0, text, condition))
             except (ValueError, ConvergenceError) as error:
@@ -321,7 +323,7 @@ def _stationary(question: Callable[..., Any], p0: Any, model: str, notes: list[s
 
 
 @contextmanager
-def _noting(notes: list[str], subject: str) -> Iterator[None]:
+def noting(notes: list[str], subject: str) -> Iterator[None]:
     """Keep warnings as one-line notes."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

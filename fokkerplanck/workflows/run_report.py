@@ -46,6 +46,11 @@ def verdicts(outcome: Outcome, grid: Grid, limit: float = 3.0) -> list[str]:
             continue
         here = [row for row in rows if row["t"] == t]
         truth = {row["axis"]: row for row in here if row["model"] == "SGD"}
+        if not all(math.isfinite(row["se_mean"]) for row in truth.values()):
+            sentences.append(
+                f"t = {t:g}: SGD diverges: the moments of its runs overflow. There is nothing to compare with."
+            )
+            continue
         for model in outcome.solutions:
             gaps = [g for row in here if row["model"] == model for g in _gaps(row, truth[row["axis"]], grid)]
             sentences.append(f"t = {t:g}: {model} {_verdict(gaps, limit, outcome.solutions[model].stats)}")

@@ -80,10 +80,11 @@ def read_run_file(path: str | os.PathLike) -> RunFile:
     file = Path(path)
     if is_result(file):
         return _recorded(file)
-    return RunFile(file, _checked(read_toml(file)))
+    return RunFile(file, checked(read_toml(file)))
 
 
-def _checked(content: dict[str, Any]) -> RunSpec:
+def checked(content: dict[str, Any]) -> RunSpec:
+    """What a run file says, from its content as `tomllib` reads it; the first thing that is wrong is refused."""
     try:
         spec = RunSpec.model_validate(content)
     except ValidationError as error:
@@ -115,7 +116,7 @@ def _recorded(file: Path) -> RunFile:
     if "run_file" not in settings:
         then = "It was saved from Python, and holds densities but no equation: run your script again."
         raise bad_value("FILE", "a run file, or a result that `fokkerplanck run` wrote", str(file), then)
-    return RunFile(file, _checked(settings["run_file"]), settings["version"])
+    return RunFile(file, checked(settings["run_file"]), settings["version"])
 
 
 def read_toml(file: Path) -> dict[str, Any]:
