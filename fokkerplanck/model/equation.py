@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..arguments import LEAST_INDEX, did_you_mean, instance, nearest, number, takes_time
+from ..arguments import LARGEST, LEAST_INDEX, did_you_mean, instance, nearest, number, takes_time
 from ..errors import bad_type, bad_value
 from .coefficients import (
     Points,
@@ -292,6 +292,8 @@ class FokkerPlanck:
         """
         if self.noise is not None:
             return _covariance(_noise_matrix(self.noise, points, t))
+        if isinstance(self.diffusion, float) and 0.0 <= self.diffusion <= LARGEST:  # nothing to look at
+            return np.full((len(points.coords), *points.shape), self.diffusion)
         value = _diffusion(self.diffusion, points, t)
         if check:
             _check_nonnegative(value, points)

@@ -17,6 +17,7 @@ from .coefficients import Points
 from .grid import Grid
 
 MOST_PLACES, MOST_IN_CELL = 2e6, 1024
+PLACES_AT_ONCE = 16_384
 FIRST_IN_CELL = 32
 CORNERS = (1e-9, 1.0 - 1e-9)  # of a cell, just inside
 STEPS = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)  # powers of a root of x^4 = x + 1
@@ -54,24 +55,24 @@ def holds_a_place(function: Callable, grid: Grid) -> bool:
 
 
 def places_in(function: Callable, grid: Grid, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Which cells (*grid.shape) hold a place of a region, and the places (dim, *grid.shape), for `count` places in each cell.
+    """Whether places (dim, k, *grid.shape) lie in a region, (k, *grid.shape), and the places: `count` in each cell altogether.
 
     They are those of a Kronecker sequence that goes on from cell to cell, so that what is thin is met in some of the cells; of
     many cells there are fewer places.
     """
     for places in places_of(grid, count):
-        yield np.broadcast_to(np.asarray(function(*places), dtype=bool), grid.shape), places
+        yield np.broadcast_to(np.asarray(function(*places), dtype=bool), places.shape[1:]), places
 
 
 def places_of(grid: Grid, count: int) -> Iterator[np.ndarray]:
-    """Places (dim, *grid.shape), one in each cell, `count` times, see `places_in`."""
+    """Places (dim, k, *grid.shape), k in each cell, `count` altogether, see `places_in`."""
     count = max(1, min(count, int(MOST_PLACES / grid.size)))
-    low = np.stack(np.meshgrid(*(e[:-1] for e in grid.edges), indexing="ij"))
-    width = np.stack(np.meshgrid(*grid.widths, indexing="ij"))
+    low = np.stack(np.meshgrid(*(e[:-1] for e in grid.edges), indexing="ij"))[:, None]
+    width = np.stack(np.meshgrid(*grid.widths, indexing="ij"))[:, None]
     first = count * np.arange(1.0, grid.size + 1).reshape(grid.shape)
-    steps = np.reshape(STEPS[: grid.dim], (-1, *[1] * grid.dim))
-    for k in range(count):
-        yield low + width * np.mod((first + k) * steps, 1.0)
+    steps = np.reshape(STEPS[: grid.dim], (-1, 1, *[1] * grid.dim))
+    for numbers in np.array_split(np.arange(count), -(-count * grid.size // PLACES_AT_ONCE)):
+        yield low + width * np.mod((first + numbers.reshape(-1, *[1] * grid.dim)) * steps, 1.0)
 
 
 def share_inside(function: Callable, grid: Grid) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -44,12 +45,17 @@ def at_centers(values: np.ndarray, fine: Grid, coarse: Grid, points: int = 4) ->
     """
     for axis in range(fine.dim):
         if fine.edges[axis].size != coarse.edges[axis].size:
-            values = _along(values, fine, axis, coarse.centers[axis], points)
+            values = _along(values, fine, axis, coarse, points)
     return values
 
 
-def _along(values: np.ndarray, grid: Grid, axis: int, x: np.ndarray, points: int) -> np.ndarray:
-    index, weights = polynomial_weights(grid, axis, x, points)
+@lru_cache(maxsize=24)  # every field of an answer is read on the same two pairs of grids
+def _between(grid: Grid, axis: int, coarse: Grid, points: int) -> tuple[np.ndarray, np.ndarray]:
+    return polynomial_weights(grid, axis, coarse.centers[axis], points)
+
+
+def _along(values: np.ndarray, grid: Grid, axis: int, coarse: Grid, points: int) -> np.ndarray:
+    index, weights = _between(grid, axis, coarse, points)
     place = axis - grid.dim
     shape = [-1 if a == axis else 1 for a in range(grid.dim)]
     total = np.zeros(())

@@ -107,9 +107,7 @@ class _Lines(NamedTuple):
 
 def _search(line: _Lines, edges: Edges, chosen: np.ndarray, inside: Inside, count: int) -> np.ndarray:
     """Note the edges on the chosen links as far as `count` places on each show them; which of them are met, (m,) bool."""
-    for part in np.array_split(chosen, max(1, chosen.size * count // 2_000_000)):
-        if not part.size:
-            continue
+    for part in np.array_split(chosen, max(1, chosen.size * count // 2_000_000)) if chosen.size else ():
         places = (np.arange(count)[:, None] + np.mod(GOLDEN * (part + 1), 1.0)) / count
         hits = line.holds(inside, part, places)
         for end, flipped in ((edges.lower, False), (edges.upper, True)):
@@ -118,6 +116,8 @@ def _search(line: _Lines, edges: Edges, chosen: np.ndarray, inside: Inside, coun
             other = edges.lower if flipped else edges.upper
             hit[-1] = other[part] == 0.0  # the far end, in the region
             met = hit.any(axis=0) & (end[part] > 0.0)
+            if not met.any():
+                continue
             first = np.argmax(hit[:, met], axis=0)
             columns = np.flatnonzero(met)
             outer = np.vstack([np.zeros(part.size), where, np.ones(part.size)])
@@ -178,7 +178,8 @@ def _judge_hidden_parts(
         near[line.lower[met]] = near[line.upper[met]] = True
     nothing = not near.any()
     near = binary_dilation(near.reshape(grid.shape), np.ones((3,) * grid.dim))
-    hidden = [places[:, seen & ~near] for seen, places in places_in(inside, grid, HIDDEN) if (seen & ~near).any()]
+    apart = ((places, seen & ~near) for seen, places in places_in(inside, grid, HIDDEN))
+    hidden = [places[:, chosen] for places, chosen in apart if chosen.any()]
     if not hidden and not nothing:
         return
     place = ", ".join(f"{x:.4g}" for x in hidden[0][:, 0]) if hidden else "a place between cell centers"

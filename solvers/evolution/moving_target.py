@@ -62,21 +62,22 @@ class Motion:
         self.grid, self.regions, self.names = grid, regions, names
 
     @cached_property
-    def _everywhere(self) -> list[np.ndarray]:
-        return list(places_of(self.grid, PLACES))
+    def _everywhere(self) -> np.ndarray:
+        """Places in each cell, (dim, places, n)."""
+        return np.concatenate([x.reshape(*x.shape[:2], -1) for x in places_of(self.grid, PLACES)], axis=1)
 
     @cached_property
-    def _some(self) -> list[np.ndarray]:
-        """Places in the whole box, as of a grid of one cell."""
+    def _some(self) -> np.ndarray:
+        """Places in the whole box, as of a grid of one cell, (dim, 1, places)."""
         box = Grid.from_edges([e[[0, -1]] for e in self.grid.edges])
-        return [np.concatenate(list(places_of(box, WATCHED)), axis=1)[:, None]]
+        return np.concatenate(list(places_of(box, WATCHED)), axis=1).reshape(box.dim, 1, -1)
 
     def pattern(self, t: float) -> np.ndarray:
         """Which places of each cell lie in each region at a time, (n_regions, places, n)."""
         return self._seen(t, self._everywhere)
 
-    def _seen(self, t: float, places: list[np.ndarray]) -> np.ndarray:
-        return np.stack([[region.holds(t, *x).ravel() for x in places] for region in self.regions])
+    def _seen(self, t: float, places: np.ndarray) -> np.ndarray:
+        return np.stack([region.holds(t, *places) for region in self.regions])
 
     def times(self, start: float, stop: float) -> np.ndarray:
         """Increasing times from `start` to `stop`; a jump lies between two that are NARROW of the run apart."""

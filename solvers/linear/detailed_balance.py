@@ -110,6 +110,8 @@ def _circulates(q: Generator, cells: np.ndarray, families: list[Steps]) -> bool:
 def _forest_sums(steps: Steps, n: int) -> np.ndarray:
     """Sums of the ratios along a forest that spans the links, from one cell of each tree where the sum is 0."""
     low, high, ratio = steps
+    if n == low.size + 1 and (low == np.arange(n - 1)).all() and (high == low + 1).all():  # a chain
+        return np.append(0.0, np.cumsum(ratio, dtype=np.longdouble)).astype(float)
     links = np.arange(1.0, low.size + 1)
     graph = sp.coo_array((links, (low, high)), shape=(n + 1, n + 1)).tocsr()
     if graph.nnz < low.size:  # several links join the same cells; one of them is enough for a tree

@@ -7,8 +7,9 @@ different cells, and rates out of the box for good; the diagonal follows from th
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -31,12 +32,12 @@ class Inverse(Protocol):
         """x for a right-hand side (n,)."""
 
 
-class Rates(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Rates:
     """The rates of a Markov process on n cells.
 
-    matrix : sparse (n, n) or None
-        From column to row, per time or per step; the diagonal is not read. None where jumps lead from everywhere to
-        everywhere on too many cells for a matrix.
+    source : sparse (n, n), Generator or None
+        What `matrix` is or has. None where jumps lead from everywhere to everywhere on too many cells for a matrix.
     leak : ndarray (n,)
         Rate out of each cell through absorbing walls.
     outflow : ndarray (n,)
@@ -49,7 +50,7 @@ class Rates(NamedTuple):
         Whether systems are solved by multigrid, where factors would fill up.
     """
 
-    matrix: sp.sparray | None
+    source: sp.sparray | Generator | None
     leak: np.ndarray
     outflow: np.ndarray
     connected: bool = False
@@ -60,11 +61,10 @@ class Rates(NamedTuple):
     def of_generator(cls, q: Generator) -> Rates:
         """Those of a rate matrix."""
         if q.jumps is None:
-            return cls(q.matrix, q.escape, q.outflow, large=many(q.grid, q.grid.size))
+            return cls(q, q.escape, q.outflow, _steps_lead_everywhere(q), large=many(q.grid, q.grid.size))
         apart = q.grid.size > MAX_DENSE and (q.jumps.everywhere or q.jumps.target is not None)
-        matrix = None if apart else q.matrix
         resolvent = partial(solve_jumps, q) if q.grid.size > FEW else None
-        return cls(matrix, q.escape, q.outflow, q.jumps.everywhere, resolvent)
+        return cls(None if apart else q.matrix, q.escape, q.outflow, q.jumps.everywhere, resolvent)
 
     @classmethod
     def of_steps(cls, t: sp.csc_array) -> Rates:
@@ -75,17 +75,31 @@ class Rates(NamedTuple):
         off = entries.row != entries.col
         return cls(t, lost, np.bincount(entries.col[off], entries.data[off], lost.size) + lost)
 
+    @cached_property
+    def matrix(self) -> sp.sparray | None:
+        """From column to row, per time or per step, (n, n); the diagonal is not read."""
+        return self.source.matrix if isinstance(self.source, Generator) else self.source
+
     @property
     def size(self) -> int:
         """Number of cells."""
         return self.leak.size
 
     def links(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(to, of, rate) of the positive rates between different cells."""
-        assert self.matrix is not None
-        entries = self.matrix.tocoo()
-        off = (entries.row != entries.col) & (entries.data > 0.0)
-        return entries.row[off], entries.col[off], entries.data[off]
+        """(to, of, rate) of the positive rates between different cells; some pairs of cells may have several."""
+        if isinstance(self.source, Generator):
+            pairs = [
+                pair for link in self.source.links for pair in ((link.upper, link.lower), (link.lower, link.upper))
+            ]
+            rates = [rate for link in self.source.links for rate in (link.forward, link.backward)]
+            to, of = (np.concatenate([pair[k] for pair in pairs] or [np.zeros(0, int)]) for k in (0, 1))
+            rate = np.concatenate(rates or [np.zeros(0)])
+        else:
+            assert self.matrix is not None
+            entries = self.matrix.tocoo()
+            to, of, rate = entries.row, entries.col, entries.data
+        off = (to != of) & (rate > 0.0)
+        return to[off], of[off], rate[off]
 
     def factor(self, cells: np.ndarray, shift: float = 0.0, goal: float = GOAL) -> Inverse:
         """(shift - Q)^-1 on some cells: an M-matrix, factored without pivoting, or by multigrid to an error of `goal`."""
@@ -98,6 +112,17 @@ class Rates(NamedTuple):
         if self.large and cells.size > FEWEST:
             return Multigrid(matrix.tocsr(), goal)
         return splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+
+
+def _steps_lead_everywhere(q: Generator) -> bool:
+    """Whether all steps to the next cell along each axis, and back, have positive rates."""
+    for axis, n in enumerate(q.grid.shape):
+        step = tuple(int(a == axis) for a in range(q.grid.dim))
+        needed = q.grid.size // n * (n - 1)
+        families = (link for link in q.links if link.offset == step and link.lower.size >= needed)
+        if n > 1 and not any((link.forward > 0.0).all() and (link.backward > 0.0).all() for link in families):
+            return False
+    return True
 
 
 def ancestors(n: int, of: np.ndarray, to: np.ndarray, goal: np.ndarray) -> np.ndarray:
