@@ -9,6 +9,7 @@ from fokkerplanck.cli import app
 from fokkerplanck.comparison.compare import Comparison
 from fokkerplanck.workflows import deep_linear as deep_study
 from fokkerplanck.workflows.deep_linear import analysis, blocks, read_deep_study, run_deep_study, tables
+from fokkerplanck.workflows.paired_runs import joint_level, median_difference, median_interval
 
 TEXT = """
 title = "Small"
@@ -163,23 +164,23 @@ class TestGoingOn:
 class TestAnalysis:
     def test_median_difference(self):
         start = np.random.default_rng(0).exponential(100.0, 101)
-        d = analysis.median_difference(start + 3.0, start)
+        d = median_difference(start + 3.0, start)
         assert (d.value, d.low, d.high) == pytest.approx((3.0, 3.0, 3.0)), "what pairs share drops out"
         assert d.sign == 1
-        assert analysis.median_difference(start, start + 3.0).sign == -1
+        assert median_difference(start, start + 3.0).sign == -1
         other = np.random.default_rng(1).permutation(start)
-        assert analysis.median_difference(other, start).sign == 0
+        assert median_difference(other, start).sign == 0
 
     def test_median_difference_with_runs_that_never_leave(self):
         base = np.arange(20.0)
         late = np.where(base < 8, np.inf, base)
-        d = analysis.median_difference(late, base, level=0.99)
+        d = median_difference(late, base, level=0.99)
         assert d.value == 19.0 + 0.0 - 10.0 or d.value == 18.0 - 10.0
         assert d.high == np.inf
-        assert np.isnan(analysis.median_difference(np.full(20, np.inf), np.full(20, np.inf)).value)
+        assert np.isnan(median_difference(np.full(20, np.inf), np.full(20, np.inf)).value)
         missing = np.where(base < 17, np.nan, base)
-        assert analysis.median_difference(missing, base)[3] == 3
-        assert np.isnan(analysis.median_difference(missing, base).value)
+        assert median_difference(missing, base)[3] == 3
+        assert np.isnan(median_difference(missing, base).value)
 
     def test_clock(self):
         steps, values = np.arange(0, 50, 10), np.array([[0.0, 1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0, 0.0]]).T
@@ -187,13 +188,13 @@ class TestAnalysis:
         np.testing.assert_allclose(found, [[1.0, np.nan], [3.5, np.nan], [np.nan, np.nan]])
 
     def test_median_interval(self):
-        low, middle, high = analysis.median_interval(np.append(np.arange(1.0, 102.0), np.nan))
+        low, middle, high = median_interval(np.append(np.arange(1.0, 102.0), np.nan))
         assert middle == 51.0
         # the median of 101 resampled ranks: binomial, +- 1.96 sqrt(101) / 2 = 9.8 ranks
         assert (low, high) == pytest.approx((41, 61), abs=3)
 
     def test_intervals_that_hold_together(self):
-        assert tables.joint_level(8) == pytest.approx(1 - 0.05 / 8)
+        assert joint_level(8) == pytest.approx(1 - 0.05 / 8)
 
     def test_sentences(self):
         columns = ("generator", "modes learned", "pairs", "difference", "from", "to", "stay")

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...deep_linear import Plateaus, over_runs, stable_rank
 from ...results.figure_style import COLORS, LINES, styled
-from .analysis import ModeComparison, median_interval
+from ..paired_runs import median_interval
+from .analysis import ModeComparison
 from .blocks import Runs
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from ...deep_linear import (
     stable_rank,
 )
 from ...storage.tables import Comparison
-from .analysis import ModeComparison, Saddle, median_difference
+from ..paired_runs import entries, joint_level, median_difference
+from .analysis import ModeComparison, Saddle
 from .blocks import Runs
 
 LEARNED = 0.9  # share of its target at which a mode counts as learned
@@ -63,7 +64,7 @@ def escape_table(found: Mapping[str, Plateaus], diverged: Mapping[str, float]) -
     tables = {name: plateaus.table() for name, plateaus in found.items()}
     n_saddles = len(next(iter(tables.values()))) - 1
     rows = [
-        (rank, name, *_entries(table[rank]), diverged[name])
+        (rank, name, *entries(table[rank]), diverged[name])
         for rank in range(n_saddles)
         for name, table in tables.items()
     ]
@@ -79,18 +80,13 @@ def difference_table(found: Mapping[str, Plateaus], reference: str, others: Sequ
         for rank in range(n_saddles):
             d = median_difference(found[name].stay[rank], found[reference].stay[rank], level)
             word = {-1: "shorter", 0: "not told apart", 1: "longer"}[d.sign] if math.isfinite(d.value) else "undefined"
-            rows.append((name, rank, d.n, *_entries(d[:3]), word))
+            rows.append((name, rank, d.n, *entries(d[:3]), word))
     note = (
         f"Median stay less that of {reference}, run by run from the same starts; intervals at {level:.2%}, so that all "
         f"{len(rows)} hold together at 95 %. No difference is stated where both medians may be infinite, since too many runs "
         "never leave."
     )
     return Comparison(("generator", "modes learned", "pairs", "difference", "from", "to", "stay"), tuple(rows), note)
-
-
-def joint_level(count: int) -> float:
-    """Level of each of `count` intervals that hold together at 95 % (Bonferroni)."""
-    return 1.0 - 0.05 / max(count, 1)
 
 
 def heavy_tail_sentences(differences: Comparison, reference: str, diverged: Mapping[str, float]) -> list[str]:
@@ -151,7 +147,7 @@ def saddle_table(saddles: Sequence[Saddle]) -> Comparison:
             s.loss,
             s.gradient_norm,
             f"{s.negative}{'' if s.complete else '+'}",
-            *_entries(s[7:]),
+            *entries(s[7:]),
         )
         for s in saddles
     )
@@ -170,7 +166,7 @@ def mode_table(comparisons: Sequence[ModeComparison]) -> Comparison:
         measured, errors = ensemble.mean()[:, 0], ensemble.standard_error()[:, 0]
         for n, step in enumerate(c.steps.tolist()):
             numbers = (measured[n], errors[n], means[n], c.distance[n], c.error[n], c.sampling[n], c.off_diagonal[n])
-            rows.append((c.mode.target, c.origin, step, ensemble.n_paths, *_entries(numbers)))
+            rows.append((c.mode.target, c.origin, step, ensemble.n_paths, *entries(numbers)))
     return Comparison(columns, tuple(rows), MODES)
 
 
@@ -186,8 +182,8 @@ def half_table(comparisons: Sequence[ModeComparison]) -> Comparison:
         z = (mean - c.equation_rise) / error if error > 0.0 else math.nan
         half = float(np.sort(c.half)[c.half.size // 2])
         off = float(np.interp(c.equation_rise, c.steps, c.off_diagonal))
-        numbers = _entries((half, c.noiseless_half))
-        rows.append((c.mode.target, *numbers, c.origin, rise.size, *_entries((mean, error, c.equation_rise, z, off))))
+        numbers = entries((half, c.noiseless_half))
+        rows.append((c.mode.target, *numbers, c.origin, rise.size, *entries((mean, error, c.equation_rise, z, off))))
     return Comparison(columns, tuple(rows), HALVES)
 
 
@@ -206,7 +202,7 @@ def rank_table(runs: Sequence[Runs], moments: int = 5) -> Comparison:
         for n in range(at.size):
             pairs = np.stack([values.mean()[n], values.standard_error()[n]], axis=1).ravel()
             first = (rank.mean()[n, 0], rank.standard_error()[n, 0])
-            rows.append((one.generator.name, int(t.steps[at[n]]), *_entries([*first, *pairs])))
+            rows.append((one.generator.name, int(t.steps[at[n]]), *entries([*first, *pairs])))
     return Comparison(("generator", "step", "stable rank", "error", *names), tuple(rows), RANKS)
 
 
@@ -225,7 +221,7 @@ def largest_noise_table(runs: Runs) -> Comparison:
         there = [np.interp(largest[k, 0], steps, s[:, k, 0]) / target for k in np.flatnonzero(counted)]
         median = float(np.median(there)) if there else math.nan
         numbers = (share.value[0], share.standard_error[0], median, mode.largest_diffusion / target)
-        rows.append((target, int(counted.sum()), *_entries(numbers)))
+        rows.append((target, int(counted.sum()), *entries(numbers)))
     columns = ("target", "runs", "before learned", "error", "largest noise at s / s*", "by the equation")
     return Comparison(columns, tuple(rows), LARGEST_NOISE)
 
@@ -256,11 +252,6 @@ def agreement_sentences(modes: Comparison, halves: Comparison, aligned: bool) ->
             f"{min(ratios):.2f} to {max(ratios):.2f} times as many steps as the network to half a target."
         )
     return sentences
-
-
-def _entries(numbers: Sequence[float] | np.ndarray) -> list[float | None]:
-    """Numbers for a table: what is not a number is left empty."""
-    return [None if math.isnan(x) else float(x) for x in numbers]
 
 
 def _steps(row: tuple) -> str:
