@@ -139,22 +139,30 @@ def study(
     out: Annotated[str | None, typer.Option(help="Folder for the results. Default: results/NAME-study.")] = None,
     workers: Annotated[int | None, typer.Option(help="So many processes; default: threads of this one.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, whose workers do it.")] = None,
+    allow_code: Annotated[bool, typer.Option("--allow-code", help="Run the Python module that FILE names.")] = False,
 ) -> None:
     """Compare models with SGD itself over learning rates and batch sizes; go on where an earlier run stopped.
 
     Needs a table [study]; see examples/pit_study.toml, or what `fokkerplanck init` writes.
-    With a table [network] instead: train a deep linear network from saddle to saddle by SGD and its surrogate dynamics.
+    With a table [network] instead: train a deep linear network from saddle to saddle by SGD and its surrogate dynamics, or
+    with `model` in it any network; see examples/superposition.toml. A `module` in it is run with --allow-code only.
     """
     with _refusals(later=", and the study goes on from there when started again"):
         from .workflows.deep_linear import is_deep_study, read_deep_study, run_deep_study
         from .workflows.executors import spread_over
+        from .workflows.networks import is_network_study, read_network_study, run_network_study
         from .workflows.runfile import read_run_file
         from .workflows.sweep import run_study
 
         _ready()
-        deep = is_deep_study(file)
-        asked: Any = read_deep_study(file) if deep else read_run_file(file)
-        work: Any = run_deep_study if deep else run_study
+        asked: Any
+        work: Any
+        if is_network_study(file):
+            asked, work = read_network_study(file, allow_code), run_network_study
+        elif is_deep_study(file):
+            asked, work = read_deep_study(file), run_deep_study
+        else:
+            asked, work = read_run_file(file), run_study
         folder = _folder(out, f"{file.stem}-study")
         with spread_over(workers, scheduler) as spread, _progress() as report:
             result = work(asked, folder, report, spread)

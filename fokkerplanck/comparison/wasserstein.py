@@ -118,3 +118,12 @@ def optimal(ot: Any, a: Law, b: Law, order: int) -> tuple[float, float]:
     total, log = ot.emd2(a.weights, b.weights, cost, log=True, numItermax=10_000_000)
     value = float(max(total, 0.0)) ** (1.0 / order)
     return value, root_error(standard_error((a, b), (log["u"], log["v"])), value, order)
+
+
+def assigned(x: np.ndarray, y: np.ndarray, order: int = 1) -> float:
+    """The distance between as many samples x as y, both (n, dim), exactly: by the best assignment of one to the other."""
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
+    cost = cdist(x, y) ** order
+    return float(cost[linear_sum_assignment(cost)].mean()) ** (1.0 / order)

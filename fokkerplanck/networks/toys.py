@@ -48,11 +48,18 @@ def modular(modulus: int = 23, hidden: int = 32, *, precision: str = "float32") 
 
 
 def superposition(
-    features: int = 6, hidden: int = 2, density: float = 0.1, *, population: int = 4096, precision: str = "float32"
+    features: int = 6,
+    hidden: int = 2,
+    density: float = 0.1,
+    *,
+    samples: int | None = None,
+    population: int = 4096,
+    precision: str = "float32",
 ) -> Network:
     """More sparse features than hidden units: x' = ReLU(W^T W x + b), loss |x' - x|^2 (Elhage et al. 2022).
 
-    Each feature is uniform on (0, 1) with probability `density` and otherwise 0; samples are drawn afresh.
+    Each feature is uniform on (0, 1) with probability `density` and otherwise 0. Samples are drawn afresh for each batch, and
+    `population` of them, drawn once, stand for the expected loss; or so many `samples` are drawn once and are all there are.
     """
     features, hidden = whole("features", features, 1), whole("hidden", hidden, 1)
     density = number("density", density, "above 0 and at most 1", lambda v: 0.0 < v <= 1.0)
@@ -70,6 +77,8 @@ def superposition(
         kept = jax.random.uniform(present, (n, features)) < density
         return jax.random.uniform(value, (n, features)) * kept
 
+    if samples is not None:
+        return Network(loss, init, sampler(jax.random.key(0), whole("samples", samples, 2)), precision=precision)
     return Network(loss, init, sampler, precision=precision, population=population)
 
 

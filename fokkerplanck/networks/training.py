@@ -166,7 +166,9 @@ def train(
     moments = _steps(steps)
     n_runs, first_run = whole("n_runs", n_runs, 1), whole("first_run", first_run, 0)
     keep = min(whole("keep", keep, 0), n_runs)
-    rule = _rule(net, noise, learning_rate, batch_size, seed, replacement, shuffle, temperature, optimizer, stability)
+    rule = make_rule(
+        net, noise, learning_rate, batch_size, seed, replacement, shuffle, temperature, optimizer, stability
+    )
     observers = _observers(observe)
     need = 8.0 * (keep * moments.size + 2.0 * n_runs) * net.n_parameters
     fits_memory("n_runs", need, "Train fewer runs, or keep fewer.")
@@ -246,7 +248,7 @@ def _kept(
     return found | {"observed": observed}
 
 
-def _rule(
+def make_rule(
     net: LossFunctions,
     noise: str,
     learning_rate: float,
@@ -258,6 +260,7 @@ def _rule(
     optimizer: Any,
     stability: float | None,
 ) -> Rule:
+    """The rule of a step, from arguments that are checked against the network."""
     if not isinstance(noise, str) or noise not in NOISES:
         raise bad_value("noise", f"one of {', '.join(NOISES)}", noise)
     rate = number("learning_rate", learning_rate, "a positive number", lambda v: 0.0 < v < math.inf)

@@ -31,8 +31,8 @@ def median_difference(
     """Median of `one` less median of `other`, (n_runs,) each, run k of both from the same start.
 
     Runs are drawn again in pairs, so that what both owe to their start drops out of the interval. Pairs with a nan are left
-    out; inf is later than all others (upper medians), so that ends of the interval may be infinite. Where both medians are, in
-    the runs or in a resample of them, the difference is not a number.
+    out; inf is later than all others (upper medians), so that the difference and ends of its interval may be infinite. Where
+    both medians are, in the runs or in a resample of them, the difference is not a number.
     """
     both = ~np.isnan(one) & ~np.isnan(other)
     a, b = one[both], other[both]
@@ -42,7 +42,7 @@ def median_difference(
     with np.errstate(invalid="ignore"):
         draws = _upper_medians(a[picks]) - _upper_medians(b[picks])
         value = float(_upper_medians(a) - _upper_medians(b))
-    if not np.isfinite(value) or np.isnan(draws).any():
+    if np.isnan(value) or np.isnan(draws).any():
         return Difference(np.nan, np.nan, np.nan, a.size)
     low, high = np.quantile(draws, [0.5 - 0.5 * level, 0.5 + 0.5 * level], method="nearest")
     return Difference(value, float(low), float(high), a.size)

@@ -10,6 +10,7 @@ from scipy.special import erf
 
 from fokkerplanck.storage.csv_columns import read_csv
 from fokkerplanck.workflows.deep_linear import read_deep_study, run_deep_study
+from fokkerplanck.workflows.networks import read_network_study, run_network_study
 from fokkerplanck.workflows.run import build, compute, table, write
 from fokkerplanck.workflows.run_report import verdicts
 from fokkerplanck.workflows.runfile import read_run_file
@@ -278,3 +279,17 @@ def test_edge_of_stability():
     found = example.distances(19.0, 60, (64, 32), 400, models)
     assert found["two-step"][0] < 0.03 < found["SGD, other batches"][1]  # numerical diffusion of the operator's cells
     assert found["two-step"][2] == pytest.approx(found["SGD, other batches"][2], abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["superposition"])
+def test_network_studies(tmp_path, name):
+    pytest.importorskip("jax")
+    study = read_network_study(EXAMPLES / f"{name}.toml")
+    asked = study.spec.study
+    update = {"runs": 10, "learning_rate": asked.learning_rate[:1], "steps": (60,), "moments": 2}
+    spec = study.spec.model_copy(update={"study": asked.model_copy(update=update)})
+    result = run_network_study(type(study)(study.path, spec, study.recipe), tmp_path)
+    assert result.sentences[0].startswith("Would Gaussian noise of the same covariance escape as SGD does?")
+    far = result.tables["distances"]
+    assert set(far.column("dynamics")) == {one.name for one in asked.dynamics} - {"sgd"} | {"sgd again"}
+    assert all(0.0 <= p <= 1.0 for p in far.column("p energy"))

@@ -79,7 +79,7 @@ def difference_table(found: Mapping[str, Plateaus], reference: str, others: Sequ
     for name in others:
         for rank in range(n_saddles):
             d = median_difference(found[name].stay[rank], found[reference].stay[rank], level)
-            word = {-1: "shorter", 0: "not told apart", 1: "longer"}[d.sign] if math.isfinite(d.value) else "undefined"
+            word = "undefined" if math.isnan(d.value) else {-1: "shorter", 0: "not told apart", 1: "longer"}[d.sign]
             rows.append((name, rank, d.n, *entries(d[:3]), word))
     note = (
         f"Median stay less that of {reference}, run by run from the same starts; intervals at {level:.2%}, so that all "

@@ -1,0 +1,106 @@
+"""The study of any network: SGD and its surrogate dynamics from shared starts, over learning rates, with verdicts.
+
+File -> blocks of runs -> distances and escapes -> tables -> answers, page and figures. `fokkerplanck study FILE.toml` with a
+`model` or a `module` under [network].
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...storage.files import write_atomically, write_text
+from ...storage.tables import Comparison
+from ..executors import Spread, one_by_one
+from . import figures, tables
+from .analysis import contrasts, distances, events
+from .blocks import Trained, train_blocks
+from .page import page
+from .spec import NetworkStudy, is_network_study, read_network_study
+from .verdicts import answers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["NetworkStudy", "NetworkStudyResult", "is_network_study", "read_network_study", "run_network_study"]
+
+Report = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkStudyResult:
+    """A finished study.
+
+    Attributes
+    ----------
+    tables : dict of Comparison
+        Named distances, escapes and contrasts.
+    sentences : tuple of str
+    files : tuple of Path
+    """
+
+    tables: dict[str, Comparison]
+    sentences: tuple[str, ...]
+    files: tuple[Path, ...]
+
+    def report(self) -> str:
+        """The sentences and the table of escapes as text."""
+        wrapped = (textwrap.fill(sentence, 80) for sentence in self.sentences)
+        return "\n".join([*wrapped, "", repr(self.tables["escapes"])])
+
+
+def run_network_study(
+    study: NetworkStudy, folder: Path, report: Report = lambda text, share: None, spread: Spread | None = None
+) -> NetworkStudyResult:
+    """Train, compare, and write answers, page, tables and figures into a folder; blocks found there are not trained again.
+
+    spread: how blocks are spread over workers, see `executors.spread_over`; default: one after the other.
+    """
+    trained = train_blocks(
+        study, folder / "blocks", lambda text, share: report(text, 0.8 * share), spread or one_by_one
+    )
+    report("distances", 0.8)
+    far = [one for rate, by_name in trained.items() for one in distances(rate, by_name, study.moments(rate))]
+    report("escapes", 0.9)
+    found = [events(rate, by_name) for rate, by_name in trained.items()]
+    dynamics = study.spec.study.dynamics
+    results = {
+        "escapes": tables.escape_table(found),
+        "contrasts": tables.contrast_table(found, contrasts(dynamics)),
+        "distances": tables.distance_table(far),
+    }
+    diverged = {rate: tables.diverged_shares(by_name) for rate, by_name in trained.items()}
+    fresh = getattr(study.net, "sampler", None) is not None
+    sentences = answers(dynamics, results["distances"], results["contrasts"], diverged, fresh)
+    files = _write(study, folder, results, sentences, _figures(trained, results))
+    return NetworkStudyResult(results, sentences, files)
+
+
+def _figures(trained: dict[float, dict[str, Trained]], results: dict[str, Comparison]) -> dict[str, Figure]:
+    drawn = {"loss": figures.loss_figure(trained)}
+    if results["contrasts"].rows:
+        drawn["escapes"] = figures.contrast_figure(results["contrasts"], results["escapes"])
+    return drawn | {"distances": figures.distance_figure(results["distances"])}
+
+
+def _write(
+    study: NetworkStudy,
+    folder: Path,
+    results: dict[str, Comparison],
+    sentences: tuple[str, ...],
+    drawn: dict[str, Figure],
+) -> tuple[Path, ...]:
+    files = [folder / "answers.txt", folder / "study.md"]
+    write_text(files[0], "\n".join(sentences) + "\n")
+    write_text(files[1], page(study, results, sentences, tuple(drawn)))
+    for name, table in results.items():
+        files.append(folder / f"{name}.csv")
+        table.save_csv(str(files[-1]))
+    for name, figure in drawn.items():
+        files.append(folder / f"{name}.png")
+        write_atomically(files[-1], partial(figure.savefig, dpi=150))
+    return tuple(files)

@@ -1,0 +1,87 @@
+"""The results of a study of a network as tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ...storage.tables import Comparison
+from ..paired_runs import entries, joint_level, median_difference, median_interval
+from .analysis import Apart, Events
+from .blocks import Trained
+
+NOT_TOLD = "not told apart"
+DISTANCES = (
+    "Every dynamics against SGD from the same starts, at one step of each. energy: energy distance of the parameters, each in "
+    "units of its quartile distance, with its p-value for pairs (permutations); p MMD: that of the maximum mean discrepancy. "
+    "W1 exact: Wasserstein distance of the parameters by the best assignment of run to run; W1 sliced: another distance, from "
+    "projections. loss: median loss less that of SGD, with the p-value of the energy distance of the losses. sgd again: SGD "
+    "from the same starts with other noise, what chance alone gives. apart: where p energy or p loss is below {alpha:.2g}, so "
+    "that all {count} hold together at 5 % (Bonferroni)."
+)
+ESCAPES = (
+    "Passages: steps until the loss first is below SGD's median by so much of its fall from the first record to the last. "
+    "Stays: steps at a plateau of the loss, found from all dynamics together, over the runs that stayed there. counted: share "
+    "of the runs that enter; a run that does not get there, has not left at the end, or has diverged, counts as later than all "
+    "others. Medians with 95 % bootstrap intervals over runs."
+)
+CONTRASTS = (
+    "Median of `dynamics` less median of `against`, run by run from the same starts; intervals at {level:.3%}, so that all "
+    "{count} hold together at 95 %. Undefined where too many runs of both never get there."
+)
+
+
+def diverged_shares(trained: Mapping[str, Trained]) -> dict[str, float]:
+    """Share of the runs of each dynamics that have diverged."""
+    return {name: one.runs.diverged for name, one in trained.items()}
+
+
+def distance_table(found: Sequence[Apart]) -> Comparison:
+    """Distances to SGD at each learning rate, dynamics and moment."""
+    columns = (
+        "learning rate", "dynamics", "step", "pairs", "energy", "p energy", "p MMD", "W1 exact", "W1 sliced", "loss",
+        "p loss", "apart",
+    )  # fmt: skip
+    count = 2 * max(len(found), 1)
+    alpha = 0.05 / count
+    rows = []
+    for one in found:
+        names = ("parameters", "loss")
+        told = [name for name, p in zip(names, (one.energy_p, one.loss_p), strict=True) if p < alpha]
+        word = " and ".join(told) or ("too few pairs" if math.isnan(one.energy_p) else NOT_TOLD)
+        rows.append((one.rate, one.name, one.step, one.pairs, *entries(one[4:]), word))
+    note = DISTANCES.format(alpha=alpha, count=count)
+    return Comparison(columns, tuple(rows), note, ("learning rate", "dynamics", "step"))
+
+
+def escape_table(found: Sequence[Events]) -> Comparison:
+    """When each dynamics gets how far."""
+    columns = ("learning rate", "event", "loss", "dynamics", "counted", "median", "from", "to")
+    rows = []
+    for one in found:
+        for event, by_name in one.times.items():
+            for name, times in by_name.items():
+                low, middle, high = median_interval(times)
+                share = float((~np.isnan(times)).mean())
+                rows.append((one.rate, event, one.levels[event], name, share, *entries((middle, low, high))))
+    return Comparison(columns, tuple(rows), ESCAPES, ("learning rate", "event", "dynamics"))
+
+
+def contrast_table(found: Sequence[Events], pairs: Sequence[tuple[str, str]]) -> Comparison:
+    """Differences of the median times of pairs of dynamics, with intervals that hold together at 95 %."""
+    columns = ("learning rate", "event", "dynamics", "against", "pairs", "difference", "from", "to", "verdict")
+    count = sum(len(one.times) for one in found) * len(pairs)
+    level = joint_level(count)
+    resamples = max(4000, math.ceil(40.0 / (1.0 - level)))
+    rows = []
+    for one in found:
+        for name, other in pairs:
+            for event, times in one.times.items():
+                d = median_difference(times[name], times[other], level, resamples)
+                words = ("shorter", "longer") if event.startswith("stay") else ("sooner", "later")
+                word = "undefined" if math.isnan(d.value) else {-1: words[0], 0: NOT_TOLD, 1: words[1]}[d.sign]
+                rows.append((one.rate, event, name, other, d.n, *entries(d[:3]), word))
+    note = CONTRASTS.format(level=level, count=count)
+    return Comparison(columns, tuple(rows), note, ("learning rate", "event", "dynamics", "against"))
