@@ -125,13 +125,11 @@ def learned_modes(net: DeepLinear, end_to_end: np.ndarray) -> np.ndarray:
 
 def stays(steps: np.ndarray, gradient_norm: np.ndarray, loss: np.ndarray, learned: np.ndarray) -> list[Stay]:
     """The stays of one run, in order, from its records (n_times,)."""
-    from scipy.optimize import isotonic_regression
-
     fine = np.isfinite(loss) & (loss > 0.0)
     steps, norms, learned = steps[fine], gradient_norm[fine], learned[fine]
     if steps.size < 5:
         return []
-    height = isotonic_regression(np.log(loss[fine]), increasing=False).x
+    height = falling(np.log(loss[fine]))
     found: list[tuple[float, int]] = []  # level of the fit, record nearest to the saddle
     for first, last in _slow_bands(steps, height):
         near = np.flatnonzero((steps >= first) & (steps <= last))
@@ -144,16 +142,39 @@ def stays(steps: np.ndarray, gradient_norm: np.ndarray, loss: np.ndarray, learne
     return _timed(steps, height, found, learned)
 
 
+def falling(height: np.ndarray) -> np.ndarray:
+    """The curve nearest to `height` (n_times,) that never rises, by isotonic regression."""
+    from scipy.optimize import isotonic_regression
+
+    return isotonic_regression(height, increasing=False).x
+
+
 def _slow_bands(steps: np.ndarray, height: np.ndarray) -> np.ndarray:
     """First and last step in the bands of a falling curve where it stays, from the highest down, shape (n_stays, 2)."""
+    passed = passages(steps, height, band_levels(height[0], height[-1]))
+    spent = passed[:, 1] - passed[:, 0]
+    return passed[slow_levels(np.log(np.maximum(spent, 1e-9 * (steps[-1] - steps[0]))))]
+
+
+def band_levels(first: float, last: float) -> np.ndarray:
+    """Levels from the highest down, half a band apart, whose bands a curve from `first` to `last` passes."""
+    return np.arange(first - 0.25 * BAND, last - 0.5 * BAND, -0.5 * BAND)
+
+
+def passages(steps: np.ndarray, height: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """First and last step of a falling curve in the band about each level, shape (n_levels, 2)."""
+    falls = height - 1e-9 * np.arange(height.size)  # no level is held for ever
+    return np.stack([np.interp(-levels + shift, -falls, steps) for shift in (-BAND, BAND)], axis=1)
+
+
+def slow_levels(spent: np.ndarray) -> np.ndarray:
+    """Which levels are peaks of ln of the time spent there, by the rule of a stay."""
     from scipy.signal import find_peaks
 
-    levels = np.arange(height[0] - 0.25 * BAND, height[-1] - 0.5 * BAND, -0.5 * BAND)
-    falling = height - 1e-9 * np.arange(height.size)  # no level is held for ever
-    passed = np.stack([np.interp(-levels + shift, -falling, steps) for shift in (-BAND, BAND)], axis=1)
-    spent = np.log(np.maximum(passed[:, 1] - passed[:, 0], 1e-9 * (steps[-1] - steps[0])))
+    if not spent.size:
+        return np.empty(0, dtype=int)
     wall = spent.min() - 2.0 * PROMINENCE
-    return passed[find_peaks(np.concatenate([[wall], spent, [wall]]), prominence=PROMINENCE)[0] - 1]
+    return find_peaks(np.concatenate([[wall], spent, [wall]]), prominence=PROMINENCE)[0] - 1
 
 
 def _timed(steps: np.ndarray, height: np.ndarray, found: list[tuple[float, int]], learned: np.ndarray) -> list[Stay]:

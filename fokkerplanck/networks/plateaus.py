@@ -2,8 +2,9 @@
 
 The rule of `fokkerplanck.deep_linear.plateaus`, with two differences. Losses below a floor count as the floor: ln loss falls
 for ever on the way to a loss of zero, and its slow parts there are no saddles. And since nothing says which saddle a stay is
-at, stays of all runs are put together by level: sorted by ln loss they are cut into groups where neighbours are further
-apart than a gap.
+at, stays of all runs are put together by level: groups of ln loss are joined, the nearest first, while the mean distance
+between their stays is within a gap. A few stays between two levels do not make one of them, as they would if neighbours were
+joined.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ..deep_linear import Plateaus, stays
 from .training import Runs
 
 FLOOR = 1e-6  # of the median of the first losses
-GAP = 0.25  # of ln loss between neighbours: two bands of the rule of a stay, and as much between them
+GAP = 0.25  # of ln loss between levels: two bands of the rule of a stay, and as much between them
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,7 +62,7 @@ def plateaus(runs: Runs, floor: float | None = None, gap: float = GAP) -> LevelP
     floor : float, optional
         Losses below it count as the floor itself; default: 1e-6 of the median of the first recorded losses.
     gap : float
-        Stays whose ln loss lies closer than this are at one level.
+        Groups of stays whose ln loss lies closer than this, on average over their pairs, are at one level.
     """
     instance("runs", runs, Runs, "what net.train(...) returns")
     gap = number("gap", gap, "a positive number", lambda v: 0.0 < v < math.inf)
@@ -85,7 +86,12 @@ def plateaus(runs: Runs, floor: float | None = None, gap: float = GAP) -> LevelP
 
 
 def _levels(losses: list[float], gap: float) -> dict[float, int]:
-    """Number of the level of each loss, the highest first."""
-    ordered = np.unique(losses)[::-1]
-    number = np.concatenate([[0], np.cumsum(-np.diff(np.log(ordered)) > gap)]).astype(int)
-    return dict(zip(ordered.tolist(), number.tolist(), strict=False))
+    """Number of the level of each loss, the highest first: clusters of ln loss by average linkage."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    if len(losses) < 2:
+        return dict.fromkeys(losses, 0)
+    height = np.log(losses)
+    cluster = fcluster(linkage(height[:, None], "average"), gap, "distance")
+    order = sorted(set(cluster.tolist()), key=lambda c: -float(height[cluster == c].mean()))
+    return {loss: order.index(c) for loss, c in zip(losses, cluster.tolist(), strict=True)}

@@ -74,3 +74,19 @@ def test_runs_too_short_for_a_stay():
     assert np.isnan(found.levels).all()
     assert found.count.tolist() == [0]
     assert "1 runs" in repr(found)
+
+
+def test_a_few_stays_between_two_levels_do_not_join_them():
+    """Neighbours 0.2 apart in ln loss lead from one level to the other, one run at each."""
+    steps = np.arange(0, 4001, 10)
+    between = np.exp(np.linspace(0.0, -2.0, 11))[1:-1]
+    stairs = [[1.0, np.exp(-2.0), 1e-3]] * 60 + [[1.0, level, 1e-3] for level in between]
+    loss = np.stack([staircase(steps, [1000, 2500], levels) for levels in stairs], axis=1)
+    found = fn.plateaus(recorded(steps, loss))
+    stayed = np.isfinite(found.approach).sum(axis=1)
+    first, last = (np.argmin(np.abs(np.log(found.levels) - level)) for level in (0.0, -2.0))
+    assert first != last
+    assert stayed[first] >= 60
+    assert stayed[last] >= 60
+    np.testing.assert_allclose(found.escape[first, :60], 1000 - 20 * np.log(9), atol=12)
+    np.testing.assert_allclose(found.escape[last, :60], 2500 - 20 * np.log(9), atol=12)

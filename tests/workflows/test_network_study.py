@@ -22,6 +22,8 @@ import numpy as np
 from fokkerplanck.networks import Network
 from beside import DEVIATIONS
 
+assert __file__.endswith("squares.py")
+
 
 def make(stiff, runs=24):
     h = np.array([stiff, 0.1])
@@ -251,13 +253,32 @@ class TestAnalysis:
         found = analysis.events(0.1, by_name)
         stays = [event for event in found.times if event.startswith("stay")]
         assert stays == ["stay at loss 1"]
-        for name, at in leave.items():  # a tenth of a logistic drop is done at t - width ln 9
-            np.testing.assert_allclose(found.times[stays[0]][name], at - 10.0 * np.log(9.0), atol=2.0)
+        for name, at in leave.items():
+            np.testing.assert_allclose(found.times[stays[0]][name], at, atol=1.0)
             np.testing.assert_allclose(found.times["half of the drop"][name], at, atol=1.0)
         table = tables.contrast_table([found], [("flow", "sgd")])
         assert {r["verdict"] for r in rows(table, event="half of the drop")} == {"later"}
         assert rows(table, event=stays[0])[0]["verdict"] == "longer"
         assert rows(table, event=stays[0])[0]["difference"] == pytest.approx(300, abs=40)
+
+    def test_two_plateaus_and_the_noise_of_single_runs(self):
+        """Kicks of single runs make no plateau of all, nor does the slow end of a decay."""
+        t, rng = np.arange(2001)[:, None], np.random.default_rng(0)
+        first, second = rng.uniform(300, 400, 20), rng.uniform(900, 1200, 20)
+        loss = (
+            0.6 / (1.0 + np.exp((t - first) / 10.0))
+            + 0.3 / (1.0 + np.exp((t - second) / 10.0))
+            + 1.0 / (1.0 + t / 10.0)
+        )
+        loss = (loss + 0.001) * np.exp(0.02 * rng.standard_normal(loss.shape))
+        found = analysis.events(0.1, {"sgd": trained("sgd", loss)})
+        stays = [event for event in found.times if event.startswith("stay")]
+        levels = [found.levels[event] for event in stays]
+        assert len(stays) == 2
+        assert levels[0] == pytest.approx(0.95, abs=0.06)
+        assert levels[1] == pytest.approx(0.31, abs=0.02)
+        # from within 5 % of 0.31, 10 ln 38 steps and more after the first, to the middle of the second
+        np.testing.assert_allclose(found.times[stays[1]]["sgd"], second - first - 55.0, atol=30)
 
     def test_a_loss_that_does_not_fall_has_no_passages(self):
         flat = {"sgd": trained("sgd", np.ones((50, 12))), "flow": trained("flow", np.ones((50, 12)))}

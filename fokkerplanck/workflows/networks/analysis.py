@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ...comparison.distribution import law
 from ...comparison.wasserstein import assigned, sliced
 from ...deep_linear import crossing_steps
-from ...networks import plateaus
+from ...deep_linear.plateaus import BAND, band_levels, falling, passages, slow_levels
 from ...statistics.two_sample import two_sample
 from .blocks import AGAIN, Trained
 from .spec import Dynamics, named
 
+FLOOR = 1e-3  # of the first losses, below which all is learned: ln loss has slow parts on its way to zero
+RECORDS = 5  # intervals between records that a stay lasts at least
 FEWEST = 5  # runs that a distance or a median is worth stating for
-VISITED = 0.1  # share of the runs of some dynamics that makes a level one that is looked at
 DROPS = {"half of the drop": 0.5, "nine tenths": 0.9}
 
 
@@ -129,20 +130,57 @@ def _passages(trained: Mapping[str, Trained]) -> tuple[dict[str, dict[str, np.nd
 
 
 def _stays(trained: Mapping[str, Trained]) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, float]]:
-    """Lengths of stays at the plateaus of all runs together, where enough runs of some dynamics stayed and some left."""
-    parts = [one.runs for one in trained.values()]
-    side_by_side: dict[str, Any] = {
-        name: np.concatenate([getattr(p, name) for p in parts], axis=1) for name in ("loss", "gradient_norm")
-    }
-    found = plateaus(replace(parts[0], **side_by_side))
+    """Steps that each run stays at the plateaus of SGD, until half of the drop to the next one, or to the end, is done.
+
+    A plateau is a level where the median time over the runs of SGD is by the rule of a stay: a single noisy run has stays of
+    its own, at other levels than the next. Losses below `FLOOR` of the first are the floor.
+    """
+    steps = trained["sgd"].runs.steps
+    floor = FLOOR * float(np.nanmedian(trained["sgd"].runs.loss[0]))
+    curves = {name: _falling_curves(one.runs.loss, floor) for name, one in trained.items()}
+    found = _plateaus(steps, curves["sgd"])
     times, levels = {}, {}
-    for level, stay in zip(found.levels.tolist(), found.stay, strict=True):
-        by_name = dict(zip(trained, np.split(stay, len(parts)), strict=True))
-        stayed = [np.count_nonzero(~np.isnan(s)) for s in by_name.values()]
-        if max(stayed) >= max(FEWEST, VISITED * parts[0].n_runs) and np.isfinite(stay).any():
-            event = f"stay at loss {level:.3g}"
-            times[event], levels[event] = by_name, level
+    for level, end in itertools.pairwise([*found, float(np.median(curves["sgd"][-1]))]):
+        event, half = f"stay at loss {np.exp(level):.3g}", float(np.log(0.5 * (np.exp(level) + np.exp(end))))
+        times[event] = {
+            name: np.array([_stay(steps, h, level, half) for h in every.T]) for name, every in curves.items()
+        }
+        levels[event] = float(np.exp(level))
     return times, levels
+
+
+def _plateaus(steps: np.ndarray, curves: np.ndarray) -> list[float]:
+    """ln loss of the plateaus that half of the runs leave, of curves (n_times, n_runs) that never rise; the highest first."""
+    middle, last = np.median(curves, axis=1), curves[-1]
+    grid = band_levels(middle[0], middle[-1])
+    passed = np.array([passages(steps, h, grid) for h in curves.T])
+    spent = np.ptp(passed, axis=2)
+    spent[last[:, None] > grid - BAND] = np.inf  # has not left, or not come
+    most = float(steps[-1] - steps[0])
+    typical = np.median(spent, axis=0)
+    peaks = slow_levels(np.log(np.clip(typical, 1e-9 * most, 10.0 * most)))
+    resolved = typical[peaks] >= RECORDS * float(np.median(np.diff(steps)))
+    kept = peaks[resolved & np.isfinite(typical[peaks])]
+    amid = [[np.interp(one[n].mean(), steps, h) for one, h in zip(passed, curves.T, strict=True)] for n in kept]
+    return [float(np.median(heights)) for heights in amid]
+
+
+def _falling_curves(loss: np.ndarray, floor: float) -> np.ndarray:
+    """ln loss of each run (n_times, n_runs) by curves that never rise; a run that has diverged stays where it was last."""
+    height = np.log(np.maximum(np.where(np.isfinite(loss), loss, np.inf), floor))
+    last = np.maximum.accumulate(np.where(np.isfinite(height), np.arange(len(height))[:, None], 0), axis=0)
+    return np.stack([falling(column) for column in np.take_along_axis(height, last, axis=0).T], axis=1)
+
+
+def _stay(steps: np.ndarray, height: np.ndarray, level: float, half: float) -> float:
+    """Steps from the upper end of the band about a level to `half`; nan where a run starts below the band, inf without end."""
+    if height[0] < level - BAND:
+        return np.nan
+    if height[-1] > half:
+        return np.inf
+    falls = height - 1e-9 * np.arange(height.size)
+    approach, escape = np.interp([-level - BAND, -half], -falls, steps)
+    return float(escape - approach)
 
 
 def contrasts(dynamics: Sequence[Dynamics]) -> list[tuple[str, str]]:

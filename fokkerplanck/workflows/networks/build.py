@@ -123,7 +123,9 @@ def _of_module(recipe: Recipe, parameters: dict[str, Any]) -> LossFunctions:
     """The network that a function of a Python file returns."""
     path = Path(recipe.file)
     loader = _Text(recipe)
-    module = module_from_spec(ModuleSpec(path.stem, loader, origin=recipe.file))
+    spec = ModuleSpec(path.stem, loader, origin=recipe.file)
+    spec.has_location = True  # __file__
+    module = module_from_spec(spec)
     with _importable(path.parent):
         loader.exec_module(module)
         function = getattr(module, recipe.name, None)

@@ -23,8 +23,9 @@ DISTANCES = (
 )
 ESCAPES = (
     "Passages: steps until the loss first is below SGD's median by so much of its fall from the first record to the last. "
-    "Stays: steps at a plateau of the loss, found from all dynamics together, over the runs that stayed there. counted: share "
-    "of the runs that enter; a run that does not get there, has not left at the end, or has diverged, counts as later than all "
+    "Stays: steps from within 5 % of a plateau of SGD until half of the drop to the next one, or to SGD's last median loss, is "
+    "done; a plateau is a level where the median time over its runs is e times that at levels beside it. counted: share of the "
+    "runs that enter, all but those that start below; a run that does not get there, or has diverged, counts as later than all "
     "others. Medians with 95 % bootstrap intervals over runs."
 )
 CONTRASTS = (
