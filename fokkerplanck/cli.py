@@ -6,8 +6,9 @@ import errno
 import os
 import signal
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -194,23 +195,30 @@ def fit(
 
 @app.command()
 def explore(
-    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The run file.", show_default=False)],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE.toml]", help="The run file.", show_default=False)
+    ] = None,
     export: Annotated[str | None, typer.Option(metavar="PAGE.html", help="Write a page that needs no program.")] = None,
+    port: Annotated[int, typer.Option(help="Of this machine, on which the page is served.")] = 8127,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:
-    """Solve a run file at many learning rates and times, and write a page with a slider for each.
+    """Serve a page with sliders for a run file on this machine, or write one for others.
 
-    The page holds everything: no network, no program behind it. Learning rates are those of the file; a single one is
-    surrounded by others.
+    The local page needs the extra [explore]; it can be reached from this machine alone. The one that --export writes holds
+    the run file solved at many learning rates and times: no network, no program behind it. Its learning rates are those of
+    the file; a single one is surrounded by others.
     """
     with _refusals():
-        from .errors import bad_value
         from .workflows.explorer.export import export as write_page
-        from .workflows.explorer.state import read_state
+        from .workflows.explorer.page import serve
+        from .workflows.explorer.state import State, read_state
 
         _ready()
+        state, rates = (State.of(tomllib.loads(TEMPLATE)), (0.2,)) if file is None else read_state(file)
         if export is None:
-            raise bad_value("--export", "given", "nothing", "Such as --export page.html.")
-        state, rates = read_state(file)
+            with suppress(KeyboardInterrupt):  # the usual end
+                serve(state, port, browser, lambda address: _echo(f"{address} shows the page until Ctrl-C.", err=True))
+            return
         with _progress() as report:
             write_page(state, rates, export, report)
         _echo(f"{export} written.")

@@ -12,6 +12,7 @@ import numpy as np
 from ...model.grid import Grid
 from ...results.figure_style import COLORS, bin_edges
 from .answers import SGD, Answers, Frame
+from .state import MODELS
 
 WIDTH, LEFT, RIGHT = 480.0, 58.0, 470.0  # of the picture, and the columns between which curves run
 LOSS, DENSITY = (16.0, 96.0), (118.0, 326.0)  # rows of the two panels
@@ -26,8 +27,9 @@ DECADES = 6.0  # of a logarithmic scale, at most
 
 
 def style_of(answers: Answers, model: str) -> tuple[str, str]:
-    """Colour and dashes of a model."""
-    k = answers.state.models.index(model) % len(COLORS)
+    """Colour and dashes of a model, whatever stands beside it; those that are not among the usual ones take the rest."""
+    others = [name for name in answers.state.models if name not in MODELS]
+    k = (MODELS.index(model) if model in MODELS else others.index(model) + 1) % len(COLORS)
     return COLORS[k], DASHES[k]
 
 

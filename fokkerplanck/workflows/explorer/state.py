@@ -19,8 +19,9 @@ from ..schema import RunSpec
 from .toml import run_file_text
 
 MOST_DIMENSIONS = 1
-FRAMES = {1: 16, 2: 8}  # times beside the chosen one and the last, by dimension
+FRAMES = {1: 12, 2: 8}  # times beside the chosen one and the last, by dimension
 LONGEST_LINK = 8_000  # letters that every browser takes
+MODELS = ("first-order", "exact", "second-order", "langevin", "gaussian-chain")  # that need no setting of their own
 PREVIEW_CELLS = {1: 512, 2: 96}  # an axis, by dimension
 PREVIEW_PATHS = 1_000
 
