@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from .model.grid import Grid
     from .model.initial_density import from_samples, gaussian, point, uniform
     from .model.levy import LevyJumps
+    from .model.poisson import PoissonJumps
     from .passages import committor, first_passage
     from .queries import public_generator as generator
     from .queries import solve, spectrum, stationary
@@ -104,6 +105,7 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "model.grid": "Grid",
     "model.initial_density": "from_samples, gaussian, point, uniform",
     "model.levy": "LevyJumps",
+    "model.poisson": "PoissonJumps",
     "passages": "committor, first_passage",
     "queries": "solve, spectrum, stationary, public_generator as generator",
     "rare_events": "LeastAction, quasipotential",
@@ -172,6 +174,7 @@ __all__ = [
     "PassageModel",
     "PassageTimes",
     "Paths",
+    "PoissonJumps",
     "PowerSpectrum",
     "Ranking",
     "ResolutionWarning",

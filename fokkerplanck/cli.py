@@ -101,6 +101,7 @@ seed = 1
 # convention = "ito"              # or "stratonovich", "klimontovich"
 # time_order = 0.8                # memory: waiting times of infinite mean
 # stability = 1.5                 # Levy jumps, with scale = 0.2 or a formula
+# jumps = { rate = 2.0, covariance = 0.25 }   # at a finite rate; or sizes and weights, distribution and parameters, kernel
 # killing = "0.1*x**2"            # rate at which paths end; reactivity = { "x high" = 2.0 }: walls that take a part
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -241,8 +240,7 @@ def _judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
     warn_of_walls(eq, q, start, masses)
     if eq.assumption is not None:
         eq.assumption(Points.centers(q.grid).flat, masses.ravel())
-    if eq.jumps is not None:
-        warn_of_tail(q, masses, eq.jumps.stability)
+    warn_of_tail(q, masses)
 
 
 @overload
@@ -324,7 +322,7 @@ def stationary(
         initial_masses(p0, grid)
     result = _at_rest(eq, grid, None if p0 is None else lambda there: initial_masses(p0, there)[0])
     q, masses = result.generator, result.masses
-    beyond = math.nan if eq.jumps is None else warn_of_tail(q, masses, eq.jumps.stability)
+    beyond = warn_of_tail(q, masses)
     stats = StationaryStats.of(result.stats, resolution(q, (masses,)), tail_mass=beyond)
     result = replace(result, stats=stats)
     if error:

@@ -17,6 +17,7 @@ from .model.initial_density import covariance
 from .results.stats import GridStats
 from .solvers.discretization.generator import Generator
 from .solvers.discretization.levy_jumps import tail_mass
+from .solvers.discretization.poisson_rates import PoissonPart
 from .solvers.discretization.resolution import Resolution, upwind_gain
 
 UNSEEN = 0.1  # of the diffusion: what the grid may add to it
@@ -345,17 +346,36 @@ def _force(q: Generator, axis: int, side: int) -> float:
     return 0.0
 
 
-def warn_of_tail(q: Generator, masses: np.ndarray, stability: float) -> float:
-    """The probability that jumps would carry beyond the box, with a warning where it is more than a per cent.
+def warn_of_tail(q: Generator, masses: np.ndarray) -> float:
+    """The probability that Levy jumps would carry beyond the box, with a warning where it is more than a per cent.
 
-    Without a force that holds the density together there is no box in which it would fit, and no warning.
+    Without a force that holds the density together there is no box in which it would fit, and no warning. Of finite-rate jumps
+    the share is warned of that reflecting walls fold back; nan, as without jumps.
     """
-    grid = q.grid
-    beyond = min(tail_mass(grid, masses, stability), 1.0)  # an estimate by the tail alone may say more
-    if beyond > CUT and all(_force(q, axis, side) < -FORCED for axis in range(grid.dim) for side in (0, 1)):
+    grid, jumps = q.grid, q.jumps
+    if jumps is None:
+        return math.nan
+    held = all(_force(q, axis, side) < -FORCED for axis in range(grid.dim) for side in (0, 1))
+    if isinstance(jumps, PoissonPart):
+        if held:
+            _warn_of_folded_jumps(jumps, masses)
+        return math.nan
+    beyond = min(tail_mass(grid, masses, jumps.stability), 1.0)  # an estimate by the tail alone may say more
+    if beyond > CUT and held:
         text = (
             f"about {beyond:.2g} of the probability would lie beyond the reflecting walls, where the box cuts the tail of "
             "the jumps off. If these walls are only the ends of the box and none of the problem, enlarge the box."
         )
         warn(text, ResolutionWarning)
     return beyond
+
+
+def _warn_of_folded_jumps(jumps: PoissonPart, masses: np.ndarray) -> None:
+    rate = float(jumps.leaving @ masses.ravel())
+    share = float(jumps.turned @ masses.ravel()) / rate if rate > 0.0 else 0.0
+    if share > CUT:
+        text = (
+            f"about {share:.2g} of the jumps would end beyond the reflecting walls, which fold them back. If these walls are "
+            "only the ends of the box and none of the problem, enlarge the box."
+        )
+        warn(text, ResolutionWarning)

@@ -115,6 +115,11 @@ def jumping(plane=False, **arguments):
     return fp.generator(eq, made()["plane" if plane else "line"])
 
 
+def leaping(plane=False, **arguments):
+    eq = fp.FokkerPlanck(jumps=fp.PoissonJumps(**{"rate": 1.5, "law": 0.3} | arguments))
+    return fp.generator(eq, made()["plane" if plane else "line"])
+
+
 def swarming(strength):
     eq = fp.FokkerPlanck(diffusion=0.5, interaction=fp.Swarm(strength))
     return fp.solve(eq, made()["line"], made()["start"], 0.01)
@@ -181,6 +186,8 @@ PUBLIC_CALLS = {
     "Swarm": Door(swarming, strength=0.5),
     "LevyJumps": Door(jumping, stability=1.5, scale=0.5, kind="isotropic"),
     "LevyJumps 2D": Door(lambda **a: jumping(True, **a), stability=1.5, scale=(0.5, 0.5), kind="axes"),
+    "PoissonJumps": Door(leaping, rate=1.5, law=0.3),
+    "PoissonJumps 2D": Door(lambda **a: leaping(True, **a), rate=lambda x, y: 1.0 + x**2, law=[[0.3, 0.1], [0.1, 0.2]]),
     "noise_induced_drift": Door(lambda **a: made()["ou"].noise_induced_drift(**a), grid=fp.Grid((-1, 1), 4), t=0.0),
     "stratonovich_drift": Door(
         lambda **a: fp.FokkerPlanck(noise=[[1.0]]).stratonovich_drift(**a), grid=fp.Grid((-1, 1), 4), t=0.0
@@ -621,6 +628,9 @@ TAKES = {
         "SGD.langevin_temperature",
         "LevyJumps.scale",
         "LevyJumps 2D.scale",
+        "PoissonJumps.rate",
+        "PoissonJumps.law",
+        "PoissonJumps 2D.rate",
         "T.evolve.steps",
         "T.evolve_waiting.times",
         "Passage in steps.survival.times",

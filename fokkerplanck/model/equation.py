@@ -30,6 +30,7 @@ from .coefficients import (
 )
 from .grid import Grid
 from .levy import LevyJumps
+from .poisson import PoissonJumps
 
 WALL_NAMES = tuple(f"{axis} {side}" for axis in "xyz" for side in ("low", "high"))
 CONVENTIONS = {"ito": 0.0, "stratonovich": 0.5, "klimontovich": 1.0}
@@ -118,8 +119,8 @@ class FokkerPlanck:
     time_order : float from 0.01 to 1
         beta: below 1 the process waits between its moves, for times of infinite mean: dp/dt = L(t) D_t^(1-beta) p
         (Riemann-Liouville). Free spreading is then <x^2> = 2 D t^beta / Gamma(1 + beta).
-    jumps : LevyJumps, optional
-        Levy noise beside the diffusion, which may then be left out. Ito only.
+    jumps : LevyJumps or PoissonJumps, optional
+        Levy noise, or jumps at a finite rate, beside the diffusion, which may then be left out. Ito only.
     interaction : Swarm, optional
         A drift that depends on the density itself.
     killing : number, callable or array, optional
@@ -150,7 +151,7 @@ class FokkerPlanck:
     potential: Any = None
     convention: str | float = "ito"
     time_order: float = 1.0
-    jumps: LevyJumps | None = None
+    jumps: LevyJumps | PoissonJumps | None = None
     interaction: Swarm | None = None
     killing: Any = None
     reactivity: Mapping[str, float] | None = None
@@ -192,7 +193,8 @@ class FokkerPlanck:
         object.__setattr__(self, "time_order", order)
         if self.jumps is None:
             return
-        instance("jumps", self.jumps, LevyJumps, "None or fp.LevyJumps(stability=..., scale=...)")
+        rule = "None or fp.LevyJumps(stability=..., scale=...) or fp.PoissonJumps(rate=..., law=...)"
+        instance("jumps", self.jumps, (LevyJumps, PoissonJumps), rule)
         if self.alpha != 0.0:
             then = "A jump reads its scale where it starts."
             raise bad_value("convention", "'ito' together with jumps", self.convention, then)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,8 @@ from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
 from ..solvers.discretization.scharfetter_gummel import Sampled
 from ..solvers.discretization.singular_points import SingularPoint
-from .levy_increments import levy_variates, root_times, scaled
+from .jump_increments import JumpNoise, check_jumps, jump_noise, jumped
+from .levy_increments import root_times
 from .sgd_paths import MOST_PATHS, start_positions
 from .singular_steps import SingularEnds
 from .stable_variates import fill_positive
@@ -109,6 +111,7 @@ def simulate(
     if target is not None and not callable(target):
         raise bad_type("target", "a function of the coordinates that returns a mask", target)
     instance("grid", grid, (Grid, type(None)), "a Grid, whose walls act, or None")
+    check_jumps(eq, grid)
     n_paths = whole("n_paths", n_paths, 1, MOST_PATHS)
     seed = own_seed(seed, KIND, eq, p0, dt, n_paths, grid, target, swarm_size)
     swarm_size, step_error = _swarm_size(eq, swarm_size, n_paths), flag("step_error", step_error)
@@ -304,7 +307,7 @@ class Walk:
         active = self.moving
         x = self.x[:, active]
         gauss = self._draw(lambda g, out: g.standard_normal(out=out), len(x))
-        levy = None if self.eq.jumps is None else levy_variates(self.eq.jumps, len(x), self._draw)
+        levy = None if self.eq.jumps is None else jump_noise(self.eq.jumps, len(x), partial(self._draw, paths=active))
         before = self.x.copy() if self.eq.ends_paths else self.x
         self.move(dt, t if np.ndim(t) == 0 else t[active], gauss, levy)
         if self.eq.ends_paths and self.moving.size:
@@ -312,7 +315,7 @@ class Walk:
             lasting = survival_of_step(self.eq, self.grid, before[:, self.moving], self.x[:, self.moving], dt, times)
             self.ended[self.moving] = self._draw(lambda g, out: g.random(out=out)) > lasting
 
-    def move(self, dt: float, t: Any, gauss: np.ndarray, levy: np.ndarray | None) -> None:
+    def move(self, dt: float, t: Any, gauss: np.ndarray, levy: JumpNoise | None) -> None:
         """One Euler step of the moving paths, from physical time t, with given noise for unit time, (dim, n_moving)."""
         x = self._shown(self.moving)
         self.before = self.x if self.target is None else self.x.copy()
@@ -325,7 +328,7 @@ class Walk:
                     settled = self.ends.settle(self.moving, self.x[0, self.moving], new[0], diffusion[0], dt)
                     new[0], self.kept[self.moving], self.gone[self.moving] = settled
                 if self.eq.jumps is not None and levy is not None:
-                    new += dt ** (1.0 / self.eq.jumps.stability) * scaled(self.eq.jumps, x, levy)
+                    new += jumped(self.eq.jumps, x, levy, dt, self.grid)
         except NotFiniteError as error:  # a path that ran away until its coefficients overflowed has diverged
             lost = (
                 error.infinite if error.infinite.shape == self.moving.shape else np.zeros(self.moving.shape, dtype=bool)
@@ -398,9 +401,9 @@ class Walk:
     def _diffusion(self, x: np.ndarray, t: Any) -> np.ndarray:
         return self.eq.diffusion_at(path_points(x), t)
 
-    def _draw(self, fill: Callable, rows: int | None = None) -> np.ndarray:
-        """Random numbers for the moving paths, from each block's own stream: (n_moving,) or (rows, n_moving)."""
-        bounds = np.searchsorted(self.moving, BLOCK * np.arange(len(self.generators) + 1))
+    def _draw(self, fill: Callable, rows: int | None = None, paths: np.ndarray | None = None) -> np.ndarray:
+        """Random numbers for the moving paths, or those given, from each block's own stream: (n,) or (rows, n)."""
+        bounds = np.searchsorted(self.moving if paths is None else paths, BLOCK * np.arange(len(self.generators) + 1))
         parts = []
         for generator, size in zip(self.generators, np.diff(bounds), strict=True):
             out = np.empty(size if rows is None else (rows, size))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import LARGEST
-from .levy_increments import levy_variates
+from .jump_increments import as_one, jump_noise
 from .stable_variates import fill_positive
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _lose(walk: Walk) -> None:
 
 
 def _noise(walk: Walk, rng: np.random.Generator) -> tuple[Any, Any]:
-    """Gaussian and Levy noise of unit time for all paths, (dim, n) each."""
+    """Gaussian noise and that of jumps of unit time for all paths, (dim, n) each."""
     dim, n = walk.x.shape
 
     def draw(fill: Callable, rows: int | None = None) -> np.ndarray:
@@ -138,14 +138,14 @@ def _noise(walk: Walk, rng: np.random.Generator) -> tuple[Any, Any]:
         return out
 
     gauss = rng.standard_normal((dim, n))
-    return gauss, None if walk.eq.jumps is None else levy_variates(walk.eq.jumps, dim, draw)
+    return gauss, None if walk.eq.jumps is None else jump_noise(walk.eq.jumps, dim, draw)
 
 
 def _sum(walk: Walk, first: tuple[Any, Any], second: tuple[Any, Any]) -> tuple[Any, Any]:
-    """The noise of two steps as that of one, again for unit time: sums over 2^(1/stability)."""
+    """The noise of two steps as that of one, again for unit time."""
     gauss = (first[0] + second[0]) / np.sqrt(2.0)
     jumps = walk.eq.jumps
-    return gauss, None if jumps is None else (first[1] + second[1]) / 2.0 ** (1.0 / jumps.stability)
+    return gauss, None if jumps is None else as_one(jumps, first[1], second[1])
 
 
 def _differences(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

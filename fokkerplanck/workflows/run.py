@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +15,11 @@ import numpy as np
 
 from ..arguments import did_you_mean, takes_time
 from ..errors import ConvergenceError, bad_value, printable
-from ..formulas.parser import Formula, parse
+from ..formulas.parser import parse
 from ..model.box import Box
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import gaussian, point, uniform
-from ..model.levy import LevyJumps
 from ..passages import first_passage
 from ..queries import solve, stationary
 from ..results.solution import Solution
@@ -32,6 +30,7 @@ from ..storage.netcdf import save_solution
 from ..storage.tables import Comparison, exact
 from .answers import at_rest, conditions, on_the_way
 from .choose_cells import grid_within
+from .equation_section import jumps_of, plain, read_formulas
 from .outcome import Case, Outcome, Problem, Report, compared
 from .run_report import chain_notes
 from .runfile import RunFile, naming
@@ -93,7 +92,7 @@ def _grid(box: GridSection, variables: tuple[str, ...]) -> Grid:
             grid = Grid(box.bounds, box.cells, box.boundary)
         else:
             width = parse(box.width, variables, name="grid.width")
-            grid = Grid.graded(box.bounds, _plain(width), box.boundary)
+            grid = Grid.graded(box.bounds, plain(width), box.boundary)
     if grid.dim != count:
         raise bad_value("grid.bounds", f"{count} pair(s), one for each of {', '.join(variables)}", box.bounds)
     return grid
@@ -172,42 +171,25 @@ def _equation_case(equation: Equation) -> tuple[Callable | None, list[Case]]:
     names = equation.variables
 
     def read(key: str) -> Any:
-        return _read(getattr(equation, key), names, f"equation.{key}")
+        return read_formulas(getattr(equation, key), names, f"equation.{key}")
 
     potential = read("potential")
-    words = ("convention", "diffusion", "time_order", "stability", "scale", "killing", "reactivity")
-    with naming(**{word: f"equation.{word}" for word in words}):
+    words = ("convention", "diffusion", "time_order", "stability", "scale", "jumps", "killing", "reactivity")
+    laws = {word: f"equation.jumps.{word}" for word in ("rate", "law", "weights", "distribution", "parameters")}
+    with naming(**{word: f"equation.{word}" for word in words} | laws):
         if equation.stability is None and equation.scale is not None:
             raise bad_value("scale", "left out without stability", equation.scale, "It is that of Levy jumps.")
-        scale = 1.0 if equation.scale is None else read("scale")
         eq = FokkerPlanck(
             drift=read("drift"),
             diffusion=read("diffusion"),
             potential=potential,
             convention=equation.convention,
             time_order=equation.time_order,
-            jumps=None if equation.stability is None else LevyJumps(equation.stability, scale),
+            jumps=jumps_of(equation),
             killing=read("killing"),
             reactivity=equation.reactivity,
         )
     return None if potential is not None and takes_time(potential) else potential, [Case(None, {"density": eq})]
-
-
-def _read(value: Any, names: tuple[str, ...], key: str) -> Any:
-    """Formulas as functions of the coordinates, and of the time t where they name it and no coordinate is called so."""
-    if isinstance(value, list):
-        return [_read(entry, names, key) for entry in value]
-    if not isinstance(value, str):
-        return value
-    if "t" in names or re.search(r"\bt\b", value) is None:
-        return _plain(parse(value, names, name=key))
-    formula = parse(value, (*names, "t"), name=key)
-    return lambda *coordinates, t: formula.evaluate(*coordinates, t)
-
-
-def _plain(formula: Formula) -> Callable[..., np.ndarray]:
-    """A formula as a plain function of the coordinates: a coordinate called t is no time."""
-    return lambda *coordinates: formula.evaluate(*coordinates)
 
 
 def compute(problem: Problem, report: Report = lambda text, share: None) -> list[Outcome]:

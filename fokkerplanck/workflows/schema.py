@@ -95,9 +95,18 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(_text(w) for w in words)
 
 
-def _reactivity(value: Any) -> dict[str, float]:
+def _named(value: Any) -> dict[str, float]:
     require(isinstance(value, dict) and bool(value))
     return {key: number(entry) for key, entry in value.items()}
+
+
+def _matrix(value: Any) -> Any:
+    """A number, or lists of numbers nested at most two deep."""
+    return (
+        [list(numbers(v)) if isinstance(v, list) else number(v) for v in value]
+        if isinstance(value, list)
+        else number(value)
+    )
 
 
 def _columns(value: Any) -> dict[str, str]:
@@ -169,10 +178,29 @@ class Landscape(Section):
     where: Annotated[str | None, rule("a condition on CSV columns, in quotes", _text, 'Such as "species >= 1".')] = None
 
 
+class PoissonLaw(Section):
+    """Finite-rate jumps: how often, and one law of their sizes.
+
+    covariance: Gaussian, a variance or a matrix; sizes with weights; distribution, a name of scipy.stats, with parameters;
+    kernel: the density k(start, end) of the end, by formula.
+    """
+
+    rate: Annotated[Any, rule("a number or a formula", _formulas, "Put formulas in quotes.")]
+    covariance: Annotated[Any, rule("a number or a matrix of numbers", _matrix)] = None
+    sizes: Annotated[Any, rule("a list of numbers, or of lists of them", _matrix)] = None
+    weights: Annotated[tuple[float, ...] | None, rule("a list of numbers", numbers)] = None
+    distribution: Annotated[str | None, rule("a word", _text, 'Such as "expon".')] = None
+    parameters: Annotated[dict[str, float] | None, rule("a table of numbers", _named, "Such as { scale = 0.4 }.")] = (
+        None
+    )
+    kernel: Annotated[str | None, rule("a formula in start and end", _text, "Put it in quotes.")] = None
+
+
 class Equation(Section):
     """A drift and a diffusion (or a potential) by formulas, in which t is the time unless a variable has that name.
 
-    time_order below 1: memory; stability with scale: Levy jumps; killing and reactivity: see `fokkerplanck.FokkerPlanck`.
+    time_order below 1: memory; stability with scale: Levy jumps; jumps: at a finite rate, see `PoissonLaw`; killing and
+    reactivity: see `fokkerplanck.FokkerPlanck`.
     """
 
     variables: Names
@@ -183,8 +211,9 @@ class Equation(Section):
     time_order: Annotated[float, rule("a number", number)] = 1.0
     stability: Annotated[float | None, rule("a number", number)] = None
     scale: Annotated[Any, rule("a number or a formula", _formulas, "Put formulas in quotes.")] = None
+    jumps: PoissonLaw | None = None
     killing: Annotated[Any, rule("a number or a formula", _formulas, "Put formulas in quotes.")] = None
-    reactivity: Annotated[Any, rule("a table of walls and numbers", _reactivity, 'Such as { "x high" = 2.0 }.')] = None
+    reactivity: Annotated[Any, rule("a table of walls and numbers", _named, 'Such as { "x high" = 2.0 }.')] = None
 
 
 class Descent(Section):

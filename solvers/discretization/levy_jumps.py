@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
 from scipy.fft import irfftn, next_fast_len, rfftn
@@ -183,7 +184,7 @@ class Jumps:
     """The long-range part of a generator: a sum of convolutions for jumps of one stability."""
 
     grid: Grid
-    parts: tuple[Convolution, ...]
+    parts: tuple[Any, ...]  # `Convolution`, or what has its attributes and methods
     stability: float
     target: np.ndarray | None = None  # (n,) of bool: cells that take part no more
     carried: np.ndarray | float = 0.0  # (n,): rates into the target, which its exits carry
@@ -195,7 +196,7 @@ class Jumps:
         )
         carried = np.where(target, 0.0, self.carried + self.into(target))
         whole = target if self.target is None else target | self.target
-        return Jumps(self.grid, parts, self.stability, whole, carried)
+        return replace(self, parts=parts, target=whole, carried=carried)
 
     def into(self, target: np.ndarray) -> np.ndarray:
         """Rate of jumps from each cell into the target, (n,)."""
@@ -205,7 +206,7 @@ class Jumps:
     def scaled(self, factor: float) -> Jumps:
         """All rates times a factor."""
         parts = tuple(replace(part, strength=factor * part.strength) for part in self.parts)
-        return Jumps(self.grid, parts, self.stability, self.target, factor * self.carried)
+        return replace(self, parts=parts, carried=factor * self.carried)
 
     @cached_property
     def leaving(self) -> np.ndarray:

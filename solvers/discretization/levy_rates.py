@@ -18,6 +18,7 @@ from ...errors import bad_value
 from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
+from ...model.levy import LevyJumps
 from ..kernels.selling import decompose
 from .fractional_laplacian import jump_constant, lattice_total, matched_diffusion, matched_tensor
 from .generator import Exit, Generator, Links
@@ -29,7 +30,7 @@ IMAGES = 8  # boxes on each side whose images are summed one by one in two dimen
 def with_jumps(eq: FokkerPlanck, base: Generator) -> Generator:
     """The generator of drift and diffusion with the equation's jumps added."""
     grid, jumps = base.grid, eq.jumps
-    assert jumps is not None
+    assert isinstance(jumps, LevyJumps)
     check_grid(grid, jumps)
     near: list[tuple[int, float, float, np.ndarray]] = []
     parts: list[Convolution] = []
@@ -45,10 +46,15 @@ def with_jumps(eq: FokkerPlanck, base: Generator) -> Generator:
 
 def check_grid(grid: Grid, jumps: Any) -> None:
     """Refuse grids on which jumps have no rates."""
-    if grid.dim > 2:
-        raise bad_value("grid", "of one or two axes together with jumps", f"{grid.dim} axes")
+    check_equal_cells(grid)
     if grid.dim == 1 and not (isinstance(jumps.kind, str) and jumps.kind == "isotropic"):
         raise bad_value("kind", "left alone in one dimension", jumps.kind)
+
+
+def check_equal_cells(grid: Grid) -> None:
+    """Refuse grids on which a jump is no shift of cells."""
+    if grid.dim > 2:
+        raise bad_value("grid", "of one or two axes together with jumps", f"{grid.dim} axes")
     for axis, widths in enumerate(grid.widths):
         if np.ptp(widths) > 1e-9 * widths.mean():
             raise bad_value(

@@ -21,6 +21,8 @@ from ...errors import bad_value
 from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
+from ...model.levy import LevyJumps
+from ...model.poisson import PoissonJumps
 from ..kernels.bernoulli import fit_links
 from .axis_links import AxisLinks
 from .axis_reader import AxisReader, Pull, along_axis
@@ -30,6 +32,7 @@ from .generator import Exit, Generator, Links
 from .killing import with_killing
 from .levy_rates import check_grid, with_jumps
 from .oblique_jumps import with_oblique_jumps
+from .poisson_rates import with_poisson_jumps
 from .quadrature import NODES, NODES_ACROSS, derivative, gauss, primitive
 from .reactive_walls import with_reactive_walls
 from .singular_axes import LineSamples, SingularAxis, fades
@@ -88,7 +91,8 @@ class Sampled:
                 raise bad_value("cells", "at least 3 along a periodic axis", grid.shape[axis])
         self.elliptic: EllipticJumps | None = None
         d_cells = eq.diffusion_at(Points.centers(grid), t)
-        if eq.jumps is not None and (covariance := eq.jumps.matrix_at(Points.centers(grid).coords)) is not None:
+        levy = eq.jumps if isinstance(eq.jumps, LevyJumps) else None
+        if levy is not None and (covariance := levy.matrix_at(Points.centers(grid).coords)) is not None:
             self._read_with_jumps(d_cells, covariance, t)
             return
         depends_on_sigma = eq.noise is not None and eq.alpha == 0.5 and grid.dim > 1
@@ -210,6 +214,8 @@ class Sampled:
             base = replace(base, untreated=(*base.untreated, *self.untreated))
         if self.elliptic is not None:
             base = replace(centered(base), jumps=self.elliptic.jumps)
+        elif isinstance(self.eq.jumps, PoissonJumps):
+            base = with_poisson_jumps(self.eq.jumps, base)
         elif self.eq.jumps is not None:
             base = with_jumps(self.eq, base)
         if self.eq.reactivity is not None:

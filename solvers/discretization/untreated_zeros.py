@@ -36,7 +36,7 @@ def in_tensor(eq: FokkerPlanck, grid: Grid, t: float, d_cells: np.ndarray, treat
 
 def beside_jumps(points: list[SingularPoint]) -> list[str]:
     """Of the points of a line on which there are jumps too."""
-    return [f"{point}, but not with Levy jumps: there it is passed, and nothing is kept" for point in points]
+    return [f"{point}, but not with jumps: there it is passed, and nothing is kept" for point in points]
 
 
 def _at_walls(eq: FokkerPlanck, grid: Grid, axis: int, t: float, along: np.ndarray) -> list[str]:

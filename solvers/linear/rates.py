@@ -62,9 +62,10 @@ class Rates:
         """Those of a rate matrix."""
         if q.jumps is None:
             return cls(q, q.escape, q.outflow, _steps_lead_everywhere(q), large=many(q.grid, q.grid.size))
-        apart = q.grid.size > MAX_DENSE and (q.jumps.everywhere or q.jumps.target is not None)
+        everywhere = q.jumps.everywhere or (q.jumps.target is None and _steps_lead_everywhere(q))
+        apart = q.grid.size > MAX_DENSE and (everywhere or q.jumps.target is not None)
         resolvent = partial(solve_jumps, q) if q.grid.size > FEW else None
-        return cls(None if apart else q.matrix, q.escape, q.outflow, q.jumps.everywhere, resolvent)
+        return cls(None if apart else q.matrix, q.escape, q.outflow, everywhere, resolvent)
 
     @classmethod
     def of_steps(cls, t: sp.csc_array) -> Rates:

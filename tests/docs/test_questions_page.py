@@ -59,6 +59,13 @@ def heston_call(kappa=2.0, level=0.1, s=0.8, rho=-0.7, v=0.1, t=1.0):
     return 1 - quad(lambda u: (phi(u - 0.5j) / (u**2 + 0.25)).real, 0, 200, limit=500)[0] / np.pi
 
 
+def ruin(mu=-0.9, d=0.1, lam=1.0, eta=1.25, top=5.0, x=4.0):
+    """Kou and Wang (2003): exponentials of the roots of d b + mu + lam / (eta - b), with one condition for the overshoot."""
+    b = np.append(0.0, np.roots([-d, d * eta - mu, mu * eta + lam]).real)
+    rows = np.array([np.ones(3), np.exp(b * top), eta / (eta - b) * np.exp(b * top)])
+    return np.exp(b * x) @ np.linalg.solve(rows, [0.0, 1.0, 1.0])
+
+
 RIGHT = {  # the first words of a question: the right value, the relative tolerance
     "A second-order equation": (gibbs_variance, 0.02),
     "What leaves an interval": (0.3 * 0.7 / 2, 1e-6),
@@ -75,6 +82,7 @@ RIGHT = {  # the first words of a question: the right value, the relative tolera
     "Noise that is switched on": (0.5 + (0.1 + 0.15 * np.exp(-2.0) - 0.5) * np.exp(-2.0), 2e-4),
     "Stochastic resonance": (0.03785, 0.02),  # linear response by the fluctuation-dissipation theorem
     "How long Levy flights": (1 / special.gamma(2.5), 2e-3),  # Getoor 1961
+    "Ruin by claims": (ruin, 2e-3),
     "Fixation by drift": (0.3, 1e-9),
     "A collision operator": (2 * np.sqrt(2 / np.pi), 1e-4),
     "Births and deaths": (50.0, 1e-3),
@@ -101,7 +109,7 @@ def test_page_and_values_fit():
 @pytest.mark.parametrize("question", RIGHT)
 def test_answer(question):
     (code,) = [text for title, text in PAGE.items() if title.startswith(question)]
-    names = {"fp": fp, "np": np}
+    names = {"fp": fp, "np": np, "stats": stats}
     exec(code, names)  # our own text
     right, tolerance = RIGHT[question]
     assert np.squeeze(names["answer"]) == pytest.approx(right() if callable(right) else right, rel=tolerance)

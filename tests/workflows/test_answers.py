@@ -75,6 +75,16 @@ def test_memory_and_jumps(tmp_path):
     assert eq.jumps.stability == 1.5
     np.testing.assert_allclose(eq.jumps.scale(np.array([2.0])), 0.5)
     assert eq.killing == 0.3
+    for law, variance in (
+        ("covariance = 0.25", 0.25),
+        ("sizes = [-1, 1]\nweights = [0.5, 0.5]", 1.0),
+        ('distribution = "laplace"\nparameters = { scale = 0.5 }', 0.5),
+        ('kernel = "exp(-(end - start)**2/0.5)/sqrt(0.5*pi)"', 0.25),
+    ):
+        jumps = 'diffusion = 0.5\n[equation.jumps]\nrate = "1 + 0*x"\n' + law
+        eq = problem_of(tmp_path, relaxation(100), ("diffusion = 0.5", jumps)).cases[0].models["density"]
+        width = fp.stationary(eq, fp.Grid((-8, 8), 400), error=False).covariance()[0, 0]
+        np.testing.assert_allclose(width, (1.0 + variance) / 2.0, rtol=5e-3)
     problem = problem_of(
         tmp_path, relaxation(100), ("diffusion = 0.5", 'diffusion = 0.5\nreactivity = { "x high" = 2 }')
     )
@@ -93,6 +103,18 @@ def test_what_has_no_answer_is_a_note(tmp_path):
         ((TIMES, TIMES + '\nshares = ["y > 0"]'), "`output.shares` must be in the names x"),
         ((TIMES, TIMES + '\ntarget = "x + 1"'), "`output.target`"),
         (("diffusion = 0.5", "diffusion = 0.5\nscale = 2"), "`equation.scale` must be left out without stability"),
+        (
+            ("diffusion = 0.5", "diffusion = 0.5\njumps = { rate = 1 }"),
+            "`equation.jumps` must be given one of covariance",
+        ),
+        (
+            ("diffusion = 0.5", "diffusion = 0.5\njumps = { rate = -1, covariance = 1 }"),
+            "`equation.jumps.rate` must be a finite number not below 0",
+        ),
+        (
+            ("diffusion = 0.5", 'diffusion = 0.5\njumps = { rate = 1, distribution = "no" }'),
+            "`equation.jumps.distribution` must be a distribution of scipy.stats",
+        ),
         (("diffusion = 0.5", "diffusion = 0.5\nstability = 3"), "`equation.stability` must be"),
         (("diffusion = 0.5", "diffusion = 0.5\ntime_order = 2"), "`equation.time_order` must be"),
         (("diffusion = 0.5", "diffusion = 0.5\nreactivity = { top = 1 }"), "`equation.reactivity` must be for walls"),
