@@ -47,3 +47,22 @@ times = [1, 20]
 [simulation]
 {paths}
 """
+
+
+def turning(cells=32):
+    """An equation in two dimensions that takes no time: a potential a^2 + b^2, and a rotation."""
+    return f"""
+[equation]
+variables = ["a", "b"]
+potential = "a**2 + b**2"
+drift = ["-b", "a"]
+diffusion = 0.5
+[grid]
+bounds = [[-3, 3], [-3, 3]]
+cells = [{cells}, {cells}]
+[start]
+mean = [1, 0]
+deviation = 0.4
+[output]
+times = [0.1, 0.5]
+"""

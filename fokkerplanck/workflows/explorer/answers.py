@@ -17,7 +17,7 @@ from ..run_report import verdicts
 from .state import State
 
 SGD = "SGD"  # what tables call the simulation
-PLACES = 401  # at which a landscape is read
+PLACES = {1: 401, 2: 81}  # an axis at which a landscape is read, by dimension
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Answers:
     ----------
     state : State
     grid : Grid
-    landscape : tuple of arrays (x, loss) or None
-        In one dimension, at evenly spaced places.
+    landscape : tuple of arrays (x, loss) or (x, y, loss), or None
+        At evenly spaced places.
     frames : tuple of Frame
         At `state.times`.
     stationary : dict of arrays
@@ -68,7 +68,7 @@ class Answers:
 
     state: State
     grid: Grid
-    landscape: tuple[np.ndarray, np.ndarray] | None
+    landscape: tuple[np.ndarray, ...] | None
     frames: tuple[Frame, ...]
     stationary: dict[str, np.ndarray]
     sentences: tuple[str, ...]
@@ -169,10 +169,13 @@ def _error(sol: Any, k: int) -> float:
     return float(sol.error["density"][k]) if "density" in sol.error else float("nan")
 
 
-def _landscape(problem: Problem) -> tuple[np.ndarray, np.ndarray] | None:
-    """The loss or the potential along the axis of a problem in one dimension."""
-    if problem.grid.dim > 1 or problem.value is None:
+def _landscape(problem: Problem) -> tuple[np.ndarray, ...] | None:
+    """Places along each axis, and the loss or the potential there."""
+    if problem.value is None:
         return None
-    edges = problem.grid.edges[0]
-    x = np.linspace(edges[0], edges[-1], PLACES)
-    return x, np.broadcast_to(np.asarray(problem.value(x), dtype=float), x.shape)
+    count = PLACES[problem.grid.dim]
+    axes = [np.linspace(edges[0], edges[-1], count) for edges in problem.grid.edges]
+    places = np.meshgrid(*axes, indexing="ij")
+    with np.errstate(all="ignore"):  # a landscape may be infinite at the edge of its box
+        values = np.asarray(problem.value(*places), dtype=float)
+    return (*axes, np.broadcast_to(values, places[0].shape))

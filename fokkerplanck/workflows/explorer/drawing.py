@@ -12,6 +12,7 @@ import numpy as np
 from ...model.grid import Grid
 from ...results.figure_style import COLORS, bin_edges
 from .answers import SGD, Answers, Frame
+from .maps import maps
 from .state import MODELS
 
 WIDTH, LEFT, RIGHT = 480.0, 58.0, 470.0  # of the picture, and the columns between which curves run
@@ -40,13 +41,13 @@ def height(answers: Answers) -> float:
 
 def peaked(answers: Answers, window: Sequence[tuple[float, float]]) -> bool:
     """Whether a peak of some density, after the start, would flatten the others on a linear scale."""
-    ((low, high),) = window
+    size = math.prod(high - low for low, high in window)
     later = [density for frame in answers.frames[1:] for density in frame.densities.values()]
-    return max((float(density.max()) for density in later), default=0.0) * (high - low) > PEAKED
+    return max((float(density.max()) for density in later), default=0.0) * size > PEAKED ** len(window)
 
 
 def figure(answers: Answers, frame: Frame, window: Sequence[tuple[float, float]], log: bool = False) -> str:
-    """The landscape above the densities of a frame, as a whole SVG file.
+    """The landscape above the densities of a frame, or in two dimensions maps of them; a whole SVG file.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ def figure(answers: Answers, frame: Frame, window: Sequence[tuple[float, float]]
     log : bool
         Densities on a logarithmic scale.
     """
+    if answers.grid.dim == 2:
+        return maps(answers, frame, window, log)
     ((low, high),) = window
     title = f"Densities at t = {frame.time:g}"
     size = f"{WIDTH:g} {height(answers):g}"

@@ -303,7 +303,9 @@ class _Page:
         if has_frame_of(wanted, self.state):
             self.answers, self.answered = found, wanted
             kind = "Solved" if asked == wanted else "Preview"
-            self.status.set_text(f"{kind} on {found.about()}, in {time.perf_counter() - began:.2g} s.")
+            left = ", ".join(name for name in wanted.models if name not in asked.models)
+            without = f", without {left}" if left else ""
+            self.status.set_text(f"{kind} on {found.about()}{without}, in {time.perf_counter() - began:.2g} s.")
             self.full.props(remove="disabled") if asked != wanted else self.full.props("disabled")
             self._draw()
 

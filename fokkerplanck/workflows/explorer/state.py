@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl, urlencode
 import numpy as np
 
 from ...errors import bad_value
+from ..run import CHAINS
 from ..runfile import RunFile, checked, is_result, read_run_file, read_toml
 from ..schema import RunSpec
 from .toml import run_file_text
 
-MOST_DIMENSIONS = 1
+MOST_DIMENSIONS = 2
 FRAMES = {1: 12, 2: 8}  # times beside the chosen one and the last, by dimension
 LONGEST_LINK = 8_000  # letters that every browser takes
 MODELS = ("first-order", "exact", "second-order", "langevin", "gaussian-chain")  # that need no setting of their own
@@ -54,7 +55,7 @@ class State:
         spec = checked(content)
         if len(spec.variables) > MOST_DIMENSIONS:
             then = "`fokkerplanck run` takes up to three coordinates."
-            rule = f"at most {MOST_DIMENSIONS} coordinate(s) of a run file that is explored"
+            rule = f"at most {MOST_DIMENSIONS} coordinates in a run file that is explored"
             raise bad_value("variables", rule, ", ".join(spec.variables), then)
         plain = spec.model_dump(mode="json", exclude_defaults=True, warnings=False)
         plain["output"]["times"] = sorted({spec.output.times[0], spec.output.times[-1]})
@@ -186,7 +187,7 @@ class State:
 
     @property
     def preview(self) -> State:
-        """The same on a coarse grid and with few paths: what can follow a slider."""
+        """The same on a coarse grid, with few paths and in 2D without transfer operators: what can follow a slider."""
         spec, dim = self.spec, len(self.spec.variables)
         content = self.content
         cells = np.broadcast_to(spec.grid.cells or PREVIEW_CELLS[dim], dim)
@@ -194,8 +195,16 @@ class State:
         content["grid"]["cells"] = [min(int(n), PREVIEW_CELLS[dim]) for n in cells]
         if spec.sgd is not None:
             paths = spec.simulation.paths if spec.simulation else PREVIEW_PATHS
+            content["output"]["models"] = self._previewed
             content["simulation"] = content.get("simulation", {}) | {"paths": min(paths, PREVIEW_PATHS)}
         return State.of(content, self.folder)
+
+    @property
+    def _previewed(self) -> list[str]:
+        """Models of a preview: in two dimensions a transfer operator takes minutes."""
+        quick = [name for name in self.models if len(self.spec.variables) == 1 or name not in CHAINS]
+        moving = self.spec.sgd is not None and self.spec.sgd.momentum > 0.0
+        return quick or ["momentum" if moving else "first-order"]
 
 
 def read_state(file: str | os.PathLike) -> tuple[State, tuple[float, ...]]:
