@@ -79,13 +79,13 @@ class Piecewise:
         return dict(total) | {"pieces": self.table.first.size}
 
     def stretches(self, masses: np.ndarray) -> Iterator[Stretch]:
-        """The run in parts: each still piece by itself, pieces that move together."""
+        """The run in parts: each rest by itself, pieces that move together."""
         start = 0.0
-        for piece, end in enumerate(self.table.ends[1:].tolist()):
-            q = self._constant(piece, masses)
+        for first, after in self.table.rests() if self.eq.interaction is None else ():
+            begin, end = self.table.ends[[first, after]].tolist()
+            q = self._constant(begin, end, float(self.table.first[first]), float(self.table.last[after - 1]), masses)
             if q is None:
                 continue
-            begin = float(self.table.ends[piece])
             if begin > start:
                 yield Stretch(start, begin, None)
             yield Stretch(begin, end, q)
@@ -93,13 +93,9 @@ class Piecewise:
         if start < self.horizon:
             yield Stretch(start, self.horizon, None)
 
-    def _constant(self, piece: int, masses: np.ndarray) -> Generator | None:
-        """The generator of a piece in which it rests, or None."""
-        table = self.table
-        if self.eq.interaction is not None or table.still is None or not table.still[piece]:
-            return None
-        begin, end = table.ends[piece], table.ends[piece + 1]
-        looks = table.read(piece, begin + (end - begin) * np.array(LOOKS))
+    def _constant(self, begin: float, end: float, low: float, high: float, masses: np.ndarray) -> Generator | None:
+        """The generator of a rest, read between the times low and high, or None where it does change."""
+        looks = np.clip(begin + (end - begin) * np.array(LOOKS), low, high)
         q = self.generator_at(float(looks[0]), masses)
         same = all(unchanged(q, self.generator_at(float(t), masses)) for t in looks[1:])
         return q if same else None

@@ -70,6 +70,15 @@ class Timetable:
         """Number of the piece that begins at t or holds it."""
         return int(np.clip(np.searchsorted(self.ends, t, side="right") - 1, 0, self.first.size - 1))
 
+    def rests(self) -> list[tuple[int, int]]:
+        """Runs of pieces, first and after the last, in which nothing changes, not between them either."""
+        if self.still is None:
+            return []
+        joined = np.append(False, self.still[1:] & self.still[:-1] & (self.first[1:] == self.last[:-1]))
+        begins, ends = np.flatnonzero(self.still & ~joined), np.flatnonzero(np.append(~joined, True))
+        after = ends[np.searchsorted(ends, begins, side="right")]
+        return list(zip(begins.tolist(), after.tolist(), strict=True))
+
     def read(self, piece: int, times: np.ndarray) -> np.ndarray:
         """Times moved to the inside of a piece."""
         return np.clip(times, self.first[piece], self.last[piece])
@@ -147,6 +156,8 @@ def timetable(
     new = [pair for pair in jumps if not ((pair[0] <= known[:, 1]) & (pair[1] >= known[:, 0])).any()]
     sides = np.array(sorted([*known.tolist(), *new])).reshape(-1, 2)
     inner, still = _pieces(probe, times, values, sides, horizon, rtol)
+    if max_step is not None and horizon > 0.5 * (probe.pairs + 1) * max_step:  # not sampled closely enough to tell
+        still[:] = False
     table = _assemble(sides, inner, horizon, max_step, still)
     return replace(table, first=np.append(max(table.first[0], probe.start), table.first[1:]))
 

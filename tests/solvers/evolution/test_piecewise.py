@@ -6,6 +6,7 @@ from scipy.sparse.linalg import expm_multiply
 
 import fokkerplanck as fp
 from fokkerplanck.solvers.discretization.scharfetter_gummel import generator
+from fokkerplanck.solvers.evolution.time_scan import Timetable
 
 
 def steps(t: np.ndarray) -> np.ndarray:
@@ -72,3 +73,18 @@ def test_masses_are_never_negative():
     assert found.stats.min_density < 0.0
     assert found.density.min() == 0.0
     assert found.mass == pytest.approx(1.0, abs=1e-12)
+
+
+def test_a_longest_step_does_not_cut_a_rest():
+    """Sampled as finely as the step asks for, and found to rest, it takes two exponentials and not 20 000."""
+    eq = fp.FokkerPlanck(diffusion=lambda x, t: 0.1 + np.where((t > 1.1) & (t < 1.1001), 1000.0, 0.0) + 0.0 * x)
+    found = fp.solve(eq, fp.Grid((-6, 6), 300), fp.gaussian(0, 0.3), [2.0], max_step=1e-4, error=False)
+    assert found.covariance()[0, 0, 0] == pytest.approx(0.69, rel=1e-4)
+    assert found.stats.products < 10_000
+
+
+def test_runs_of_pieces_that_rest_end_at_jumps():
+    still = np.array([True, True, False, True, True])
+    table = Timetable(np.arange(6.0), np.arange(5.0), np.array([1.0, 2.0, 3.0, 3.9999, 5.0]), still)
+    assert table.rests() == [(0, 2), (3, 4), (4, 5)]
+    assert Timetable(np.arange(6.0), np.arange(5.0), np.arange(1.0, 6.0)).rests() == []
