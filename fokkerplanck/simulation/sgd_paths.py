@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import LARGEST, call, fits_memory, mask, whole
-from ..errors import bad_type, bad_value
+from ..errors import bad_type, bad_value, warn
 from ..formulas.parser import Condition, parse_condition
 from ..model.initial_density import law_of_result
 from ..randomness import own_seed, private_generator, streams
@@ -29,7 +29,10 @@ KIND = "SGD"
 BLOCK = 512  # paths that move in lockstep: their state fits the first-level cache
 FAR = 1e6
 MOST_PATHS = 2**40
-MOST_STEPS = 2**50  # of all paths together: a year and more
+MOST_STEPS = 10**13  # of all paths together: a day and more
+WORTH_A_WORD = 5 * 10**10  # likewise, from which the time that they take is said before the start
+THEN = "Ask the transfer operator, or fp.stationary, for late times."
+SECONDS = 1.2e-8  # for a step of a loss in one parameter, on one core
 STRIDE = 4096  # steps between two looks at whether the user has interrupted
 _EVERY, _REPEATED, _DISTINCT, _EPOCH = 0, 1, 2, 3  # modes of the kernel `advance`
 
@@ -51,7 +54,14 @@ def simulate(
     workers = whole("threads", threads, 1, 10_000) if threads is not None else os.cpu_count() or 1
     times, horizon = schedule(steps, max_steps, target)
     if target is None and n_paths * horizon > MOST_STEPS:
-        raise bad_value("steps", f"at most {MOST_STEPS:.1e} over all paths", f"{n_paths} paths of {horizon} steps")
+        raise bad_value(
+            "steps", f"at most {MOST_STEPS:.1e} over all paths", f"{n_paths} paths of {horizon} steps", THEN
+        )
+    if target is None and n_paths * horizon > WORTH_A_WORD:
+        minutes = SECONDS * n_paths * horizon / 60.0
+        warn(
+            f"{n_paths} paths of {horizon} steps take some {minutes:.0f} minutes on one core, or several times as many."
+        )
     condition = _target(target, sgd.loss.parameters)
     dim = sgd.loss.dim * (2 if sgd.momentum else 1)
     per_path = 0 if _mode(sgd) == _EVERY else sgd.samples_a_step + (sgd.loss.n_samples if sgd.shuffle else 0)

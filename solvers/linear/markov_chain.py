@@ -29,6 +29,7 @@ CHEAP, REDUCTION = (
 )  # multiplications for which state reduction is used: always, and where nothing else will do
 MOST_NUMBERS = 2e8  # in the bands of a chain
 FACTOR = 6000  # cells beyond which iteration is tried before a factorisation
+CLOSED = 1e-12  # what the sums of columns may be off from 1 by rounding
 DENSE = 2000  # cells up to which powers of T are computed with dense matrices
 WALL = {"absorbing": LOSE, "reflecting": CLAMP, "periodic": WRAP}
 
@@ -192,7 +193,8 @@ def advance(t: sp.csc_array, masses: np.ndarray, steps: np.ndarray) -> Iterator[
     squares: list[np.ndarray] = []
     for goal in steps.tolist():
         gap = goal - done
-        if t.shape[0] <= DENSE and gap * t.nnz > 50 * np.log2(gap + 1) * t.shape[0] ** 2 + 1e9:
+        leaps = t.shape[0] <= DENSE and _seconds(t, gap) > _seconds_of_leap(t.shape[0], gap, len(squares))
+        if leaps:
             p = _leap(rows, squares, p, gap)
         else:
             for _ in range(gap):
@@ -201,11 +203,29 @@ def advance(t: sp.csc_array, masses: np.ndarray, steps: np.ndarray) -> Iterator[
         yield p
 
 
+def _seconds(t: sp.sparray, steps: int) -> float:
+    """Roughly what so many products take on one core."""
+    return steps * (1e-9 * t.nnz + 5e-6)
+
+
+def _seconds_of_leap(n: int, steps: int, known: int) -> float:
+    """The same by powers of two of a full matrix, of which some are known."""
+    bits = steps.bit_length()
+    return max(bits - known, 0) * 2e-10 * n**3 + bits * 1e-9 * n**2
+
+
 def _leap(t: sp.csr_array, squares: list[np.ndarray], p: np.ndarray, n: int) -> np.ndarray:
+    """T^n P by powers of two of T, which are kept in `squares`; where T conserves the mass, they do so exactly.
+
+    Otherwise the rounding of a column's sum would double with each power.
+    """
     bit = 0
     while n >> bit:
         if bit == len(squares):
-            squares.append(t.toarray() if bit == 0 else squares[-1] @ squares[-1])
+            square = squares[-1] @ squares[-1] if bit else t.toarray()
+            total = square.sum(axis=0)
+            closed = (np.abs(total - 1.0) < CLOSED).all()
+            squares.append(square / total if closed else square)
         if (n >> bit) & 1:
             p = squares[bit] @ p
         bit += 1

@@ -131,3 +131,9 @@ def test_the_temperature_on_a_valley_of_minima_does_not_depend_on_the_box():
         for box in ([(-2, 2), (-2, 2)], [(0, 3), (0, 3)], [(0.1, 4), (-2, 2)], None)
     ]
     assert found == pytest.approx([0.00625] * 4, rel=1e-4)  # eta tr Sigma / (2 d) at x = y = 1
+
+
+def test_more_steps_than_a_day_holds_are_refused_before_the_first():
+    sgd = fp.SGD(fp.landscapes.two_datapoints().loss, 0.1)
+    with pytest.raises(ValueError, match=r"`steps` must be at most 1.0e\+13 over all paths.*Ask the transfer operator"):
+        sgd.simulate(0.5, [10**12], n_paths=100)

@@ -237,6 +237,18 @@ def test_long_evolution_by_squaring_equals_products():
     np.testing.assert_allclose(tr._leap(t.tocsr(), [], p, 300), direct, rtol=1e-11, atol=1e-18)
 
 
+def test_a_late_density_on_few_cells_takes_few_products():
+    """Gaps of many steps are leapt over: 10^7 products of five microseconds each were left out of the account."""
+    assert tr._seconds(pit().transfer_operator(fp.Grid((0.5, 2.5), 60)).matrix, 10**7) > tr._seconds_of_leap(
+        60, 10**7, 0
+    )
+    operator = fp.SGD(fp.SampleLoss("w**2/2 + c*w", ["w"], {"c": [-0.5, 0.5]}), 0.5).transfer_operator(
+        fp.Grid((-2, 2), 60)
+    )
+    late, rest = operator.evolve(fp.gaussian(1, 0.1), [10**12], error=False), operator.stationary(error=False)
+    np.testing.assert_allclose(late.density[0], rest.density, atol=1e-9 * rest.density.max())
+
+
 DATA = {"h": (1.0, 3.0, 0.5), "c": (1.0, -1.0, 2.0)}
 
 
