@@ -6,6 +6,7 @@ import html
 import json
 import os
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from .drawing import figure, peaked
 from .state import State, settings
 
 RATES = 9  # frames over the learning rate, where the run file names one
+INSIDE = 0.9999  # of the probability: from here on it is said what has left the box
 FACTOR = 4.0  # by which they go below and above it
 
 STYLE = """body{font-family:system-ui,sans-serif;line-height:1.45;color:#222;background:#fff;margin:0 auto;max-width:46rem;
@@ -157,19 +159,24 @@ def _items(texts: Sequence[str]) -> str:
 
 
 def table(answers: Answers, frame: Frame) -> str:
-    """Mean and deviation of each model with their errors, and the error of its density, as an HTML table."""
-    head = ["model", *(["coordinate"] if len(answers.names) > 1 else []), "mean", "deviation", "error of density"]
+    """Mean and deviation of each model with their errors, the error of its density, and what of it has left the box, if any."""
+    masses = {name: float((density * answers.grid.volumes).sum()) for name, density in frame.densities.items()}
+    left = any(mass < INSIDE for mass in masses.values())
+    several = len(answers.names) > 1
+    head = ["model", "coordinate", "mean", "deviation", "error of density", "inside the box"]
+    kept = [True, several, True, True, True, left]
     rows = []
     for row in frame.moments:
-        error = frame.errors.get(row["model"], float("nan"))
-        cells = [row["model"], *([answers.names[row["axis"]]] if len(answers.names) > 1 else [])]
-        cells += [_with_error(row[name], row[f"se_{name}"]) for name in ("mean", "deviation")]
-        cells.append(f"{error:.1e}" if np.isfinite(error) else "")
-        rows.append(cells)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>" for cells in rows)
+        error, model = frame.errors.get(row["model"], float("nan")), row["model"]
+        moments = [_with_error(row[name], row[f"se_{name}"]) for name in ("mean", "deviation")]
+        known = f"{error:.1e}" if np.isfinite(error) else ""
+        rows.append([model, answers.names[row["axis"]], *moments, known, f"{masses[model]:.4g}"])
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in compress(cells, kept)) + "</tr>" for cells in rows
+    )
     return (
         f"<table><caption hidden>Moments at t = {frame.time:g}</caption><thead><tr>"
-        + "".join(f'<th scope="col">{name}</th>' for name in head)
+        + "".join(f'<th scope="col">{name}</th>' for name in compress(head, kept))
         + f"</tr></thead><tbody>{body}</tbody></table>"
     )
 

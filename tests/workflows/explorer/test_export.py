@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import re
 import tomllib
 from html.parser import HTMLParser
@@ -15,7 +16,7 @@ from fokkerplanck import cli
 from fokkerplanck.results.figure_style import bin_edges
 from fokkerplanck.workflows.explorer import drawing
 from fokkerplanck.workflows.explorer.answers import answer
-from fokkerplanck.workflows.explorer.export import around
+from fokkerplanck.workflows.explorer.export import around, table
 from fokkerplanck.workflows.explorer.state import State, settings
 from fokkerplanck.workflows.runfile import checked
 
@@ -182,3 +183,18 @@ def test_a_peak_that_flattens_everything_asks_for_a_logarithmic_scale():
     for svg in drawn_on_both_scales:
         Page(svg)
         assert "nan" not in svg
+
+
+def test_what_has_left_the_box_is_told_where_something_has():
+    """Between absorbing walls at 0 and 1 a flat start is (8 / pi^2) exp(-pi^2 D t) but for exp(-9 pi^2 D t)."""
+    text = relaxation(100).replace('drift = "-x"\ndiffusion = 0.5', "diffusion = 1")
+    text = text.replace("[-4, 4]", "[0, 1]").replace("mean = 1.0\ndeviation = 0.3", "low = 0\nhigh = 1")
+    text = text.replace("[0.5, 1]", "[0.1, 0.2]")
+    closed, open_box = (
+        answer(State.of(tomllib.loads(t))) for t in (text, text.replace("[100]", '[100]\nboundary = "absorbing"'))
+    )
+    assert "inside the box" not in table(closed, closed.frames[-1])
+    last = table(open_box, open_box.frame(0.2))
+    assert "inside the box" in last
+    share = float(re.findall("<td>([^<]*)</td>", last)[-1])
+    assert share == pytest.approx(8.0 / math.pi**2 * math.exp(-(math.pi**2) * 0.2), rel=2e-3)
