@@ -34,11 +34,13 @@ if TYPE_CHECKING:
     from . import deep_linear
     from .analysis import (
         Correlation,
+        Derivative,
         PowerSpectrum,
         Response,
         TransitionPaths,
         Transport,
         correlation,
+        derivative,
         effective_transport,
         power_spectrum,
         response,
@@ -92,8 +94,8 @@ if TYPE_CHECKING:
 
 _PLACES = {  # module: what it gives, read when it is first asked for
     "": "deep_linear",
-    "analysis": "Correlation, PowerSpectrum, Response, TransitionPaths, Transport, correlation, effective_transport, "
-    "power_spectrum, response, transition_paths",
+    "analysis": "Correlation, Derivative, PowerSpectrum, Response, TransitionPaths, Transport, correlation, derivative, "
+    "effective_transport, power_spectrum, response, transition_paths",
     "comparison": "distances",
     "comparison.compare": "compare",
     "energy_basins": "basins, lamperti",
@@ -157,6 +159,7 @@ __all__ = [
     "Comparison",
     "ConvergenceError",
     "Correlation",
+    "Derivative",
     "Distribution",
     "Ensemble",
     "ExitPassage",
@@ -194,6 +197,7 @@ __all__ = [
     "compare",
     "correlation",
     "deep_linear",
+    "derivative",
     "distances",
     "effective_transport",
     "first_passage",

@@ -240,6 +240,22 @@ PUBLIC_CALLS = {
         observe=lambda x: x,
         frequencies=[0.0, 0.1],
     ),
+    "derivative": Door(
+        lambda **a: fp.derivative(grid=made()["line"], **{"family": lambda k: pull(k, 0.5), "error": False} | a),
+        family=lambda k: pull(k, 0.5),
+        at=1.5,
+        observe=lambda x: x,
+    ),
+    "derivative of a passage": Door(
+        lambda **a: fp.derivative(lambda k: pull(k, 0.5), 1.5, made()["line"], **{"error": False} | a),
+        start=fp.gaussian(0, 0.5),
+        source=lambda x: x < -1,
+        target=lambda x: x > 1,
+    ),
+    "derivative of an eigenvalue": Door(
+        lambda **a: fp.derivative(lambda k: pull(k, 0.5), 1.5, made()["line"], **{"error": False} | a),
+        mode=1,
+    ),
     "effective_transport": Door(
         lambda **a: fp.effective_transport(made()["ou"], **{"grid": fp.Grid((0, 1), 8, "periodic")} | a),
         grid=fp.Grid((0, 1), 16, "periodic"),
@@ -504,6 +520,7 @@ def attempt(name, argument, value):
 
 TAKES = {
     "0": [
+        "derivative of an eigenvalue.mode",
         "periodic.axis",
         "equation.convention",
         "equation 2D.convention",
@@ -521,6 +538,7 @@ TAKES = {
         "PassageModel.lapse",
     ],
     "None": [
+        "derivative of a passage.source",
         "equation.reactivity",
         "SGD.equation langevin.box",
         "Solution.pdf.t",
@@ -685,6 +703,7 @@ TAKES = {
         "SGD.quasipotential.a",
         "SGD.quasipotential.b",
         "response.at",
+        "derivative.at",
         "noise_induced_drift.t",
         "stratonovich_drift.t",
         "gaussian.mean",

@@ -1,17 +1,20 @@
 """What moves in a stationary state: correlations, spectra, response, transport along periodic axes, transition paths."""
 
 from .correlations import Correlation, PowerSpectrum, correlation, power_spectrum
+from .derivative import Derivative, derivative
 from .response import Response, response
 from .transition_paths import TransitionPaths, transition_paths
 from .transport import Transport, effective_transport
 
 __all__ = [
     "Correlation",
+    "Derivative",
     "PowerSpectrum",
     "Response",
     "TransitionPaths",
     "Transport",
     "correlation",
+    "derivative",
     "effective_transport",
     "power_spectrum",
     "response",

@@ -36,11 +36,19 @@ class State(NamedTuple):
 
         One equation is left out and x held at 0 where most of the mass is; a multiple of the masses then makes the sum zero.
         """
+        x = self._reduced(right, "N")
+        return x - x.sum() * self.masses
+
+    def adjoint(self, right: np.ndarray) -> np.ndarray:
+        """g (n,) with Q^T g = right, whose mean over the masses is 0; g is 0 where most of the mass is."""
+        return self._reduced(right, "T")
+
+    def _reduced(self, right: np.ndarray, which: str) -> np.ndarray:
         cells = np.delete(np.arange(self.masses.size), int(np.argmax(self.masses)))
         x = np.zeros(self.masses.size)
         inner = self.q.matrix[cells][:, cells].tocsc()
-        x[cells] = splu(inner, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0).solve(right[cells])
-        return x - x.sum() * self.masses
+        x[cells] = splu(inner, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0).solve(right[cells], which)
+        return x
 
     def resolvent(self, w: float, right: np.ndarray) -> np.ndarray:
         """(i w - Q)^-1 right, (n,) complex, for a right that sums to zero."""

@@ -1,0 +1,141 @@
+"""Derivatives by the adjoint: the Ornstein-Uhlenbeck process, drifted Brownian motion, and slopes between two answers."""
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+
+LINE = fp.Grid((-5, 5), 200)
+BOX = fp.Grid((0, 1), 200, "absorbing")
+
+
+def relaxing(a):
+    return fp.FokkerPlanck(drift=lambda x: -a[0] * x, diffusion=a[1])
+
+
+def drifting(a):
+    return fp.FokkerPlanck(drift=a[0], diffusion=a[1])
+
+
+def mean_time(mu, d, x):
+    return (np.expm1(-mu * x / d) / np.expm1(-mu / d) - x) / mu
+
+
+def upper_end_first(mu, d, x):
+    return np.expm1(-mu * x / d) / np.expm1(-mu / d)
+
+
+def slopes(f, mu, d, x, h=1e-5):
+    return np.array([f(mu + h, d, x) - f(mu - h, d, x), f(mu, d + h, x) - f(mu, d - h, x)]) / (2 * h)
+
+
+def holds(found, value, slope):
+    for name, exact in (("value", value), ("derivative", slope)):
+        off = np.abs(getattr(found, name) - np.asarray(exact))
+        assert (off <= 2 * found.error[name] + 1e-7 * np.abs(exact)).all()
+
+
+def test_stationary_variance():
+    found = fp.derivative(relaxing, [2.0, 0.5], LINE, observe=lambda x: x**2)
+    np.testing.assert_allclose(found.derivative, [-0.125, 0.5], rtol=1e-7)  # D / k
+    assert found.value == pytest.approx(0.25, rel=1e-7)
+    one = fp.response(lambda k: relaxing([k, 0.5]), 2.0, LINE, lambda x: x**2, error=False)
+    assert found.derivative[0] == pytest.approx(one.derivative, rel=1e-9)
+
+
+def test_relaxation_rate():
+    found = fp.derivative(relaxing, [2.0, 0.5], LINE, mode=1)
+    holds(found, -2.0, [-1.0, 0.0])
+
+
+def test_escape_rate_of_a_box():
+    found = fp.derivative(drifting, [0.7, 0.4], BOX, mode=0)
+    holds(found, -0.4 * np.pi**2 - 0.7**2 / 1.6, [-0.7 / 0.8, -(np.pi**2) + 0.7**2 / (4 * 0.4**2)])
+
+
+def test_mean_exit_time():
+    found = fp.derivative(drifting, [0.7, 0.4], BOX, start=fp.point(0.3))
+    holds(found, mean_time(0.7, 0.4, 0.3), slopes(mean_time, 0.7, 0.4, 0.3))
+
+
+def test_probability_of_one_end_first():
+    grid = fp.Grid((-1, 2), 300)
+    regions = {"source": lambda x: x < 0, "target": lambda x: x > 1}
+    found = fp.derivative(drifting, [0.7, 0.4], grid, start=fp.point(0.3), **regions)
+    holds(found, upper_end_first(0.7, 0.4, 0.3), slopes(upper_end_first, 0.7, 0.4, 0.3))
+    there = fp.derivative(drifting, [0.7, 0.4], grid, start=fp.point(1.5), error=False, **regions)
+    assert there.value == pytest.approx(1.0)
+    np.testing.assert_allclose(there.derivative, 0.0, atol=1e-12)
+
+
+def test_escape_over_a_barrier_is_the_slope_between_two_answers():
+    """A time of 13 000 relaxations, and the small eigenvalue that belongs to it."""
+    grid = fp.Grid((-2.2, 2.2), 200)
+
+    def well(d):
+        return fp.FokkerPlanck(potential=lambda x: (x**2 - 1) ** 2, diffusion=d)
+
+    asked = {"start": fp.point(-1.0), "target": lambda x: x > 0, "error": False}
+    found = fp.derivative(well, 0.1, grid, **asked)
+    up, down = (fp.derivative(well, 0.1 + e, grid, **asked).value for e in (1e-5, -1e-5))
+    assert found.derivative == pytest.approx((up - down) / 2e-5, rel=1e-5)
+    rate = fp.derivative(well, 0.1, grid, mode=1, error=False)
+    up, down = (fp.spectrum(well(0.1 + e), grid, 2, error=False).eigenvalues[1] for e in (1e-5, -1e-5))
+    assert rate.derivative == pytest.approx((up - down) / 2e-5, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"observe": lambda x, y: x * y},
+        {"start": fp.gaussian([0.0, 0.0], 0.2), "target": lambda x, y: x > 1.0},
+        {"start": fp.gaussian([0.0, 0.0], 0.2), "source": lambda x, y: x < -1, "target": lambda x, y: x + y > 1},
+        {"mode": 2},
+    ],
+)
+def test_two_dimensions_without_detailed_balance(question):
+    """Spirals: eigenvalues are complex, -1 +- i w."""
+
+    def spiral(w):
+        return fp.FokkerPlanck(drift=lambda x, y: [-x + w * y, -w * x - y + 0.3 * x], diffusion=[0.4, 0.3])
+
+    grid = fp.Grid([(-3, 3), (-3, 3)], [18, 18])
+    found = fp.derivative(spiral, 0.8, grid, error=False, **question)
+    up, down = (fp.derivative(spiral, 0.8 + e, grid, error=False, **question).value for e in (1e-4, -1e-4))
+    assert found.derivative == pytest.approx((up - down) / 2e-4, rel=1e-4)
+    assert abs(found.derivative) > 1e-3
+
+
+def test_jumps():
+    """Mean of an Ornstein-Uhlenbeck process with jumps: lambda m / k."""
+
+    def jumping(rate):
+        jumps = fp.PoissonJumps(rate, ([0.3, 0.5], [0.5, 0.5]))
+        return fp.FokkerPlanck(drift=lambda x: -2 * x, diffusion=0.2, jumps=jumps)
+
+    found = fp.derivative(jumping, 1.5, fp.Grid((-3, 4), 140), observe=lambda x: x)
+    holds(found, 1.5 * 0.4 / 2.0, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ({}, "`observe` must be given, or `start` or `mode`"),
+        ({"mode": 1, "observe": lambda x: x}, "`observe` must be given, or `start` or `mode`"),
+        ({"mode": 1, "target": lambda x: x > 0}, "`target` must be left out without `start`"),
+        ({"start": fp.point(0.0), "source": lambda x: x > 1}, "`target` must be given together with `source`"),
+        ({"start": fp.point(0.0)}, "`target` must be given, as no wall absorbs"),
+        ({"mode": 250}, "`mode` must be below"),
+    ],
+)
+def test_refusals(question, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        fp.derivative(relaxing, [2.0, 0.5], LINE, **question)
+
+
+def test_a_double_eigenvalue_is_refused():
+    def flat(d):
+        return fp.FokkerPlanck(diffusion=d)
+
+    with pytest.raises(ValueError, match="`mode` must be a single eigenvalue"):
+        fp.derivative(flat, 0.3, fp.Grid((0, 1), 40, "periodic"), mode=1)
