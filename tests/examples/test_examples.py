@@ -281,7 +281,7 @@ def test_edge_of_stability():
     assert found["two-step"][2] == pytest.approx(found["SGD, other batches"][2], abs=0.02)
 
 
-@pytest.mark.parametrize("name", ["superposition"])
+@pytest.mark.parametrize("name", ["superposition", "parity", "modular", "iris_network"])
 def test_network_studies(tmp_path, name):
     pytest.importorskip("jax")
     study = read_network_study(EXAMPLES / f"{name}.toml")

@@ -54,6 +54,7 @@ def distance_figure(distances: Comparison) -> Figure:
                 axes.plot(row["step"], row["energy"], MARKERS[n % 8], color=style["color"], mfc=face, ms=5)
         axes.set(xlabel="step", title=f"learning rate {rate:g}", xscale="log", ylim=(0.0, None))
         axes.xaxis.set_minor_formatter("")
+        _log_where_wide(axes, 30.0)
     panels[0].set_ylabel("energy distance to SGD")
     _legend(figure, panels[0])
     return figure
@@ -97,6 +98,8 @@ def _draw_contrasts(axes: Any, rows: Sequence[dict[str, Any]], events: list[str]
         axes.plot(at, value, MARKERS[n % 8], ms=5, mfc=face, color=color)
         if np.isinf(row["to"]):
             axes.annotate("\u2191", (at, top), color=color, ha="center", va="bottom")
+        if np.isinf(row["from"]) and row["from"] < 0.0:
+            axes.annotate("\u2193", (at, -top), color=color, ha="center", va="top")
     axes.axhline(0.0, color="0.6", lw=0.7, zorder=0)
 
 
@@ -128,9 +131,9 @@ def _quantiles(loss: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(found), found, np.nan)
 
 
-def _log_where_wide(axes: Any) -> None:
-    """A logarithmic scale where the curves span more than a decade."""
+def _log_where_wide(axes: Any, ratio: float = 10.0) -> None:
+    """A logarithmic scale where the curves span more than a ratio."""
     values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
     values = values[np.isfinite(values) & (values > 0.0)]
-    if values.size and values.max() > 10.0 * values.min():
+    if values.size and values.max() > ratio * values.min():
         axes.set_yscale("log")

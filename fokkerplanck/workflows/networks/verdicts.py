@@ -157,5 +157,6 @@ def _listed(rates: Sequence[float]) -> str:
     return ", ".join(f"{rate:g}" for rate in rates)
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _capital(name: str) -> str:
+    """A name at the beginning of a sentence."""
+    return f"SGD{name[3:]}" if name.startswith("sgd") else name[:1].upper() + name[1:]
