@@ -289,7 +289,7 @@ def test_network_studies(tmp_path, name):
     update = {"runs": 10, "learning_rate": asked.learning_rate[:1], "steps": (60,), "moments": 2}
     spec = study.spec.model_copy(update={"study": asked.model_copy(update=update)})
     result = run_network_study(type(study)(study.path, spec, study.recipe), tmp_path)
-    assert result.sentences[0].startswith("Would Gaussian noise of the same covariance escape as SGD does?")
+    assert any(line.startswith("Refined against SGD: at learning rate") for line in result.sentences)
     far = result.tables["distances"]
     assert set(far.column("dynamics")) == {one.name for one in asked.dynamics} - {"sgd"} | {"sgd again"}
     assert all(0.0 <= p <= 1.0 for p in far.column("p energy"))

@@ -52,9 +52,10 @@ def distance_figure(distances: Comparison) -> Figure:
             for row in here:
                 face = style["color"] if "parameters" in row["apart"] else "white"
                 axes.plot(row["step"], row["energy"], MARKERS[n % 8], color=style["color"], mfc=face, ms=5)
-        axes.set(xlabel="step", title=f"learning rate {rate:g}", xscale="log", ylim=(0.0, None))
+        axes.set(xlabel="step", title=f"learning rate {rate:g}", xscale="log")
         axes.xaxis.set_minor_formatter("")
         _log_where_wide(axes, 30.0)
+        axes.set_ylim(bottom=None if axes.get_yscale() == "log" else 0.0)
     panels[0].set_ylabel("energy distance to SGD")
     _legend(figure, panels[0])
     return figure
@@ -101,6 +102,9 @@ def _draw_contrasts(axes: Any, rows: Sequence[dict[str, Any]], events: list[str]
         if np.isinf(row["from"]) and row["from"] < 0.0:
             axes.annotate("\u2193", (at, -top), color=color, ha="center", va="top")
     axes.axhline(0.0, color="0.6", lw=0.7, zorder=0)
+    if not rows:
+        axes.text(0.5, 0.5, "most runs of SGD never get there", ha="center", transform=axes.transAxes, fontsize=9)
+        axes.set_yticks([])
 
 
 def _panels(count: int) -> tuple[Figure, Sequence[Any]]:
