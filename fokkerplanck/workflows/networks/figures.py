@@ -103,7 +103,7 @@ def _draw_contrasts(axes: Any, rows: Sequence[dict[str, Any]], events: list[str]
             axes.annotate("\u2193", (at, -top), color=color, ha="center", va="top")
     axes.axhline(0.0, color="0.6", lw=0.7, zorder=0)
     if not rows:
-        axes.text(0.5, 0.5, "most runs of SGD never get there", ha="center", transform=axes.transAxes, fontsize=9)
+        axes.text(0.5, 0.5, "too many runs never get there", ha="center", transform=axes.transAxes, fontsize=9)
         axes.set_yticks([])
 
 
