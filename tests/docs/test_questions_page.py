@@ -97,6 +97,9 @@ RIGHT = {  # the first words of a question: the right value, the relative tolera
     "Noise on one of two": (2.168, 0.03),  # simulated, 2.168(22)
     "A call option": (heston_call, 0.005),
     "How much too wide": (variance_of_sgld, 1e-3),
+    "An active particle": (0.1 + 0.5 / 1.5, 5e-4),  # D / k + v^2 / (2 k (k + D_a))
+    "Noise along circles": (1 + 2 * 0.15**2, 1e-5),
+    "A rotation without": (0.09, 0.05),  # 5 deviations of 20 000 paths
 }
 
 
