@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from .model.grid import Grid
     from .model.initial_density import from_samples, gaussian, point, uniform
     from .model.levy import LevyJumps
+    from .model.mean_field import MeanField
     from .model.poisson import PoissonJumps
     from .passages import committor, first_passage
     from .queries import public_generator as generator
@@ -107,6 +108,7 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "model.grid": "Grid",
     "model.initial_density": "from_samples, gaussian, point, uniform",
     "model.levy": "LevyJumps",
+    "model.mean_field": "MeanField",
     "model.poisson": "PoissonJumps",
     "passages": "committor, first_passage",
     "queries": "solve, spectrum, stationary, public_generator as generator",
@@ -173,6 +175,7 @@ __all__ = [
     "LeastAction",
     "LevyJumps",
     "MarkovTest",
+    "MeanField",
     "ModelWarning",
     "PassageModel",
     "PassageTimes",

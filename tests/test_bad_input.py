@@ -115,6 +115,11 @@ def jumping(plane=False, **arguments):
     return fp.generator(eq, made()["plane" if plane else "line"])
 
 
+def in_a_field(**arguments):
+    field = fp.MeanField(**{"observe": lambda x: x, "force": lambda x, m: -x} | arguments)
+    return fp.solve(fp.FokkerPlanck(diffusion=0.5, interaction=field), made()["line"], made()["start"], 0.01)
+
+
 def leaping(plane=False, **arguments):
     eq = fp.FokkerPlanck(jumps=fp.PoissonJumps(**{"rate": 1.5, "law": 0.3} | arguments))
     return fp.generator(eq, made()["plane" if plane else "line"])
@@ -186,6 +191,7 @@ PUBLIC_CALLS = {
     "Swarm": Door(swarming, strength=0.5),
     "LevyJumps": Door(jumping, stability=1.5, scale=0.5, kind="isotropic"),
     "LevyJumps 2D": Door(lambda **a: jumping(True, **a), stability=1.5, scale=(0.5, 0.5), kind="axes"),
+    "MeanField": Door(in_a_field, observe=lambda x: x**2, force=lambda x, m: -m[0] * x),
     "PoissonJumps": Door(leaping, rate=1.5, law=0.3),
     "PoissonJumps 2D": Door(lambda **a: leaping(True, **a), rate=lambda x, y: 1.0 + x**2, law=[[0.3, 0.1], [0.1, 0.2]]),
     "noise_induced_drift": Door(lambda **a: made()["ou"].noise_induced_drift(**a), grid=fp.Grid((-1, 1), 4), t=0.0),

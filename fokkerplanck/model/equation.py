@@ -30,6 +30,7 @@ from .coefficients import (
 )
 from .grid import Grid
 from .levy import LevyJumps
+from .mean_field import MeanField
 from .poisson import PoissonJumps
 
 WALL_NAMES = tuple(f"{axis} {side}" for axis in "xyz" for side in ("low", "high"))
@@ -55,6 +56,14 @@ class Swarm:
     def pull(self, points: Points, mean: np.ndarray) -> np.ndarray:
         """-strength (x - mean), shape (dim, *points.shape)."""
         return np.stack([self.along(x, m) for x, m in zip(points.coords, mean, strict=True)])
+
+    def observed(self, coords: np.ndarray) -> np.ndarray:
+        """What is averaged, (dim, n), at points (dim, n)."""
+        return coords
+
+    def on_axis(self, axis: int, mean: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """The pull along an axis as a function of its coordinate."""
+        return functools.partial(self.along, mean=float(mean[axis]))
 
     def along(self, x: np.ndarray, mean: float | np.ndarray) -> np.ndarray:
         """The pull along one axis at coordinates x."""
@@ -121,8 +130,8 @@ class FokkerPlanck:
         (Riemann-Liouville). Free spreading is then <x^2> = 2 D t^beta / Gamma(1 + beta).
     jumps : LevyJumps or PoissonJumps, optional
         Levy noise, or jumps at a finite rate, beside the diffusion, which may then be left out. Ito only.
-    interaction : Swarm, optional
-        A drift that depends on the density itself.
+    interaction : Swarm or MeanField, optional
+        A drift that depends on the density itself, by averages over it.
     killing : number, callable or array, optional
         Rate k >= 0 at which a path ends where it is: dp/dt = L p - k p. A function of the coordinates without `t`. The
         mass that is left is the survival; with `fp.stationary(..., reset=...)` what is killed enters again.
@@ -152,7 +161,7 @@ class FokkerPlanck:
     convention: str | float = "ito"
     time_order: float = 1.0
     jumps: LevyJumps | PoissonJumps | None = None
-    interaction: Swarm | None = None
+    interaction: Swarm | MeanField | None = None
     killing: Any = None
     reactivity: Mapping[str, float] | None = None
     assumption: Callable[[np.ndarray, np.ndarray], None] | None = field(default=None, repr=False, compare=False)
@@ -175,7 +184,8 @@ class FokkerPlanck:
                 raise bad_type(name, "a function or an array", value, "A constant has no slope: leave it out.")
         if isinstance(self.diffusion, Real) and self.diffusion < 0:
             raise bad_value("diffusion", "at least 0", self.diffusion, "It is D in sqrt(2 D) dW.")
-        instance("interaction", self.interaction, (Swarm, type(None)), "None or fp.Swarm(strength=...)")
+        rule = "None or fp.Swarm(strength=...) or fp.MeanField(observe, force)"
+        instance("interaction", self.interaction, (Swarm, MeanField, type(None)), rule)
         self._check_convention()
         self._check_memory_and_jumps()
         self._check_killing()

@@ -377,7 +377,7 @@ class Walk:
     def _drift(self, x: np.ndarray, t: Any) -> np.ndarray:
         """The Ito drift, (dim, n)."""
         eq, points = self.eq, path_points(x)
-        mean = self._swarm_means(x) if eq.interaction is not None else None
+        mean = self._swarm_means(eq.interaction.observed(x)) if eq.interaction is not None else None
         drift = np.array(eq.drift_at(points, t, mean), dtype=float)
         if eq.potential is None and eq.alpha == 0.0:
             return drift
@@ -393,7 +393,7 @@ class Walk:
         return drift
 
     def _swarm_means(self, x: np.ndarray) -> np.ndarray:
-        """For each moving path the mean of those of its swarm that move, (dim, n_moving)."""
+        """For each moving path the mean of x (k, n_moving) over those of its swarm that move, (k, n_moving)."""
         swarm = self.moving // self.swarm_size
         count = np.maximum(np.bincount(swarm), 1)
         return np.stack([(np.bincount(swarm, row) / count)[swarm] for row in x])

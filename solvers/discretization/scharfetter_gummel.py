@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -235,7 +235,7 @@ class Sampled:
         singular: list[float] = []
         logarithmic: list[float] = []
         for line in self.lines:
-            pull = None if interaction is None else partial(interaction.along, mean=float(mean[line.span.axis]))
+            pull = None if interaction is None else interaction.on_axis(line.span.axis, mean)
             plain = pull is None and self.places is None
             rates = line.own_rates if plain else line.rates(pull, self.places)
             links += line.span.links(rates.forward, rates.backward, rates.integrated)
