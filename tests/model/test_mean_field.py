@@ -88,5 +88,5 @@ def test_planes_and_stationary_states_are_refused():
     eq = fp.FokkerPlanck(diffusion=0.5, interaction=fp.MeanField(lambda x: x, lambda x, m: -x))
     with pytest.raises(ValueError, match="`interaction` must be a Swarm in more than one dimension"):
         fp.solve(eq, fp.Grid([(-1, 1), (-1, 1)], 16), fp.gaussian([0, 0], 0.2), 0.1)
-    with pytest.raises(ValueError, match="Follow it in time with fp.solve"):
+    with pytest.raises(ValueError, match=r"Follow it in time with fp\.solve"):
         fp.stationary(eq, LINE)
