@@ -29,12 +29,17 @@ class JaxTrainer:
         self.net, self.rule = net, rule
         self._losses = jax.vmap(net.per_sample, (None, 0))
         self._advance = jax.jit(self._loop)
-        self._record = jax.jit(self._recorded)
 
-    def seeded(self, seed: int) -> JaxTrainer:
-        """The same compiled loop with another seed."""
+    @staticmethod
+    def kind(rule: Rule) -> Rule:
+        """What is compiled: a rule without its numbers that are handed over; an optimizer holds its own learning rate."""
+        rate = 1.0 if rule.optimizer is None else rule.learning_rate
+        return replace(rule, seed=0, learning_rate=rate, temperature=None if rule.temperature is None else 1.0)
+
+    def following(self, rule: Rule) -> JaxTrainer:
+        """The same compiled loop for another rule of its kind."""
         other = copy.copy(self)
-        other.rule = replace(self.rule, seed=seed)
+        other.rule = rule
         return other
 
     def begin(self, theta: np.ndarray, runs: np.ndarray) -> Any:
@@ -55,8 +60,12 @@ class JaxTrainer:
     def advance(self, state: Any, first: int, last: int) -> Any:
         """State at step `last`."""
         lanes, keys, params, inner = state
+        rule, kind = self.rule, self.net.precision
+        thermal = 0.0 if rule.temperature is None else math.sqrt(2.0 * rule.temperature / rule.learning_rate)
+        numbers = np.asarray(rule.learning_rate, kind), np.asarray(thermal, kind)
+        span = np.int32(first), np.int32(last)
         with self.net.context():
-            return lanes, keys, *self._advance(keys, params, inner, np.int32(first), np.int32(last), self.net.data)
+            return lanes, keys, *self._advance(keys, params, inner, *span, self.net.data, *numbers)
 
     def theta(self, state: Any) -> np.ndarray:
         """Parameters (n, d)."""
@@ -69,36 +78,30 @@ class JaxTrainer:
     def record(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
         """Mean loss and norm of its gradient, each (n,)."""
         with self.net.context():
-            losses, norms = self._record(state[2], self.net.data)
+            losses, norms = self.net.recorder(state[2], self.net.data)
             return np.asarray(losses)[state[0]], np.asarray(norms)[state[0]]
 
-    def _loop(self, keys: Any, params: Any, inner: Any, first: Any, last: Any, data: Any) -> Any:
+    def _loop(
+        self, keys: Any, params: Any, inner: Any, first: Any, last: Any, data: Any, rate: Any, thermal: Any
+    ) -> Any:
         import jax
 
-        step = jax.vmap(self._step, (0, 0, 0, None, None))
-        return jax.lax.fori_loop(first, last, lambda t, s: step(keys, s[0], s[1], t, data), (params, inner))
+        step = jax.vmap(self._step, (0, 0, 0, None, None, None, None))
+        return jax.lax.fori_loop(
+            first, last, lambda t, s: step(keys, s[0], s[1], t, data, rate, thermal), (params, inner)
+        )
 
-    def _recorded(self, params: Any, data: Any) -> Any:
-        import jax
-        from jax.flatten_util import ravel_pytree
-
-        def one(p: Any) -> Any:
-            value, gradient = jax.value_and_grad(lambda q: self._losses(q, data).mean())(p)
-            return value, jax.numpy.linalg.norm(ravel_pytree(gradient)[0])
-
-        return jax.lax.map(one, params)  # one run at a time: the activations of all samples are large
-
-    def _step(self, key: Any, params: Any, inner: Any, t: Any, data: Any) -> Any:
+    def _step(self, key: Any, params: Any, inner: Any, t: Any, data: Any, rate: Any, thermal: Any) -> Any:
+        """One step; `thermal`: deviation of the gradient's noise at a temperature."""
         import jax
 
-        gradient = self._gradient(params, data, key, t)
+        gradient = self._gradient(params, data, key, t, thermal)
         if self.rule.optimizer is None:
-            rate = self.rule.learning_rate
             return jax.tree.map(lambda p, g: p - rate * g, params, gradient), inner
         update, inner = self.rule.optimizer.update(gradient, inner, params)
         return jax.tree.map(lambda p, u: p + u, params, update), inner
 
-    def _gradient(self, params: Any, data: Any, key: Any, t: Any) -> Any:
+    def _gradient(self, params: Any, data: Any, key: Any, t: Any, thermal: Any) -> Any:
         """Gradient with the noise of step t, as a pytree."""
         import jax
 
@@ -119,9 +122,9 @@ class JaxTrainer:
             batch = self._fresh(data, choice, SUBSET * rule.batch_size)
             return self._weighted(params, batch, subset_weights(xi, rule.batch_size))
         full = self._weighted(params, data, 1.0 / n)
-        return full if rule.noise == "flow" else self._langevin(full, params, data, step_key)
+        return full if rule.noise == "flow" else self._langevin(full, params, data, step_key, thermal)
 
-    def _langevin(self, full: Any, params: Any, data: Any, key: Any) -> Any:
+    def _langevin(self, full: Any, params: Any, data: Any, key: Any, thermal: Any) -> Any:
         """The full gradient with isotropic noise of the trace of Sigma / B = E|g - g'|^2 / 2, or of a temperature."""
         import jax
         from jax.flatten_util import ravel_pytree
@@ -134,7 +137,7 @@ class JaxTrainer:
             one, two = (ravel_pytree(self._weighted(params, b, 1.0 / rule.batch_size))[0] for b in batches)
             size = jax.numpy.linalg.norm(one - two) / math.sqrt(2.0 * vector.size)
         else:
-            size = math.sqrt(2.0 * rule.temperature / rule.learning_rate)
+            size = thermal
         return unravel(vector + size * self._normal(noise, vector.size))
 
     def _weighted(self, params: Any, data: Any, weights: Any) -> Any:

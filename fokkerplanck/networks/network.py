@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -171,10 +170,25 @@ class Network(LossFunctions):
         """Runs side by side in one compiled loop."""
         from .jax_training import JaxTrainer
 
-        kind = replace(rule, seed=0)  # seeds are no part of what is compiled
+        kind = JaxTrainer.kind(rule)
         if kind not in self._trainers:
             self._trainers[kind] = JaxTrainer(self, kind)
-        return self._trainers[kind].seeded(rule.seed)
+        return self._trainers[kind].following(rule)
+
+    @cached_property
+    def recorder(self) -> Callable:
+        """Compiled: (parameters with a leading axis of runs, data) -> mean losses and norms of their gradients, (n,) each."""
+        jax = import_jax()
+        from jax.flatten_util import ravel_pytree
+
+        losses = jax.vmap(self.per_sample, (None, 0))
+
+        def one(params: Any, data: Any) -> Any:
+            value, gradient = jax.value_and_grad(lambda p: losses(p, data).mean())(params)
+            return value, jax.numpy.linalg.norm(ravel_pytree(gradient)[0])
+
+        # one run at a time: the activations of all samples are large
+        return jax.jit(lambda params, data: jax.lax.map(lambda p: one(p, data), params))
 
     def _real(self, tree: Any) -> Any:
         """A pytree with real arrays in this precision; whole numbers as they are."""

@@ -220,3 +220,18 @@ class TestToys:
         ours = net.train([0, 100, 300], 1, 0.02, noise="flow", starts=deep.flatten(start))
         np.testing.assert_allclose(ours.loss, theirs.loss, rtol=1e-9)
         np.testing.assert_allclose(ours.final[0], deep.flatten(theirs.final)[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("how", [{}, {"noise": "langevin", "temperature": 0.01}])
+def test_what_is_compiled_serves_every_learning_rate_and_temperature(how):
+    pytest.importorskip("jax")
+    runs = {}
+    for together in (True, False):
+        net = fn.parity(3, 2, hidden=2)
+        for rate in (0.1, 0.3):
+            net = net if together else fn.parity(3, 2, hidden=2)
+            runs[together, rate] = net.train([0, 20], 3, rate, 2, **how).final
+        assert len(net._trainers) == 1
+    for rate in (0.1, 0.3):
+        assert np.array_equal(runs[True, rate], runs[False, rate])
+    assert not np.array_equal(runs[True, 0.1], runs[True, 0.3])
