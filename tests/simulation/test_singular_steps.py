@@ -101,5 +101,5 @@ def test_zeros_on_a_circle_that_not_everything_passes_are_refused():
 def test_points_that_jumps_pass_are_said():
     jumps = fp.LevyJumps(stability=1.5, scale=0.2)
     eq = fp.FokkerPlanck(drift=lambda x: x - x**3, diffusion=lambda x: 0.8 * x**2, jumps=jumps)
-    with pytest.warns(fp.errors.ResolutionWarning, match="not with Levy jumps"):
+    with pytest.warns(fp.errors.ResolutionWarning, match="not with jumps"):
         fp.simulate(eq, fp.gaussian(1, 0.1), [0.1], 0.05, n_paths=10, grid=fp.Grid((-4, 4), 64))
