@@ -1,5 +1,7 @@
 """The study of a network: what names one, its refusals, its files, going on where it stopped, and its parts by hand."""
 
+import sys
+
 import numpy as np
 import pytest
 from paths import EXAMPLES
@@ -139,6 +141,18 @@ class TestRecognition:
         *changes, text = case
         path = study_file(tmp_path, *changes)
         with pytest.raises((ValueError, TypeError), match=text):
+            read_network_study(path, allow_code=True)
+
+    def test_packages_that_are_not_there_are_named(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "jax", None)
+        monkeypatch.setitem(sys.modules, "optax", None)
+        toy = study_file(tmp_path, text=TestToys.TOY.replace("bits = 4", "bits = 5"))
+        with pytest.raises(
+            ValueError, match=r"`network.model` must be one whose packages are installed, got 'parity'. .* JAX"
+        ):
+            read_network_study(toy)
+        path = study_file(tmp_path, ("stability = 1.5", "momentum = 0.7"))
+        with pytest.raises(ValueError, match=r"`study.dynamics` must be without momentum and Adam where optax is not"):
             read_network_study(path, allow_code=True)
 
 

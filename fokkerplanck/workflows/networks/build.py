@@ -75,8 +75,11 @@ def build(recipe: Recipe) -> LossFunctions:
     function = TOYS[recipe.name]
     known = set(inspect.signature(function).parameters)
     _check_names(parameters, known)
-    with naming(**{name: f"network.{name}" for name in known}):
-        return function(**parameters)
+    try:
+        with naming(**{name: f"network.{name}" for name in known}):
+            return function(**parameters)
+    except ImportError as error:
+        raise bad_value("network.model", "one whose packages are installed", recipe.name, str(error)) from None
 
 
 def _samples(recipe: Recipe, labels: Any) -> dict[str, np.ndarray]:

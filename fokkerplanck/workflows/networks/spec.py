@@ -267,7 +267,9 @@ def optimizer_of(one: Dynamics, rate: float) -> Any:
         return None
     try:
         import optax
-    except ImportError as error:
-        then = "pip install 'fokkerplanck[networks]', or leave these dynamics out."
-        raise ImportError(f"Momentum and Adam need optax. {then}") from error
+    except ImportError:
+        then = "pip install 'fokkerplanck[networks]', or leave momentum and Adam out."
+        raise bad_value(
+            "study.dynamics", "without momentum and Adam where optax is not installed", one.name, then
+        ) from None
     return optax.adam(rate) if one.optimizer == "adam" else optax.sgd(rate, momentum=one.momentum)
