@@ -128,8 +128,9 @@ def correlation(
     check_rtol(rtol)
     on_grid(observe, grid, "observe")
     ask = partial(_correlation, observe=observe, lags=lags, rtol=rtol)
-    result = ask(state_of(eq, grid))
-    return with_errors(result, ask, eq, ("values", "variance", "average", "time")) if error else result
+    state = state_of(eq, grid)
+    result = ask(state)
+    return with_errors(result, state, ask, eq, ("values", "variance", "average", "time")) if error else result
 
 
 def power_spectrum(
@@ -152,8 +153,9 @@ def power_spectrum(
     frequencies = increasing("frequencies", frequencies)
     on_grid(observe, grid, "observe")
     ask = partial(_power, observe=observe, frequencies=frequencies)
-    result = ask(state_of(eq, grid))
-    return with_errors(result, ask, eq, ("values",)) if error else result
+    state = state_of(eq, grid)
+    result = ask(state)
+    return with_errors(result, state, ask, eq, ("values",)) if error else result
 
 
 def _checked(eq: Any, grid: Any, error: Any) -> Grid:

@@ -34,7 +34,7 @@ from ..solvers.discretization.scharfetter_gummel import generator
 from ..solvers.linear.absorption import Absorber
 from ..solvers.linear.first_passage import BackwardEquation
 from ..solvers.linear.spectrum import generator_modes
-from .stationary_state import state_of
+from .stationary_state import leave_out_tails, state_of
 
 STEP = 1e-4  # of a parameter, relative to it or to 1: its square is the relative error of the central difference
 AGREE = 1e-6  # relative: the answer by the backward and by the forward problem
@@ -153,7 +153,10 @@ def derivative(
         asked = question._replace(source=by_place[0], target=by_place[1])
         return [_answered(family, point, c, _on(asked, c, eq), quiet=True) for c in coarser_grids(grid)]
 
-    return measured_by(result, again, _errors, lambda: scheme_order(eq, grid))
+    result = measured_by(result, again, _errors, lambda: scheme_order(eq, grid))
+    if observe is not None:
+        leave_out_tails(result, "derivative", eq, state_of(eq, grid, quiet=True))
+    return result
 
 
 def _checked(observe: Any, start: Any, target: Any, source: Any, mode: Any) -> _Question:
@@ -188,7 +191,8 @@ def _errors(results: Any, order: float) -> Errors:
     found = {}
     for name in ("derivative", "value"):
         values = [np.asarray(getattr(r, name)) for r in results]
-        found[name] = [compared([Offer(part(v)) for v in values], grids, order) for part in (np.real, np.imag)]
+        floor = STEP**2 * float(np.abs(values[0]).max()) if name == "derivative" else None
+        found[name] = [compared([Offer(part(v), floor) for v in values], grids, order) for part in (np.real, np.imag)]
     sizes = {name: np.hypot(parts[0].error, parts[1].error) for name, parts in found.items()}
     first = found["derivative"][0]
     _, seen, converging = worst(first)

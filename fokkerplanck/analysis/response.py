@@ -18,7 +18,7 @@ from ..results.requests import on_grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.measure import Offer, coarser_grids, compared, note, scheme_order, worst
 from ..solvers.discretization.scharfetter_gummel import generator
-from .stationary_state import state_of
+from .stationary_state import leave_out_tails, state_of
 
 STEP = 1e-4  # of a parameter, relative to it or to 1: its square is the relative error of the central difference
 
@@ -106,7 +106,9 @@ def response(
         _, seen, converging = worst(parts[0])
         return Errors({"values": size}, seen, converging, note(parts[0]), {"values": parts[0]})
 
-    return measured_by(result, again, errors_of, lambda: scheme_order(eq, grid))
+    result = measured_by(result, again, errors_of, lambda: scheme_order(eq, grid))
+    leave_out_tails(result, "values", eq, state_of(eq, grid, quiet=True))
+    return result
 
 
 def _response(

@@ -18,6 +18,7 @@ from ..results.measured import measured_by
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.measure import Offer, compared, note, repeated, scheme_order, worst
 from ..solvers.discretization.generator import Generator
+from ..wall_and_grid_warnings import box_error
 
 
 class State(NamedTuple):
@@ -68,10 +69,16 @@ def state_of(eq: FokkerPlanck, grid: Grid, quiet: bool = False) -> State:
 
 
 def with_errors(
-    result: Any, ask: Callable[[State], Any], eq: FokkerPlanck, names: tuple[str, ...], densities: tuple[str, ...] = ()
+    result: Any,
+    state: State,
+    ask: Callable[[State], Any],
+    eq: FokkerPlanck,
+    names: tuple[str, ...],
+    densities: tuple[str, ...] = (),
 ) -> Any:
     """A result with the errors of what it offers by these names, the first in the note, by the same on two coarser grids.
 
+    state : that the result comes from.
     densities : names of fields (*grid.shape), whose error is that of their 1-norm.
     """
 
@@ -89,4 +96,14 @@ def with_errors(
         _, seen, converging = worst(found[names[0]])
         return Errors({name: one.error for name, one in found.items()}, seen, converging, note(found[names[0]]), found)
 
-    return measured_by(result, again, errors_of, lambda: scheme_order(eq, result.grid))
+    result = measured_by(result, again, errors_of, lambda: scheme_order(eq, result.grid))
+    leave_out_tails(result, names[0], eq, state)
+    return result
+
+
+def leave_out_tails(result: Any, name: str, eq: FokkerPlanck, state: State) -> None:
+    """Note in the errors of a result, whose first number has this name, what its stationary state has beyond the box."""
+    if result.error:
+        size = float(np.abs(getattr(result, name)).max(initial=1e-300))
+        worst_one = float(np.nan_to_num(result.error[name]).max(initial=0.0))
+        result.error.leave_out_tails(box_error(eq, state.q, state.masses.reshape(state.grid.shape)), worst_one / size)

@@ -133,7 +133,7 @@ def transition_paths(eq: FokkerPlanck, grid: Grid, source: Any, target: Any, *, 
         return _transitions(there, found)
 
     names = ("rate", "rate_constant", "probability", "mean_duration")
-    result = with_errors(result, ask, eq, names, densities=("density",))
+    result = with_errors(result, state, ask, eq, names, densities=("density",))
     coarser.judge(grid)
     return result
 

@@ -69,8 +69,9 @@ def effective_transport(eq: FokkerPlanck, grid: Grid, *, error: bool = True) -> 
         raise bad_value("grid", "periodic along an axis", grid, "Between walls nothing moves on in the long run.")
     if eq.jumps is not None or eq.time_order < 1.0:
         raise bad_value("eq", "without jumps and memory here", eq, "Their displacements have no finite variance.")
-    result = _transport(state_of(eq, grid))
-    return with_errors(result, _transport, eq, ("diffusion", "velocity")) if error else result
+    state = state_of(eq, grid)
+    result = _transport(state)
+    return with_errors(result, state, _transport, eq, ("diffusion", "velocity")) if error else result
 
 
 def _transport(state: State) -> Transport:

@@ -14,6 +14,7 @@ import numpy as np
 SLOWEST = 0.4  # order below which nothing converges
 FASTEST = 64.0  # factor between two changes, beyond which the coarsest grid is not listened to
 UNASKED = "grid error not measured"  # neither tried
+TAILS = 0.01  # of a relative error: a mean may weigh what lies in a tail a hundred times
 BESIDE, ROUNDING = 0.1, 1e-9  # what is spoken of: beside the measured error, and at all
 SEEN = 1e-6  # what a box cuts off: less is not spoken of for the sake of means
 LEAST_ORDER = 0.7  # an order that is seen below is not trusted to be that small
@@ -167,6 +168,14 @@ class Errors(Mapping[str, np.ndarray]):
         if size > ROUNDING and (size > BESIDE * density or beside_means):
             more = f", in means up to {shifts.max():.1e}," if beside_means else ""
             self.note = f"{self.note}; the box is not in it: {size:.1e}{more} if its walls are not the problem's"
+
+    def leave_out_tails(self, size: float, relative: float) -> None:
+        """Note what lies beyond the walls, in the 1-norm, for numbers with a relative error that are means over a density."""
+        self.box = size
+        if size > ROUNDING and size > TAILS * relative:
+            self.note = (
+                f"{self.note}; the box is not in it: {size:.1e} of the density, if its walls are not the problem's"
+            )
 
     def doubt(self, why: str) -> None:
         """Note that there is something which no comparison of grids sees: the answer is then not said to converge."""

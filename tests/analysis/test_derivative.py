@@ -139,3 +139,18 @@ def test_a_double_eigenvalue_is_refused():
 
     with pytest.raises(ValueError, match="`mode` must be a single eigenvalue"):
         fp.derivative(flat, 0.3, fp.Grid((0, 1), 40, "periodic"), mode=1)
+
+
+def test_what_the_box_cuts_off_is_noted_and_rounding_is_not_an_error():
+    """Var x is 1 / (2 k): on (-4, 4) its slope is off by 4e-6 for the tails, where the grid is off by 2e-8."""
+    spring = lambda k: fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=0.5)  # noqa: E731
+    found = fp.derivative(spring, 1.0, fp.Grid((-4, 4), 200), observe=lambda x: x * x)
+    assert "the box is not in it" in found.error.note
+    wide = fp.derivative(spring, 1.0, fp.Grid((-7, 7), 350), observe=lambda x: x * x)
+    assert wide.derivative == pytest.approx(-0.5, abs=1e-7)
+    assert "box" not in wide.error.note
+    exact = fp.derivative(
+        lambda d: fp.FokkerPlanck(diffusion=d), 1.0, fp.Grid((0, 1), 200, "absorbing"), start=fp.point(0.5)
+    )
+    assert exact.error.converging  # 1 / (8 D), but for the rounding of differences
+    assert abs(exact.derivative + 0.125) < exact.error["derivative"] < 1e-7
