@@ -29,6 +29,7 @@ KIND = "SGD"
 BLOCK = 512  # paths that move in lockstep: their state fits the first-level cache
 FAR = 1e6
 MOST_PATHS = 2**40
+LONGEST = 2**50  # of a path that ends at a target
 MOST_STEPS = 10**13  # of all paths together: a day and more
 WORTH_A_WORD = 5 * 10**10  # likewise, from which the time that they take is said before the start
 THEN = "Ask the transfer operator, or fp.stationary, for late times."
@@ -304,7 +305,7 @@ def schedule(steps: Any, max_steps: Any, target: Any) -> tuple[list[int], int]:
     if max_steps is not None:
         if target is None:
             raise bad_value("max_steps", "None without a target", max_steps, "Give the steps to record instead.")
-        max_steps = whole("max_steps", max_steps, 1, MOST_STEPS)
+        max_steps = whole("max_steps", max_steps, 1, LONGEST)
     if steps is None:
         if max_steps is None:
             raise bad_value("steps", "given unless target and max_steps are", None, "Such as steps=[0, 10, 100].")
@@ -319,7 +320,7 @@ def schedule(steps: Any, max_steps: Any, target: Any) -> tuple[list[int], int]:
         raise bad_type("steps", "a list of whole numbers", steps)
     if not array.size or array[0] < 0 or (np.diff(array) <= 0).any():
         raise bad_value("steps", "increasing, from 0 on", steps, "Sort them and drop repeats.")
-    last = whole("steps", array[-1], 0, MOST_STEPS)
+    last = whole("steps", array[-1], 0, LONGEST)
     if max_steps is not None and max_steps < last:
         raise bad_value("max_steps", f"at least the last recorded step, {last}", max_steps)
     return [int(s) for s in array], max_steps or last
