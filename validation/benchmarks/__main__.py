@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import asked, driven, figures, kernels, landscape, propagation, report, stationary, volume
+from . import asked, driven, figures, growth, kernels, landscape, propagation, report, stationary, volume
 from .measure import job
 from .report import Row
 from .targets import other_targets, propagation_targets
@@ -25,6 +25,7 @@ NOTES = {
     "that were found. Peers: one run on the cells given (of Chebyshev collocation the order of the polynomials; in time "
     "SciPy's LSODA in one dimension and RK23 in two), matrix in hand, without any knowledge of the error. All take turns in "
     "one process.",
+    "growth": "Errors measured on three grids; the largest memory of the process, of which .2 GB is the start.",
     "sgd": "Rate: path steps a second of processor time.",
 }
 
@@ -67,6 +68,7 @@ PARTS = {
     "sgd": ("Two-datapoint landscape", sgd_rows),
     "driven": ("Coefficients that change in time", driven.rows),
     "asked": ("Errors asked for", asked.rows),
+    "growth": ("What grows how", growth.rows),
 }
 
 

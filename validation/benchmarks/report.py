@@ -34,6 +34,8 @@ COLUMNS = {
     "rate": ("rate", "{:.3g}"),
     "triad": ("triad, bytes/s", "{:.3g}"),
     "copies": ("copies of the density", "{:.1f}"),
+    "settings": ("settings", "{}"),
+    "each": ("wall s a setting", "{:.2g}"),
     "process_peak": ("peak of the process, MB", "{:.0f}"),
 }
 TARGETS = {
