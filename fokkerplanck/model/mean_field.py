@@ -22,7 +22,7 @@ class MeanField:
     observe : callable
         f(x), vectorised: one field, or a sequence of k fields, whose averages the force reads.
     force : callable
-        F(x, m), vectorised over x, per time; m[k] are the averages. A pair force sum_k a_k(x) b_k(y) is force = sum_k a_k(x)
+        F(x, m), vectorised over x, per time; m[k] are the averages; of one, m itself will do. A pair force sum_k a_k(x) b_k(y) is force = sum_k a_k(x)
         m[k] with observe = b.
 
     Notes
@@ -67,6 +67,8 @@ class MeanField:
     def along(self, x: np.ndarray, averages: np.ndarray) -> np.ndarray:
         """The force at coordinates x."""
         values = fields("force", call("force", self.force, (x, averages)), "one field of the coordinate").astype(float)
+        if len(averages) == 1 and values.shape == (1, *x.shape):  # m was read for m[0]
+            values = values[0]
         if values.shape not in ((), x.shape):
             raise bad_value("force", f"of the shape {x.shape} of its points", values.shape)
         if not np.isfinite(values).all():

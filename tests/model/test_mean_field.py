@@ -90,3 +90,16 @@ def test_planes_and_stationary_states_are_refused():
         fp.solve(eq, fp.Grid([(-1, 1), (-1, 1)], 16), fp.gaussian([0, 0], 0.2), 0.1)
     with pytest.raises(ValueError, match=r"Follow it in time with fp\.solve"):
         fp.stationary(eq, LINE)
+
+
+def test_one_average_needs_no_number():
+    """Written with m for m[0], for densities and for paths."""
+    laws = [
+        fp.MeanField(lambda x: x, lambda x, m: -2 * (x - m)),
+        fp.MeanField(lambda x: x, lambda x, m: -2 * (x - m[0])),
+    ]
+    eqs = [fp.FokkerPlanck(drift=1.0, diffusion=0.1, interaction=law) for law in laws]
+    one, other = (fp.simulate(eq, 0.0, [1.0], dt=0.05, n_paths=50, seed=1, step_error=False).positions for eq in eqs)
+    np.testing.assert_array_equal(one, other)
+    one, other = (fp.solve(eq, fp.Grid((-4, 4), 100), fp.gaussian(0, 0.3), [1.0], error=False).density for eq in eqs)
+    np.testing.assert_array_equal(one, other)
