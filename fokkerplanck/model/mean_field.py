@@ -22,8 +22,8 @@ class MeanField:
     observe : callable
         f(x), vectorised: one field, or a sequence of k fields, whose averages the force reads.
     force : callable
-        F(x, m), vectorised over x, per time; m[k] are the averages; of one, m itself will do. A pair force sum_k a_k(x) b_k(y) is force = sum_k a_k(x)
-        m[k] with observe = b.
+        F(x, m), vectorised over x, per time; m[k] are the averages; of one, m itself will do. A pair force
+        sum_k a_k(x) b_k(y) is force = sum_k a_k(x) m[k] with observe = b.
 
     Notes
     -----
