@@ -14,6 +14,7 @@ from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ...model.initial_density import added_up
+from ...model.poisson import PoissonJumps
 from ..discretization.scharfetter_gummel import generator
 from .coarsening import FEWEST, at_centers, coarsened, coarsened_equation
 from .estimates import SLOWEST, Estimate, estimate
@@ -59,12 +60,12 @@ def coarser_grids(grid: Grid) -> list[Grid]:
 
 
 def scheme_order(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> float:
-    """1 where the scheme is first order by its structure: jumps, no noise along an axis, a D that jumps; else 2.
+    """1 where the scheme is first order by its structure: Levy noise, no noise along an axis, a D that jumps; else 2.
 
     Where D of a tensor vanishes in a way that is not treated, the error goes by the probability of the cells there, whose power
     of h is any: no order is believed then but the smallest that counts as converging.
     """
-    if eq.jumps is not None:
+    if eq.jumps is not None and not isinstance(eq.jumps, PoissonJumps):
         return 1.0
     if isinstance(eq.diffusion, (int, float)):
         return 2.0 if eq.diffusion > 0.0 else 1.0
