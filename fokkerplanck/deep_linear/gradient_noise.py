@@ -44,6 +44,12 @@ class GradientNoise:
     hessian_share: np.ndarray
     cosine: float
 
+    def __repr__(self) -> str:
+        return (
+            f"gradient noise of trace {self.trace:.3g} in some {self.effective_dimension:.2g} directions; cosine with the "
+            f"Hessian {self.cosine:.3f}, which it sees with a mean curvature of {self.mean_curvature:.3g}"
+        )
+
     @property
     def trace(self) -> float:
         """Trace of the covariance: mean square of the noise of a batch gradient."""

@@ -51,6 +51,7 @@ def test_noise_of_a_line():
     assert noise.trace == pytest.approx(np.trace(exact), rel=1e-6)
     cosine = np.sum(line.hessian * exact) / np.linalg.norm(line.hessian) / np.linalg.norm(exact)
     assert noise.cosine == pytest.approx(cosine, rel=1e-5)
+    assert f"cosine with the Hessian {cosine:.3f}" in repr(noise)  # and not all directions
     v = np.linalg.eigh(line.hessian).eigenvectors
     np.testing.assert_allclose(noise.hessian_share, np.diagonal(v.T @ exact @ v) / np.trace(exact), rtol=1e-5)
 
