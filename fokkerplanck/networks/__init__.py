@@ -18,6 +18,7 @@ from .learning_coefficient import (
     deep_linear_coefficient,
     learning_coefficient,
 )
+from .lines import LossLine, loss_along
 from .loss_functions import FunctionNetwork, LossFunctions
 from .network import Network
 from .plateaus import LevelPlateaus, plateaus
@@ -33,6 +34,7 @@ __all__ = [
     "LearningCoefficient",
     "LevelPlateaus",
     "LossFunctions",
+    "LossLine",
     "Network",
     "Runs",
     "SaddleIndex",
@@ -49,6 +51,7 @@ __all__ = [
     "gradient_noise",
     "learning_coefficient",
     "linear",
+    "loss_along",
     "modular",
     "parity",
     "plateaus",
