@@ -9,13 +9,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...storage.files import write_atomically, write_text
+from ...storage.files import write_text
 from ...storage.tables import Comparison
 from ..executors import Spread, one_by_one
+from ..study_files import write_tables_and_figures
 from . import figures, tables
 from .analysis import contrasts, distances, events
 from .blocks import Trained, train_blocks
@@ -97,10 +97,4 @@ def _write(
     files = [folder / "answers.txt", folder / "study.md"]
     write_text(files[0], "\n".join(sentences) + "\n")
     write_text(files[1], page(study, results, sentences, tuple(drawn)))
-    for name, table in results.items():
-        files.append(folder / f"{name}.csv")
-        table.save_csv(str(files[-1]))
-    for name, figure in drawn.items():
-        files.append(folder / f"{name}.png")
-        write_atomically(files[-1], partial(figure.savefig, dpi=150))
-    return tuple(files)
+    return (*files, *write_tables_and_figures(folder, results, drawn))
