@@ -34,7 +34,7 @@ from ..solvers.discretization.scharfetter_gummel import generator
 from ..solvers.linear.absorption import Absorber
 from ..solvers.linear.first_passage import BackwardEquation
 from ..solvers.linear.spectrum import generator_modes
-from .stationary_state import leave_out_tails, state_of
+from .stationary_state import State, leave_out_tails, state_of
 
 STEP = 1e-4  # of a parameter, relative to it or to 1: its square is the relative error of the central difference
 AGREE = 1e-6  # relative: the answer by the backward and by the forward problem
@@ -142,7 +142,8 @@ def derivative(
         raise bad_value("time_order", "1 for a derivative", eq.time_order)
     if observe is not None:
         on_grid(observe, grid, "observe")
-    result = _answered(family, point, grid, _on(question, grid, eq), quiet=False)
+    state = None if observe is None else state_of(eq, grid)
+    result = _answered(family, point, grid, _on(question, grid, eq), state)
     if not error:
         return result
 
@@ -151,11 +152,13 @@ def derivative(
             r if r is None or callable(r) else as_function(np.asarray(r, dtype=bool), grid) for r in (source, target)
         ]
         asked = question._replace(source=by_place[0], target=by_place[1])
-        return [_answered(family, point, c, _on(asked, c, eq), quiet=True) for c in coarser_grids(grid)]
+        coarser = coarser_grids(grid)
+        states = [None if observe is None else state_of(eq, c, quiet=True) for c in coarser]
+        return [_answered(family, point, c, _on(asked, c, eq), s) for c, s in zip(coarser, states, strict=True)]
 
     result = measured_by(result, again, _errors, lambda: scheme_order(eq, grid))
-    if observe is not None:
-        leave_out_tails(result, "derivative", eq, state_of(eq, grid, quiet=True))
+    if state is not None:
+        leave_out_tails(result, "derivative", eq, state)
     return result
 
 
@@ -199,12 +202,12 @@ def _errors(results: Any, order: float) -> Errors:
     return Errors(sizes, seen, converging, note(first), {name: parts[0] for name, parts in found.items()})
 
 
-def _answered(family: Callable, point: np.ndarray, grid: Grid, question: _Question, quiet: bool) -> Derivative:
-    """The answer on one grid."""
+def _answered(family: Callable, point: np.ndarray, grid: Grid, question: _Question, state: State | None) -> Derivative:
+    """The answer on one grid; `state` is the stationary one there, where a mean over it is asked for."""
     eq = _member(family, point)
     value: float | complex
-    if question.observe is not None:
-        value, pushed = _stationary(eq, grid, question.observe, quiet)
+    if state is not None:
+        value, pushed = _stationary(state, grid, question.observe)
     elif question.mode is not None:
         value, pushed = _eigenvalue(_held(eq, grid), question.mode)
     else:
@@ -227,8 +230,7 @@ def _held(eq: FokkerPlanck, grid: Grid) -> Generator:
 Pushed = Callable[[Generator], Any]  # the answer's linear change with the rates
 
 
-def _stationary(eq: FokkerPlanck, grid: Grid, observe: Callable, quiet: bool) -> tuple[float, Pushed]:
-    state = state_of(eq, grid, quiet)
+def _stationary(state: State, grid: Grid, observe: Callable) -> tuple[float, Pushed]:
     if state.grid is not grid:
         then = "Take an equation whose noise does not vanish inside the box."
         raise bad_value("grid", "one whose cells stay", "faces that move onto zeros of D", then)

@@ -18,7 +18,7 @@ from ..results.requests import on_grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.measure import Offer, coarser_grids, compared, note, scheme_order, worst
 from ..solvers.discretization.scharfetter_gummel import generator
-from .stationary_state import leave_out_tails, state_of
+from .stationary_state import State, leave_out_tails, state_of
 
 STEP = 1e-4  # of a parameter, relative to it or to 1: its square is the relative error of the central difference
 
@@ -92,12 +92,16 @@ def response(
     instance("family", eq, FokkerPlanck, "a function that returns a FokkerPlanck equation")
     grid = autonomous(eq, grid, "stationary")
     on_grid(observe, grid, "observe")
-    result = _response(family, at, grid, observe, frequencies)
+    state = state_of(eq, grid)
+    result = _response(family, at, grid, state, observe, frequencies)
     if not error:
         return result
 
     def again() -> list[Response]:
-        return [_response(family, at, coarse, observe, frequencies, quiet=True) for coarse in coarser_grids(grid)]
+        return [
+            _response(family, at, coarse, state_of(family(at), coarse, quiet=True), observe, frequencies)
+            for coarse in coarser_grids(grid)
+        ]
 
     def errors_of(results: Any, order: float) -> Errors:
         grids = [r.grid for r in results]
@@ -107,14 +111,13 @@ def response(
         return Errors({"values": size}, seen, converging, note(parts[0]), {"values": parts[0]})
 
     result = measured_by(result, again, errors_of, lambda: scheme_order(eq, grid))
-    leave_out_tails(result, "values", eq, state_of(eq, grid, quiet=True))
+    leave_out_tails(result, "values", eq, state)
     return result
 
 
 def _response(
-    family: Callable, at: float, grid: Grid, observe: Callable, frequencies: np.ndarray, quiet: bool = False
+    family: Callable, at: float, grid: Grid, state: State, observe: Callable, frequencies: np.ndarray
 ) -> Response:
-    state = state_of(family(at), grid, quiet)
     if state.grid is not grid:
         then = "Take a parameter of an equation whose noise does not vanish inside the box."
         raise bad_value("grid", "one whose cells stay", "faces that move onto zeros of D", then)
