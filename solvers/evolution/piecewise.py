@@ -7,7 +7,7 @@ and exp(Q t) is known for any t at once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -67,16 +67,21 @@ class Piecewise:
     @property
     def name(self) -> str:
         """The methods that were used."""
-        moved = [self.moving.name] if "moving" in self.__dict__ else []
-        return " + ".join([*moved, *self.exponentials]) or self.moving.name
+        return " + ".join(name for name, _ in self._used) or self.moving.name
 
     @property
     def work(self) -> dict[str, int]:
         """What they cost together."""
-        total = Counter(self.moving.work if "moving" in self.__dict__ else {})
-        for work in self.exponentials.values():
+        total: Counter[str] = Counter()
+        for _, work in self._used:
             total.update(work)
         return dict(total) | {"pieces": self.table.first.size}
+
+    @property
+    def _used(self) -> list[tuple[str, Mapping[str, int]]]:
+        """Names and work of the methods that were used: the one for what moves is made where it is first needed."""
+        moved = [(self.moving.name, self.moving.work)] if "moving" in self.__dict__ else []
+        return [*moved, *self.exponentials.items()]
 
     def stretches(self, masses: np.ndarray) -> Iterator[Stretch]:
         """The run in parts: each rest by itself, pieces that move together."""
