@@ -403,6 +403,12 @@ def plain_check(call: Callable[[], object]) -> float:
     return float(not (good and np.isfinite(value)))
 
 
+def plain_loss() -> float:
+    """The step of SGD from each cell center, -eta x / w, which is finite on both sides of 0."""
+    w = -3.0 + 0.03 * (np.arange(200) + 0.5)
+    return plain_check(lambda: float(np.abs(w - 0.1 * np.array([[1.0], [2.0]]) / w).max()))
+
+
 def plain_start() -> float:
     """What is left of a start in the box, scaled to 1."""
     x = np.linspace(-2.0, 2.0, 100)
@@ -456,7 +462,7 @@ CASES = (
     Case("said: the box cuts off", lambda: said(narrow, "cuts it off"), 1.0, 0.0, lambda: plain_check(narrow)),
     Case("said: a pulse between the steps of paths", lambda: said(unseen, "goes unseen"), 1.0, 0.0,
          lambda: plain_check(unseen)),
-    Case("refused: a loss that is not finite", lambda: said(half_a_loss, "finite"), 1.0, 0.0, lambda: 0.0),
+    Case("refused: a loss that is not finite", lambda: said(half_a_loss, "finite"), 1.0, 0.0, plain_loss),
     Case("refused: a start outside the box", lambda: said(outside, "inside the box"), 1.0, 0.0, plain_start),
     Case("refused: KL of dependent samples", lambda: said(dependent, "independent"), 1.0, 0.0, plain_divergence),
 )  # fmt: skip

@@ -137,3 +137,13 @@ def test_more_steps_than_a_day_holds_are_refused_before_the_first():
     sgd = fp.SGD(fp.landscapes.two_datapoints().loss, 0.1)
     with pytest.raises(ValueError, match=r"`steps` must be at most 1.0e\+13 over all paths.*Ask the transfer operator"):
         sgd.simulate(0.5, [10**12], n_paths=100)
+
+
+def test_simulations_of_minutes_are_announced(monkeypatch):
+    monkeypatch.setattr("fokkerplanck.simulation.sgd_paths.WORTH_A_WORD", 10_000)
+    sgd = fp.SGD(fp.landscapes.two_datapoints().loss, 0.1)
+    with pytest.warns(UserWarning, match="100 paths of 1000 steps take some 0 minutes on one core"):
+        sgd.simulate(0.5, [1000], n_paths=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sgd.simulate(0.5, [100], n_paths=100)
