@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="coarse levels only")
     parser.add_argument("--list", action="store_true", help="what exists")
     parser.add_argument("--out", type=Path, help="folder for the page, its tables and its pictures")
-    parser.add_argument("--workers", type=int, default=2, help="claims at a time (default: 2)")
+    parser.add_argument("--workers", type=int, help="claims at a time, each in a process (default: 2)")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler; its workers start in the checkout")
     options = parser.parse_args(arguments)
     chosen = [s for s in claims() if not options.claim or any(word in s.stem for word in options.claim)]
     if options.list:
@@ -40,7 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     whole = not options.quick and not options.claim
     out = options.out or (claim.REPORT if whole else claim.ELSEWHERE)
-    outcomes = run_all(chosen, options.quick, out, max(1, options.workers))
+    workers = 2 if options.workers is None and options.scheduler is None else options.workers
+    try:
+        outcomes = run_all(chosen, options.quick, out, workers, options.scheduler)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     if options.claim:
         print(*(f"\n{outcome.name}\n{claim.markdown(outcome.rows)}" for outcome in outcomes if outcome.rows), sep="\n")
     command = " ".join(["python -m validation", *options.claim, *(["--quick"] if options.quick else [])])

@@ -11,12 +11,11 @@ there raises `Skipped`. It ends with
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -200,16 +199,6 @@ class Outcome:
         wrong = sum(not row.good for row in self.rows)
         return f"FAILS in {wrong} of {len(self.rows)}" if wrong else "holds"
 
-    def save(self, path: Path) -> None:
-        """Write it as JSON."""
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: Path) -> Outcome:
-        """Read what `save` wrote."""
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{**fields, "rows": tuple(Row(**row) for row in fields["rows"])})
-
 
 def section(name: str, headline: str, *parts: str) -> str:
     """A section of the report, parts that are empty left out."""
@@ -244,11 +233,8 @@ def main(module: ModuleType, arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, default=ELSEWHERE, help="folder for table and figure (default: %(default)s)"
     )
-    parser.add_argument("--save", type=Path, help="write the outcome to this JSON file")
     options: Any = parser.parse_args(arguments)
     outcome = run(module, options.quick, options.out)
-    if options.save:
-        outcome.save(options.save)
     print(markdown(outcome.rows) if outcome.rows else outcome.trouble, file=sys.stdout)
     return 0 if outcome.good else 1
 

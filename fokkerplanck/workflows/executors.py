@@ -18,6 +18,7 @@ from ..storage.checkpoint import Piece, found, keep
 Tasks = Mapping[int, Callable[[], Any]]
 Spread = Callable[[Tasks], Iterator[tuple[int, Any]]]  # (number, result or exception) of each task, as they are done
 AHEAD = 4  # tasks handed over at once, for each worker
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 WAIT = 10  # seconds for a scheduler to answer
 
 
@@ -76,27 +77,28 @@ def spread_over(workers: int | None, scheduler: str | None) -> Iterator[Spread |
 def outcomes(tasks: Tasks, *, executor: Executor | None = None, workers: int = 1) -> Iterator[tuple[int, Any]]:
     """(number, result or exception) of each task, as they are done: on an executor, or by processes of this machine.
 
-    A task that kills its worker ends with the executor's exception; the others are asked again, one at a time.
+    Each process has one thread, so that rounding does not depend on how many there are. A task that kills its worker ends with
+    the executor's exception; those under way with it are asked again, one at a time.
     """
     if executor is not None:
         yield from _submitted(executor, tasks, len(tasks))
         return
     from loky import get_reusable_executor
 
-    waiting, alone = dict(tasks), False
+    waiting: dict[int, Callable[[], Any]] = dict(tasks)
+    suspects: list[int] = []  # whose worker was lost, or that of another: they are asked again, one at a time
     while waiting:
-        pool = get_reusable_executor(max_workers=workers)
-        window = 1 if alone else AHEAD * workers
-        lost = []
-        for k, outcome in _submitted(pool, waiting, window):
+        pool = get_reusable_executor(max_workers=workers, env=ONE_THREAD)
+        asked = {k: waiting[k] for k in suspects} or dict(waiting)
+        alone, suspects = bool(suspects), []
+        for k, outcome in _submitted(pool, asked, 1 if alone else AHEAD * workers):
             if isinstance(outcome, BrokenExecutor) and not alone:
-                lost.append(k)  # its worker is gone, or that of another setting
+                suspects.append(k)
                 continue
             del waiting[k]
             yield k, outcome
             if isinstance(outcome, BrokenExecutor):
-                break
-        alone = bool(lost) or (alone and bool(waiting))
+                suspects = [other for other in asked if other in waiting]
 
 
 def _submitted(executor: Executor, tasks: Tasks, window: int) -> Iterator[tuple[int, Any]]:
@@ -120,7 +122,7 @@ def _submitted(executor: Executor, tasks: Tasks, window: int) -> Iterator[tuple[
 def _outcome(future: Future) -> Any:
     try:
         return future.result()
-    except (Exception, CancelledError) as error:
+    except (Exception, CancelledError, SystemExit) as error:  # a task that calls `sys.exit` ends itself alone
         return error
 
 

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import fokkerplanck as fp
+from fokkerplanck.workflows import executors
 
 SETTINGS = [{"D": d} for d in (0.1, 0.2, 0.4)]
 
@@ -57,6 +59,45 @@ def test_a_lost_worker_costs_its_setting():
     with pytest.warns(fp.ModelWarning, match=r"1 of 8 settings failed, such as \{'x': 3\}"):
         found = fp.sweep(dies, [{"x": x} for x in range(8)], workers=2)
     assert found.results == (0, 1, 2, None, 4, 5, 6, 7)
+
+
+def test_after_a_lost_worker_the_rest_is_spread_again(monkeypatch):
+    """Everything that was left used to run one at a time, to the end."""
+    monkeypatch.setattr(executors, "AHEAD", 1)
+    windows, submitted = [], executors._submitted
+
+    def seen(executor, tasks, window):
+        windows.append((len(tasks), window))
+        return submitted(executor, tasks, window)
+
+    monkeypatch.setattr(executors, "_submitted", seen)
+
+    def dies(x):
+        if x == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x
+
+    with pytest.warns(fp.ModelWarning, match="1 of 12 settings failed"):
+        found = fp.sweep(dies, [{"x": x} for x in range(12)], workers=2)
+    assert found.results == (None, *range(1, 12))
+    assert windows[0] == (12, 2)
+    assert {window for _, window in windows[1:-1]} == {1}
+    assert windows[-1][1] == 2
+    assert windows[-1][0] >= 9
+
+
+def test_a_setting_that_exits_costs_itself():
+    """It ended the whole program."""
+
+    def leaves(x):
+        if x == 1:
+            sys.exit(3)
+        return x
+
+    with pytest.warns(fp.ModelWarning, match=r"1 of 3 settings failed, such as \{'x': 1\}"):
+        found = fp.sweep(leaves, [{"x": x} for x in range(3)], workers=2)
+    assert found.results == (0, None, 2)
+    assert isinstance(found.failures[1], SystemExit)
 
 
 def test_a_sweep_goes_on_where_it_stopped(tmp_path):
