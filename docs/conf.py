@@ -91,6 +91,7 @@ html_show_sourcelink = False
 ALONE = (
     "index",
     "tutorial",
+    "tutorial_network",
     "gallery",
     "method",
     "validation",
