@@ -230,7 +230,7 @@ def _judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
     q, masses = result.generator, result.masses[-1]
     assert q is not None
     if result.error:
-        beyond = box_error(eq, q, result.masses[result.times > 0.0])
+        beyond = box_error(q, result.masses[result.times > 0.0])
         result.error.leave_out_box(beyond, [float(np.ptp(e)) for e in q.grid.edges])
         warn_of_density(result, eq, float(result.times[-1]))
     elif not q.untreated:
@@ -333,7 +333,7 @@ def stationary(
         result = measured(result, ask, eq, stationary_errors)
     flows = net_flow_share(q, masses) > BALANCED
     if result.error:
-        result.error.leave_out_box(box_error(eq, q, masses), [float(np.ptp(e)) for e in grid.edges])
+        result.error.leave_out_box(box_error(q, masses), [float(np.ptp(e)) for e in grid.edges])
         warn_of_rest(result, eq, flows)
     elif flows and result.stats.order == 1 and not q.untreated:
         warn_of_resolution(result.stats)  # without a current the density is exact whatever the Peclet number

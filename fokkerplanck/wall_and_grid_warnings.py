@@ -15,7 +15,7 @@ from .model.equation import FokkerPlanck
 from .model.grid import Grid
 from .model.initial_density import covariance
 from .results.stats import GridStats
-from .solvers.discretization.generator import Generator
+from .solvers.discretization.generator import Generator, Links
 from .solvers.discretization.levy_jumps import tail_mass
 from .solvers.discretization.poisson_rates import PoissonPart
 from .solvers.discretization.resolution import Resolution, upwind_gain
@@ -254,35 +254,36 @@ def _tell_of_wall(grid: Grid, axis: int, side: int, share: str, force: float) ->
     warn(f"{text}{then}.", ResolutionWarning)
 
 
-def box_error(eq: FokkerPlanck, q: Generator, masses: np.ndarray) -> float:
+def box_error(q: Generator, masses: np.ndarray) -> float:
     """How far densities, masses (..., *grid.shape), would change at most (1-norm) if reflecting walls were further out."""
-    beyond = (probability_beyond(eq, q, one) for one in masses.reshape(-1, *q.grid.shape))
-    return min(2.0 * max(beyond, default=0.0), 2.0)
+    beyond = probability_beyond(q, masses.reshape(-1, *q.grid.shape))
+    return min(2.0 * float(beyond.max(initial=0.0)), 2.0)
 
 
-def probability_beyond(eq: FokkerPlanck, q: Generator, masses: np.ndarray) -> float:
-    """What would lie beyond the reflecting walls if these were further out.
+def probability_beyond(q: Generator, masses: np.ndarray) -> np.ndarray:
+    """What would lie beyond the reflecting walls if these were further out, (n,), for masses (n, *grid.shape).
 
-    Along each axis the density at a wall, masses (*grid.shape), is carried on by the force there, of the links at the wall, and
-    by how that changes over a tenth of the box: exp(-s x - c x^2 / 2), or a power where the force fades. Noise that grows
-    counts as a force, as it thins the density out. Nothing where neither points inward with a strength to speak of.
+    Along each axis the density at a wall is carried on by the force there, of the links at the wall, and by how that changes
+    over a tenth of the box: exp(-s x - c x^2 / 2), or a power where the force fades. Noise that grows counts as a force, as it
+    thins the density out. Nothing where neither points inward with a strength to speak of.
     """
+    grid, total = q.grid, np.zeros(len(masses))
     if q.jumps is not None:
-        return 0.0
-    grid, total = q.grid, 0.0
+        return total
     for axis in range(grid.dim):
-        others = tuple(a for a in range(grid.dim) if a != axis)
+        others = tuple(a + 1 for a in range(grid.dim) if a != axis)
         along = masses.sum(axis=others) / grid.widths[axis]
         for side, cell in ((0, 0), (1, -1)):
             own = grid.dim == 1 and grid.edges[axis][-side] in q.singular  # a wall of the problem
             if own or grid.shape[axis] < 3 or grid.boundary[axis][side] != "reflecting":
                 continue
-            if not along[cell] > EMPTY * along.max():
+            there = np.flatnonzero(along[:, cell] > EMPTY * along.max(axis=1))
+            if not there.size:
                 continue
-            slope, bend = _fall(q, masses, axis, side)
-            if slope * 0.1 * float(np.ptp(grid.edges[axis])) > CONFINING:
-                at_wall = float(along[cell]) * math.exp(-0.5 * slope * float(grid.widths[axis][cell]))
-                total += at_wall * _tail(slope, bend)
+            for i, slope, bend in zip(there, *_fall(q, masses[there], axis, side), strict=True):
+                if slope * 0.1 * float(np.ptp(grid.edges[axis])) > CONFINING:
+                    at_wall = float(along[i, cell]) * math.exp(-0.5 * slope * float(grid.widths[axis][cell]))
+                    total[i] += at_wall * _tail(float(slope), float(bend))
     return total
 
 
@@ -298,52 +299,58 @@ def _tail(slope: float, bend: float) -> float:
     return math.sqrt(0.5 * math.pi / bend) * float(erfcx(slope / math.sqrt(2.0 * bend)))
 
 
-def _fall(q: Generator, masses: np.ndarray, axis: int, side: int) -> tuple[float, float]:
-    """By how much the logarithm of an equilibrium falls outward per length at a wall, and by how much more further out."""
+def _fall(q: Generator, masses: np.ndarray, axis: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """By how much the logarithm of an equilibrium falls outward per length at a wall, and by how much more further out.
+
+    Both (n,), averaged along the wall over the masses (n, *grid.shape); 0 where there are none.
+    """
     grid, centers = q.grid, q.grid.centers[axis]
+    link = _links_along(q, axis)
+    if link is None:
+        return np.zeros(len(masses)), np.zeros(len(masses))
     n = max(grid.shape[axis] // 10, 1)
+    place = np.unravel_index(link.lower, grid.shape)[axis]
+    last = 0 if side == 0 else grid.shape[axis] - 2
+    falls, where = [], []
+    for k in np.clip((last, last + n if side == 0 else last - n), 0, grid.shape[axis] - 2):
+        here = np.flatnonzero(place == k)
+        out, back = link.forward[here] * grid.widths[axis][k], link.backward[here] * grid.widths[axis][k + 1]
+        usable = (out > 0.0) & (back > 0.0)
+        weights = masses.reshape(len(masses), -1)[:, link.lower[here[usable]]]
+        with np.errstate(invalid="ignore"):
+            rise = (weights * np.log(out[usable] / back[usable])).sum(axis=1) / weights.sum(axis=1)
+        falls.append((1.0 if side == 0 else -1.0) * rise / (centers[k + 1] - centers[k]))
+        where.append(0.5 * (centers[k + 1] + centers[k]))
+    apart = abs(where[0] - where[1])
+    slope, bend = falls[0], (falls[0] - falls[1]) / apart if apart > 0.0 else 0.0 * falls[1]
+    return np.nan_to_num(np.where(np.isfinite(bend), slope, 0.0)), np.nan_to_num(bend)
+
+
+def _links_along(q: Generator, axis: int) -> Links | None:
+    """The links between neighbours along an axis, none of which closes a period."""
     for link in q.links:
-        if np.flatnonzero(link.offset).tolist() != [axis] or link.offset[axis] != 1 or link.stride < 0:
-            continue
-        place = np.unravel_index(link.lower, grid.shape)[axis]
-        last = 0 if side == 0 else grid.shape[axis] - 2
-        falls, where = [], []
-        for k in (last, last + n if side == 0 else last - n):
-            here = place == np.clip(k, 0, grid.shape[axis] - 2)
-            out = link.forward[here] * grid.widths[axis][place[here]]
-            back = link.backward[here] * grid.widths[axis][place[here] + 1]
-            weights = masses.ravel()[link.lower[here]]
-            usable = (out > 0.0) & (back > 0.0) & (weights > 0.0)
-            if not usable.any():
-                return 0.0, 0.0
-            rise = float(np.average(np.log(out[usable] / back[usable]), weights=weights[usable]))
-            length = float(centers[place[here][0] + 1] - centers[place[here][0]])
-            falls.append((1.0 if side == 0 else -1.0) * rise / length)
-            where.append(0.5 * float(centers[place[here][0] + 1] + centers[place[here][0]]))
-        apart = abs(where[0] - where[1])
-        return falls[0], (falls[0] - falls[1]) / apart if apart > 0.0 else 0.0
-    return 0.0, 0.0
+        if np.flatnonzero(link.offset).tolist() == [axis] and link.offset[axis] == 1 and link.stride >= 0:
+            return link
+    return None
 
 
 def _force(q: Generator, axis: int, side: int) -> float:
     """The integral of mu / D over the tenth of the box at a wall, outward, averaged over the links along the axis."""
     grid = q.grid
-    n = max(grid.shape[axis] // 10, 1)
-    for link in q.links:
-        if np.flatnonzero(link.offset).tolist() != [axis] or link.offset[axis] != 1 or link.stride < 0:
-            continue
-        place = np.unravel_index(link.lower, grid.shape)[axis]
-        near = place < n if side == 0 else place >= grid.shape[axis] - 1 - n
-        width = grid.widths[axis]
-        out, back = link.forward * width[place], link.backward * width[place + 1]
-        loud = out + back  # twice D over the length where diffusion dominates
-        end = place == (0 if side == 0 else grid.shape[axis] - 2)
-        if not near.any() or loud[end].sum() * near.sum() < 0.5 * loud[near].sum() * end.sum():
-            return 0.0
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            force = np.clip(np.nan_to_num(np.log(out[near] / back[near])), -50.0, 50.0)
-        return float(force.mean() * n) * (1.0 if side == 1 else -1.0)
-    return 0.0
+    n, link = max(grid.shape[axis] // 10, 1), _links_along(q, axis)
+    if link is None:
+        return 0.0
+    place = np.unravel_index(link.lower, grid.shape)[axis]
+    near = place < n if side == 0 else place >= grid.shape[axis] - 1 - n
+    width = grid.widths[axis]
+    out, back = link.forward * width[place], link.backward * width[place + 1]
+    loud = out + back  # twice D over the length where diffusion dominates
+    end = place == (0 if side == 0 else grid.shape[axis] - 2)
+    if not near.any() or loud[end].sum() * near.sum() < 0.5 * loud[near].sum() * end.sum():
+        return 0.0
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        force = np.clip(np.nan_to_num(np.log(out[near] / back[near])), -50.0, 50.0)
+    return float(force.mean() * n) * (1.0 if side == 1 else -1.0)
 
 
 def warn_of_tail(q: Generator, masses: np.ndarray) -> float:

@@ -106,4 +106,4 @@ def leave_out_tails(result: Any, name: str, eq: FokkerPlanck, state: State) -> N
     if result.error:
         size = float(np.abs(getattr(result, name)).max(initial=1e-300))
         worst_one = float(np.nan_to_num(result.error[name]).max(initial=0.0))
-        result.error.leave_out_tails(box_error(eq, state.q, state.masses.reshape(state.grid.shape)), worst_one / size)
+        result.error.leave_out_tails(box_error(state.q, state.masses.reshape(state.grid.shape)), worst_one / size)

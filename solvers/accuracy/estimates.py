@@ -161,6 +161,8 @@ class Errors(Mapping[str, np.ndarray]):
         as much as a box of these widths.
         """
         self.box = size
+        if size <= min(ROUNDING, SEEN):
+            return
         density = float(np.nan_to_num(self.whole["density"].error).max(initial=0.0))
         shifts = 0.5 * size * np.asarray(widths)
         means = np.nan_to_num(np.asarray(self["mean"])).reshape(-1, shifts.size).max(axis=0)

@@ -17,7 +17,7 @@ from ...model.grid import Grid
 from .coarsening import coarsened_equation
 
 POINTS = {1: 8, 2: 4, 3: 4}  # on a link, by dimension
-MOST = 20_000  # points looked at: beyond, lines of cells are left out evenly
+MOST = 10_000  # points looked at along an axis: beyond, lines of cells are left out evenly
 # Factor between D at the ends of a link, from which the potential there and beside it is not looked at: where the noise
 # vanishes, the density has no scale that cells could resolve
 UNEVEN = 2.0
@@ -82,7 +82,7 @@ def cells_that_see(eq: FokkerPlanck, grid: Grid, relevant: np.ndarray, t: float 
 def _along(eq: FokkerPlanck, grid: Grid, axis: int, relevant: np.ndarray, t: float) -> Hidden | None:
     """The strongest feature inside the links along one axis."""
     count = POINTS[grid.dim]
-    lines = _Lines(grid, axis, count)
+    lines = _Lines(grid, axis, count, relevant)
     near = lines.low(relevant) | lines.high(relevant)
     middle, between = (np.arange(count) + 0.5) / count, np.arange(count + 1) / count
     points = lines.points(middle)
@@ -123,22 +123,40 @@ def _with_neighbours(even: np.ndarray, axis: int) -> np.ndarray:
     return np.moveaxis(result, 0, axis)
 
 
-class _Lines:
-    """The links between neighbouring centers along an axis; of too many lines of cells only some, evenly."""
+def _extent(relevant: np.ndarray) -> slice:
+    """From the first to the last of the true cells (n,), with the two beyond on either side, whose links are looked at."""
+    there = np.flatnonzero(relevant)
+    if not there.size:
+        return slice(0, relevant.size)
+    return slice(max(int(there[0]) - 2, 0), min(int(there[-1]) + 3, relevant.size))
 
-    def __init__(self, grid: Grid, axis: int, count: int):
+
+class _Lines:
+    """The links between neighbouring centers along an axis, in the block of cells around the relevant ones.
+
+    Of too many lines of cells only some, evenly.
+    """
+
+    def __init__(self, grid: Grid, axis: int, count: int, relevant: np.ndarray):
         self.grid, self.axis = grid, axis
+        block = [_extent(np.any(relevant, axis=tuple(b for b in range(grid.dim) if b != a))) for a in range(grid.dim)]
+        size = float(np.prod([s.stop - s.start for s in block]))
         others = max(grid.dim - 1, 1)
-        step = 1 if grid.dim == 1 else max(1, int(np.ceil((count * grid.size / MOST) ** (1.0 / others))))
-        self.chosen = tuple(slice(None) if a == axis else slice(step // 2, None, step) for a in range(grid.dim))
+        step = 1 if grid.dim == 1 else max(1, int(np.ceil((count * size / MOST) ** (1.0 / others))))
+        middle = [s.start + min(step // 2, (s.stop - s.start) // 2) for s in block]
+        self.chosen = tuple(s if a == axis else slice(middle[a], s.stop, step) for a, s in enumerate(block))
 
     def low(self, values: np.ndarray) -> np.ndarray:
         """A field on the cells at the lower ends of the links."""
-        return self._end(values, slice(None, -1))
+        return self._end(values, slice(self._block.start, self._block.stop - 1))
 
     def high(self, values: np.ndarray) -> np.ndarray:
         """A field on the cells at the upper ends of the links."""
-        return self._end(values, slice(1, None))
+        return self._end(values, slice(self._block.start + 1, self._block.stop))
+
+    @property
+    def _block(self) -> slice:
+        return self.chosen[self.axis]
 
     def _end(self, values: np.ndarray, part: slice) -> np.ndarray:
         return values[tuple(part if a == self.axis else s for a, s in enumerate(self.chosen))]
@@ -146,11 +164,11 @@ class _Lines:
     def lengths(self) -> np.ndarray:
         """Lengths of the links, to broadcast against them."""
         shape = [-1 if a == self.axis else 1 for a in range(self.grid.dim)]
-        return np.diff(self.grid.centers[self.axis]).reshape(shape)
+        return np.diff(self.grid.centers[self.axis][self._block]).reshape(shape)
 
     def points(self, nodes: np.ndarray) -> Points:
         """Places at the fractions `nodes` (q,) of each link: fields have the shape (q, *links)."""
-        centers, part = self.grid.centers[self.axis], nodes.reshape(-1, *[1] * self.grid.dim)
+        centers, part = self.grid.centers[self.axis][self._block], nodes.reshape(-1, *[1] * self.grid.dim)
         coords = []
         for a, x in enumerate(np.meshgrid(*self.grid.centers, indexing="ij", sparse=True)):
             if a == self.axis:
