@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from .model.initial_density import from_samples, gaussian, point, uniform
     from .model.levy import LevyJumps
     from .model.mean_field import MeanField
+    from .model.pair_force import PairForce
     from .model.poisson import PoissonJumps
     from .passages import committor, first_passage
     from .queries import public_generator as generator
@@ -109,6 +110,7 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "model.initial_density": "from_samples, gaussian, point, uniform",
     "model.levy": "LevyJumps",
     "model.mean_field": "MeanField",
+    "model.pair_force": "PairForce",
     "model.poisson": "PoissonJumps",
     "passages": "committor, first_passage",
     "queries": "solve, spectrum, stationary, public_generator as generator",
@@ -177,6 +179,7 @@ __all__ = [
     "MarkovTest",
     "MeanField",
     "ModelWarning",
+    "PairForce",
     "PassageModel",
     "PassageTimes",
     "Paths",

@@ -120,6 +120,11 @@ def in_a_field(**arguments):
     return fp.solve(fp.FokkerPlanck(diffusion=0.5, interaction=field), made()["line"], made()["start"], 0.01)
 
 
+def in_pairs(**arguments):
+    pair = fp.PairForce(**{"force": lambda z: -z} | arguments)
+    return fp.solve(fp.FokkerPlanck(diffusion=0.5, interaction=pair), made()["line"], made()["start"], 0.01)
+
+
 def leaping(plane=False, **arguments):
     eq = fp.FokkerPlanck(jumps=fp.PoissonJumps(**{"rate": 1.5, "law": 0.3} | arguments))
     return fp.generator(eq, made()["plane" if plane else "line"])
@@ -192,6 +197,8 @@ PUBLIC_CALLS = {
     "LevyJumps": Door(jumping, stability=1.5, scale=0.5, kind="isotropic"),
     "LevyJumps 2D": Door(lambda **a: jumping(True, **a), stability=1.5, scale=(0.5, 0.5), kind="axes"),
     "MeanField": Door(in_a_field, observe=lambda x: x**2, force=lambda x, m: -m[0] * x),
+    "PairForce": Door(in_pairs, force=lambda z: -z, strength=0.5),
+    "PairForce by a potential": Door(lambda **a: in_pairs(force=None, **a), potential=lambda z: z**2),
     "PoissonJumps": Door(leaping, rate=1.5, law=0.3),
     "PoissonJumps 2D": Door(lambda **a: leaping(True, **a), rate=lambda x, y: 1.0 + x**2, law=[[0.3, 0.1], [0.1, 0.2]]),
     "noise_induced_drift": Door(lambda **a: made()["ou"].noise_induced_drift(**a), grid=fp.Grid((-1, 1), 4), t=0.0),
@@ -637,6 +644,7 @@ TAKES = {
     "None, text": ["compare.reference"],
     "empty list": ["compare.distances"],
     "-1, 0, -0.5": [
+        "PairForce.strength",
         "Solution.conditional.y",
         "locate.point",
         "interpolate.point",
@@ -755,7 +763,7 @@ THEIRS = {
     ("from_gradient.data", "2 x 2 x 2 x 2 array"),
     ("from_gradient.data", "many arguments"),
 }  # the user's own function stumbles
-SLOW = {("Swarm.strength", "large int")}  # honest work, for hours
+SLOW = {("Swarm.strength", "large int"), ("PairForce.strength", "large int")}  # honest work, for hours
 
 
 def taken(place):

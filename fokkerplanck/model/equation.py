@@ -31,6 +31,7 @@ from .coefficients import (
 from .grid import Grid
 from .levy import LevyJumps
 from .mean_field import MeanField
+from .pair_force import PairForce
 from .poisson import PoissonJumps
 
 WALL_NAMES = tuple(f"{axis} {side}" for axis in "xyz" for side in ("low", "high"))
@@ -130,8 +131,8 @@ class FokkerPlanck:
         (Riemann-Liouville). Free spreading is then <x^2> = 2 D t^beta / Gamma(1 + beta).
     jumps : LevyJumps or PoissonJumps, optional
         Levy noise, or jumps at a finite rate, beside the diffusion, which may then be left out. Ito only.
-    interaction : Swarm or MeanField, optional
-        A drift that depends on the density itself, by averages over it.
+    interaction : Swarm, MeanField or PairForce, optional
+        A drift that depends on the density itself, by averages over it or by a force between pairs.
     killing : number, callable or array, optional
         Rate k >= 0 at which a path ends where it is: dp/dt = L p - k p. A function of the coordinates without `t`. The
         mass that is left is the survival; with `fp.stationary(..., reset=...)` what is killed enters again.
@@ -161,7 +162,7 @@ class FokkerPlanck:
     convention: str | float = "ito"
     time_order: float = 1.0
     jumps: LevyJumps | PoissonJumps | None = None
-    interaction: Swarm | MeanField | None = None
+    interaction: Swarm | MeanField | PairForce | None = None
     killing: Any = None
     reactivity: Mapping[str, float] | None = None
     assumption: Callable[[np.ndarray, np.ndarray], None] | None = field(default=None, repr=False, compare=False)
@@ -184,8 +185,8 @@ class FokkerPlanck:
                 raise bad_type(name, "a function or an array", value, "A constant has no slope: leave it out.")
         if isinstance(self.diffusion, Real) and self.diffusion < 0:
             raise bad_value("diffusion", "at least 0", self.diffusion, "It is D in sqrt(2 D) dW.")
-        rule = "None or fp.Swarm(strength=...) or fp.MeanField(observe, force)"
-        instance("interaction", self.interaction, (Swarm, MeanField, type(None)), rule)
+        rule = "None or fp.Swarm(strength=...), fp.MeanField(observe, force) or fp.PairForce(force)"
+        instance("interaction", self.interaction, (Swarm, MeanField, PairForce, type(None)), rule)
         self._check_convention()
         self._check_memory_and_jumps()
         self._check_killing()
@@ -282,10 +283,10 @@ class FokkerPlanck:
         entries = [e for value in given for e in (value if isinstance(value, (list, tuple)) else [value])]
         return any(isinstance(e, np.ndarray) and e.ndim > 0 for e in entries)
 
-    def drift_at(self, points: Points, t: float = 0.0, mean: np.ndarray | None = None) -> np.ndarray:
-        """The drift without the potential's share, shape (dim, *points.shape); `mean` is <x>, for an interaction.
+    def drift_at(self, points: Points, t: float = 0.0, mean: Any = None) -> np.ndarray:
+        """The drift without the potential's share, shape (dim, *points.shape); `mean` is what an interaction reads.
 
-        `mean` (dim,), or (dim, *points.shape) where it differs from point to point.
+        Of a Swarm <x>, (dim,), or (dim, *points.shape) where it differs from point to point.
         """
         dim = len(points.coords)
         own = np.zeros((dim, *points.shape)) if self.drift is None else _vector("drift", self.drift, points, t)

@@ -25,6 +25,7 @@ from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
 from ..solvers.discretization.scharfetter_gummel import Sampled
 from ..solvers.discretization.singular_points import SingularPoint
+from .interacting_paths import read_of_swarm
 from .jump_increments import JumpNoise, check_jumps, jump_noise, jumped
 from .levy_increments import root_times
 from .sgd_paths import MOST_PATHS, start_positions
@@ -84,9 +85,9 @@ def simulate(
         steps, too, where some of 256 paths of a step are seen to pass it; one too thin for that is warned of, on a
         line down to 1e-6 of where the paths go.
     swarm_size : int, optional
-        With an interaction: paths are swarms of this size, one after the other, each worker pulled to the mean of those
+        With an interaction: paths are swarms of this size, one after the other, each of which reads those
         of its swarm that still move. Default: one swarm of all. The density is the limit of large swarms; a finite one
-        carries, besides, the fluctuation of its own mean, of order 1 / swarm_size.
+        carries, besides, the fluctuation of its own averages, of order 1 / swarm_size.
     step_error : bool
         Whether what the step changes in mean and deviation is measured, on 500 paths or a twentieth of them: the result's
         `step_error`, which `fokkerplanck.compare` shows in its error bars.
@@ -377,7 +378,9 @@ class Walk:
     def _drift(self, x: np.ndarray, t: Any) -> np.ndarray:
         """The Ito drift, (dim, n)."""
         eq, points = self.eq, path_points(x)
-        mean = self._swarm_means(eq.interaction.observed(x)) if eq.interaction is not None else None
+        mean = None
+        if eq.interaction is not None:
+            mean = read_of_swarm(eq.interaction, x, self.moving // self.swarm_size, self.grid)
         drift = np.array(eq.drift_at(points, t, mean), dtype=float)
         if eq.potential is None and eq.alpha == 0.0:
             return drift
@@ -391,12 +394,6 @@ class Walk:
                     column[axis] if column.ndim == 3 else column * (np.arange(len(x)) == axis)[:, None]
                 )
         return drift
-
-    def _swarm_means(self, x: np.ndarray) -> np.ndarray:
-        """For each moving path the mean of x (k, n_moving) over those of its swarm that move, (k, n_moving)."""
-        swarm = self.moving // self.swarm_size
-        count = np.maximum(np.bincount(swarm), 1)
-        return np.stack([(np.bincount(swarm, row) / count)[swarm] for row in x])
 
     def _diffusion(self, x: np.ndarray, t: Any) -> np.ndarray:
         return self.eq.diffusion_at(path_points(x), t)

@@ -8,6 +8,7 @@ which is the flux into an absorbing wall as kappa grows.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from ...model.grid import Grid
 from .generator import Exit, Generator
 
 
-def with_reactive_walls(eq: FokkerPlanck, base: Generator, t: float, mean: np.ndarray | None) -> Generator:
+def with_reactive_walls(eq: FokkerPlanck, base: Generator, t: float, mean: Any) -> Generator:
     """The generator with an exit at each wall that has a reactivity."""
     exits = list(base.exits)
     for name, kappa in (eq.reactivity or {}).items():
@@ -41,9 +42,7 @@ def _check(eq: FokkerPlanck, grid: Grid, name: str, axis: int, side: int) -> Non
         )
 
 
-def _rates(
-    eq: FokkerPlanck, grid: Grid, axis: int, side: int, kappa: float, t: float, mean: np.ndarray | None
-) -> np.ndarray:
+def _rates(eq: FokkerPlanck, grid: Grid, axis: int, side: int, kappa: float, t: float, mean: Any) -> np.ndarray:
     """kappa f / (kappa + b) over the width of the cells beside the wall, one number a cell along it."""
     center, wall = float(grid.centers[axis][-side]), float(grid.edges[axis][-side])
     length = abs(wall - center)

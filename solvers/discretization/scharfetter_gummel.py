@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,9 +42,7 @@ from .tensor_diffusion import Lattice, tensor_generator
 from .untreated_zeros import beside_jumps, in_tensor
 
 
-def generator(
-    eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: np.ndarray | None = None, *, fixed: bool = False
-) -> Generator:
+def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: Any = None, *, fixed: bool = False) -> Generator:
     """The rate matrix of an equation on a grid at time t.
 
     Parameters
@@ -54,7 +52,7 @@ def generator(
     t : float
         Time at which time-dependent coefficients are read.
     mean : ndarray (dim,), optional
-        <x>, which an equation with an interaction needs.
+        What an interaction reads, see `interactions.reader`: of a Swarm <x>.
     fixed : bool
         Whether the grid stays as it is, see `Sampled`.
 
@@ -72,7 +70,7 @@ def generator(
 
 
 class Sampled:
-    """An equation read on a grid at one time, so that its generator for another mean costs the fit of the links alone.
+    """An equation read on a grid at one time, so that its generator for other averages costs the fit of the links alone.
 
     Parameters
     ----------
@@ -204,8 +202,8 @@ class Sampled:
         other.lines = [line.at(self.eq, t) for line in self.lines]
         return other
 
-    def generator(self, mean: np.ndarray | None = None) -> Generator:
-        """The rate matrix, with <x> = mean for an interaction."""
+    def generator(self, mean: Any = None) -> Generator:
+        """The rate matrix; `mean` is what an interaction reads."""
         if self.eq.interaction is not None and mean is None:
             then = "Its generator depends on the density: use fp.solve, or pass mean=<x>."
             raise bad_value("eq", "without interaction for a single generator", self.eq.interaction, then)
@@ -222,7 +220,7 @@ class Sampled:
             base = with_reactive_walls(self.eq, base, self.t, mean)
         return base if self.eq.killing is None else with_killing(self.eq, base)
 
-    def _local(self, mean: np.ndarray) -> Generator:
+    def _local(self, mean: Any) -> Generator:
         """The part of the generator that drift and diffusion make."""
         grid, interaction = self.grid, self.eq.interaction
         if self.full:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import ConvergenceError, bad_value
-from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ..discretization.generator import Generator
+from ..discretization.interactions import reader
 from ..discretization.scharfetter_gummel import Sampled, generator
 from .exponential import propagate
 from .fractional_contour import propagate_memory
@@ -77,14 +77,14 @@ def generators_of(eq: FokkerPlanck, grid: Grid, end: float = 0.0) -> tuple[Gener
         return (lambda t, masses: q), q.grid
     fixed = Sampled(eq, grid, JUST_AFTER * end if eq.time_dependent else 0.0)
     grid = fixed.grid
-    read_by = np.zeros((0, grid.size)) if eq.interaction is None else eq.interaction.observed(Points.centers(grid).flat)
+    read_by = reader(eq, grid)
 
-    def mean(masses: np.ndarray) -> np.ndarray:
+    def mean(masses: np.ndarray) -> Any:
         total = masses.sum()
         if not 0.0 < abs(total) < np.inf:
             why = "the interaction outruns every step, or the walls took all; take a weaker one, or end earlier"
             raise ConvergenceError(f"no mass is left to take the mean of: {why}", masses)
-        return (read_by * masses.ravel()).sum(axis=1) / total
+        return read_by(masses.ravel() / total)
 
     if not eq.time_dependent:
         return (lambda t, masses: fixed.generator(mean(masses))), grid
