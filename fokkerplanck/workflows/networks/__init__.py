@@ -20,6 +20,7 @@ from . import figures, tables
 from .analysis import contrasts, distances, events
 from .blocks import Trained, train_blocks
 from .page import page
+from .saddles import inspect_saddles
 from .spec import NetworkStudy, is_network_study, read_network_study
 from .verdicts import answers
 
@@ -38,7 +39,7 @@ class NetworkStudyResult:
     Attributes
     ----------
     tables : dict of Comparison
-        Named distances, escapes and contrasts.
+        Named escapes, contrasts, distances, saddles, saddle medians and tails.
     sentences : tuple of str
     files : tuple of Path
     """
@@ -67,15 +68,20 @@ def run_network_study(
     far = [one for rate, by_name in trained.items() for one in distances(rate, by_name, study.moments(rate))]
     report("escapes", 0.9)
     found = [events(rate, by_name) for rate, by_name in trained.items()]
+    report("saddles", 0.93)
+    saddles = [s for events_there in found for s in inspect_saddles(study, events_there, trained[events_there.rate])]
     dynamics = study.spec.study.dynamics
     results = {
         "escapes": tables.escape_table(found),
         "contrasts": tables.contrast_table(found, contrasts(dynamics)),
         "distances": tables.distance_table(far),
+        "saddles": tables.saddle_table(saddles),
+        "saddle medians": tables.place_table(saddles),
+        "tails": tables.tail_table(saddles),
     }
     diverged = {rate: tables.diverged_shares(by_name) for rate, by_name in trained.items()}
     fresh = getattr(study.net, "sampler", None) is not None
-    sentences = answers(dynamics, results["distances"], results["contrasts"], diverged, fresh)
+    sentences = answers(dynamics, results, diverged, fresh)
     files = _write(study, folder, results, sentences, _figures(trained, results))
     return NetworkStudyResult(results, sentences, files)
 

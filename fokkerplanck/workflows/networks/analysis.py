@@ -63,11 +63,15 @@ class Events(NamedTuple):
         has not left, nan where it did not stay.
     levels : dict of event -> float
         The loss that an event is about.
+    visits : dict of event -> dict of dynamics -> ndarray (n_runs, 2)
+        Of the stays: the steps between which a run is at the plateau; inf where it does not come or leave, nan where it
+        starts below.
     """
 
     rate: float
     times: dict[str, dict[str, np.ndarray]]
     levels: dict[str, float]
+    visits: dict[str, dict[str, np.ndarray]]
 
 
 def distances(rate: float, trained: Mapping[str, Trained], moments: np.ndarray) -> list[Apart]:
@@ -107,8 +111,9 @@ def _apart(a: np.ndarray, b: np.ndarray, loss_a: np.ndarray, loss_b: np.ndarray)
 def events(rate: float, trained: Mapping[str, Trained]) -> Events:
     """Passages of the loss through shares of SGD's drop, and stays at plateaus that are common to all dynamics."""
     times, levels = _passages(trained)
-    stays, places = _stays(trained)
-    return Events(rate, times | stays, levels | places)
+    visits, places = _visits(trained)
+    stays = {event: {name: _lengths(ends) for name, ends in by_name.items()} for event, by_name in visits.items()}
+    return Events(rate, times | stays, levels | places, visits)
 
 
 def _passages(trained: Mapping[str, Trained]) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, float]]:
@@ -129,8 +134,8 @@ def _passages(trained: Mapping[str, Trained]) -> tuple[dict[str, dict[str, np.nd
     }, levels
 
 
-def _stays(trained: Mapping[str, Trained]) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, float]]:
-    """Steps that each run stays at the plateaus of SGD, until half of the drop to the next one, or to the end, is done.
+def _visits(trained: Mapping[str, Trained]) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, float]]:
+    """When each run is at the plateaus of SGD, until half of the drop to the next one, or to the end, is done.
 
     A plateau is a level where the median time over the runs of SGD is by the rule of a stay: a single noisy run has stays of
     its own, at other levels than the next. Losses below `FLOOR` of the first are the floor.
@@ -139,14 +144,14 @@ def _stays(trained: Mapping[str, Trained]) -> tuple[dict[str, dict[str, np.ndarr
     floor = FLOOR * float(np.nanmedian(trained["sgd"].runs.loss[0]))
     curves = {name: _falling_curves(one.runs.loss, floor) for name, one in trained.items()}
     found = _plateaus(steps, curves["sgd"])
-    times, levels = {}, {}
+    visits, levels = {}, {}
     for level, end in itertools.pairwise([*found, float(np.median(curves["sgd"][-1]))]):
         event, half = f"stay at loss {np.exp(level):.3g}", float(np.log(0.5 * (np.exp(level) + np.exp(end))))
-        times[event] = {
-            name: np.array([_stay(steps, h, level, half) for h in every.T]) for name, every in curves.items()
+        visits[event] = {
+            name: np.array([_visit(steps, h, level, half) for h in every.T]) for name, every in curves.items()
         }
         levels[event] = float(np.exp(level))
-    return times, levels
+    return visits, levels
 
 
 def _plateaus(steps: np.ndarray, curves: np.ndarray) -> list[float]:
@@ -172,15 +177,19 @@ def _falling_curves(loss: np.ndarray, floor: float) -> np.ndarray:
     return np.stack([falling(column) for column in np.take_along_axis(height, last, axis=0).T], axis=1)
 
 
-def _stay(steps: np.ndarray, height: np.ndarray, level: float, half: float) -> float:
-    """Steps from the upper end of the band about a level to `half`; nan where a run starts below the band, inf without end."""
+def _visit(steps: np.ndarray, height: np.ndarray, level: float, half: float) -> tuple[float, float]:
+    """Steps at the upper end of the band about a level, and at `half`; nan where a run starts below it, inf without end."""
     if height[0] < level - BAND:
-        return np.nan
-    if height[-1] > half:
-        return np.inf
+        return np.nan, np.nan
     falls = height - 1e-9 * np.arange(height.size)
-    approach, escape = np.interp([-level - BAND, -half], -falls, steps)
-    return float(escape - approach)
+    approach, escape = np.interp([-level - BAND, -half], -falls, steps, right=np.inf)
+    return float(approach), float(escape)
+
+
+def _lengths(visits: np.ndarray) -> np.ndarray:
+    """Lengths of visits (n_runs, 2); inf without end, also where a run does not come."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(visits[:, 1]), np.inf, visits[:, 1] - visits[:, 0])
 
 
 def contrasts(dynamics: Sequence[Dynamics]) -> list[tuple[str, str]]:

@@ -60,11 +60,17 @@ class Block:
 
     def trained(self, study: NetworkStudy) -> dict[str, np.ndarray]:
         """Loss, norm of the gradient, and the parameters at the moments of comparison."""
+        runs = self.runs(study, study.steps[self.rate])
+        kept = runs.kept[study.moments(self.rate)].astype(float)
+        return {"loss": runs.loss, "gradient_norm": runs.gradient_norm, "parameters": kept}
+
+    def runs(self, study: NetworkStudy, steps: np.ndarray) -> Runs:
+        """The runs with their parameters at these steps; to the same bits whichever steps are asked."""
         net, asked = study.net, study.spec.study
         numbers = range(self.first, self.first + self.n_runs)
         starts = study.start_scale * np.array([net.start(asked.seed, k) for k in numbers])
-        runs = net.train(
-            study.steps[self.rate].tolist(),
+        return net.train(
+            steps.tolist(),
             self.n_runs,
             seed=asked.seed,
             starts=starts,
@@ -72,8 +78,6 @@ class Block:
             keep=self.n_runs,
             **arguments_of(self.dynamics, self.rate, asked),
         )
-        kept = runs.kept[study.moments(self.rate)].astype(float)
-        return {"loss": runs.loss, "gradient_norm": runs.gradient_norm, "parameters": kept}
 
 
 def train_blocks(

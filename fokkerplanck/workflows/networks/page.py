@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from ...storage.tables import Comparison
 from .spec import NetworkStudy
 
-SECTIONS = (
+SECTIONS: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
     ("Loss", "loss", ()),
     ("Escapes", "escapes", ("contrasts", "escapes")),
+    ("Where runs wait", None, ("saddle medians", "tails")),
     ("Distances to SGD", "distances", ("distances",)),
 )
 CAPTIONS = {
@@ -34,7 +35,7 @@ def page(
     ]
     for title, figure, names in SECTIONS:
         shown = [results[name].to_markdown().rstrip() for name in names if results[name].rows]
-        if figure in figures:
+        if figure is not None and figure in figures:
             shown.insert(0, f"![{CAPTIONS[figure]}]({figure}.png)\n\n{CAPTIONS[figure]}")
         if shown:
             lines += [f"## {title}", *shown]

@@ -123,6 +123,7 @@ class Study(Section):
     runs: Annotated[int, rule("a whole number of at least 10", lambda v: whole(v, 10))] = 64
     moments: Annotated[int, rule("a whole number of at least 1", whole)] = 6
     record_every: Annotated[int | None, rule("a whole number of at least 1", whole)] = None
+    inspect: Annotated[int, rule("a whole number, not below 0", lambda v: whole(v, 0))] = 16
     seed: Annotated[int, rule("a whole number from 0 to 2^32 - 1", lambda v: whole(v, 0))] = 0
     block: Annotated[int, rule("a whole number of at least 1", whole)] = 32
 

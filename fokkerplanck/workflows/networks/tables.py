@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...storage.tables import Comparison
-from ..paired_runs import entries, joint_level, median_difference, median_interval
+from ..paired_runs import entries, joint_level, median_difference, median_interval, rank_correlation
 from .analysis import Apart, Events
 from .blocks import Trained
+from .saddles import Saddle
 
 NOT_TOLD = "not told apart"
 DISTANCES = (
@@ -32,6 +33,28 @@ CONTRASTS = (
     "Median of `dynamics` less median of `against`, run by run from the same starts; intervals at {level:.3%}, so that all "
     "{count} hold together at 95 %. Undefined where too many runs of both never get there."
 )
+SADDLES = (
+    "Within each stay of the first runs, at the recorded step where the gradient is smallest; stay: inf where the run does "
+    "not leave. negative: eigenvalues of the Hessian below -1/1000 of the largest (+: at least so many). trace, dimension: "
+    "trace of the covariance C of the batch gradient there and its effective dimension, (sum)^2 / sum of squares of its "
+    "eigenvalues. cosine: tr(HC) / (|H| |C|). curvature: tr(HC) / tr C. in lowest, in highest: shares of the trace along "
+    "the ten lowest and ten highest directions of the Hessian. tail: smallest stability index of the noise of single "
+    "batches, drawn with replacement, over the eight directions of most noise: 2 is Gaussian. tails: verdict of the tail "
+    "test on sums of them; empty where the noise takes too few values. That is what the batches do at this place, whatever "
+    "noise the dynamics itself has."
+)
+PLACES = (
+    "Medians over the runs in saddles.csv, which has the definitions. stable or mixed: share of the places whose noise is "
+    "told from Gaussian tails by the tail test."
+)
+TAILS = (
+    "Spearman's rank correlation, over runs, of the tail index of the batch noise where a run waits and the length of its "
+    "stay: positive where heavier tails go with shorter stays. Intervals (artanh, Bonett and Wright) at {level:.3%}, so "
+    "that all {count} hold together at 95 %. Undefined below ten runs, or where all stays or indices are the same. The "
+    "place is that of the smallest gradient, which comes late in long stays: what stays and places have in common shows in "
+    "the dynamics that do not feel these tails (refined, Langevin, descent)."
+)
+SHORTER, LONGER = "heavier, shorter", "heavier, longer"
 
 
 def diverged_shares(trained: Mapping[str, Trained]) -> dict[str, float]:
@@ -86,3 +109,60 @@ def contrast_table(found: Sequence[Events], pairs: Sequence[tuple[str, str]]) ->
                 rows.append((one.rate, event, name, other, d.n, *entries(d[:3]), word))
     note = CONTRASTS.format(level=level, count=count)
     return Comparison(columns, tuple(rows), note, ("learning rate", "event", "dynamics", "against"))
+
+
+def saddle_table(saddles: Sequence[Saddle]) -> Comparison:
+    """Where the first runs of each dynamics wait."""
+    columns = (
+        "learning rate", "event", "dynamics", "run", "step", "stay", "loss", "gradient", "negative", "lowest", "highest",
+        "trace", "dimension", "cosine", "curvature", "in lowest", "in highest", "tail", "tails",
+    )  # fmt: skip
+    rows = tuple(
+        (*s[:5], *entries(s[5:8]), f"{s.negative}{'' if s.complete else '+'}", *entries(s[10:-1]), s.tails or None)
+        for s in saddles
+    )
+    return Comparison(columns, rows, SADDLES, ("learning rate", "event", "dynamics", "run"))
+
+
+def place_table(saddles: Sequence[Saddle]) -> Comparison:
+    """Medians of the saddles of each dynamics at each plateau."""
+    columns = (
+        "learning rate", "event", "dynamics", "runs", "loss", "gradient", "negative", "lowest", "highest", "trace",
+        "dimension", "cosine", "in lowest", "in highest", "tail", "stable or mixed",
+    )  # fmt: skip
+    names = (
+        "loss", "gradient_norm", "negative", "lowest", "highest", "trace", "dimension", "cosine", "in_lowest", "in_highest",
+        "tail",
+    )  # fmt: skip
+    rows = []
+    for key, here in _grouped(saddles).items():
+        numbers = [_median([float(getattr(s, name)) for s in here]) for name in names]
+        tested = [s.tails != "gaussian" for s in here if s.tails]
+        rows.append((*key, len(here), *entries([*numbers, float(np.mean(tested)) if tested else math.nan])))
+    return Comparison(columns, tuple(rows), PLACES, ("learning rate", "event", "dynamics"))
+
+
+def tail_table(saddles: Sequence[Saddle]) -> Comparison:
+    """Whether runs leave sooner where the noise has heavier tails."""
+    columns = ("learning rate", "event", "dynamics", "runs", "correlation", "from", "to", "verdict")
+    groups = _grouped(saddles)
+    level = joint_level(len(groups))
+    rows = []
+    for key, here in groups.items():
+        c = rank_correlation(np.array([s.tail for s in here]), np.array([s.stay for s in here]), level)
+        word = "undefined" if math.isnan(c.value) else {1: SHORTER, 0: NOT_TOLD, -1: LONGER}[c.sign]
+        rows.append((*key, c.n, *entries(c[:3]), word))
+    note = TAILS.format(level=level, count=len(groups))
+    return Comparison(columns, tuple(rows), note, ("learning rate", "event", "dynamics"))
+
+
+def _grouped(saddles: Sequence[Saddle]) -> dict[tuple[float, str, str], list[Saddle]]:
+    groups: dict[tuple[float, str, str], list[Saddle]] = {}
+    for s in saddles:
+        groups.setdefault((s.rate, s.event, s.name), []).append(s)
+    return groups
+
+
+def _median(values: Sequence[float]) -> float:
+    kept = [v for v in values if not math.isnan(v)]
+    return float(np.median(kept)) if kept else math.nan

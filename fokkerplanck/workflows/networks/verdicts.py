@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ...storage.tables import Comparison
 from .blocks import AGAIN
 from .spec import Dynamics, named
-from .tables import NOT_TOLD
+from .tables import LONGER, NOT_TOLD, SHORTER
 
 ISOTROPY = "Does the anisotropy of the noise change escapes?"
 TAILS = "Do heavy tails change escapes?"
@@ -21,13 +21,13 @@ GAUSSIAN = "Would Gaussian noise of the same covariance escape as SGD does?"
 
 def answers(
     dynamics: Sequence[Dynamics],
-    distances: Comparison,
-    contrasts: Comparison,
+    tables: Mapping[str, Comparison],
     diverged: Mapping[float, Mapping[str, float]],
     fresh: bool,
 ) -> tuple[str, ...]:
     """One sentence for each question that the dynamics of the study bear on; fresh: whether SGD draws from a sampler."""
-    sentences = [*escape_answers(dynamics, contrasts)]
+    distances, contrasts = tables["distances"], tables["contrasts"]
+    sentences = [*escape_answers(dynamics, contrasts), *tail_answers(tables["tails"])]
     sentences += [f"{_capital(one.name)} against SGD: {_far(distances, one.name)}." for one in _others(dynamics)]
     if len(diverged) > 1:
         sentences += [_failing(distances, one.name, list(diverged)) for one in _others(dynamics)]
@@ -58,6 +58,49 @@ def escape_answers(dynamics: Sequence[Dynamics], contrasts: Comparison) -> list[
         if here:
             sentences.append(f"{question} {_verdict(question, here)}: {name} against {other}, {_times(here)}.")
     return sentences
+
+
+def tail_answers(tails: Comparison) -> list[str]:
+    """Whether runs of SGD leave sooner where the noise has heavier tails, and whether those that feel no tails do too."""
+    rows = [dict(zip(tails.columns, row, strict=True)) for row in tails.rows]
+    kinds = (
+        ("its batches", [row for row in rows if row["dynamics"].startswith("sgd")]),
+        (
+            "the batches that it does not see",
+            [row for row in rows if not row["dynamics"].startswith("sgd")],
+        ),
+    )
+    (own, ours), (unseen, others) = kinds
+    if not ours:
+        return []
+    sentences = [f"Does SGD leave sooner where the noise of {own} has heavier tails? {_correlated(ours)}."]
+    if others:
+        sentences.append(f"And a dynamics with noise of its own, by the tails of {unseen}? {_correlated(others)}.")
+    return sentences
+
+
+def _correlated(rows: Sequence[Mapping]) -> str:
+    known = [row for row in rows if row["verdict"] != "undefined"]
+    if not known:
+        return "These runs cannot tell: fewer than ten stay, or all alike"
+    told = [row for row in known if row["verdict"] != NOT_TOLD]
+    if not told:
+        largest = max(known, key=lambda row: abs(row["correlation"]))
+        return (
+            f"No correlation that these runs can show in {len(known)} comparisons, the largest {_correlation(largest)}"
+        )
+    words = {SHORTER: "Sooner", LONGER: "Later"}
+    parts = []
+    for word, said in words.items():
+        here = [row for row in told if row["verdict"] == word]
+        if here:
+            parts.append(f"{said} in {len(here)} of {len(known)} comparisons: {', '.join(map(_correlation, here))}")
+    return "; ".join(parts)
+
+
+def _correlation(row: Mapping) -> str:
+    bounds = f"{row['correlation']:+.2f}, {row['from']:+.2f} to {row['to']:+.2f}"
+    return f"{row['dynamics']}, {row['event']} at {row['learning rate']:g} ({bounds})"
 
 
 def _verdict(question: str, rows: Sequence[Mapping]) -> str:
