@@ -197,6 +197,9 @@ PUBLIC_CALLS = {
     "LevyJumps": Door(jumping, stability=1.5, scale=0.5, kind="isotropic"),
     "LevyJumps 2D": Door(lambda **a: jumping(True, **a), stability=1.5, scale=(0.5, 0.5), kind="axes"),
     "MeanField": Door(in_a_field, observe=lambda x: x**2, force=lambda x, m: -m[0] * x),
+    "MeanField of the diffusion": Door(
+        lambda **a: in_a_field(force=None, **a), observe=lambda x: x**2, diffusion=lambda x, m: m[0]
+    ),
     "PairForce": Door(in_pairs, force=lambda z: -z, strength=0.5),
     "PairForce by a potential": Door(lambda **a: in_pairs(force=None, **a), potential=lambda z: z**2),
     "PoissonJumps": Door(leaping, rate=1.5, law=0.3),

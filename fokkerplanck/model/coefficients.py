@@ -211,6 +211,14 @@ def _diffusion_result(result: Any, dim: int, points: Points) -> np.ndarray:
     return np.broadcast_to(_real("diffusion", array, points.shape, points), (dim, *points.shape))
 
 
+def _sum_of_diffusions(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The sum of two, each a diagonal or a tensor."""
+    if a.ndim == b.ndim:
+        return a + b
+    tensor, diagonal = (a, b) if a.ndim > b.ndim else (b, a)
+    return tensor + np.einsum("i...,ij->ij...", diagonal, np.eye(len(diagonal)))
+
+
 def _drop_diagonal(tensor: np.ndarray) -> np.ndarray:
     """A tensor as it is, or its diagonal where nothing lies off it."""
     dim = len(tensor)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from numbers import Real
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from .coefficients import (
     _leaves,
     _noise_matrix,
     _shown,
+    _sum_of_diffusions,
     _vector,
 )
 from .grid import Grid
@@ -62,9 +63,9 @@ class Swarm:
         """What is averaged, (dim, n), at points (dim, n)."""
         return coords
 
-    def on_axis(self, axis: int, mean: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        """The pull along an axis as a function of its coordinate."""
-        return functools.partial(self.along, mean=float(mean[axis]))
+    def on_axis(self, axis: int, mean: np.ndarray) -> Callable[[Points], np.ndarray]:
+        """The pull along an axis as a function of the points."""
+        return lambda points: self.along(points.coords[axis], float(mean[axis]))
 
     def along(self, x: np.ndarray, mean: float | np.ndarray) -> np.ndarray:
         """The pull along one axis at coordinates x."""
@@ -132,7 +133,8 @@ class FokkerPlanck:
     jumps : LevyJumps or PoissonJumps, optional
         Levy noise, or jumps at a finite rate, beside the diffusion, which may then be left out. Ito only.
     interaction : Swarm, MeanField or PairForce, optional
-        A drift that depends on the density itself, by averages over it or by a force between pairs.
+        A drift, or with a MeanField a diffusion, that depends on the density itself: by averages over it, or by a force
+        between pairs.
     killing : number, callable or array, optional
         Rate k >= 0 at which a path ends where it is: dp/dt = L p - k p. A function of the coordinates without `t`. The
         mass that is left is the survival; with `fp.stationary(..., reset=...)` what is killed enters again.
@@ -188,6 +190,7 @@ class FokkerPlanck:
         rule = "None or fp.Swarm(strength=...), fp.MeanField(observe, force) or fp.PairForce(force)"
         instance("interaction", self.interaction, (Swarm, MeanField, PairForce, type(None)), rule)
         self._check_convention()
+        self._check_diffusion_of_density()
         self._check_memory_and_jumps()
         self._check_killing()
         self._check_reactivity()
@@ -209,6 +212,21 @@ class FokkerPlanck:
         if self.alpha != 0.0:
             then = "A jump reads its scale where it starts."
             raise bad_value("convention", "'ito' together with jumps", self.convention, then)
+
+    def _check_diffusion_of_density(self) -> None:
+        if not self.diffusion_reads_density:
+            return
+        if self.noise is not None:
+            raise bad_value(
+                "noise", "None together with a diffusion that reads averages", self.noise, "Give `diffusion`."
+            )
+        if self.reactivity is not None:
+            then = "A reactive wall needs a diffusion of its own."
+            raise bad_value("reactivity", "None together with a diffusion that reads averages", self.reactivity, then)
+        entries = self.diffusion if isinstance(self.diffusion, (list, tuple)) else [self.diffusion]
+        if any(isinstance(entry, np.ndarray) and entry.ndim for entry in entries):
+            rule = "numbers or functions together with a diffusion that reads averages"
+            raise bad_value("diffusion", rule, "an array")
 
     def _check_killing(self) -> None:
         if self.killing is None:
@@ -275,6 +293,23 @@ class FokkerPlanck:
     def diffusion_is_function(self) -> bool:
         """Whether D, or sigma, is a function of the coordinates somewhere, and so may vanish between the cells."""
         return bool(_leaves(self.diffusion) + _leaves(self.noise))
+
+    @property
+    def diffusion_reads_density(self) -> bool:
+        """Whether the interaction adds to the diffusion."""
+        return isinstance(self.interaction, MeanField) and self.interaction.diffusion is not None
+
+    def with_diffusion_of(self, averages: np.ndarray) -> FokkerPlanck:
+        """The equation whose diffusion is the sum for given averages, (k,), or (k, *shape of the points read)."""
+        own, interaction = self.diffusion, self.interaction
+        assert isinstance(interaction, MeanField)
+
+        def at(coords: tuple[np.ndarray, ...], t: float) -> np.ndarray:
+            points = Points(coords, lambda values: values)
+            return _sum_of_diffusions(_diffusion(own, points, t), interaction.diffusion_at(points, averages))
+
+        total = (lambda *x, t: at(x, t)) if any(map(takes_time, _leaves(own))) else (lambda *x: at(x, 0.0))
+        return replace(self, diffusion=total)
 
     @property
     def on_cells(self) -> bool:

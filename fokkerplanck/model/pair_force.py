@@ -88,6 +88,6 @@ class PairForce:
         """The drift (1, *points.shape): `felt` is known there already, or a function of the coordinate."""
         return np.asarray(felt(points.coords[0])[None] if callable(felt) else felt)
 
-    def on_axis(self, axis: int, felt: Any) -> Callable[[np.ndarray], np.ndarray]:
-        """The drift along an axis as a function of its coordinate."""
-        return felt
+    def on_axis(self, axis: int, felt: Any) -> Callable[[Points], np.ndarray]:
+        """The drift along an axis as a function of the points."""
+        return lambda points: self.pull(points, felt)[axis]

@@ -25,7 +25,7 @@ from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
 from ..solvers.discretization.scharfetter_gummel import Sampled
 from ..solvers.discretization.singular_points import SingularPoint
-from .interacting_paths import read_of_swarm
+from .interacting_paths import at_start, read_of_swarm
 from .jump_increments import JumpNoise, check_jumps, jump_noise, jumped
 from .levy_increments import root_times
 from .sgd_paths import MOST_PATHS, start_positions
@@ -120,7 +120,7 @@ def simulate(
     fits_memory("n_paths", 8.0 * n_paths * dim * (moments.size + 12.0), "Record fewer times or run in parts.")
     first, noise = streams(seed, KIND, -(-n_paths // BLOCK))
     starts = start_positions(p0, n_paths, dim, first)
-    points, truncated = _singular_points(eq, grid)
+    points, truncated = _singular_points(at_start(eq, starts.T, grid), grid)
     if eq.time_order != 1.0 and eq.interaction is not None:
         then = "Its paths would have to share their physical times."
         raise bad_value("eq", "without interaction for a simulation with time_order below 1", eq.interaction, then)
@@ -237,6 +237,7 @@ class Walk:
         self.moving = np.arange(n)
         self.watch = Watch()
         self.before = self.x
+        self.read: Any = None  # by the interaction
         self._stop(self.moving)
 
     def positions(self, times: np.ndarray) -> np.ndarray:
@@ -322,6 +323,7 @@ class Walk:
         self.before = self.x if self.target is None else self.x.copy()
         try:
             with np.errstate(over="ignore", invalid="ignore"):
+                self.read = read_of_swarm(self.eq.interaction, x, self.moving // self.swarm_size, self.grid)
                 diffusion = self._diffusion(x, t)
                 new = self.x[:, self.moving] + dt * self._drift(x, t)
                 new += np.sqrt(2.0 * dt) * _root_times(diffusion, gauss)
@@ -378,10 +380,7 @@ class Walk:
     def _drift(self, x: np.ndarray, t: Any) -> np.ndarray:
         """The Ito drift, (dim, n)."""
         eq, points = self.eq, path_points(x)
-        mean = None
-        if eq.interaction is not None:
-            mean = read_of_swarm(eq.interaction, x, self.moving // self.swarm_size, self.grid)
-        drift = np.array(eq.drift_at(points, t, mean), dtype=float)
+        drift = np.array(eq.drift_at(points, t, self.read), dtype=float)
         if eq.potential is None and eq.alpha == 0.0:
             return drift
         lengths = _lengths(x, self._diffusion(x, t), self.dt)
@@ -396,7 +395,8 @@ class Walk:
         return drift
 
     def _diffusion(self, x: np.ndarray, t: Any) -> np.ndarray:
-        return self.eq.diffusion_at(path_points(x), t)
+        eq = self.eq.with_diffusion_of(self.read) if self.eq.diffusion_reads_density else self.eq
+        return eq.diffusion_at(path_points(x), t)
 
     def _draw(self, fill: Callable, rows: int | None = None, paths: np.ndarray | None = None) -> np.ndarray:
         """Random numbers for the moving paths, or those given, from each block's own stream: (n,) or (rows, n)."""

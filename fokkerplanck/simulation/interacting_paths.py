@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..model.equation import Swarm
+from ..model.equation import FokkerPlanck, Swarm
 from ..model.grid import Grid
 from ..model.mean_field import MeanField
 from ..model.pair_force import PairForce
@@ -13,13 +13,24 @@ BLOCK = 1_000_000  # pairs at a time
 
 
 def read_of_swarm(
-    interaction: Swarm | MeanField | PairForce, x: np.ndarray, swarm: np.ndarray, grid: Grid | None
-) -> np.ndarray:
+    interaction: Swarm | MeanField | PairForce | None, x: np.ndarray, swarm: np.ndarray, grid: Grid | None
+) -> np.ndarray | None:
     """For each path at x (dim, n) what the interaction reads of the paths with the same increasing number in `swarm` (n,)."""
+    if interaction is None:
+        return None
     if isinstance(interaction, PairForce):
         return pair_sums(interaction, x, swarm, grid)
     count = np.maximum(np.bincount(swarm), 1)
     return np.stack([(np.bincount(swarm, row) / count)[swarm] for row in interaction.observed(x)])
+
+
+def at_start(eq: FokkerPlanck, x: np.ndarray, grid: Grid | None) -> FokkerPlanck:
+    """The equation with the diffusion that paths at x (dim, n) find."""
+    if not eq.diffusion_reads_density:
+        return eq
+    averages = read_of_swarm(eq.interaction, x, np.zeros(x.shape[1], dtype=int), grid)
+    assert averages is not None
+    return eq.with_diffusion_of(averages[:, 0])
 
 
 def pair_sums(pair: PairForce, x: np.ndarray, swarm: np.ndarray, grid: Grid | None) -> np.ndarray:

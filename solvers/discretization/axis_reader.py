@@ -12,7 +12,7 @@ from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from .quadrature import derivative, gauss
 
-Pull = Callable[[np.ndarray], np.ndarray]
+Pull = Callable[[Points], np.ndarray]
 
 
 def along_axis(diffusion: np.ndarray, axis: int, points: Points) -> np.ndarray:
@@ -29,7 +29,7 @@ class AxisReader:
     eq, grid, axis, t
         What is read, and when.
     pull : callable, optional
-        A drift besides, from coordinates along the axis.
+        A drift besides along the axis, from points.
     """
 
     eq: FokkerPlanck
@@ -56,7 +56,7 @@ class AxisReader:
         points = self._points(line, x)
         drift = eq.drift_at(points, self.t)[self.axis]
         if self.pull is not None:
-            drift = drift + self.pull(x)
+            drift = drift + self.pull(points)
         if eq.potential is not None:
             places = self._points(line, np.concatenate([start[None], x, end[None]]), beyond=True)
             v = eq.potential_at(places, self.t)

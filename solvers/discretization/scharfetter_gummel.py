@@ -339,7 +339,7 @@ class _Line:
 
     def samples(self, pull: Pull | None = None) -> Samples:
         """What was read, in the order of places along the axis of a 1D grid."""
-        drift = self.drift if pull is None else self.drift + pull(self.points.coords[0])
+        drift = self.drift if pull is None else self.drift + pull(self.points)
         x, diffusion, drift = (v.ravel("F") for v in (self.points.coords[0], self.diffusion, drift))
         return Samples(x, diffusion, drift, len(self.diffusion))
 
@@ -356,11 +356,11 @@ class _Line:
     def rates(self, pull: Pull | None, places: Places | None) -> Velocities:
         """Velocities on all links.
 
-        pull: a drift besides, from coordinates along the axis; places: what a 1D line holds that needs a closer look.
+        pull: a drift besides along the axis, from points; places: what a 1D line holds that needs a closer look.
         """
         nodes, weights = gauss(_count(self.span.grid))
         forward, backward = np.empty(self.points.shape[1:]), np.empty(self.points.shape[1:])
-        drift = self.drift if pull is None else self.drift + pull(self.points.coords[self.span.axis])
+        drift = self.drift if pull is None else self.drift + pull(self.points)
         drift = np.ascontiguousarray(drift).reshape(nodes.size, -1)
         rates = forward.reshape(-1), backward.reshape(-1)
         low, high, length = self.ends

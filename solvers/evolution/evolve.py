@@ -86,6 +86,13 @@ def generators_of(eq: FokkerPlanck, grid: Grid, end: float = 0.0) -> tuple[Gener
             raise ConvergenceError(f"no mass is left to take the mean of: {why}", masses)
         return read_by(masses.ravel() / total)
 
+    if eq.diffusion_reads_density:
+
+        def anew(t: float, masses: np.ndarray) -> Generator:
+            averages = mean(masses)
+            return Sampled(eq.with_diffusion_of(averages), grid, t, fixed=True).generator(averages)
+
+        return anew, grid
     if not eq.time_dependent:
         return (lambda t, masses: fixed.generator(mean(masses))), grid
     read = [fixed]

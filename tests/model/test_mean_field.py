@@ -73,10 +73,10 @@ def test_fewer_paths_lock_less_sharply():
     [
         (lambda x: x[:3], lambda x, m: x, "`observe` must be one field of the coordinate"),
         (lambda x: np.nan * x, lambda x, m: x, "`observe` must be finite"),
-        (lambda x: x, lambda x, m: x[:1], "`force` must be of the shape"),
+        (lambda x: x, lambda x, m: x[:1], "`force` must be a field that fits its 1 coordinate"),
         (lambda x: x, lambda x, m: np.nan * x, "`force` must be finite"),
         (lambda x: x, lambda x: x, "`force` must be a function of 2 argument"),
-        (2.0, lambda x, m: x, "`observe` must be a function of 1 argument"),
+        (2.0, lambda x, m: x, "`observe` must be a function of the coordinates"),
     ],
 )
 def test_refusals(observe, force, sentence):
@@ -84,9 +84,89 @@ def test_refusals(observe, force, sentence):
         fp.solve(fp.FokkerPlanck(diffusion=0.5, interaction=fp.MeanField(observe, force)), LINE, fp.gaussian(0, 1), 0.1)
 
 
-def test_planes_and_stationary_states_are_refused():
+def test_a_linear_force_is_a_swarm_in_the_plane():
+    field = fp.MeanField(lambda x, y: [x, y], lambda x, y, m: [-2 * (x - m[0]), -2 * (y - m[1])])
+    grid, start = fp.Grid([(-3, 3), (-3, 3)], 40), fp.gaussian([0.5, -0.5], 0.6)
+    for diffusion in ([0.5, 0.3], [[0.5, 0.1], [0.1, 0.3]]):
+        eqs = [
+            fp.FokkerPlanck(drift=lambda x, y: [-x, x], diffusion=diffusion, interaction=w)
+            for w in (fp.Swarm(2.0), field)
+        ]
+        one, other = (fp.solve(eq, grid, start, 0.2, error=False).density for eq in eqs)
+        np.testing.assert_allclose(one, other, atol=1e-12)
+        one, other = (fp.simulate(eq, start, [0.2], 0.05, n_paths=40, swarm_size=10, seed=1).positions for eq in eqs)
+        np.testing.assert_allclose(one, other, atol=1e-12)
+
+
+def test_one_average_of_the_plane():
+    """dX = -<X^2 + Y^2> X dt + dW keeps Gaussians: V' = -4 V^2 + 1 along each axis."""
+    field = fp.MeanField(lambda x, y: x**2 + y**2, lambda x, y, m: (-m * x, -m * y))
+    eq = fp.FokkerPlanck(diffusion=0.5, interaction=field)
+    exact = solve_ivp(lambda t, v: 1 - 4 * v**2, (0, 0.5), [1.0], rtol=1e-10, atol=1e-12).y[0, -1]
+    sol = fp.solve(eq, fp.Grid([(-4, 4), (-4, 4)], 40), fp.gaussian([0, 0], 1.0), 0.5)
+    off = np.abs(np.diagonal(sol.covariance()[-1]) - exact)
+    assert (off <= 2 * np.diagonal(sol.error["covariance"][-1])).all()
+    assert (off < 0.01 * exact).all()
+    paths = fp.simulate(eq, fp.gaussian([0, 0], 1.0), [0.5], 0.01, n_paths=10_000, seed=1, step_error=False)
+    np.testing.assert_allclose(np.diagonal(paths.covariance()[-1]), exact, rtol=4 * np.sqrt(2 / 10_000) + 0.01)
+
+
+@pytest.mark.parametrize(
+    ("diffusion", "convention", "rate"),
+    [
+        (lambda x, m: 0.3 * (m[1] - m[0] ** 2), "ito", -2 + 2 * 0.3),
+        (lambda x, m: 0.3 * (x - m[0]) ** 2, "ito", -2 + 2 * 0.3),
+        (lambda x, m: 0.1 * (x - m[0]) ** 2, "klimontovich", -2 + 6 * 0.1),
+    ],
+    ids=["variance", "distance", "klimontovich"],
+)
+def test_a_diffusion_that_reads_averages(diffusion, convention, rate):
+    """dX = -X dt + sqrt(2 (D + 0.3 V)) dW: V' = (-2 + 0.6) V + 2 D; so for D + 0.3 (x - <x>)^2.
+
+    Klimontovich's slope of D, here of 0.1, drifts besides: V' = (-2 + 0.2 + 0.4) V + 2 D.
+    """
+    noise = fp.MeanField(lambda x: [x, x**2], diffusion=diffusion)
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.2, convention=convention, interaction=noise)
+    times, rest = np.array([0.3, 1.0]), -0.4 / rate
+    exact = rest + (0.25 - rest) * np.exp(rate * times)
+    sol = fp.solve(eq, fp.Grid((-7, 7), 200), fp.gaussian(1, 0.5), times)
+    off = np.abs(sol.covariance()[:, 0, 0] - exact)
+    assert (off <= 2 * sol.error["covariance"][:, 0, 0]).all()
+    np.testing.assert_allclose(sol.covariance()[:, 0, 0], exact, rtol=5e-3)
+    np.testing.assert_allclose(sol.mean()[:, 0], np.exp(-times), rtol=2e-3)
+    assert sol.stats.mass_error < 1e-12
+    paths = fp.simulate(eq, fp.gaussian(1, 0.5), times, 0.01, n_paths=10_000, seed=1, step_error=False)
+    np.testing.assert_allclose(paths.covariance()[:, 0, 0], exact, rtol=0.08)
+
+
+def test_a_diffusion_in_the_plane_and_in_time():
+    """Along x 0.1 t + 0.5 <x^2>: V' = V + 0.2 t; along y nothing but 0.1 t."""
+    noise = fp.MeanField(lambda x, y: x**2, diffusion=lambda x, y, m: [[0.5 * m[0], 0.0], [0.0, 0.0]])
+    eq = fp.FokkerPlanck(diffusion=lambda x, y, t: 0.1 * t + 0 * x, interaction=noise)
+    sol = fp.solve(eq, fp.Grid([(-3, 3), (-3, 3)], 40), fp.gaussian([0, 0], 0.5), 0.5)
+    exact = [0.45 * np.exp(0.5) - 0.2 * 1.5, 0.25 + 0.1 * 0.25]  # V = (V0 + 0.2) e^t - 0.2 (1 + t)
+    np.testing.assert_allclose(np.diagonal(sol.covariance()[-1]), exact, atol=3e-3)
+
+
+def test_what_does_not_go_with_a_diffusion_that_reads_averages():
+    noise = fp.MeanField(lambda x: x, diffusion=lambda x, m: -1.0 + 0 * x)
+    with pytest.raises(ValueError, match=r"`diffusion` must be positive semidefinite everywhere, got -0\.5"):
+        fp.solve(fp.FokkerPlanck(diffusion=0.5, interaction=noise), LINE, fp.gaussian(0, 1), 0.1)
+    with pytest.raises(ValueError, match="`noise` must be None together with a diffusion that reads averages"):
+        fp.FokkerPlanck(noise=[[1.0]], interaction=noise)
+    with pytest.raises(ValueError, match="`reactivity` must be None together"):
+        fp.FokkerPlanck(diffusion=1.0, interaction=noise, reactivity={"x high": 1.0})
+    with pytest.raises(ValueError, match="`diffusion` must be numbers or functions together"):
+        fp.FokkerPlanck(diffusion=np.ones(200), interaction=noise)
+    with pytest.raises(ValueError, match="`force` must be given, or `diffusion`"):
+        fp.MeanField(lambda x: x)
+    with pytest.raises(TypeError, match="`diffusion` must be a function of the coordinates, and the averages"):
+        fp.MeanField(lambda x: x, diffusion=0.5)
+
+
+def test_places_of_other_dimensions_and_stationary_states_are_refused():
     eq = fp.FokkerPlanck(diffusion=0.5, interaction=fp.MeanField(lambda x: x, lambda x, m: -x))
-    with pytest.raises(ValueError, match="`interaction` must be a Swarm in more than one dimension"):
+    with pytest.raises(TypeError, match="`observe` must be a function of 2 argument"):
         fp.solve(eq, fp.Grid([(-1, 1), (-1, 1)], 16), fp.gaussian([0, 0], 0.2), 0.1)
     with pytest.raises(ValueError, match=r"Follow it in time with fp\.solve"):
         fp.stationary(eq, LINE)
