@@ -17,11 +17,13 @@ import typer
 from .workflows.process import (
     FAILED,
     INTERRUPTED,
+    available_cores,
     check_address_space,
     end_at_once,
     end_with,
     flush,
     heed_signals,
+    one_thread,
     open_streams,
     say_and_end,
 )
@@ -139,7 +141,7 @@ def run(
 def study(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The run file.", show_default=False)],
     out: Annotated[str | None, typer.Option(help="Folder for the results. Default: results/NAME-study.")] = None,
-    workers: Annotated[int | None, typer.Option(help="So many processes; default: threads of this one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="So many processes; default: as many as pay.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, whose workers do it.")] = None,
     allow_code: Annotated[bool, typer.Option("--allow-code", help="Run the Python module that FILE names.")] = False,
 ) -> None:
@@ -149,6 +151,8 @@ def study(
     With a table [network] instead: train a deep linear network from saddle to saddle by SGD and its surrogate dynamics, or
     with `model` in it any network; see examples/superposition.toml. A `module` in it is run with --allow-code only.
     """
+    if _is_own_process():
+        os.environ.update(one_thread())  # as in workers, so that rounding does not depend on who does the work
     with _refusals(later=", and the study goes on from there when started again"):
         from .workflows.deep_linear import is_deep_study, read_deep_study, run_deep_study
         from .workflows.executors import spread_over
@@ -269,7 +273,7 @@ def info() -> None:
     _echo(f"Python        {platform.python_version()}  {platform.system()} {platform.machine()}")
     for name in ("numpy", "scipy", "numba", "sympy", "matplotlib", "xarray", "h5netcdf", "pydantic", "typer", "rich"):
         _echo(f"{name:<13} {version(name)}")
-    _echo(f"threads       {_available_cores()} of {os.cpu_count()} cores may be used by a simulation")
+    _echo(f"threads       {available_cores()} of {os.cpu_count()} cores may be used by a simulation")
     for label, folder in _cache_folders().items():
         state = "writable" if writable(folder) else "not writable: kernels compile in every process"
         _echo(f"{label:<13} {folder}  ({state})")
@@ -299,9 +303,14 @@ def main() -> None:
         say_and_end(f"cannot print the results: {error.strerror}. Files are whole.")
 
 
+def _is_own_process() -> bool:
+    """Whether this is a process of the command, whose libraries are not read yet."""
+    return signal.getsignal(signal.SIGTERM) is end_at_once
+
+
 def _ready() -> None:
     """The libraries are read: from now on signals interrupt the work, where this is a process of the command."""
-    if signal.getsignal(signal.SIGTERM) is end_at_once:
+    if _is_own_process():
         import matplotlib.backends.backend_agg
         import matplotlib.figure  # noqa: F401 - an import that is interrupted leaves a traceback
 
@@ -448,10 +457,6 @@ def _false_alarms(sentences: int, dim: int) -> str:
     return (
         f"({tests} comparisons at 3 standard errors: if all is well, one fails by chance in {share:.0%} of the runs.)"
     )
-
-
-def _available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cache_folders() -> dict[str, Path]:

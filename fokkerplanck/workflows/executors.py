@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import contextmanager
@@ -14,11 +17,12 @@ import cloudpickle
 from ..arguments import whole
 from ..errors import bad_value
 from ..storage.checkpoint import Piece, found, keep
+from .process import belong_to, free_cores, one_thread
 
 Tasks = Mapping[int, Callable[[], Any]]
 Spread = Callable[[Tasks], Iterator[tuple[int, Any]]]  # (number, result or exception) of each task, as they are done
 AHEAD = 4  # tasks handed over at once, for each worker
-ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+START = 6.0  # seconds that a process takes to begin: to import, and to read compiled kernels
 WAIT = 10  # seconds for a scheduler to answer
 
 
@@ -33,6 +37,30 @@ class Kept(NamedTuple):
 def one_by_one(tasks: Tasks) -> Iterator[tuple[int, Any]]:
     """The outcomes of tasks, one after the other in this process."""
     return ((k, task()) for k, task in tasks.items())
+
+
+def as_pays(tasks: Tasks) -> Iterator[tuple[int, Any]]:
+    """The outcomes of tasks, in this process until what is left would take longer than to start others for it."""
+    left, cores = dict(tasks), free_cores()
+    for k, task in tasks.items():
+        began = time.perf_counter()
+        outcome = _outcome_of(task)
+        took = time.perf_counter() - began
+        if len(left) == len(tasks):
+            took -= START  # the first one reads compiled kernels too, or compiles them
+        del left[k]
+        yield k, outcome
+        workers = min(cores, len(left))
+        if workers > 1 and took * (len(left) - math.ceil(len(left) / workers)) > START:
+            yield from outcomes(left, workers=workers)
+            return
+
+
+def _outcome_of(task: Callable[[], Any]) -> Any:
+    try:
+        return task()
+    except Exception as error:
+        return error
 
 
 def gathered(works: Sequence[Kept], spread: Spread) -> Iterator[tuple[int, Any]]:
@@ -88,17 +116,21 @@ def outcomes(tasks: Tasks, *, executor: Executor | None = None, workers: int = 1
     waiting: dict[int, Callable[[], Any]] = dict(tasks)
     suspects: list[int] = []  # whose worker was lost, or that of another: they are asked again, one at a time
     while waiting:
-        pool = get_reusable_executor(max_workers=workers, env=ONE_THREAD)
+        pool = get_reusable_executor(workers, env=one_thread(), initializer=belong_to, initargs=(os.getpid(),))
         asked = {k: waiting[k] for k in suspects} or dict(waiting)
         alone, suspects = bool(suspects), []
-        for k, outcome in _submitted(pool, asked, 1 if alone else AHEAD * workers):
-            if isinstance(outcome, BrokenExecutor) and not alone:
-                suspects.append(k)
-                continue
-            del waiting[k]
-            yield k, outcome
-            if isinstance(outcome, BrokenExecutor):
-                suspects = [other for other in asked if other in waiting]
+        try:
+            for k, outcome in _submitted(pool, asked, 1 if alone else AHEAD * workers):
+                if isinstance(outcome, BrokenExecutor) and not alone:
+                    suspects.append(k)
+                    continue
+                del waiting[k]
+                yield k, outcome
+                if isinstance(outcome, BrokenExecutor):
+                    suspects = [other for other in asked if other in waiting]
+        except BaseException:  # an interrupt, or nobody waits for the rest
+            pool.shutdown(kill_workers=True)
+            raise
 
 
 def _submitted(executor: Executor, tasks: Tasks, window: int) -> Iterator[tuple[int, Any]]:

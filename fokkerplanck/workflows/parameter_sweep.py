@@ -18,6 +18,7 @@ from ..arguments import callable_with, whole
 from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..results.requests import progress_reporter
 from .executors import Kept, Spread, gathered, outcomes
+from .process import available_cores
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ def sweep(
     asked = _checked(function, settings)
     if executor is not None and workers is not None:
         raise bad_value("workers", "None beside an executor, which has its own", workers)
-    count = whole("workers", workers, 1, 10_000) if workers is not None else min(os.cpu_count() or 1, len(asked))
+    count = whole("workers", workers, 1, 10_000) if workers is not None else min(available_cores(), len(asked))
     spread = partial(outcomes, executor=executor, workers=count)
     report = progress_reporter(progress)
     results: dict[int, Any] = {}

@@ -53,8 +53,13 @@ def check_address_space() -> None:
         os.write(2, f"fokkerplanck: `ulimit -v` must leave {need}. Raise it: ulimit -v unlimited.\n".encode())
         os._exit(2)
     if most < MANY_ADDRESSES:
-        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-            os.environ.setdefault(name, "1")
+        os.environ.update(one_thread())
+
+
+def one_thread() -> dict[str, str]:
+    """Variables that keep numerical libraries, once they start, to one thread, but for those that are set already."""
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    return {name: os.environ.get(name, "1") for name in names}
 
 
 def flush() -> bool:
@@ -106,3 +111,26 @@ def heed_signals(grace: float) -> None:
         os._exit(INTERRUPTED)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def belong_to(parent: int) -> None:
+    """In a worker: interrupts are for its parent alone, whose end, however it comes, is the worker's too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(INTERRUPTED)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def available_cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def free_cores() -> int:
+    """Those that other processes leave, by the load of the last minute; at least one."""
+    others = max(os.getloadavg()[0] - 1.0, 0.0) if hasattr(os, "getloadavg") else 0.0
+    return max(1, available_cores() - round(others))

@@ -11,11 +11,8 @@ import dataclasses
 import itertools
 import logging
 import math
-import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,7 +35,7 @@ from ..sgd.algorithm import SGD
 from ..storage.tables import Comparison, exact
 from .ablation import APART, ablation_sentences, ablation_table, apart, ratio_error, study_models, write_ablation
 from .choose_cells import finer_grid
-from .executors import Kept, Spread, Tasks, gathered
+from .executors import Kept, Spread, as_pays, gathered
 from .run import descent, described, model_of, settings_keys
 from .run_report import RESOLVED
 from .runfile import RunFile, naming
@@ -108,8 +105,8 @@ def run_study(
 ) -> StudyResult:
     """Run the study of a run file with a table [study], and write table and figures into a folder.
 
-    spread: how settings are spread over workers, see `executors.spread_over`; one whose worker is lost costs itself. Default:
-    threads of this process. The results are the same to the bit.
+    spread: how settings are spread over workers, see `executors.spread_over`; default: over processes where that pays. A
+    setting that fails, or whose worker is lost, costs itself. The results are the same to the bit.
     """
 
     spec = run.spec
@@ -129,10 +126,10 @@ def run_study(
     for key in keys:
         task = partial(_piece, problem, spec, *key)
         path = points / f"{exact(key[0])}-{key[1]}.npz"
-        works.append(Kept(task if spread is None else partial(_quietly, task), path, (*known, *key)))
+        works.append(Kept(partial(_quietly, task), path, (*known, *key)))
     found: dict[int, list[dict[str, Any]]] = {}
     lost: list[str] = []
-    for done, (k, outcome) in enumerate(gathered(works, spread or _by_threads), 1):
+    for done, (k, outcome) in enumerate(gathered(works, spread or as_pays), 1):
         name = setting_name({"learning_rate": keys[k][0], "batch_size": keys[k][1]})
         if not isinstance(outcome, BaseException):
             found[k] = outcome["rows"]
@@ -161,28 +158,12 @@ def _piece(problem: Problem, spec: Any, rate: float, batch: int | None) -> dict[
     return {"rows": _setting(problem, spec, rate, batch)}
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the warnings that the verdicts say. Filters are global: not for one of several threads alone."""
+def _quietly(task: Callable[[], Any]) -> Any:
+    """Without the warnings that the verdicts say."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResolutionWarning)
         warnings.simplefilter("ignore", ModelWarning)
-        yield
-
-
-def _quietly(task: Callable[[], Any]) -> Any:
-    with _quiet():
         return task()
-
-
-def _by_threads(tasks: Tasks) -> Iterator[tuple[int, Any]]:
-    """The outcomes of tasks by threads of this process."""
-    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, max(len(tasks), 1)))
-    try:
-        with _quiet():  # for all threads at once
-            yield from zip(tasks, pool.map(lambda task: task(), tasks.values()), strict=True)
-    finally:  # whoever interrupts does not wait for the settings under way
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _ranking(run: RunFile, problem: Problem, settings: Sequence[Any]) -> tuple[Ranking | None, tuple[str, ...]]:

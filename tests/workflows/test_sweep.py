@@ -86,16 +86,21 @@ def test_study_of_the_pit(tmp_path, monkeypatch, caplog):
     assert {count for _, count in told} == {"1 of 2", "2 of 2"}
     assert again.table.rows == result.table.rows
     (tmp_path / "out" / "points" / "0.02-1.npz").write_bytes(b"of another program")
+    once_more = study.run_study(run, tmp_path / "out")
+    assert once_more.verdicts[0].startswith(
+        "learning rate 0.02, batch 1: not finished (AssertionError: computed again)"
+    )
+    (tmp_path / "out" / "points" / "0.005-1.npz").write_bytes(b"of another program")
     with pytest.raises(AssertionError, match="computed again"):
         study.run_study(run, tmp_path / "out")
 
 
-def test_processes_give_the_bytes_of_threads_and_a_lost_worker_costs_its_setting(tmp_path, monkeypatch):
+def test_processes_give_the_bytes_of_one_and_a_lost_worker_costs_its_setting(tmp_path, monkeypatch):
     run = run_file(tmp_path, models=('"second-order", "gaussian-chain"', '"gaussian-chain"'))
     with spread_over(2, None) as spread:
         by_processes = study.run_study(run, tmp_path / "processes", spread=spread)
-    assert study.run_study(run, tmp_path / "threads").table.rows == by_processes.table.rows
-    assert (tmp_path / "threads" / "study.csv").read_bytes() == (tmp_path / "processes" / "study.csv").read_bytes()
+    assert study.run_study(run, tmp_path / "one").table.rows == by_processes.table.rows
+    assert (tmp_path / "one" / "study.csv").read_bytes() == (tmp_path / "processes" / "study.csv").read_bytes()
 
     def loses_one(tasks):
         for k, task in tasks.items():
