@@ -109,7 +109,11 @@ def outcomes(tasks: Tasks, *, executor: Executor | None = None, workers: int = 1
     the executor's exception; those under way with it are asked again, one at a time.
     """
     if executor is not None:
-        yield from _submitted(executor, tasks, len(tasks))
+        unanswered = set(tasks)
+        for k, outcome in _submitted(executor, tasks, len(tasks)):
+            unanswered.discard(k)
+            yield k, outcome
+        yield from ((k, BrokenExecutor("the executor ended before it took this task")) for k in sorted(unanswered))
         return
     from loky import get_reusable_executor
 
@@ -117,7 +121,7 @@ def outcomes(tasks: Tasks, *, executor: Executor | None = None, workers: int = 1
     suspects: list[int] = []  # whose worker was lost, or that of another: they are asked again, one at a time
     while waiting:
         pool = get_reusable_executor(workers, env=one_thread(), initializer=belong_to, initargs=(os.getpid(),))
-        asked = {k: waiting[k] for k in suspects} or dict(waiting)
+        asked = {k: waiting[k] for k in sorted(suspects)} or dict(waiting)
         alone, suspects = bool(suspects), []
         try:
             for k, outcome in _submitted(pool, asked, 1 if alone else AHEAD * workers):
@@ -139,7 +143,10 @@ def _submitted(executor: Executor, tasks: Tasks, window: int) -> Iterator[tuple[
     try:
         while True:
             while len(running) < window and not broken and (entry := next(left, None)) is not None:
-                running[executor.submit(_run, cloudpickle.dumps(entry[1]))] = entry[0]
+                try:
+                    running[executor.submit(_run, cloudpickle.dumps(entry[1]))] = entry[0]
+                except BrokenExecutor:  # meanwhile
+                    broken = True
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
