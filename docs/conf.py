@@ -31,6 +31,7 @@ extensions = [
 ]
 exclude_patterns = [
     "howto/petsc_stationary.py",
+    "howto/slepc_spectrum.py",
     "_build",
     "_ext",
     "_gallery",

@@ -48,7 +48,7 @@ def test_cores_that_others_keep_busy_are_theirs(monkeypatch):
 
 
 ASKS = """
-import os, sys, time
+import os, signal, sys, time
 from fokkerplanck.workflows.executors import outcomes
 
 def stays(path):
@@ -58,6 +58,7 @@ def stays(path):
     time.sleep(100)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
     path = sys.argv[1]
     list(outcomes({0: lambda: stays(path)}, workers=1))
 """
