@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from ..randomness import private_generator
 
+NOT_TOLD = "not told apart"
 FEWEST = 10  # runs that a rank correlation is worth stating for
 
 

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
 from fokkerplanck.cli import app
 from fokkerplanck.comparison.compare import Comparison
+from fokkerplanck.deep_linear import plateaus
 from fokkerplanck.workflows import deep_linear as deep_study
 from fokkerplanck.workflows.deep_linear import analysis, blocks, read_deep_study, run_deep_study, tables
 from fokkerplanck.workflows.paired_runs import joint_level, median_difference, median_interval
@@ -92,13 +94,36 @@ class TestStudy:
             for m, low, high in zip(*(table.column(c) for c in ("escape", "escape from", "escape to")), strict=True)
         )
 
-    def test_saddles_lie_at_the_loss_of_what_is_not_learned(self, finished):
-        _, result, _ = finished
+    def test_saddles_of_every_generator_lie_at_the_loss_of_what_is_not_learned(self, finished):
+        study, result, folder = finished
         table = result.tables["saddles"]
-        assert table.column("modes learned") == [0, 1]
-        np.testing.assert_allclose(table.column("loss"), [5.625, 1.125], rtol=0.1)
+        names = ["sgd", "refined", "refined 1.7"]
+        assert table.column("modes learned") == [0] * 3 + [1] * 3
+        assert table.column("generator") == names * 2
+        np.testing.assert_allclose(table.column("loss"), [5.625] * 3 + [1.125] * 3, rtol=0.1)
+        for name in names:  # each where its own noise has led it
+            places = plateaus(blocks.train_blocks(study, folder / "blocks")[name].training).nearest[:2, 0]
+            assert column(table, "step", generator=name) == places.tolist()
+        assert len(set(table.column("trace")[3:])) == 3
         assert all(low < 0 < high for low, high in zip(table.column("lowest"), table.column("highest"), strict=True))
         assert all(t > 3 for t in table.column("tail")), "Gaussian inputs have no heavy tail"
+        assert result.tables["tails"].rows == (), "of one run there is no correlation"
+
+    def test_tails_are_correlated_with_stays(self):
+        """A tail index that rises with the stay at one saddle; and too few runs at another."""
+        saddle = analysis.Saddle("sgd", 0, 5, 0, *(1.0,) * 3, 1, True, *(0.0,) * 8, 5.0, 4.0, 6.0)
+        found = [saddle._replace(run=k, stay=float(k**2), tail=5.0 + 0.1 * k) for k in range(12)]
+        found += [saddle._replace(run=k, learned=1) for k in range(9)]
+        found += [
+            saddle._replace(run=k, generator="refined", stay=np.inf if k > 8 else 7.0 * k % 10, tail=5.0 + k)
+            for k in range(12)
+        ]
+        table = tables.tails_and_stays(found)
+        assert [row[:3] for row in table.rows] == [(0, "sgd", 12), (0, "refined", 12)]
+        assert table.column("correlation")[0] == pytest.approx(1.0)
+        assert table.column("verdict")[0] == "heavier, shorter"
+        rank = spearmanr([s.tail for s in found[-12:]], [min(s.stay, 99.0) for s in found[-12:]]).statistic
+        assert table.column("correlation")[1] == pytest.approx(rank)
 
     def test_modes_near_their_equation_and_ranks_rise(self, finished):
         _, result, _ = finished

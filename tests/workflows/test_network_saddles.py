@@ -8,7 +8,8 @@ from fokkerplanck import networks as fn
 from fokkerplanck.storage.tables import Comparison
 from fokkerplanck.workflows.networks import analysis, blocks, read_network_study, saddles, tables, verdicts
 from fokkerplanck.workflows.networks import run_network_study as run
-from fokkerplanck.workflows.paired_runs import rank_correlation
+from fokkerplanck.workflows.paired_runs import NOT_TOLD, rank_correlation
+from fokkerplanck.workflows.tail_correlation import LONGER, SHORTER
 
 # (1 - a^2)^2 / 4 + b^2 / 2 + x_i a: a saddle at 0 between two minima, of Hessian diag(-1, 1), with noise along a
 MODULE = """
@@ -175,8 +176,8 @@ class TestTails:
         tail = rng.uniform(1, 2, (2, 30))
         found = [self.saddle("sgd", k, 10 * t + rng.normal(), t) for k, t in enumerate(tail[0])]
         found += [self.saddle("refined", k, rng.exponential(), t) for k, t in enumerate(tail[1])]
-        table = tables.tail_table(found)
-        assert table.column("verdict") == [tables.SHORTER, tables.NOT_TOLD]
+        table = tables.tails_and_stays(found)
+        assert table.column("verdict") == [SHORTER, NOT_TOLD]
         own, others = verdicts.tail_answers(table)
         assert own.startswith(
             "Does SGD leave sooner where the noise of its batches has heavier tails? Sooner in 1 of 1 "
@@ -186,6 +187,6 @@ class TestTails:
 
     def test_later(self):
         columns = ("learning rate", "event", "dynamics", "runs", "correlation", "from", "to", "verdict")
-        row = (0.1, "stay at loss 1", "sgd", 30, -0.7, -0.9, -0.2, tables.LONGER)
+        row = (0.1, "stay at loss 1", "sgd", 30, -0.7, -0.9, -0.2, LONGER)
         (said,) = verdicts.tail_answers(Comparison(columns, (row,)))
         assert said.endswith("Later in 1 of 1 comparisons: sgd, stay at loss 1 at 0.1 (-0.70, -0.90 to -0.20).")

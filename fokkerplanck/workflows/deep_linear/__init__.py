@@ -39,7 +39,7 @@ class DeepStudyResult:
     Attributes
     ----------
     tables : dict of Comparison
-        Named escapes, differences, heavy, saddles, modes, halves, largest noise, ranks.
+        Named escapes, differences, heavy, saddles, tails, modes, halves, largest noise, ranks.
     sentences : tuple of str
     files : tuple of Path
     """
@@ -65,7 +65,7 @@ def run_deep_study(
     runs = train_blocks(study, parts, lambda text, share: report(text, 0.8 * share), spread or one_by_one)
     found = {name: plateaus(one.training) for name, one in runs.items()}
     report("saddles", 0.8)
-    saddles = inspect_saddles(study, runs["sgd"], found["sgd"])
+    saddles = inspect_saddles(study, runs, found)
     report("modes", 0.9)
     with warnings.catch_warnings():  # the grid of a mode equation is laid out by it, not by the user
         warnings.simplefilter("ignore", ResolutionWarning)
@@ -87,6 +87,7 @@ def _tables(
         "differences": tables.difference_table(found, "sgd", [name for name in runs if name != "sgd"]),
         "heavy": tables.difference_table(found, reference, stable),
         "saddles": tables.saddle_table(saddles),
+        "tails": tables.tails_and_stays(saddles),
         "modes": tables.mode_table(modes),
         "halves": tables.half_table(modes),
         "largest noise": tables.largest_noise_table(runs["sgd"]),

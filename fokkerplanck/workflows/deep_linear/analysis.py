@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -30,11 +31,13 @@ FEWEST = 5  # runs that a distance is worth stating for
 
 
 class Saddle(NamedTuple):
-    """The weights of one run where they are nearest to a saddle: loss, Hessian and gradient noise."""
+    """The weights of one run where they are nearest to a saddle: loss, Hessian and the noise that batches have there."""
 
+    generator: str
     run: int
     step: int
     learned: int
+    stay: float
     loss: float
     gradient_norm: float
     negative: int
@@ -52,24 +55,44 @@ class Saddle(NamedTuple):
     tail_high: float
 
 
-def inspect_saddles(study: DeepStudy, runs: Runs, found: Plateaus) -> list[Saddle]:
-    """The saddles that the first runs of SGD passed: trained once more, up to where each is nearest."""
-    saddles = []
+def inspect_saddles(study: DeepStudy, runs: Mapping[str, Runs], found: Mapping[str, Plateaus]) -> list[Saddle]:
+    """The saddles that the first runs of every generator passed, by saddle."""
+    saddles = [s for name, one in runs.items() for s in _saddles_of(study, one, found[name])]
+    return sorted(saddles, key=lambda s: (s.learned, list(runs).index(s.generator), s.run))
+
+
+def _saddles_of(study: DeepStudy, runs: Runs, found: Plateaus) -> list[Saddle]:
+    """Of one generator: its first runs are trained once more, up to where each is nearest."""
+    one, saddles = runs.generator, []
     for k in range(min(study.spec.study.inspect, runs.training.n_runs)):
         nearest = found.nearest[:-1, k]
         steps = np.unique(nearest[np.isfinite(nearest)]).astype(int)
         if not steps.size:
             continue
-        run = train(study.net, study.start, steps.tolist(), n_runs=1, seed=study.spec.study.seed, first_run=k, keep=1)
+        run = train(
+            study.net,
+            study.start,
+            steps.tolist(),
+            n_runs=1,
+            generator=one.kind,
+            stability=one.stability,
+            seed=study.spec.study.seed,
+            first_run=k,
+            keep=1,
+        )
         for n, step in enumerate(steps):
             rank = int(np.flatnonzero(nearest == step)[0])
             weights = [w[n, 0] for w in run.kept]
             norm, loss = float(run.gradient_norm[n, 0]), float(run.loss[n, 0])
-            saddles.append(_saddle(study.net, weights, (k, int(step), rank, loss, norm)))
-    return sorted(saddles, key=lambda s: (s.learned, s.run))
+            saddles.append(
+                _saddle(study.net, weights, (one.name, k, int(step), rank, float(found.stay[rank, k]), loss, norm))
+            )
+    return saddles
 
 
-def _saddle(net: DeepLinear, weights: list[np.ndarray], place: tuple[int, int, int, float, float]) -> Saddle:
+def _saddle(
+    net: DeepLinear, weights: list[np.ndarray], place: tuple[str, int, int, int, float, float, float]
+) -> Saddle:
     index, eigen = saddle_index(net, weights), extreme_eigenpairs(net, weights, 1).values
     ends = (index.negative, index.complete, float(eigen[0]), float(eigen[-1]))
     if net.data is None and net.freedom <= 4.0:  # no covariance

@@ -11,7 +11,7 @@ SECTIONS = (
     ("Escape times", "escape", ("escapes", "differences")),
     ("Do heavy tails speed up the escape?", None, ("heavy",)),
     ("Plateaus", "loss", ()),
-    ("The saddles: Hessian and gradient noise", None, ("saddles",)),
+    ("The saddles: Hessian and gradient noise", None, ("saddles", "tails")),
     ("One equation a mode", "modes", ("modes", "halves")),
     ("Largest noise before learned", None, ("largest noise",)),
     ("Low-rank bias", "rank", ("ranks",)),

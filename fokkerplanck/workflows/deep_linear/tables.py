@@ -18,7 +18,8 @@ from ...deep_linear import (
     stable_rank,
 )
 from ...storage.tables import Comparison
-from ..paired_runs import entries, joint_level, median_difference
+from ..paired_runs import FEWEST, entries, joint_level, median_difference
+from ..tail_correlation import tail_table
 from .analysis import ModeComparison, Saddle
 from .blocks import Runs
 
@@ -35,7 +36,7 @@ SADDLES = (
     "squares of its eigenvalues. cosine: tr(HC) / (|H| |C|). curvature: tr(HC) / tr C. in lowest, in highest: shares of the "
     "trace along the ten lowest and ten highest directions of the Hessian. tail: Hill index of the noise's size, 20000 "
     "batches, with its 95 % bootstrap interval: sampling only; Gaussian inputs have no power tail, and the index of a finite "
-    "sample only grows with it."
+    "sample only grows with it. Noise: that of batches at this place, whatever noise the generator itself has."
 )
 MODES = (
     "steps: since the mode started from `from`. mean: of the runs that last so long, with its standard error. W1: Wasserstein "
@@ -134,24 +135,35 @@ def _stays(rows: Sequence[tuple]) -> str:
 
 
 def saddle_table(saddles: Sequence[Saddle]) -> Comparison:
-    """Hessian and gradient noise where runs of SGD are nearest to saddles."""
+    """Hessian and gradient noise where runs of each generator are nearest to saddles."""
     columns = (
-        "modes learned", "run", "step", "loss", "gradient", "negative", "lowest", "highest", "trace", "dimension",
-        "cosine", "curvature", "in lowest", "in highest", "tail", "tail from", "tail to",
+        "modes learned", "generator", "run", "step", "stay", "loss", "gradient", "negative", "lowest", "highest",
+        "trace", "dimension", "cosine", "curvature", "in lowest", "in highest", "tail", "tail from", "tail to",
     )  # fmt: skip
     rows = tuple(
         (
             s.learned,
+            s.generator,
             s.run,
             s.step,
-            s.loss,
-            s.gradient_norm,
+            *entries((s.stay, s.loss, s.gradient_norm)),
             f"{s.negative}{'' if s.complete else '+'}",
-            *entries(s[7:]),
+            *entries(s[9:]),
         )
         for s in saddles
     )
     return Comparison(columns, rows, SADDLES)
+
+
+def tails_and_stays(saddles: Sequence[Saddle]) -> Comparison:
+    """Whether runs stay shorter where the noise has heavier tails, at the saddles that ten runs and more were looked at."""
+    groups: dict[tuple, tuple[list[float], list[float]]] = {}
+    for s in saddles:
+        tails, stays = groups.setdefault((s.learned, s.generator), ([], []))
+        tails.append(s.tail)
+        stays.append(s.stay)
+    enough = {key: both for key, both in groups.items() if len(both[0]) >= FEWEST}
+    return tail_table(("modes learned", "generator"), enough)
 
 
 def mode_table(comparisons: Sequence[ModeComparison]) -> Comparison:

@@ -77,7 +77,7 @@ def run_network_study(
         "distances": tables.distance_table(far),
         "saddles": tables.saddle_table(saddles),
         "saddle medians": tables.place_table(saddles),
-        "tails": tables.tail_table(saddles),
+        "tails": tables.tails_and_stays(saddles),
     }
     diverged = {rate: tables.diverged_shares(by_name) for rate, by_name in trained.items()}
     fresh = getattr(study.net, "sampler", None) is not None

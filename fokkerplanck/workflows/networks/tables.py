@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...storage.tables import Comparison
-from ..paired_runs import entries, joint_level, median_difference, median_interval, rank_correlation
+from ..paired_runs import NOT_TOLD, entries, joint_level, median_difference, median_interval
+from ..tail_correlation import tail_table
 from .analysis import Apart, Events
 from .blocks import Trained
 from .saddles import Saddle
 
-NOT_TOLD = "not told apart"
 DISTANCES = (
     "Every dynamics against SGD from the same starts, at one step of each. energy: energy distance of the parameters, each in "
     "units of its quartile distance, with its p-value for pairs (permutations); p MMD: that of the maximum mean discrepancy. "
@@ -47,14 +47,6 @@ PLACES = (
     "Medians over the runs in saddles.csv, which has the definitions. stable or mixed: share of the places whose noise is "
     "told from Gaussian tails by the tail test."
 )
-TAILS = (
-    "Spearman's rank correlation, over runs, of the tail index of the batch noise where a run waits and the length of its "
-    "stay: positive where heavier tails go with shorter stays. Intervals (artanh, Bonett and Wright) at {level:.3%}, so "
-    "that all {count} hold together at 95 %. Undefined below ten runs, or where all stays or indices are the same. The "
-    "place is that of the smallest gradient, which comes late in long stays: what stays and places have in common shows in "
-    "the dynamics that do not feel these tails (refined, Langevin, descent)."
-)
-SHORTER, LONGER = "heavier, shorter", "heavier, longer"
 
 
 def diverged_shares(trained: Mapping[str, Trained]) -> dict[str, float]:
@@ -142,18 +134,10 @@ def place_table(saddles: Sequence[Saddle]) -> Comparison:
     return Comparison(columns, tuple(rows), PLACES, ("learning rate", "event", "dynamics"))
 
 
-def tail_table(saddles: Sequence[Saddle]) -> Comparison:
+def tails_and_stays(saddles: Sequence[Saddle]) -> Comparison:
     """Whether runs leave sooner where the noise has heavier tails."""
-    columns = ("learning rate", "event", "dynamics", "runs", "correlation", "from", "to", "verdict")
-    groups = _grouped(saddles)
-    level = joint_level(len(groups))
-    rows = []
-    for key, here in groups.items():
-        c = rank_correlation(np.array([s.tail for s in here]), np.array([s.stay for s in here]), level)
-        word = "undefined" if math.isnan(c.value) else {1: SHORTER, 0: NOT_TOLD, -1: LONGER}[c.sign]
-        rows.append((*key, c.n, *entries(c[:3]), word))
-    note = TAILS.format(level=level, count=len(groups))
-    return Comparison(columns, tuple(rows), note, ("learning rate", "event", "dynamics"))
+    groups = {key: ([s.tail for s in here], [s.stay for s in here]) for key, here in _grouped(saddles).items()}
+    return tail_table(("learning rate", "event", "dynamics"), groups)
 
 
 def _grouped(saddles: Sequence[Saddle]) -> dict[tuple[float, str, str], list[Saddle]]:

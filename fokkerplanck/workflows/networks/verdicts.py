@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ...storage.tables import Comparison
+from ..paired_runs import NOT_TOLD
+from ..tail_correlation import LONGER, SHORTER
 from .blocks import AGAIN
 from .spec import Dynamics, named
-from .tables import LONGER, NOT_TOLD, SHORTER
 
 ISOTROPY = "Does the anisotropy of the noise change escapes?"
 TAILS = "Do heavy tails change escapes?"
