@@ -11,15 +11,25 @@ FEWEST = 20  # rows below which nothing can be said
 
 
 def paired_by_seed(a: Any, b: Any) -> bool:
-    """Whether two results are ensembles of one seed."""
-    one, other = getattr(a, "seed", None), getattr(b, "seed", None)
-    return one is not None and one == other
+    """Whether two results are ensembles of one seed, or joined from as many paths of the same ones."""
+    one, other = _seeds(a), _seeds(b)
+    if len(one) == 1:
+        return one.keys() == other.keys()
+    return bool(one) and list(one.items()) == list(other.items())
+
+
+def share_a_seed(a: Any, b: Any) -> set[int]:
+    """Seeds of which both results have paths."""
+    return _seeds(a).keys() & _seeds(b).keys()
 
 
 def independent_by_seed(a: Any, b: Any) -> bool:
-    """Whether two results are ensembles of two known seeds."""
-    one, other = getattr(a, "seed", None), getattr(b, "seed", None)
-    return one is not None and other is not None and one != other
+    """Whether two results are ensembles whose seeds are known, and differ."""
+    return bool(_seeds(a)) and bool(_seeds(b)) and not share_a_seed(a, b)
+
+
+def _seeds(result: Any) -> dict[int, int]:
+    return getattr(result, "seeds", {})
 
 
 def rows_go_together(x: np.ndarray, y: np.ndarray) -> bool:

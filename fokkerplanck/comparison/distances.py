@@ -17,7 +17,7 @@ from ..errors import bad_value
 from ..randomness import private_generator
 from ..results.ensemble import Ensemble
 from ..statistics.tail_index import hill_index
-from .dependence import independent_by_seed, paired_by_seed, rows_go_together
+from .dependence import independent_by_seed, rows_go_together, share_a_seed
 from .distribution import Law, along, choose, few, law, same_dimension, squares, standard_error, thin
 from .wasserstein import optimal, root_error, sliced, transport_package
 
@@ -136,8 +136,8 @@ def kullback_leibler(a: Any, b: Any, method: str = "auto", *, t: float | None = 
 
 
 def _refuse_pairs(a: Any, b: Any, one: Law, two: Law) -> None:
-    if paired_by_seed(a, b):
-        raise _dependent(f"ensembles of one seed, {a.seed}")
+    if shared := share_a_seed(a, b):
+        raise _dependent(f"ensembles of one seed, {min(shared)}")
     if not independent_by_seed(a, b) and rows_go_together(one.points, two.points):
         raise _dependent("rows that go together")
 

@@ -140,6 +140,55 @@ class Ensemble:
             raise bad_value("t", "a recorded time", t, f"The nearest is {self.times[index]}.")
         return index
 
+    def joined(self, *others: Ensemble) -> Ensemble:
+        """These and other paths of the same simulation with other seeds as one ensemble.
+
+        It has no `seed`, but `seeds`. Start and target are not recorded with an ensemble, and not compared.
+
+        Raises
+        ------
+        ValueError
+            If times, settings or coordinates differ, or if two seeds are equal: their paths share random numbers.
+        """
+        parts = (self, *others)
+        for other in others:
+            instance("others", other, Ensemble, "ensembles")
+            self._check_alike(other)
+        seeds = [pair for part in parts for pair in part.seeds.items()]
+        if len(dict(seeds)) < len(seeds):
+            then = "Paths of one seed share random numbers."
+            raise bad_value("others", "of seeds that differ", [seed for seed, _ in seeds], then)
+        shares = np.array([part.n_paths for part in parts]) / sum(part.n_paths for part in parts)
+        errors = [part.step_error for part in parts]
+        known = [error for error in errors if error is not None]
+        return Ensemble(
+            self.times,
+            np.concatenate([part.positions for part in parts], axis=1),
+            None if self.exit_times is None else np.concatenate([part.exit_times for part in parts]),
+            None if others else self.seed,
+            self.settings | ({"seeds": dict(seeds)} if others else {}),
+            {name: np.tensordot(shares, [error[name] for error in known], 1) for name in known[0]}
+            if len(known) == len(parts)
+            else None,
+            self.reach,
+        )
+
+    @property
+    def seeds(self) -> dict[int, int]:
+        """How many paths each seed has, in their order; empty where that is not known."""
+        found: dict[int, int] = self.settings.get("seeds", {} if self.seed is None else {self.seed: self.n_paths})
+        return found
+
+    def _check_alike(self, other: Ensemble) -> None:
+        """Refuse paths of another simulation."""
+        ours, theirs = ({k: v for k, v in part.settings.items() if k != "seeds"} for part in (self, other))
+        if ours != theirs or self.reach != other.reach:
+            raise bad_value("others", f"of the same simulation, {ours}", theirs)
+        if not np.array_equal(self.times, other.times) or self.dim != other.dim:
+            raise bad_value("others", f"at the times {self.times} in {self.dim}D", f"{other.times} in {other.dim}D")
+        if (self.exit_times is None) != (other.exit_times is None):
+            raise bad_value("others", "all with a target, or all without", other)
+
     def _kept(self, points: np.ndarray) -> np.ndarray:
         """Which of the points (..., dim) are those of paths that have not diverged."""
         return (np.abs(points) < self.reach).all(axis=-1)  # false for nan

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+import fokkerplanck as fp
+from fokkerplanck.comparison import distances
+from fokkerplanck.comparison.dependence import paired_by_seed
 from fokkerplanck.model.grid import Grid
 from fokkerplanck.simulation import Ensemble
 
@@ -93,3 +96,61 @@ def test_hill_of_heavy_tails():
     positions = np.random.default_rng(0).standard_t(3, size=(1, 50_000, 1))
     estimate = Ensemble(np.array([1.0]), positions).hill()
     assert np.median(estimate.index[estimate.plateau]) == pytest.approx(3.0, rel=0.25)
+
+
+def escape(seed, n_paths=3000, dt=0.1):
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    return fp.simulate(eq, 0.0, [0.5, 1.0], dt, n_paths=n_paths, seed=seed, target=lambda x: x > 1.0)
+
+
+def test_ensembles_of_other_seeds_are_joined():
+    parts = [escape(seed, 1000 * (seed + 1)) for seed in range(3)]
+    whole = parts[0].joined(*parts[1:])
+    assert (whole.n_paths, whole.seed, whole.seeds) == (6000, None, {0: 1000, 1: 2000, 2: 3000})
+    np.testing.assert_array_equal(whole.positions[:, 1000:3000], parts[1].positions)
+    np.testing.assert_array_equal(whole.exit_times[3000:], parts[2].exit_times)
+    expected = sum(part.n_paths * part.step_error["mean"] for part in parts) / 6000
+    np.testing.assert_allclose(whole.step_error["mean"], expected, rtol=1e-12)
+    pairwise = parts[0].joined(parts[1]).joined(parts[2])
+    assert pairwise.settings == whole.settings
+    np.testing.assert_array_equal(pairwise.positions, whole.positions)
+    np.testing.assert_allclose(pairwise.step_error["deviation"], whole.step_error["deviation"], rtol=1e-12)
+    assert parts[0].joined().seed == 0
+    assert "seeds: {0: 1000, 1: 2000, 2: 3000}" in repr(whole)
+
+
+def test_a_sweep_over_seeds_is_one_ensemble_whatever_the_workers():
+    wholes = []
+    for workers in (1, 2):
+        parts = fp.sweep(escape, [{"seed": seed} for seed in range(3)], workers=workers)
+        wholes.append(parts[0].joined(*parts[1:]))
+    np.testing.assert_array_equal(wholes[0].positions, wholes[1].positions)
+    np.testing.assert_array_equal(wholes[0].positions[:, :3000], escape(0).positions)
+
+
+def test_what_does_not_belong_together_is_not_joined():
+    one = escape(0, 100)
+    with pytest.raises(ValueError, match="`others` must be of seeds that differ"):
+        one.joined(escape(1, 100), escape(0, 200))
+    with pytest.raises(ValueError, match="`others` must be of seeds that differ"):
+        one.joined(escape(1, 100)).joined(escape(1, 100))
+    with pytest.raises(ValueError, match="`others` must be of the same simulation"):
+        one.joined(escape(1, 100, dt=0.05))
+    with pytest.raises(TypeError, match="`others` must be"):
+        one.joined([escape(1, 100)])
+    with pytest.raises(ValueError, match="`others` must be at the times"):
+        ensemble(seed=0).joined(ensemble(POSITIONS[:2], seed=1))
+    with pytest.raises(ValueError, match="`others` must be all with a target"):
+        ensemble(seed=0).joined(ensemble(seed=1, exit_times=np.ones(500)))
+
+
+def test_joined_ensembles_of_a_common_seed_are_not_independent():
+    one, other = escape(0).joined(escape(1)), escape(2).joined(escape(1))
+    apart = escape(3).joined(escape(4))
+    with pytest.raises(ValueError, match="ensembles of one seed, 1"):
+        distances.kullback_leibler(one, other, t=0.5)
+    assert distances.kullback_leibler(one, apart, t=0.5).value >= 0.0
+    assert paired_by_seed(one, escape(0).joined(escape(1)))
+    assert not paired_by_seed(one, escape(1).joined(escape(0)))
+    assert not paired_by_seed(one, escape(0))
+    assert paired_by_seed(escape(0), escape(0, 100))
