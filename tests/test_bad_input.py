@@ -125,6 +125,11 @@ def in_pairs(**arguments):
     return fp.solve(fp.FokkerPlanck(diffusion=0.5, interaction=pair), made()["line"], made()["start"], 0.01)
 
 
+def in_pairs_of_the_plane(**arguments):
+    eq = fp.FokkerPlanck(diffusion=0.5, interaction=fp.PairForce(**arguments))
+    return fp.solve(eq, made()["plane"], lambda x, y: 1.0 + 0.0 * x, 0.001, error=False)
+
+
 def leaping(plane=False, **arguments):
     eq = fp.FokkerPlanck(jumps=fp.PoissonJumps(**{"rate": 1.5, "law": 0.3} | arguments))
     return fp.generator(eq, made()["plane" if plane else "line"])
@@ -201,6 +206,7 @@ PUBLIC_CALLS = {
         lambda **a: in_a_field(force=None, **a), observe=lambda x: x**2, diffusion=lambda x, m: m[0]
     ),
     "PairForce": Door(in_pairs, force=lambda z: -z, strength=0.5),
+    "PairForce 2D": Door(in_pairs_of_the_plane, force=lambda x, y: (-x, -y), strength=0.5),
     "PairForce by a potential": Door(lambda **a: in_pairs(force=None, **a), potential=lambda z: z**2),
     "PoissonJumps": Door(leaping, rate=1.5, law=0.3),
     "PoissonJumps 2D": Door(lambda **a: leaping(True, **a), rate=lambda x, y: 1.0 + x**2, law=[[0.3, 0.1], [0.1, 0.2]]),
@@ -648,6 +654,7 @@ TAKES = {
     "empty list": ["compare.distances"],
     "-1, 0, -0.5": [
         "PairForce.strength",
+        "PairForce 2D.strength",
         "Solution.conditional.y",
         "locate.point",
         "interpolate.point",
@@ -766,7 +773,11 @@ THEIRS = {
     ("from_gradient.data", "2 x 2 x 2 x 2 array"),
     ("from_gradient.data", "many arguments"),
 }  # the user's own function stumbles
-SLOW = {("Swarm.strength", "large int"), ("PairForce.strength", "large int")}  # honest work, for hours
+SLOW = {
+    ("Swarm.strength", "large int"),
+    ("PairForce.strength", "large int"),
+    ("PairForce 2D.strength", "large int"),
+}  # honest work, for hours
 
 
 def taken(place):

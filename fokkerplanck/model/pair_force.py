@@ -17,23 +17,24 @@ STEP, LEAST_STEP = 1e-5, 1e-8  # of a distance, and of the typical one: for the 
 
 @dataclass(frozen=True, eq=False)
 class PairForce:
-    """The drift strength * integral of force(x - y) p(y) dy besides, nonlinear in the density, in one dimension.
+    """The drift strength * integral of force(x - y) p(y) dy besides, nonlinear in the density, in one and two dimensions.
 
     Parameters
     ----------
     force : callable, optional
-        F(z), vectorised: the force on what is at x = y + z by what is at y, per time. It attracts where F(z) z < 0.
+        F(z), vectorised: the force on what is at x = y + z by what is at y, per time. It attracts where F(z) z < 0. In the
+        plane F(z_x, z_y), with one field per axis.
     potential : callable, optional
-        W(z) instead: the force -dW/dz. It attracts where W grows with the distance.
+        W(z), or W(z_x, z_y), instead: the force -grad W. It attracts where W grows with the distance.
     strength : float
         A factor, 1 by default.
 
     Notes
     -----
     On a grid the force is averaged over both cells, from integrals of F or W that are taken once, adaptively: F may jump, be
-    narrower than a cell, and be singular at 0 as far as its average over a cell is finite (W = log|z|). Through
-    periodic walls acts the shorter displacement. Averages are over what is left in the box. Simulated paths
-    feel (1/N) times the sum over the other paths of their swarm of N that still move: N^2 forces a step.
+    narrower than a cell, and be singular at 0 as far as its average over a cell is finite (W = log|z|). In the plane cells have
+    to be equal. Through periodic walls acts the shorter displacement. Averages are over what is left in the box. Simulated
+    paths feel (1/N) times the sum over the other paths of their swarm of N that still move: N^2 forces a step.
 
     Examples
     --------
@@ -52,7 +53,8 @@ class PairForce:
         name, function = self.given
         if isinstance(function, (int, float)):
             raise bad_type(name, "a function of the displacement", function, "Such as lambda z: -z.")
-        callable_with(name, function, 1)
+        if isinstance(function, type) or not callable(function):
+            raise bad_type(name, "a function of the displacement", function)
         object.__setattr__(self, "strength", number("strength", self.strength, "a finite number", np.isfinite))
 
     @property
@@ -61,33 +63,53 @@ class PairForce:
         return ("potential", self.potential) if self.potential is not None else ("force", self.force)  # type: ignore[return-value]
 
     def at(self, z: np.ndarray) -> np.ndarray:
-        """The force or the potential, as it was given, at displacements (n,): finite, without the strength."""
-        name, function = self.given
-        rule = f"one field of the displacement, of its shape {z.shape}"
+        """As it was given and without the strength, at displacements (dim, n): the force (dim, n), or the potential (n,)."""
+        (name, function), n = self.given, z.shape[1]
+        callable_with(name, function, len(z))
+        rule = f"one field of the shape of each displacement, ({n},)"
         with np.errstate(under="ignore", over="ignore", divide="ignore", invalid="ignore"):
-            values = fields(name, call(name, function, (z.copy(),)), rule).astype(float)
-        if values.shape not in ((), z.shape):
+            result = call(name, function, [x.copy() for x in z])
+        if name == "force" and len(z) > 1:
+            rule = f"{len(z)} fields, one an axis, each of the shape ({n},)"
+            if not hasattr(result, "__len__") or len(result) != len(z):
+                raise bad_value(name, rule, "one" if not hasattr(result, "__len__") else f"{len(result)}")
+            rows = list(result)
+        else:
+            rows = [result]
+        values = np.stack([self._field(row, z, rule) for row in rows])
+        return values if name == "force" else values[0]
+
+    def _field(self, row: Any, z: np.ndarray, rule: str) -> np.ndarray:
+        """One field of a function's answer, finite, (n,)."""
+        name, shape = self.given[0], z.shape[1:]
+        values = fields(name, row, rule).astype(float)
+        if values.shape not in ((), shape):
             raise bad_value(name, rule, f"shape {values.shape}")
-        values = np.broadcast_to(values, z.shape)
+        values = np.broadcast_to(values, shape)
         wrong = ~np.isfinite(values)
         if wrong.any():
-            at = float(z[wrong][0])
-            then = "Soften it there, such as z / (z**2 + 0.01**2)." if at == 0.0 else ""
-            raise bad_value(name, "finite at displacements that occur", f"{float(values[wrong][0])} at {at:g}", then)
+            at = z[:, wrong][:, 0].tolist()
+            then = "Soften it there, such as z / (z**2 + 0.01**2)." if not any(at) else ""
+            where = f"{at[0]:g}" if len(at) == 1 else "(" + ", ".join(f"{x:g}" for x in at) + ")"
+            raise bad_value(name, "finite at displacements that occur", f"{float(values[wrong][0])} at {where}", then)
         return values
 
     def between(self, z: np.ndarray) -> np.ndarray:
-        """The force with its strength at displacements (n,); of a potential by central differences."""
+        """The force with its strength at displacements (dim, n); of a potential by central differences."""
         if self.potential is None:
             return self.strength * self.at(z)
-        typical = float(np.sqrt(np.mean(z**2))) or 1.0
-        h = np.maximum(STEP * np.abs(z), LEAST_STEP * typical)
-        return -self.strength * (self.at(z + h) - self.at(z - h)) / (2.0 * h)
+        distance = np.sqrt((z**2).sum(axis=0))
+        typical = float(np.sqrt(np.mean(distance**2))) or 1.0
+        h = np.maximum(STEP * distance, LEAST_STEP * typical)
+        steps = np.eye(len(z))[..., None] * h
+        return np.stack([-self.strength * (self.at(z + step) - self.at(z - step)) / (2.0 * h) for step in steps])
 
     def pull(self, points: Points, felt: Any) -> np.ndarray:
-        """The drift (1, *points.shape): `felt` is known there already, or a function of the coordinate."""
-        return np.asarray(felt(points.coords[0])[None] if callable(felt) else felt)
+        """The drift (dim, *points.shape): `felt` is known there already, or a function of points and the axis."""
+        if not callable(felt):
+            return np.asarray(felt)
+        return np.stack([felt(points, axis) for axis in range(len(points.coords))])
 
     def on_axis(self, axis: int, felt: Any) -> Callable[[Points], np.ndarray]:
         """The drift along an axis as a function of the points."""
-        return lambda points: self.pull(points, felt)[axis]
+        return lambda points: np.asarray(felt(points, axis))

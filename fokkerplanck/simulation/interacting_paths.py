@@ -55,9 +55,9 @@ def _felt(pair: PairForce, x: np.ndarray, start: int, rows: int, grid: Grid | No
     z[:, :, *own] = z[
         :, :, own[0], own[1] - 1
     ]  # a path has no displacement from itself: that from another, not counted
-    force = pair.between(z[0].ravel()).reshape(z.shape[1:])
-    force[:, *own] = 0.0
-    return force.mean(axis=2)[None]
+    force = pair.between(z.reshape(len(z), -1)).reshape(z.shape)
+    force[:, :, *own] = 0.0
+    return np.asarray(force.mean(axis=3))
 
 
 def _displacement(z: np.ndarray, grid: Grid | None) -> np.ndarray:

@@ -16,9 +16,11 @@ from scipy.linalg import matmul_toeplitz
 
 from ...arguments import fits_memory
 from ...errors import bad_value
+from ...model.coefficients import Points
 from ...model.grid import Grid
 from ...model.pair_force import PairForce
 from .axis_links import AxisLinks
+from .pair_forces_2d import felt_on_plane
 from .repeated_integrals import RepeatedIntegrals
 
 PIECES, SCALES = 256, 40  # first looks at a kernel: equal pieces, never wider than half a cell, and halvings towards 0
@@ -26,23 +28,25 @@ DIRECT = 256  # cells up to which a product with a full matrix is as fast
 ROUND = 1e-9  # relative
 NEGLIGIBLE = 1e-8  # what may be missing of an integral beside a singular point
 
-Felt = Callable[[np.ndarray], np.ndarray]
+Felt = Callable[[Points, int], np.ndarray]
 
 
 def felt_on(pair: PairForce, grid: Grid) -> Callable[[np.ndarray], Felt]:
-    """From the shares of the cells (n,) to the force as a function of the coordinate, constant on each link."""
-    if grid.dim != 1:
-        raise bad_value("interaction", "a Swarm in more than one dimension", "a PairForce")
+    """From the shares of the cells (n,) to the force along an axis at points, constant on each link."""
+    if grid.dim == 2:
+        return felt_on_plane(pair, grid)
+    if grid.dim > 2:
+        raise bad_value("interaction", "a Swarm or a MeanField in three dimensions", "a PairForce")
     span = AxisLinks.of(grid, 0)
     if not span.length.size:  # one cell
-        return lambda shares: np.zeros_like
+        return lambda shares: lambda points, axis: np.zeros(points.shape)
     times = _means(pair, grid, span)
     return lambda shares: partial(_on_links, span, times(shares))
 
 
-def _on_links(span: AxisLinks, values: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The value of the link on which each x lies; before the first one that of the last where it comes round a ring."""
-    link = np.searchsorted(span.start, x, side="right") - 1
+def _on_links(span: AxisLinks, values: np.ndarray, points: Points, axis: int) -> np.ndarray:
+    """The value of the link on which each point lies; before the first one that of the last where it comes round a ring."""
+    link = np.searchsorted(span.start, points.coords[axis], side="right") - 1
     return values[link if span.grid.periodic(0) else np.maximum(link, 0)]
 
 
@@ -87,6 +91,12 @@ class _Means:
         return factor * (v(b - c) - v(a - c) - v(b - d) + v(a - d)) / ((b - a) * (d - c))
 
 
+def _on_line(pair: PairForce, z: np.ndarray) -> np.ndarray:
+    """The force or the potential at displacements (n,)."""
+    values = pair.at(z[None])
+    return values if pair.potential is not None else values[0]
+
+
 def integrals_of(pair: PairForce, grid: Grid) -> RepeatedIntegrals:
     """Those of the force or the potential over all displacements within a box, or round it."""
     box = float(np.ptp(grid.edges[0]))
@@ -95,10 +105,10 @@ def integrals_of(pair: PairForce, grid: Grid) -> RepeatedIntegrals:
     count = max(PIECES, int(np.ceil(2.0 * reach / float(grid.widths[0].min()))))
     side = np.union1d(np.linspace(0.0, reach, count + 1), reach * 0.5 ** np.arange(SCALES))
     edges = np.concatenate([-side[:0:-1], side])
-    level = 0.0 if pair.potential is None else float(np.median(pair.at(edges[edges != 0.0])))
+    level = 0.0 if pair.potential is None else float(np.median(_on_line(pair, edges[edges != 0.0])))
 
     def f(z: np.ndarray) -> np.ndarray:
-        return pair.at(z.ravel()).reshape(z.shape) - level
+        return _on_line(pair, z.ravel()).reshape(z.shape) - level
 
     name, _ = pair.given
     integrals = RepeatedIntegrals.of(f, edges)
@@ -111,8 +121,10 @@ def integrals_of(pair: PairForce, grid: Grid) -> RepeatedIntegrals:
         return integrals
     if pair.potential is not None:
         near = reach * (1.0 - 1e-12)
-        ends = pair.at(np.array([-near, near]))
-        if abs(ends[1] - ends[0]) > ROUND * max(1e-300, float(np.abs(pair.at(edges[edges != 0.0]) - level).max())):
+        ends = _on_line(pair, np.array([-near, near]))
+        if abs(ends[1] - ends[0]) > ROUND * max(
+            1e-300, float(np.abs(_on_line(pair, edges[edges != 0.0]) - level).max())
+        ):
             then = f"The displacements {-reach:g} and {reach:g} are one. Give the force instead."
             raise bad_value("potential", "periodic where the walls are", f"{ends[0]:g} and {ends[1]:g}", then)
     return integrals.repeated(box)

@@ -181,7 +181,7 @@ def test_the_force_is_seen_where_displacements_meet_its_singular_point():
         ({"force": np.sin, "potential": np.cos}, "got 'both'"),
         ({"force": 2.0}, "`force` must be a function of the displacement, got 2.0. Such as"),
         ({"force": lambda x, y: x}, "`force` must be a function of 1 argument"),
-        ({"force": lambda z: z[:3]}, "`force` must be one field of the displacement"),
+        ({"force": lambda z: z[:3]}, "`force` must be one field of the shape of each displacement"),
         ({"force": lambda z: np.nan * z}, "`force` must be finite"),
         ({"force": lambda z: -z if z < 1 else 0}, r"Write np\.where"),
         ({"force": lambda z: np.sign(z) / z**2}, "`force` must be such that its mean over a cell is finite"),
@@ -200,8 +200,10 @@ def test_where_it_does_not_apply():
     with pytest.raises(ValueError, match="`potential` must be periodic where the walls are"):
         evolved(fp.PairForce(potential=lambda z: z), fp.Grid((0, 1), 50, "periodic"), lambda x: 1 + 0 * x, drift=None)
     eq = fp.FokkerPlanck(diffusion=0.5, interaction=NEAR_ONES)
-    with pytest.raises(ValueError, match="`interaction` must be a Swarm in more than one dimension"):
+    with pytest.raises(TypeError, match="`force` must be a function of 2 argument"):
         fp.solve(eq, fp.Grid([(-1, 1), (-1, 1)], 16), fp.gaussian([0, 0], 0.2), 0.1)
+    with pytest.raises(ValueError, match="`interaction` must be a Swarm or a MeanField in three dimensions"):
+        fp.solve(eq, fp.Grid([(-1, 1)] * 3, 8), fp.gaussian([0, 0, 0], 0.2), 0.1)
     with pytest.raises(ValueError, match=r"Follow it in time with fp\.solve"):
         fp.stationary(eq, LINE)
 
