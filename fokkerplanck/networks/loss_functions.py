@@ -63,6 +63,11 @@ class LossFunctions:
             raise bad_value(name, f"finite, of shape ({self.n_parameters},)", f"an array of shape {vector.shape}")
         return vector
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the arrays of the parameters, in the order of the flat vector; one vector where nothing else is known."""
+        return ((self.n_parameters,),)
+
     def start(self, seed: int, run: int) -> np.ndarray:
         """Initial parameters of a run (n_parameters,)."""
         raise NotImplementedError

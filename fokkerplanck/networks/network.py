@@ -103,6 +103,11 @@ class Network(LossFunctions):
         with self.context():
             return self._unravel(import_jax().numpy.asarray(theta, dtype=self.precision))
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the arrays of the parameters, in the order of the flat vector."""
+        return tuple(leaf.shape for leaf in import_jax().tree.leaves(self.unflatten(self._first)))
+
     def flat(self, theta: Any, name: str = "theta") -> np.ndarray:
         """Parameters as a vector (n_parameters,): a pytree as the loss takes, or a vector already."""
         if not isinstance(theta, np.ndarray):

@@ -26,7 +26,7 @@ from .training import Runs
 if TYPE_CHECKING:
     from .loss_functions import LossFunctions
 
-PLANES = ("hessian", "pca", "random")
+PLANES = ("hessian", "pca", "random", "filters")
 ROWS = 500  # samples, for the share of noise
 PLACES = 8  # runs at whose places the shares are taken
 FAR = 0.5  # standard deviations between means up to which the slice is believed
@@ -221,17 +221,18 @@ def take_slice(
     ----------
     net : Network
     theta : array (d,)
-    plane : {"hessian", "pca", "random"} or two vectors (2, d)
+    plane : {"hessian", "pca", "random", "filters"} or two vectors (2, d)
         The two stiffest directions of the Hessian; the first two principal components of the kept parameters of `runs`; two
-        random directions; or given vectors, such as those from
-        theta to two other minima.
+        random directions; the plane of two random directions with filter normalisation, where the weights into each unit (a
+        row of a weight matrix) have the norm of those of theta and biases stay (Li et al., NeurIPS 2018); or given vectors,
+        such as those from theta to two other minima.
     half_width : float or pair, optional
         Of the box around theta; default: 1.3 times the furthest projection of the kept parameters of `runs`, else 1.
     cells : int
         Along each axis. The network is evaluated on all cells when first needed.
     runs : Runs, optional
     seed : int
-        Of random directions.
+        Of random directions, filter-normalised ones too.
     """
     centre = np.asarray(net.flat(theta), dtype=float)
     if centre.size < 2:
@@ -258,6 +259,8 @@ def _plane(net: LossFunctions, centre: np.ndarray, plane: Any, runs: Runs | None
             return extreme_eigenpairs(net, centre, 2, "highest").vectors[:, :-3:-1]
         if plane == "random":
             return private_generator("random plane", whole("seed", seed, 0)).standard_normal((centre.size, 2))
+        if plane == "filters":
+            return filter_normalised(net, centre, seed)
         if plane != "pca":
             raise bad_value("plane", f"one of {', '.join(PLANES)}, or two vectors", plane)
         if runs is None or runs.kept.shape[1] == 0:
@@ -268,6 +271,25 @@ def _plane(net: LossFunctions, centre: np.ndarray, plane: Any, runs: Runs | None
     if vectors.shape != (2, centre.size) or not np.isfinite(vectors).all():
         raise bad_value("plane", f"two finite vectors, shape (2, {centre.size})", f"shape {vectors.shape}")
     return vectors.T
+
+
+def filter_normalised(net: LossFunctions, theta: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Two random directions (d, 2) whose filters have the norms of those of theta; zero along vectors and numbers."""
+    rng = private_generator("random plane", whole("seed", seed, 0))
+    directions, place = np.zeros((theta.size, 2)), 0
+    for shape in net.shapes:
+        size = math.prod(shape)
+        part = slice(place, place + size)
+        place += size
+        if len(shape) < 2:
+            continue
+        own = np.linalg.norm(theta[part].reshape(shape[0], -1), axis=1)
+        drawn = rng.standard_normal((2, shape[0], size // shape[0]))
+        directions[part] = (drawn * (own / np.linalg.norm(drawn, axis=2))[..., None]).reshape(2, size).T
+    if not directions.any():
+        then = 'A network of vectors alone, or one given by functions, has no filters: "random".'
+        raise bad_value("plane", "one of a network whose parameters hold a matrix that is not zero", "filters", then)
+    return directions
 
 
 def _orthonormal(vectors: np.ndarray) -> np.ndarray:

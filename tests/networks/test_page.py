@@ -23,6 +23,14 @@ def test_the_page_runs(capsys):
     assert "Plateaus of 64 runs" in out
     assert "slice is" in out
 
+    # what is said of degenerate minima: SGD and refined noise at the origin, Langevin by the Gibbs law
+    x, y = np.meshgrid(*[np.linspace(-15, 15, 3001)] * 2)
+    gibbs = np.exp(-(0.5 * (x * y) ** 2 + 0.0005 * (x**2 + y**2)) / names["temperature"])
+    share = gibbs[np.hypot(x, y) < 0.3].sum() / gibbs.sum()
+    assert share == pytest.approx(0.186, abs=0.002)
+    assert min(names["near"]["sgd"], names["near"]["refined"]) > 0.99
+    assert names["near"]["langevin"] == pytest.approx(share, abs=0.06)
+
 
 @pytest.mark.parametrize("noise", ["sgd", "refined", "langevin"])
 def test_half_target_steps_are_those_of_the_package(noise):

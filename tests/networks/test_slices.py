@@ -6,6 +6,7 @@ from least_squares import Line
 
 import fokkerplanck as fp
 import fokkerplanck.networks as fn
+from fokkerplanck.networks.slices import filter_normalised
 
 
 def test_coefficients_are_those_of_the_plane():
@@ -116,3 +117,28 @@ def test_a_verdict_needs_kept_parameters_at_the_same_steps():
 def test_one_parameter_has_no_plane():
     with pytest.raises(ValueError, match="two parameters at least"):
         Line(dim=1).network().slice(np.zeros(1), plane="random")
+
+
+def test_filter_normalised_directions():
+    """The weights into each unit have the norm of those of theta; biases stay; scaling a unit scales its part of the plane."""
+    pytest.importorskip("jax")
+    net = fn.parity(4, 2, hidden=3, precision="float64")
+    assert net.shapes == ((3, 4), (3,), (1, 3), (1,))
+    theta = net.start(0, 0).copy()
+    theta[4:8] *= 10.0  # the second unit
+    directions = filter_normalised(net, theta, seed=1)
+    for rows in (slice(0, 4), slice(4, 8), slice(8, 12), slice(15, 18)):
+        np.testing.assert_allclose(np.linalg.norm(directions[rows], axis=0), np.linalg.norm(theta[rows]))
+    assert not directions[12:15].any()
+    assert not directions[18].any()
+    again = filter_normalised(net, net.start(0, 0), seed=1)
+    np.testing.assert_allclose(directions[4:8], 10.0 * again[4:8])
+    assert not np.allclose(directions, filter_normalised(net, theta, seed=2))
+    cut = net.slice(theta, plane="filters", seed=1, cells=4)
+    np.testing.assert_allclose(cut.directions @ (cut.directions.T @ directions), directions, atol=1e-12)
+
+
+def test_networks_without_filters_are_refused():
+    line = Line()
+    with pytest.raises(ValueError, match=r"`plane` must be one of a network whose parameters hold a matrix"):
+        line.network().slice(line.minimum, plane="filters")
