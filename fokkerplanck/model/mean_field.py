@@ -88,7 +88,7 @@ class MeanField:
         """A function of the coordinates, for averages (k,), or (k, *shape)."""
 
         def plain(value: Any) -> Any:
-            one = len(averages) == 1 and np.shape(value) == (1, *shape)
+            one = len(averages) == 1 and np.shape(value) in ((1,), (1, *shape))
             return np.asarray(value)[0] if one else value  # m was read for m[0]
 
         def read(*coords: np.ndarray) -> Any:

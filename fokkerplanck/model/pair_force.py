@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import call, callable_with, fields, number
-from ..errors import bad_type, bad_value
+from ..errors import NotFiniteError, bad_type, bad_value
 from .coefficients import Points
 
 STEP, LEAST_STEP = 1e-5, 1e-8  # of a distance, and of the typical one: for the slope of a potential
@@ -91,7 +91,10 @@ class PairForce:
             at = z[:, wrong][:, 0].tolist()
             then = "Soften it there, such as z / (z**2 + 0.01**2)." if not any(at) else ""
             where = f"{at[0]:g}" if len(at) == 1 else "(" + ", ".join(f"{x:g}" for x in at) + ")"
-            raise bad_value(name, "finite at displacements that occur", f"{float(values[wrong][0])} at {where}", then)
+            error = bad_value(name, "finite at displacements that occur", f"{float(values[wrong][0])} at {where}", then)
+            if not any(at) or np.isnan(values).any():
+                raise error
+            raise NotFiniteError(str(error), wrong)
         return values
 
     def between(self, z: np.ndarray) -> np.ndarray:

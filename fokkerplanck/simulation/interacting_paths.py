@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import NotFiniteError
 from ..model.equation import FokkerPlanck, Swarm
 from ..model.grid import Grid
 from ..model.mean_field import MeanField
@@ -36,7 +37,7 @@ def at_start(eq: FokkerPlanck, x: np.ndarray, grid: Grid | None) -> FokkerPlanck
 def pair_sums(pair: PairForce, x: np.ndarray, swarm: np.ndarray, grid: Grid | None) -> np.ndarray:
     """(1 / N) sum of the forces of the N - 1 others of each path's swarm, (dim, n), over all pairs in blocks."""
     first, size = np.unique(swarm, return_index=True, return_counts=True)[1:]
-    result = np.zeros(x.shape)
+    result, lost, why = np.zeros(x.shape), np.zeros(swarm.shape, dtype=bool), ""
     for n in np.unique(size[size > 1]).tolist():
         members = first[size == n][:, None] + np.arange(n)  # (swarms, n)
         rows = max(1, BLOCK // n)  # paths at a time, whole swarms where they are small
@@ -44,7 +45,14 @@ def pair_sums(pair: PairForce, x: np.ndarray, swarm: np.ndarray, grid: Grid | No
         for some in range(0, len(members), together):
             for start in range(0, n, rows):
                 block = members[some : some + together]
-                result[:, block[:, start : start + rows]] = _felt(pair, x[:, block], start, rows, grid)
+                feeling = block[:, start : start + rows]
+                try:
+                    result[:, feeling] = _felt(pair, x[:, block], start, rows, grid)
+                except NotFiniteError as error:  # paths that ran away: whoever feels them follows
+                    lost[feeling] = error.infinite.reshape(*feeling.shape, n).any(axis=2)
+                    why = str(error)
+    if lost.any():
+        raise NotFiniteError(why, lost)
     return result
 
 

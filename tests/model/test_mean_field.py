@@ -148,6 +148,16 @@ def test_a_diffusion_in_the_plane_and_in_time():
     np.testing.assert_allclose(np.diagonal(sol.covariance()[-1]), exact, atol=3e-3)
 
 
+def test_the_average_itself_is_a_diffusion():
+    """dX = sqrt(2 <X^2>) dW: V' = 2 V."""
+    for d in (lambda x, m: m, lambda x, m: m[0]):
+        eq = fp.FokkerPlanck(diffusion=0.0, interaction=fp.MeanField(lambda x: x**2, diffusion=d))
+        sol = fp.solve(eq, LINE, fp.gaussian(0, 0.5), 0.3, error=False)
+        assert sol.covariance()[0, 0, 0] == pytest.approx(0.25 * np.exp(0.6), rel=2e-3)
+        paths = fp.simulate(eq, fp.gaussian(0, 0.5), [0.3], 0.01, n_paths=2000, seed=1, grid=LINE, step_error=False)
+        assert paths.covariance()[0, 0, 0] == pytest.approx(0.25 * np.exp(0.6), rel=0.12)
+
+
 def test_what_does_not_go_with_a_diffusion_that_reads_averages():
     noise = fp.MeanField(lambda x: x, diffusion=lambda x, m: -1.0 + 0 * x)
     with pytest.raises(ValueError, match=r"`diffusion` must be positive semidefinite everywhere, got -0\.5"):

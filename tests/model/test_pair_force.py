@@ -174,6 +174,15 @@ def test_the_force_is_seen_where_displacements_meet_its_singular_point():
     assert np.isfinite(fp.simulate(soft, fp.point(0.0), [0.1], 0.05, n_paths=10, seed=1).positions).all()
 
 
+def test_paths_that_run_away_diverge():
+    """A swarm that its own repulsion blows up is lost; the calm one beside it is not."""
+    eq = fp.FokkerPlanck(diffusion=0.0, interaction=fp.PairForce(lambda z: z**3, strength=5.0))
+    starts = np.concatenate([np.linspace(-3, 3, 10), 1e-3 * np.linspace(-3, 3, 10)])[:, None]
+    paths = fp.simulate(eq, starts, [5.0], 0.1, n_paths=20, swarm_size=10, seed=1, step_error=False).positions[-1, :, 0]
+    assert not np.isfinite(paths[:10]).any()
+    np.testing.assert_allclose(paths[10:], starts[10:, 0], rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
