@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from .passages import committor, first_passage
     from .queries import public_generator as generator
     from .queries import solve, spectrum, stationary
-    from .rare_events import LeastAction, quasipotential
+    from .rare_events import LeastAction, Quasipotential, quasipotential
     from .results.distribution import Distribution
     from .results.exit_passage import ExitPassage
     from .results.first_passage import FirstPassage
@@ -114,7 +114,7 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "model.poisson": "PoissonJumps",
     "passages": "committor, first_passage",
     "queries": "solve, spectrum, stationary, public_generator as generator",
-    "rare_events": "LeastAction, quasipotential",
+    "rare_events": "LeastAction, Quasipotential, quasipotential",
     "results.distribution": "Distribution",
     "results.exit_passage": "ExitPassage",
     "results.first_passage": "FirstPassage",
@@ -185,6 +185,7 @@ __all__ = [
     "Paths",
     "PoissonJumps",
     "PowerSpectrum",
+    "Quasipotential",
     "Ranking",
     "ResolutionWarning",
     "Response",

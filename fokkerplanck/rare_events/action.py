@@ -47,6 +47,9 @@ class Hamiltonian(Protocol):
     def cost(self, x: np.ndarray, v: np.ndarray) -> Cost:
         """F at points x along displacements v, both (d, n)."""
 
+    def moments(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The drift H_p (d, n) and the diffusion H_pp / 2 (d, d, n) at p = 0."""
+
     def weakest_direction(self, x: np.ndarray) -> np.ndarray:
         """How much steps move in the direction in which they move least, of that in which they move most, (n,)."""
 
@@ -64,6 +67,10 @@ class DiffusionHamiltonian:
     def value(self, x: np.ndarray, p: np.ndarray) -> np.ndarray:
         """H, (n,)."""
         return (self.drift(x) * p).sum(axis=0) + np.einsum("in,ijn,jn->n", p, self.diffusion(x), p)
+
+    def moments(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """mu (d, n) and D (d, d, n)."""
+        return self.drift(x), self.diffusion(x)
 
     def weakest_direction(self, x: np.ndarray) -> np.ndarray:
         """Smallest eigenvalue of D, of the largest, (n,)."""
@@ -124,6 +131,12 @@ class StepHamiltonian:
         """F at points x along displacements v, both (d, n)."""
         parts = [self._cost(x[:, part], v[:, part]) for part in self._chunks(x)]
         return Cost(*(np.concatenate(several, axis=-1) for several in zip(*parts, strict=True)))
+
+    def moments(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean step (d, n) and half the covariance of steps (d, d, n)."""
+        steps = self.steps(x)
+        mean = np.einsum("k,kdn->dn", self.weights, steps)
+        return mean, 0.5 * np.einsum("k,kdn,ken->den", self.weights, steps - mean, steps - mean)
 
     def weakest_direction(self, x: np.ndarray) -> np.ndarray:
         """Smallest eigenvalue of the second moments of the steps, of the largest, (n,)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, overload
 
 import numpy as np
 
@@ -10,16 +11,24 @@ from ..arguments import LARGEST, instance, reals, whole
 from ..errors import bad_type, bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
 from .action import STENCIL, DiffusionHamiltonian, Hamiltonian
+from .field import quasipotential_field
 from .minimum_action_path import least_action
 from .one_dimension import line_action
-from .result import LeastAction, PathCost
+from .result import LeastAction, PathCost, Quasipotential
 
 MOST_POINTS = 5000
 STEP = 5e-5  # of the distance, for the slope of a potential
 
 
-def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> LeastAction:
+@overload
+def quasipotential(eq: FokkerPlanck, a: Any, b: Grid, *, points: int = 200) -> Quasipotential: ...
+@overload
+def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> LeastAction: ...
+
+
+def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> LeastAction | Quasipotential:
     """The least action from `a` to `b`, by which rare passages are exponentially slow, and the path that takes it.
 
         V(a, b) = min over paths and times of int (x' - mu)^T D^-1 (x' - mu) / 4 dt
@@ -32,7 +41,8 @@ def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> Le
     ----------
     eq : FokkerPlanck
         Without jumps, memory and interaction, constant in time. Coefficients are numbers and functions.
-    a, b : number or d numbers
+    a : number or d numbers
+    b : number or d numbers, or a Grid of one or two axes
     points : int
         Sides of the polygon, in two and more dimensions.
 
@@ -40,6 +50,9 @@ def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> Le
     -------
     LeastAction
         With `.exponent`, `.path`, `.cost` along it, `.error` and `.plot()`.
+    Quasipotential
+        For a Grid, of even cells in two dimensions, and an attractor `a`: `.values` in the cells, `.at(b)`, `.error`,
+        `.to(b)`, which is a LeastAction, and `.plot(to=[b])`.
 
     Notes
     -----
@@ -55,12 +68,23 @@ def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> Le
     """
     instance("eq", eq, FokkerPlanck, "a FokkerPlanck", "For SGD use sgd.quasipotential(a, b).")
     start = point("a", a)
-    end = point("b", b, len(start))
+    end = corner(b, start) if isinstance(b, Grid) else point("b", b, len(start))
     check_ends(start, end)
     whole("points", points, 8, MOST_POINTS)
     _check_equation(eq)
     field = _Fields(eq, float(STEP * np.linalg.norm(end - start)))
-    return found(start, end, path_cost(DiffusionHamiltonian(field.drift, field.diffusion), start, end, points))
+    hamiltonian = DiffusionHamiltonian(field.drift, field.diffusion)
+    if isinstance(b, Grid):
+        return quasipotential_field(hamiltonian, start, b, partial(found, start))
+    return found(start, end, path_cost(hamiltonian, start, end, points))
+
+
+def corner(grid: Grid, a: np.ndarray) -> np.ndarray:
+    """The upper corner of a grid that holds a (d,)."""
+    if grid.dim != len(a):
+        raise bad_value("b", f"a point or a Grid of {len(a)} axes, as `a` has", grid)
+    grid.locate(a.tolist(), "a")
+    return np.array([e[-1] for e in grid.edges])
 
 
 def path_cost(hamiltonian: Hamiltonian, a: np.ndarray, b: np.ndarray, points: int) -> PathCost:

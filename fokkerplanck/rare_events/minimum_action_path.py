@@ -35,8 +35,10 @@ class Action(NamedTuple):
     slope: np.ndarray
 
 
-def least_action(hamiltonian: Hamiltonian, a: np.ndarray, b: np.ndarray, points: int) -> PathCost:
-    """The least of what straight and bent starts lead to, with `points` sides, and its error by halving them.
+def least_action(
+    hamiltonian: Hamiltonian, a: np.ndarray, b: np.ndarray, points: int, way: np.ndarray | None = None
+) -> PathCost:
+    """The least of what straight and bent starts lead to, or a `way` (n, d), with `points` sides; its error by halving them.
 
     The action of a polygon has an error of second order in its sides: the exponent is extrapolated from the last two.
     """
@@ -45,7 +47,9 @@ def least_action(hamiltonian: Hamiltonian, a: np.ndarray, b: np.ndarray, points:
     while sides[0] >= 2 * COARSE or len(sides) < 2:
         sides.insert(0, sides[0] // 2)
     starts = _starts(a, b, sides[0])
-    _check_directions(hamiltonian, starts[0])
+    check_directions(hamiltonian, starts[0])
+    if way is not None:
+        starts.append(spaced(way, sides[0]))
     found = [relax(hamiltonian, start, width) for start in starts]
     path, action = min(found, key=lambda f: f[1].total)
     totals, best = [action.total], [action.total]
@@ -61,8 +65,8 @@ def least_action(hamiltonian: Hamiltonian, a: np.ndarray, b: np.ndarray, points:
     return PathCost(path, cost, error)
 
 
-def _check_directions(hamiltonian: Hamiltonian, line: np.ndarray) -> None:
-    """Refuse noise that moves in fewer directions than there are: then paths are bound to surfaces."""
+def check_directions(hamiltonian: Hamiltonian, line: np.ndarray) -> None:
+    """Refuse noise that moves in fewer directions than there are, between points (n, d): then paths are bound to surfaces."""
     middle = 0.5 * (line[1:] + line[:-1]).T
     weakest = hamiltonian.weakest_direction(middle)
     if (weakest < SINGULAR).any():

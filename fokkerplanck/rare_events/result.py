@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arguments import number, reals, words
+from ..arguments import number, reals, whole, words
 from ..errors import bad_value
-from ..results.figure_style import AXES, contours, new_figure, styled
+from ..model.grid import Grid
+from ..results.figure_style import AXES, contour_levels, contours, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -189,6 +190,81 @@ class LeastAction:
         return fig
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Quasipotential:
+    """How hard it is to come from an attractor to every point of a grid.
+
+    Attributes
+    ----------
+    a : tuple of float
+        The attractor.
+    grid : Grid
+    values : ndarray (*grid.shape)
+        V(a, x), the least action over all paths within the box and all times; infinite where no noise leads.
+    error : ndarray (*grid.shape)
+        By how much the values change on cells twice as wide; not a number where these do not say.
+    noise : str
+        What exponents are to be divided by in mean times exp(V / noise); empty for 1.
+    least : callable
+        From a point b and a number of points to the `LeastAction` from a to it.
+    """
+
+    a: tuple[float, ...]
+    grid: Grid
+    values: np.ndarray
+    error: np.ndarray
+    noise: str
+    least: Callable[[np.ndarray, int], LeastAction]
+
+    def at(self, b: float | Sequence[float]) -> float:
+        """V(a, b), interpolated between centers of cells."""
+        return self.grid.interpolate(self.values, _numbers(b), "b")
+
+    def error_at(self, b: float | Sequence[float]) -> float:
+        """The error at a point, interpolated."""
+        return self.grid.interpolate(self.error, _numbers(b), "b")
+
+    def to(self, b: float | Sequence[float], *, points: int = 200) -> LeastAction:
+        """The path of least action from a to b, whose exponent does not depend on cells.
+
+        In two dimensions a polygon that starts from where the values lead back, so that no way of the grid is missed.
+        """
+        self.at(b)  # refuses points beyond the box
+        return self.least(np.array(_numbers(b)), whole("points", points, 8))
+
+    def __repr__(self) -> str:
+        finite = self.values[np.isfinite(self.values)]
+        share = f", of exp(V / {self.noise})" if self.noise else ""
+        lost = self.values.size - finite.size
+        beyond = f"; infinite in {lost} cells, where no noise leads" if lost else ""
+        worst = f"{np.nanmax(self.error):.1e}" if np.isfinite(self.error).any() else "not known"
+        text = f"Quasipotential of {_point(self.a)} on {' x '.join(map(str, self.grid.shape))} cells"
+        return f"{text}: V up to {finite.max():.4g}{share}, error up to {worst}{beyond}"
+
+    @styled
+    def plot(self, to: Sequence[Sequence[float]] = (), names: Sequence[str] | None = None) -> Figure:
+        """V over the grid, in two dimensions by its contours with the most likely ways `to` some points."""
+        labels = list(AXES[: self.grid.dim]) if names is None else words("names", names, self.grid.dim)
+        fig, axes = new_figure(4.6, 3.6, 1, 1)
+        ax = axes[0][0]
+        if self.grid.dim == 1:
+            ax.plot(self.grid.centers[0], self.values, "k")
+            ax.plot(*self.a, 0.0, "ko", ms=5)
+            ax.set(xlabel=labels[0], ylabel="V")
+            return fig
+        shown = np.where(np.isfinite(self.values), self.values, np.nan)
+        levels = contour_levels(self.values)
+        filled = ax.contourf(*self.grid.centers, shown.T, levels=np.append(0.0, levels), cmap="Blues", extend="max")
+        fig.colorbar(filled, ax=ax, label="V")
+        for b in to:
+            path = self.to(b).path
+            ax.plot(path[:, 0], path[:, 1], "C3", lw=2.0)
+            ax.plot(*path[-1], "ks", ms=5)
+        ax.plot(*self.a, "ko", ms=5)
+        ax.set(xlabel=labels[0], ylabel=labels[1])
+        return fig
+
+
 def _positive(name: str, value: Sequence[float]) -> np.ndarray:
     array = reals(name, value)
     if array.ndim != 1 or not (np.isfinite(array) & (array > 0.0)).all():
@@ -215,6 +291,10 @@ def _draw_path(ax: Axes, path: np.ndarray, labels: Sequence[str], landscape: Cal
     ax.plot(*path[0, :2], "ko", ms=5)
     ax.plot(*path[-1, :2], "ks", ms=5)
     ax.set(xlim=box[0], ylim=box[1], xlabel=labels[0], ylabel=labels[1])
+
+
+def _numbers(point: float | Sequence[float]) -> list[float]:
+    return np.atleast_1d(reals("b", point, "a point, finite numbers")).astype(float).tolist()
 
 
 def _point(point: Sequence[float]) -> str:

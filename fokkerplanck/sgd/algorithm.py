@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..model.box import Box
     from ..model.equation import FokkerPlanck
     from ..model.grid import Grid
-    from ..rare_events.result import LeastAction
+    from ..rare_events.result import LeastAction, Quasipotential
     from ..results.ensemble import Ensemble
     from .central_flow import CentralFlow
     from .diffusion_models import Temperature
@@ -335,13 +335,15 @@ class SGD:
 
         return transfer_operator(self, grid, model, kind=kind, n_batches=n_batches, seed=seed, tol=tol)
 
-    def quasipotential(self, a: Any, b: Any, model: str = "exact", *, points: int = 200) -> LeastAction:
+    def quasipotential(
+        self, a: Any, b: Any, model: str = "exact", *, points: int = 200
+    ) -> LeastAction | Quasipotential:
         """The exponent V of rare escapes: mean steps from `a` to `b` grow like exp(V / eta) as eta becomes small.
 
         Parameters
         ----------
         a, b : number or d numbers
-            A minimum, and a point on the edge of its basin, such as a saddle.
+            A minimum, and a point on the edge of its basin, such as a saddle; or a Grid, for all its cells.
         model : {"exact", "first-order", "gaussian-chain"}
             Of SGD itself, or of its models with normal noise, which both have the same exponent.
         points : int
@@ -352,6 +354,8 @@ class SGD:
         LeastAction
             With `.exponent`, `.path` (the most likely way), `.cost` along it, `.error` and `.plot()`. Infinite where no
             batch leads on; with `shuffle`, where the batches of an epoch together leave no noise of this order.
+        Quasipotential
+            For a Grid of one or two axes (see `fokkerplanck.quasipotential`).
 
         Notes
         -----

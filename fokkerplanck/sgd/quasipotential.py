@@ -17,6 +17,7 @@ that sum up to 1/(1 - m) of it, H(p/(1 - m)), hence V (1 - m).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +25,11 @@ import scipy.sparse as sp
 
 from ..arguments import did_you_mean, whole
 from ..errors import bad_value
+from ..model.grid import Grid
 from ..rare_events.action import DiffusionHamiltonian, Hamiltonian, StepHamiltonian
-from ..rare_events.diffusion import MOST_POINTS, check_ends, found, path_cost, point
-from ..rare_events.result import LeastAction
+from ..rare_events.diffusion import MOST_POINTS, check_ends, corner, found, path_cost, point
+from ..rare_events.field import quasipotential_field
+from ..rare_events.result import LeastAction, Quasipotential
 from .minibatches import MOST, distinct_samples, enumerate_batches
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ OTHERS = {  # models whose exponent is another's, or no exponent at all
 }
 
 
-def quasipotential(sgd: SGD, a: Any, b: Any, model: str, points: int) -> LeastAction:
+def quasipotential(sgd: SGD, a: Any, b: Any, model: str, points: int) -> LeastAction | Quasipotential:
     """The least action of SGD or of a model of it; see `fokkerplanck.sgd.SGD.quasipotential`."""
     if not isinstance(model, str) or model not in MODELS:
         then = OTHERS.get(model, "") if isinstance(model, str) else ""
@@ -52,7 +55,7 @@ def quasipotential(sgd: SGD, a: Any, b: Any, model: str, points: int) -> LeastAc
         then = "Its exponent is per learning rate and for the noise of batches alone."
         raise bad_value(name, "left out for a quasipotential of SGD", getattr(sgd, name), then)
     start = point("a", a, sgd.loss.dim)
-    end = point("b", b, sgd.loss.dim)
+    end = corner(b, start) if isinstance(b, Grid) else point("b", b, sgd.loss.dim)
     check_ends(start, end)
     whole("points", points, 8, MOST_POINTS)
     hamiltonian: Hamiltonian
@@ -67,9 +70,11 @@ def quasipotential(sgd: SGD, a: Any, b: Any, model: str, points: int) -> LeastAc
         why = "no batch leads on" if sgd.loss.dim == 1 else "on no path that was tried do batches lead on, on the best"
     else:
         hamiltonian = DiffusionHamiltonian(_Moments(sgd).drift, _Moments(sgd).diffusion)
-    cost = path_cost(hamiltonian, start, end, points)
     factor *= 1.0 - sgd.momentum
-    return found(start, end, cost, factor=factor, noise="learning rate", unit="steps", why=why)
+    result = partial(found, start, factor=factor, noise="learning rate", unit="steps", why=why)
+    if isinstance(b, Grid):
+        return quasipotential_field(hamiltonian, start, b, result, factor=factor, noise="learning rate")
+    return result(end, path_cost(hamiltonian, start, end, points))
 
 
 def _exact(sgd: SGD) -> tuple[StepHamiltonian, float]:
