@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,15 +23,22 @@ class Side:
     result: Any
     law: Law
     t: float
+    _along: dict[int, tuple[Law, dict[str, float]]] = field(default_factory=dict, init=False, repr=False)
 
     def along(self, axis: int) -> Law:
         """The law of one coordinate."""
-        return along(self.law, axis)
+        return self._coordinate(axis)[0]
+
+    def _coordinate(self, axis: int) -> tuple[Law, dict[str, float]]:
+        """The law of one coordinate and its moments, computed once: each result is compared with all others."""
+        if axis not in self._along:
+            one = along(self.law, axis)
+            self._along[axis] = one, {name: float(value[0]) for name, value in moments(one).items()}
+        return self._along[axis]
 
     def moments(self, axis: int) -> dict[str, Any]:
         """Mean, deviation (unbiased), skewness and kurtosis of a coordinate, each with its error, and the largest source."""
-        one = self.along(axis)
-        found = {name: float(value[0]) for name, value in moments(one).items()}
+        one, found = self._coordinate(axis)
         n = len(one.points)
         unbiased = 1.0 if one.grid is not None else n / (n - 1.0)
         deviation = math.sqrt(found["variance"] * unbiased)
@@ -62,7 +69,7 @@ class Side:
     def _of_moments(self, error: Mapping[str, Any], axis: int) -> tuple[float, float]:
         """Errors of mean and deviation of a coordinate from those of mean and covariance."""
         mean, covariance = self._entry(error.get("mean"), 1), self._entry(error.get("covariance"), 2)
-        deviation = math.sqrt(max(float(moments(self.along(axis))["variance"][0]), 1e-300))
+        deviation = math.sqrt(max(self._coordinate(axis)[1]["variance"], 1e-300))
         return float(mean[axis]), 0.5 * float(covariance[axis, axis]) / deviation
 
     def _entry(self, value: Any, axes: int) -> np.ndarray:
