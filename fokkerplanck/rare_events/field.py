@@ -32,11 +32,8 @@ FEWEST, MOST_CELLS = 16, 400_000  # along an axis; in all
 UNEVEN = 1e-9  # of a width
 SWEEPS, STILL = 400, 1e-9  # of V at the edge of what is known
 LONGEST = 20  # of a way back, in cells along the longer axis
-NEWTON, NEAR, FAR = (
-    8,
-    0.5,
-    100.0,
-)  # steps to the attractor; how far from it `a` may be given, and is looked for, in cells
+NEWTON = 8  # steps to the attractor
+NEAR, FAR = 0.5, 100.0  # how far from it `a` may be given, and is looked for, in cells
 STANDING = 2.0  # cells about an equilibrium in which V is interpolated along straight lines
 DIFFERENCE = 0.02  # of a cell, for slopes of the drift
 
@@ -76,16 +73,25 @@ def quasipotential_field(
         a = attractor(hamiltonian, a, grid)
         check_directions(hamiltonian, np.stack([c.ravel() for c in np.meshgrid(*grid.centers)], axis=-1))
         values = action_field(hamiltonian, a, grid)
-        half = coarsened(grid)
-        with np.errstate(invalid="ignore"):
-            change = np.abs(at_centers(values, grid, half, 2) - action_field(hamiltonian, a, half))
-            change = maximum_filter(np.where(np.isfinite(change), change, np.nan), 3)  # it changes sign somewhere
-            error = np.abs(at_centers(change, half, grid, 2))
+        error = _error(hamiltonian, a, grid, values)
 
         def least(b: np.ndarray, points: int) -> LeastAction:
             return result(b, least_action(hamiltonian, a, b, points, _way(hamiltonian, values, grid, a, b)))
 
     return Quasipotential(tuple(a.tolist()), grid, factor * values, factor * error, noise, least)
+
+
+def _error(hamiltonian: Hamiltonian, a: np.ndarray, grid: Grid, values: np.ndarray) -> np.ndarray:
+    """By how much the values (*grid.shape) change on cells twice as wide, or a cell beside: it changes sign somewhere."""
+    half = coarsened(grid)
+    try:
+        with np.errstate(invalid="ignore"):
+            change = np.abs(at_centers(values, grid, half, 2) - action_field(hamiltonian, a, half))
+    except ConvergenceError:
+        return np.full(grid.shape, np.nan)
+    known = np.isfinite(change)
+    largest = np.where(known, maximum_filter(np.where(known, change, 0.0), 3), np.nan)
+    return np.abs(at_centers(largest, half, grid, 2))
 
 
 def _check_grid(grid: Grid) -> None:
@@ -110,9 +116,10 @@ def _way(hamiltonian: Hamiltonian, values: np.ndarray, grid: Grid, a: np.ndarray
         there = np.full(len(shares), np.inf)
         there[inside] = interpn(grid.centers, values, behind[:, inside].T)
         total = there + hamiltonian.cost(0.5 * (behind + way[-1][:, None]), steps).value
-        if not np.isfinite(total).any():
+        possible = np.isfinite(total)  # between a value and an infinite one there is no number
+        if not possible.any():
             break
-        way.append(behind[:, np.argmin(total)])
+        way.append(behind[:, np.argmin(np.where(possible, total, np.inf))])
     return np.array([*way, a])[::-1]
 
 

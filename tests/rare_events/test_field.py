@@ -64,6 +64,11 @@ def test_on_a_line_it_is_the_integral():
     assert field.to(0).exponent == pytest.approx(10.0)
 
 
+def test_an_attractor_at_a_center_of_a_line():
+    field = fp.quasipotential(fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5), 0.0, fp.Grid((-1.5, 1.5), 15))
+    np.testing.assert_allclose(field.values, field.grid.centers[0] ** 2, atol=1e-9)
+
+
 def test_across_a_period():
     grid = fp.Grid([(0, 2 * np.pi), (-1, 1)], (64, 32), boundary=["periodic", "reflecting"])
     eq = fp.FokkerPlanck(drift=lambda x, y: [-np.sin(x) + 0 * y, -y], diffusion=1.0)
@@ -89,10 +94,14 @@ def test_sgd_in_the_plane_by_the_grid_and_by_the_path(model):
 
 
 def test_where_bounded_steps_do_not_lead_it_is_infinite():
-    field = plane_sgd(0.2).quasipotential([1, 0], fp.Grid([(0, 1.4), (-0.4, 0.4)], (32, 24)))
+    sgd = plane_sgd(0.2)
+    field = sgd.quasipotential([1, 0], fp.Grid([(0, 1.4), (-0.4, 0.4)], (32, 24)))
     assert np.isinf(field.at([0.2, 0.0]))
     assert np.isfinite(field.at([0.95, 0.05]))
     assert "infinite in" in repr(field)
+    assert np.isnan(field.error[np.isinf(field.values)]).all()
+    way = sgd.quasipotential([1, 0], [0.95, 0.05], points=60)
+    assert field.to([0.95, 0.05], points=60).exponent == pytest.approx(way.exponent, rel=1e-6)
 
 
 @pytest.mark.parametrize(
