@@ -80,7 +80,8 @@ def generators_of(eq: FokkerPlanck, grid: Grid, end: float = 0.0) -> tuple[Gener
     read_by = reader(eq, grid)
 
     def mean(masses: np.ndarray) -> Any:
-        total = masses.sum()
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = masses.sum()
         if not 0.0 < abs(total) < np.inf:
             why = "the interaction outruns every step, or the walls took all; take a weaker one, or end earlier"
             raise ConvergenceError(f"no mass is left to take the mean of: {why}", masses)

@@ -100,10 +100,12 @@ class Driven:
         if rate is None:
             return masses
         slope = rate
-        for share in (h / 3.0, 2.0 * h / 3.0):
-            ahead = masses + share * slope
-            slope = change(self._generator(t + share, ahead), ahead)
-        return masses + 0.25 * h * (rate + 3.0 * slope)
+        # masses beyond all numbers have no mean, and are then refused in words
+        with np.errstate(over="ignore", invalid="ignore"):
+            for share in (h / 3.0, 2.0 * h / 3.0):
+                ahead = masses + share * slope
+                slope = change(self._generator(t + share, ahead), ahead)
+            return np.asarray(masses + 0.25 * h * (rate + 3.0 * slope))
 
     def _exponential(self, q: Generator, masses: np.ndarray, h: float) -> np.ndarray:
         rtol = max(EXPONENTIAL * 0.5 * self.rtol * h / self.horizon, 1e-13)
