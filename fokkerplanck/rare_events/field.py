@@ -16,7 +16,6 @@ from scipy.interpolate import interpn
 from scipy.linalg import solve_continuous_lyapunov
 from scipy.ndimage import maximum_filter
 
-from ..arguments import instance
 from ..errors import ConvergenceError, bad_value
 from ..model.grid import Grid
 from ..solvers.accuracy.coarsening import at_centers, coarsened
@@ -60,14 +59,14 @@ def quasipotential_field(
     factor, noise
         Of all actions, and of `Quasipotential`.
     """
-    instance("grid", grid, Grid, "a Grid")
     if grid.dim == 1:
-        found = [line_action(hamiltonian, float(a[0]), float(x)) for x in grid.centers[0]]
+
+        def along(b: np.ndarray, points: int) -> PathCost:
+            return line_action(hamiltonian, float(a[0]), float(b[0]))
+
+        found = [along(x, 0) for x in grid.centers[0][:, None]]
         values = np.array([np.inf if one.stuck is not None else float(one.cost[-1]) for one in found])
         error = np.array([one.error for one in found])
-
-        def least(b: np.ndarray, points: int) -> LeastAction:
-            return result(b, line_action(hamiltonian, float(a[0]), float(b[0])))
     else:
         _check_grid(grid)
         a = attractor(hamiltonian, a, grid)
@@ -75,8 +74,11 @@ def quasipotential_field(
         values = action_field(hamiltonian, a, grid)
         error = _error(hamiltonian, a, grid, values)
 
-        def least(b: np.ndarray, points: int) -> LeastAction:
-            return result(b, least_action(hamiltonian, a, b, points, _way(hamiltonian, values, grid, a, b)))
+        def along(b: np.ndarray, points: int) -> PathCost:
+            return least_action(hamiltonian, a, b, points, _way(hamiltonian, values, grid, a, b))
+
+    def least(b: np.ndarray, points: int) -> LeastAction:
+        return result(b, along(b, points))
 
     return Quasipotential(tuple(a.tolist()), grid, factor * values, factor * error, noise, least)
 

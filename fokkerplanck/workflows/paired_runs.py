@@ -16,32 +16,30 @@ NOT_TOLD = "not told apart"
 FEWEST = 10  # runs that a rank correlation is worth stating for
 
 
-class Difference(NamedTuple):
+class Interval(NamedTuple):
+    """A number over n runs, or n pairs of runs, with its interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def sign(self) -> int:
+        """-1 or 1 where the interval leaves out zero, else 0."""
+        return int(self.low > 0.0) - int(self.high < 0.0)
+
+
+class Difference(Interval):
     """Median of one set of runs less that of another, with its bootstrap interval, from n pairs of runs."""
 
-    value: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def sign(self) -> int:
-        """-1 or 1 where the interval leaves out zero, else 0."""
-        return int(self.low > 0.0) - int(self.high < 0.0)
+    __slots__ = ()
 
 
-class Correlation(NamedTuple):
+class Correlation(Interval):
     """Rank correlation over n runs with its interval."""
 
-    value: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def sign(self) -> int:
-        """-1 or 1 where the interval leaves out zero, else 0."""
-        return int(self.low > 0.0) - int(self.high < 0.0)
+    __slots__ = ()
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray, level: float = 0.95) -> Correlation:
