@@ -30,7 +30,6 @@ ROOMS = [
     "wall_and_grid_warnings",
     "rare_events",
     "sgd",
-    "renewal",
     "queries",
     "passages",
     "analysis",

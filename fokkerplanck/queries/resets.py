@@ -9,20 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from .errors import bad_value
-from .model.coefficients import Points
-from .model.equation import FokkerPlanck
-from .model.grid import Grid
-from .model.initial_density import initial_masses
-from .results.measured import measured, reset_errors, warn_of_density
-from .results.processes import InTime
-from .results.reset import StationaryReset
-from .results.stats import StationaryStats
-from .solvers.accuracy.coarsening import start_on_coarser
-from .solvers.discretization.resolution import resolution
-from .solvers.discretization.scharfetter_gummel import generator
-from .solvers.linear.resets import time_until_exit
-from .wall_and_grid_warnings import warn_of_resolution, warn_of_walls
+from ..errors import bad_value
+from ..model.coefficients import Points
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from ..model.initial_density import initial_masses
+from ..results.measured import measured, reset_errors, warn_of_density
+from ..results.processes import InTime
+from ..results.reset import StationaryReset
+from ..results.stats import StationaryStats
+from ..solvers.accuracy.coarsening import start_on_coarser
+from ..solvers.discretization.resolution import resolution
+from ..solvers.discretization.scharfetter_gummel import generator
+from ..solvers.linear.resets import time_until_exit
+from ..wall_and_grid_warnings import warn_of_resolution, warn_of_walls
 
 
 def with_resets(eq: FokkerPlanck, grid: Grid, reset: Any, delay: float, measure: bool) -> StationaryReset:

@@ -1,0 +1,171 @@
+"""The stationary density; with periodic coefficients, resets and interactions by files of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, overload
+
+import numpy as np
+
+from ..arguments import flag, number
+from ..errors import bad_value
+from ..model.box import Box, free_of_cells
+from ..model.coefficients import Points
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from ..model.initial_density import initial_masses
+from ..results.measured import (
+    measured,
+    stationary_errors,
+    warn_of_rest,
+)
+from ..results.processes import InTime
+from ..results.reset import StationaryReset
+from ..results.solution import Solution
+from ..results.stationary import Stationary
+from ..results.stats import StationaryStats
+from ..results.tolerance import to_tolerance
+from ..solvers.accuracy.coarsening import start_on_coarser
+from ..solvers.discretization.resolution import resolution
+from ..solvers.discretization.scharfetter_gummel import generator
+from ..solvers.linear.atoms import final_atoms
+from ..solvers.linear.closed_classes import ending_classes
+from ..solvers.linear.irreversibility import net_flow_share
+from ..solvers.linear.rates import Rates
+from ..solvers.linear.stationary import class_masses
+from ..wall_and_grid_warnings import (
+    box_error,
+    warn_of_resolution,
+    warn_of_slow_convergence,
+    warn_of_tail,
+    warn_of_untreated,
+    warn_of_walls,
+)
+from .checks import autonomous
+from .periodic_state import periodic
+from .resets import with_resets
+
+BALANCED = 1e-9  # net flow through the links, of the traffic both ways: below, a density is as exact as without any
+
+
+@overload
+def stationary(
+    eq: FokkerPlanck, grid: Grid | Box, p0: Any = None, *, error: bool = True, tol: float | None = None
+) -> Stationary: ...
+@overload
+def stationary(
+    eq: FokkerPlanck, grid: Grid | Box, p0: Any = None, *, period: float, error: bool = True, tol: float | None = None
+) -> Solution: ...
+@overload
+def stationary(
+    eq: FokkerPlanck, grid: Grid | Box, *, reset: Any, delay: float = 0.0, error: bool = True, tol: float | None = None
+) -> StationaryReset: ...
+
+
+def stationary(
+    eq: FokkerPlanck,
+    grid: Grid | Box,
+    p0: Any = None,
+    *,
+    period: float | None = None,
+    reset: Any = None,
+    delay: float = 0.0,
+    error: bool = True,
+    tol: float | None = None,
+) -> Stationary | Solution:
+    """The stationary density, or with coefficients that repeat the density that repeats with them.
+
+    Parameters
+    ----------
+    eq : FokkerPlanck
+    grid : Grid, or with `tol` a Box
+    p0 : initial density, optional
+        Where several parts of the box are closed, each has a stationary density of its own; p0 then says how much
+        probability ends up in each.
+    period : number, optional
+        Of coefficients with a parameter `t`.
+    reset : initial density, optional
+        Where what leaves the box enters again, such as `fp.point(0.0)`; the `rate` of the result is that of the resets.
+    delay : float
+        Time that passes outside at each reset, such as a refractory time.
+    error : bool
+        Whether to measure the error on two coarser grids, see `solve`.
+    tol : number, optional
+        Error allowed in the 1-norm of the density. The cells are then chosen, see `solve`.
+
+    Returns
+    -------
+    Stationary; with `period` a Solution, whose times are the phases of one period; with `reset` a StationaryReset
+
+    Raises
+    ------
+    ValueError
+        If the stationary density is not unique (without p0), or does not exist as absorbing walls take everything.
+    ConvergenceError
+        If leaving a well takes so many jumps between cells that rounding would decide the weights of the wells, a current
+        flows, there are more than 32 wells, and the grid is too large for an elimination without subtraction (some 400^2
+        cells); or if what passes between wells is below the smallest number.
+    """
+    flag("error", error)
+    number("delay", delay, "0, or with `reset` more", lambda v: 0.0 <= v < np.inf and (reset is not None or v == 0.0))
+    if reset is not None and (period is not None or p0 is not None):
+        raise bad_value(
+            "reset", "alone, without `p0` and `period`", "more", "With resets it does not matter where it starts."
+        )
+    if tol is not None:
+        free_of_cells("p0", p0)
+        free_of_cells("reset", reset)
+        more = {"period": period} if reset is None else {"reset": reset, "delay": delay}
+        return to_tolerance(lambda there: stationary(eq, there, p0, **more), grid, tol, error)
+    if reset is not None:
+        return with_resets(eq, autonomous(eq, grid, "passage"), reset, float(delay), error)
+    if period is not None:
+        return periodic(eq, grid, p0, period, error)
+    balanced = isinstance(eq, FokkerPlanck) and eq.drift is None and eq.jumps is None
+    grid = autonomous(eq, grid, "balanced" if balanced else "stationary")
+    if p0 is not None:
+        initial_masses(p0, grid)
+    result = _at_rest(eq, grid, None if p0 is None else lambda there: initial_masses(p0, there)[0])
+    q, masses = result.generator, result.masses
+    beyond = warn_of_tail(q, masses)
+    stats = StationaryStats.of(result.stats, resolution(q, (masses,)), tail_mass=beyond)
+    result = replace(result, stats=stats)
+    if error:
+
+        def ask(other: FokkerPlanck, coarse: Grid) -> Stationary:
+            return _at_rest(other, coarse, None if p0 is None else partial(start_on_coarser, p0, grid))
+
+        result = measured(result, ask, eq, stationary_errors)
+    flows = net_flow_share(q, masses) > BALANCED
+    if result.error:
+        result.error.leave_out_box(box_error(q, masses), [float(np.ptp(e)) for e in grid.edges])
+        warn_of_rest(result, eq, flows)
+    elif flows and result.stats.order == 1 and not q.untreated:
+        warn_of_resolution(result.stats)  # without a current the density is exact whatever the Peclet number
+    if eq.assumption is not None:
+        eq.assumption(Points.centers(grid).flat, masses.ravel())
+    warn_of_slow_convergence(q, masses, result.atoms)
+    warn_of_untreated(q)
+    warn_of_walls(eq, q, None, masses)
+    return result
+
+
+def _at_rest(eq: FokkerPlanck, grid: Grid, start_on: Callable[[Grid], np.ndarray] | None) -> Stationary:
+    """The stationary density on one grid, from initial masses there where several classes are closed."""
+    q = generator(eq, grid)
+    grid = q.grid
+    start = None if start_on is None else start_on(grid).ravel()
+    classes, weights = ending_classes(Rates.of_generator(q), grid, "eq", start, tuple(q.atoms))
+    masses = sum((w * class_masses(q, cells) for w, cells in zip(weights, classes, strict=True)), np.zeros(grid.size))
+    masses = np.asarray(masses).reshape(grid.shape)
+    residual = float(np.abs(q.apply(masses)).max() / max(q.outflow.max(initial=0.0), 1e-300))
+    stats = StationaryStats(parts=len(classes), residual=residual)
+    atoms = final_atoms(q, start)
+    parts = f"{len(classes)} closed class(es)"
+    if not classes:
+        parts = "no stationary density: all ends in " + ", ".join(f"x = {x:.6g}" for x in atoms)
+    message = "; ".join([parts, *q.found])
+    d = eq.diffusion_at(Points.centers(grid))
+    return Stationary(grid, masses / grid.volumes, InTime(q), stats, d, message=message, atoms=atoms)
