@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, overload
@@ -21,7 +20,6 @@ from ..results.measured import (
     stationary_errors,
     warn_of_rest,
 )
-from ..results.processes import InTime
 from ..results.reset import StationaryReset
 from ..results.solution import Solution
 from ..results.stationary import Stationary
@@ -29,12 +27,7 @@ from ..results.stats import StationaryStats
 from ..results.tolerance import to_tolerance
 from ..solvers.accuracy.coarsening import start_on_coarser
 from ..solvers.discretization.resolution import resolution
-from ..solvers.discretization.scharfetter_gummel import generator
-from ..solvers.linear.atoms import final_atoms
-from ..solvers.linear.closed_classes import ending_classes
 from ..solvers.linear.irreversibility import net_flow_share
-from ..solvers.linear.rates import Rates
-from ..solvers.linear.stationary import class_masses
 from ..wall_and_grid_warnings import (
     box_error,
     warn_of_resolution,
@@ -43,9 +36,11 @@ from ..wall_and_grid_warnings import (
     warn_of_untreated,
     warn_of_walls,
 )
+from .at_rest import at_rest
 from .checks import autonomous
 from .periodic_state import periodic
 from .resets import with_resets
+from .self_consistent import interacting
 
 BALANCED = 1e-9  # net flow through the links, of the traffic both ways: below, a density is as exact as without any
 
@@ -83,7 +78,8 @@ def stationary(
     grid : Grid, or with `tol` a Box
     p0 : initial density, optional
         Where several parts of the box are closed, each has a stationary density of its own; p0 then says how much
-        probability ends up in each.
+        probability ends up in each. With an interaction there may be several stationary states: the one is found that p0
+        leads to, by default from the stationary density without interaction.
     period : number, optional
         Of coefficients with a parameter `t`.
     reset : initial density, optional
@@ -98,6 +94,7 @@ def stationary(
     Returns
     -------
     Stationary; with `period` a Solution, whose times are the phases of one period; with `reset` a StationaryReset
+        With an interaction `stability` says whether small perturbations of the state decay, and a warning says if they grow.
 
     Raises
     ------
@@ -106,7 +103,8 @@ def stationary(
     ConvergenceError
         If leaving a well takes so many jumps between cells that rounding would decide the weights of the wells, a current
         flows, there are more than 32 wells, and the grid is too large for an elimination without subtraction (some 400^2
-        cells); or if what passes between wells is below the smallest number.
+        cells); or if what passes between wells is below the smallest number. With an interaction, if the density does not come
+        to rest, as where it oscillates.
     """
     flag("error", error)
     number("delay", delay, "0, or with `reset` more", lambda v: 0.0 <= v < np.inf and (reset is not None or v == 0.0))
@@ -123,22 +121,34 @@ def stationary(
         return with_resets(eq, autonomous(eq, grid, "passage"), reset, float(delay), error)
     if period is not None:
         return periodic(eq, grid, p0, period, error)
+    if isinstance(eq, FokkerPlanck) and eq.interaction is not None:
+        return _judged(eq, interacting(eq, grid, p0, error))
+    return _judged(eq, _linear(eq, grid, p0, error))
+
+
+def _linear(eq: FokkerPlanck, grid: Any, p0: Any, error: bool) -> Stationary:
+    """The stationary density of an equation that does not read it."""
     balanced = isinstance(eq, FokkerPlanck) and eq.drift is None and eq.jumps is None
     grid = autonomous(eq, grid, "balanced" if balanced else "stationary")
     if p0 is not None:
         initial_masses(p0, grid)
-    result = _at_rest(eq, grid, None if p0 is None else lambda there: initial_masses(p0, there)[0])
-    q, masses = result.generator, result.masses
+    result = at_rest(eq, grid, None if p0 is None else lambda there: initial_masses(p0, there)[0])
+    if not error:
+        return result
+
+    def ask(other: FokkerPlanck, coarse: Grid) -> Stationary:
+        return at_rest(other, coarse, None if p0 is None else partial(start_on_coarser, p0, grid))
+
+    return measured(result, ask, eq, stationary_errors)
+
+
+def _judged(eq: FokkerPlanck, result: Stationary) -> Stationary:
+    """A stationary density with what its grid and its box do to it, and the warnings of that."""
+    q, masses, grid = result.generator, result.masses, result.grid
     beyond = warn_of_tail(q, masses)
     stats = StationaryStats.of(result.stats, resolution(q, (masses,)), tail_mass=beyond)
     result = replace(result, stats=stats)
-    if error:
-
-        def ask(other: FokkerPlanck, coarse: Grid) -> Stationary:
-            return _at_rest(other, coarse, None if p0 is None else partial(start_on_coarser, p0, grid))
-
-        result = measured(result, ask, eq, stationary_errors)
-    flows = net_flow_share(q, masses) > BALANCED
+    flows = eq.interaction is not None or net_flow_share(q, masses) > BALANCED
     if result.error:
         result.error.leave_out_box(box_error(q, masses), [float(np.ptp(e)) for e in grid.edges])
         warn_of_rest(result, eq, flows)
@@ -150,22 +160,3 @@ def stationary(
     warn_of_untreated(q)
     warn_of_walls(eq, q, None, masses)
     return result
-
-
-def _at_rest(eq: FokkerPlanck, grid: Grid, start_on: Callable[[Grid], np.ndarray] | None) -> Stationary:
-    """The stationary density on one grid, from initial masses there where several classes are closed."""
-    q = generator(eq, grid)
-    grid = q.grid
-    start = None if start_on is None else start_on(grid).ravel()
-    classes, weights = ending_classes(Rates.of_generator(q), grid, "eq", start, tuple(q.atoms))
-    masses = sum((w * class_masses(q, cells) for w, cells in zip(weights, classes, strict=True)), np.zeros(grid.size))
-    masses = np.asarray(masses).reshape(grid.shape)
-    residual = float(np.abs(q.apply(masses)).max() / max(q.outflow.max(initial=0.0), 1e-300))
-    stats = StationaryStats(parts=len(classes), residual=residual)
-    atoms = final_atoms(q, start)
-    parts = f"{len(classes)} closed class(es)"
-    if not classes:
-        parts = "no stationary density: all ends in " + ", ".join(f"x = {x:.6g}" for x in atoms)
-    message = "; ".join([parts, *q.found])
-    d = eq.diffusion_at(Points.centers(grid))
-    return Stationary(grid, masses / grid.volumes, InTime(q), stats, d, message=message, atoms=atoms)

@@ -18,6 +18,7 @@ from ..solvers.linear.irreversibility import Irreversibility, dissipation, irrev
 from .moments import Moments, gradient, shown_numbers, shown_points
 from .processes import NO_GENERATOR, Extrapolated, InSteps, InTime, Process
 from .solution import at_rest, best_of
+from .stability import Stability
 from .stats import StationaryStats
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Stationary(Moments):
         shapes.
     atoms : dict of float
         Position -> probability that ends there: points that keep what arrives, such as exit boundaries. `density` is the rest.
+    stability : Stability or None
+        Of an equation with an interaction, whether small perturbations of this state decay: `stability.stable`, `.growth`.
     """
 
     grid: Grid
@@ -55,6 +58,7 @@ class Stationary(Moments):
     message: str = ""
     error: Errors = field(default_factory=Errors.unknown)
     atoms: Mapping[float, float] = field(default_factory=dict)
+    stability: Stability | None = None
 
     @property
     def mass(self) -> float:
@@ -194,6 +198,8 @@ class Stationary(Moments):
         if isinstance(self.process, InTime):
             lines.insert(1, f"  {self._flows()}")
             lines += shown_points(self.atoms, self.process.generator.found)
+        if self.stability is not None:
+            lines.append(f"  stability  {self.stability}; there may be other states")
         return "\n".join(lines)
 
     def _flows(self) -> str:

@@ -261,7 +261,10 @@ def _compute_model(
             many = np.union1d(times, operator.steps * np.round(many / operator.steps))  # ends of epochs
             sol, question = operator.evolve(problem.p0, many.astype(int)), operator.stationary
         else:
-            sol, question = solve(eq, grid, problem.p0, many, progress=report), partial(stationary, eq, grid)
+            sol = solve(eq, grid, problem.p0, many, progress=report)
+            question = partial(stationary, eq, grid)
+            if eq.interaction is not None:  # the state, of several, that the run leads to
+                question = partial(stationary, eq, grid, problem.p0)
     outcome.curves[model] = sol
     outcome.solutions[model] = _at_times(sol, times)
     if eq is not None and "temperature_at" in eq.settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -78,7 +79,8 @@ def scheme_order(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> float:
         if len(one) > 1 and (np.maximum(one[1:], one[:-1]) > JUMP * np.minimum(one[1:], one[:-1])).any():
             return 1.0
     tensor = d.ndim == grid.dim + 2 and eq.diffusion_is_function
-    return SLOWEST if tensor and generator(eq, grid, t, fixed=True).untreated else 2.0
+    alone = replace(eq, interaction=None)  # which adds to the drift only: D says where it vanishes
+    return SLOWEST if tensor and generator(alone, grid, t, fixed=True).untreated else 2.0
 
 
 def compared(offers: Sequence[Offer], grids: Sequence[Grid], order: float) -> Estimate:

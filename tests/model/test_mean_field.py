@@ -174,12 +174,12 @@ def test_what_does_not_go_with_a_diffusion_that_reads_averages():
         fp.MeanField(lambda x: x, diffusion=0.5)
 
 
-def test_places_of_other_dimensions_and_stationary_states_are_refused():
+def test_places_of_other_dimensions_and_spectra_are_refused():
     eq = fp.FokkerPlanck(diffusion=0.5, interaction=fp.MeanField(lambda x: x, lambda x, m: -x))
     with pytest.raises(TypeError, match="`observe` must be a function of 2 argument"):
         fp.solve(eq, fp.Grid([(-1, 1), (-1, 1)], 16), fp.gaussian([0, 0], 0.2), 0.1)
     with pytest.raises(ValueError, match=r"Follow it in time with fp\.solve"):
-        fp.stationary(eq, LINE)
+        fp.spectrum(eq, LINE)
 
 
 def test_one_average_needs_no_number():

@@ -214,7 +214,7 @@ def test_where_it_does_not_apply():
     with pytest.raises(ValueError, match="`interaction` must be a Swarm or a MeanField in three dimensions"):
         fp.solve(eq, fp.Grid([(-1, 1)] * 3, 8), fp.gaussian([0, 0, 0], 0.2), 0.1)
     with pytest.raises(ValueError, match=r"Follow it in time with fp\.solve"):
-        fp.stationary(eq, LINE)
+        fp.spectrum(eq, LINE)
 
 
 def test_nothing_is_said_of_a_resolved_kernel():

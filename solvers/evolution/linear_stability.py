@@ -1,0 +1,116 @@
+"""Whether a stationary state of an equation that reads its own density is stable: how small perturbations grow.
+
+dv/dt = J v with J v = Q[p] v + (dQ[p] / dp . v) p = (Q + K) v, over perturbations v that keep the mass. Q is the generator of
+a Markov process, so that the resolvent (s - Q)^-1 has the 1-norm 1 / s, and no eigenvalue of J has a real part above the 1-norm
+of K, which is estimated from how some perturbations are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs, gmres, splu
+
+from ...errors import ConvergenceError
+from ...randomness import private_generator
+from ..discretization.generator import Generator
+from ..linear.multigrid import many
+
+STEP = 1e-6  # 1-norm of a perturbation by which dQ / dp is taken
+MODES, SHIFTS = 4, (1.0, 0.03)  # eigenvalues nearest to a shift, and the shifts in units of the bound on growth
+LOOKS, MARGIN = 12, 2.0  # perturbations from which the bound is taken, and by how much they may miss it
+SAME = 1e-4  # relative: two eigenvalues are one
+RTOL, WORST = 1e-9, 1e-5  # of linear systems: asked for, and refused
+ROUNDING = 1e-6  # of the largest rate among those found: growth below is none that can be told
+
+
+class Stability(NamedTuple):
+    """The largest growth rate of a small perturbation (nan where not known), the rates (k,) complex, and their rounding."""
+
+    growth: float
+    rates: np.ndarray
+    rounding: float
+
+
+UNKNOWN = Stability(np.nan, np.zeros(0, dtype=complex), np.inf)
+
+
+def linear_stability(of: Callable[[np.ndarray], Generator], p: np.ndarray) -> Stability:
+    """Of stationary masses (n,), for the generator as a function of the masses; unknown in 3D on many cells."""
+    q = of(p)
+    if many(q.grid, p.size) or p.size < 2 * MODES + 4:
+        return UNKNOWN
+    problem = _Linearised(of, q, p)
+    bound = problem.growth_bound()
+    try:
+        found = _all([problem.nearest(MARGIN * bound * share) for share in SHIFTS] if bound > 0.0 else [])
+    except (ConvergenceError, RuntimeError):  # the latter where factors are exactly singular
+        return UNKNOWN
+    if not found.size:
+        return UNKNOWN
+    rates = found[np.argsort(-found.real)]
+    return Stability(float(rates[0].real), rates, ROUNDING * max(float(np.abs(rates).max()), bound))
+
+
+def _all(parts: list[np.ndarray]) -> np.ndarray:
+    """The eigenvalues found from several shifts, each once; those nearer to zero were found from the last one."""
+    found = np.zeros(0, dtype=complex)
+    for part in reversed(parts):
+        new = [z for z in part if not (np.abs(found - z) <= SAME * (np.abs(z) + np.abs(found).max(initial=0.0))).any()]
+        found = np.concatenate([found, new])
+    return found
+
+
+class _Linearised:
+    """J on perturbations that keep the mass."""
+
+    def __init__(self, of: Callable[[np.ndarray], Generator], q: Generator, p: np.ndarray):
+        self.of, self.q, self.p = of, q, p
+
+    def kept(self, v: np.ndarray) -> np.ndarray:
+        """A perturbation without what changes the mass."""
+        return v - v.sum() * self.p
+
+    def read(self, v: np.ndarray) -> np.ndarray:
+        """K v, by a central difference."""
+        size = float(np.abs(v).sum())
+        if size == 0.0:
+            return np.zeros(v.size)
+        step = STEP / size
+        up, down = (self.of(self.p + sign * step * v).apply(self.p) for sign in (1.0, -1.0))
+        return np.asarray((up - down) / (2.0 * step))
+
+    def growth_bound(self) -> float:
+        """The 1-norm of K, from how perturbations of many shapes are read."""
+        rng = private_generator("perturbations of a stationary state")
+        edge = np.linspace(0.0, 1.0, self.p.size)
+        shapes = [np.cos(np.pi * k * edge) for k in range(1, LOOKS // 2 + 1)]
+        shapes += [rng.standard_normal(self.p.size) for _ in range(LOOKS // 2)]
+        tried = [self.kept(shape * self.p) for shape in shapes]
+        return max(float(np.abs(self.read(v)).sum()) / max(float(np.abs(v).sum()), 1e-300) for v in tried)
+
+    def nearest(self, shift: float) -> np.ndarray:
+        """The eigenvalues (MODES,) nearest to a shift, by Arnoldi's iteration with (J - shift)^-1."""
+        n = self.p.size
+        factor = splu(
+            (self.q.matrix - shift * sp.eye_array(n)).tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0
+        )
+        system = LinearOperator((n, n), matvec=lambda v: v.ravel() + factor.solve(self.read(self.kept(v.ravel()))))
+
+        def inverse(b: np.ndarray) -> np.ndarray:
+            right = factor.solve(self.kept(b.ravel()))
+            x, _ = gmres(system, right, rtol=RTOL, atol=0.0, restart=60, maxiter=2)
+            if np.linalg.norm(system @ x - right) > WORST * np.linalg.norm(right):
+                raise ConvergenceError("the linearised equation could not be solved", x)
+            return self.kept(x)
+
+        start = self.kept(private_generator("perturbations of a stationary state").standard_normal(n) * self.p)
+        operator = LinearOperator((n, n), matvec=inverse, dtype=float)
+        try:
+            values = eigs(operator, k=MODES, v0=start, tol=1e-7, ncv=20, return_eigenvectors=False)
+        except ArpackNoConvergence as stopped:
+            values = stopped.eigenvalues
+        return shift + 1.0 / values[values != 0.0]
