@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import increasing, instance
-from ..errors import bad_type, bad_value
+from ..errors import bad_type, bad_value, warn
 from ..randomness import private_generator
 from ..results.ensemble import Ensemble
 from ..results.moments import Moments
@@ -39,7 +39,8 @@ NOTE = (
     "W1, W2: Wasserstein distances to the reference; MMD: maximum mean discrepancy (signed root); KL: divergence of the "
     "reference from the model. Each has its standard error (se_) and its mean if only sampling set the two apart (_sampling). "
     "sliced W1, sliced W2: averages over directions, another distance, where the package POT is missing. Of ensembles of one "
-    "seed, z_mean is that of paired differences, and KL, which holds for independent samples only, is left out. "
+    "seed, z_mean is that of paired differences, and KL, which holds for independent samples only, is left out. Of paths that "
+    "interact errors are those of independent swarms, which have no p-values. "
     "Densities are even inside a cell: distances below a cell mean nothing. "
     "energy: energy distance (signed root), with p_energy, its p-value by permutations; of densities points are drawn for it. "
     "p: probability of an energy distance as large between samples of one law, by permutations. "
@@ -86,6 +87,7 @@ def compare(
     """
     _check(results, distances)
     chosen = _reference(results, reference)
+    _warn_of_single_swarms(results)
     dim = _dimension(results[chosen])
     rows: list[dict[str, Any]] = []
     moments = _common_times(results, times)
@@ -103,6 +105,22 @@ def compare(
                 if name != chosen
             ]
     return _table(rows, distances)
+
+
+def _warn_of_single_swarms(results: Mapping[str, Moments | Ensemble]) -> None:
+    """Say whose errors are not known, as all its paths interact."""
+    alone = [name for name, result in results.items() if isinstance(result, Ensemble) and result.is_one_swarm]
+    if alone:
+        text = (
+            f"the paths of {', '.join(map(repr, alone))} are one swarm: its errors of sampling are those of as many "
+            "independent paths, and may be far too small, so that no z_mean is given. Simulate several swarms, such as "
+            "swarm_size = n_paths / 20."
+        )
+        warn(text)
+
+
+def _interact(side: Side) -> bool:
+    return isinstance(side.result, Ensemble) and side.result.swarms is not None
 
 
 def _table(rows: Sequence[Mapping[str, Any]], distances: Sequence[str]) -> Comparison:
@@ -148,7 +166,8 @@ def _apart(side: Side, base: Side, axis: int, words: Sequence[str]) -> dict[str,
     apart, error = side.mean_difference(base, axis)
     beside = side.beside(base, [axis])
     w1, w1_error = sliced(one, other, 1)
-    found: dict[str, Any] = {"z_mean": apart / error if error > 0.0 else None}
+    judged = error > 0.0 and not any(isinstance(x.result, Ensemble) and x.result.is_one_swarm for x in (side, base))
+    found: dict[str, Any] = {"z_mean": apart / error if judged else None}
     found |= _named("W1", (w1, math.hypot(w1_error, beside), _noise(one, other)))
     if "W2" in words:
         found |= _named("W2", _with(_laws.wasserstein(one, other, 2), beside))
@@ -185,8 +204,11 @@ def _shapes(side: Side, base: Side, one: Law, other: Law, words: Sequence[str]) 
 
 
 def _p_value(side: Side, base: Side, one: Law, other: Law) -> float | None:
-    """By permutations; of a density beside samples as many points are drawn as there are samples. None of two densities."""
-    if one.grid is not None and other.grid is not None:
+    """By permutations; of a density beside samples as many points are drawn as there are samples.
+
+    None of two densities, and of samples that interact, which cannot be permuted.
+    """
+    if (one.grid is not None and other.grid is not None) or _interact(side) or _interact(base):
         return None
     paired = side.paired(base) and one.points.shape == other.points.shape
     n = min(DRAWN, *(len(x.points) for x in (one, other) if x.grid is None))
@@ -210,7 +232,7 @@ def _with(distance: _laws.Distance, beside: float) -> _laws.Distance:
 
 
 def _noise(one: Law, base: Law) -> float:
-    inverse = sum(1.0 / len(x.points) for x in (one, base) if x.grid is None)
+    inverse = sum(1.0 / x.independent for x in (one, base) if x.grid is None)
     law = base if base.grid is None else one
     if law.grid is not None:
         return 0.0

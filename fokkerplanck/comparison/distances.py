@@ -15,7 +15,7 @@ import numpy as np
 from ..arguments import instance, number, whole
 from ..errors import bad_value
 from ..randomness import private_generator
-from ..results.ensemble import Ensemble
+from ..results.ensemble import Ensemble, error_of_mean
 from ..statistics.tail_index import hill_index
 from .dependence import independent_by_seed, rows_go_together, share_a_seed
 from .distribution import Law, along, choose, few, law, same_dimension, squares, standard_error, thin
@@ -172,7 +172,10 @@ def moments(result: Any, t: float | None = None) -> dict[str, np.ndarray]:
         "kurtosis": z**4 - kurtosis - 4.0 * skewness * z - 2.0 * kurtosis * (z**2 - 1.0),
     }
     values = {"mean": mean, "variance": spread**2, "skewness": skewness, "kurtosis": kurtosis - 3.0}
-    errors = {f"se_{name}": np.sqrt(one.weights @ f**2 / n) for name, f in influence.items()}
+    if one.swarms is None:
+        errors = {f"se_{name}": np.sqrt(one.weights @ f**2 / n) for name, f in influence.items()}
+    else:
+        errors = {f"se_{name}": error_of_mean(f, one.swarms) for name, f in influence.items()}
     return values | errors
 
 
@@ -186,7 +189,9 @@ def two_time_covariance(ensemble: Ensemble, s: float, t: float) -> tuple[np.ndar
     x, y = ensemble.at(s), ensemble.at(t)
     both = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
     products = (x[both] - x[both].mean(axis=0))[:, :, None] * (y[both] - y[both].mean(axis=0))[:, None, :]
-    return products.mean(axis=0), products.std(axis=0) / np.sqrt(len(products))
+    return products.mean(axis=0), error_of_mean(
+        products, ensemble.swarms[both] if ensemble.swarms is not None else None
+    )
 
 
 def tail_index(samples: Any, share: float = 0.02) -> Distance:
@@ -204,7 +209,8 @@ def tail_index(samples: Any, share: float = 0.02) -> Distance:
     r = np.sort(np.abs(values.points[:, 0] - np.median(values.points)))[::-1]
     k = max(int(share * r.size), 2)
     index, other = hill_index(np.log(np.maximum(r, 1e-300)), np.array([k, min(2 * k, r.size - 1)]))
-    return Distance(float(index), float(index / np.sqrt(k)), float(other))
+    alike = np.sqrt(len(values.points) / values.independent)
+    return Distance(float(index), float(alike * index / np.sqrt(k)), float(other))
 
 
 Measure = Callable[[Law, Law], float]
@@ -240,7 +246,7 @@ def _by_chance(a: Law, b: Law, measure: Measure, rng: np.random.Generator, repli
     base = a if a.grid is not None else b
     same = []
     for _ in range(replicates):
-        one, two = (x if x.grid is not None else base.draw(rng, len(x.points)) for x in (a, b))
+        one, two = (x if x.grid is not None else base.draw(rng, max(round(x.independent), 2)) for x in (a, b))
         same.append(measure(one, two))
     return float(np.mean(same))
 
@@ -261,14 +267,15 @@ def _gaussian(width: float) -> Kernel:
 
 
 def _similarity(a: Law, b: Law, kernel: Kernel) -> tuple[np.ndarray, np.ndarray]:
-    """Mean kernel of each point of a with b, and of b with a; without a sample's own where both are one law."""
+    """Mean kernel of each point of a with b, and of b with a; of one law without those of its own and its swarm."""
     square = np.maximum(squares(a, b), 0.0)
     if a is b:
         np.fill_diagonal(square, 0.0)
     values = kernel(square)
     if a is b and a.grid is None:
-        n = len(a.points)
-        own = (values.sum(axis=1) - np.diagonal(values)) / (n - 1.0)
+        swarms = np.arange(len(a.points)) if a.swarms is None else a.swarms
+        apart = swarms[:, None] != swarms
+        own = np.where(apart, values, 0.0).sum(axis=1) / np.maximum(apart.sum(axis=1), 1)
         return own, own
     return values @ b.weights, a.weights @ values
 
@@ -336,5 +343,5 @@ def _kl_nearest(a: Law, b: Law) -> tuple[float, float]:
         return np.nan, np.nan
     terms = d * np.log(other[safe] / own[safe])
     asked = np.bincount(nearest, minlength=m) * (m / n)  # p / q at the samples of b, roughly
-    error = np.sqrt(terms.var() / max(len(terms), 1) + asked.var() / m)
+    error = np.sqrt(terms.var() / max(len(terms), 1) * n / a.independent + asked.var() / b.independent)
     return float(terms.mean() + np.log(m / (n - 1.0))), float(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..arguments import instance, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..model.grid import Grid
 from ..randomness import private_generator
-from ..results.ensemble import Ensemble
+from ..results.ensemble import Ensemble, error_of_mean
 
 POINTS = 2000  # samples that enter a sum over pairs
 TRANSPORTED = 1500  # blocks of cells between which optimal transport is solved
@@ -32,21 +33,40 @@ class Law:
         Summing to one.
     grid : Grid or None
         None for samples.
+    swarms : ndarray (n,) of int, or None
+        The number of the swarm that each sample belongs to, where samples of several independent swarms are not independent.
     """
 
     points: np.ndarray
     weights: np.ndarray
     grid: Grid | None
+    swarms: np.ndarray | None = None
 
     @property
     def dim(self) -> int:
         """Number of coordinates."""
         return self.points.shape[1]
 
+    @cached_property
+    def independent(self) -> float:
+        """As many independent samples would leave the means of the coordinates as uncertain as these do (for the worst one)."""
+        n = float(len(self.points))
+        if self.swarms is None:
+            return n
+        alone, together = error_of_mean(self.points), error_of_mean(self.points, self.swarms)
+        worst = float(np.max(np.divide(together, alone, out=np.ones(self.dim), where=alone > 0.0)))
+        return n / max(worst, 1.0) ** 2
+
     def resample(self, rng: np.random.Generator) -> Law:
-        """Samples drawn again with replacement; a density is its own."""
+        """Samples, or whole swarms of them, drawn again with replacement; a density is its own."""
         if self.grid is not None:
             return self
+        if self.swarms is not None:
+            numbers = np.unique(self.swarms)
+            members = [np.flatnonzero(self.swarms == k) for k in rng.choice(numbers, size=numbers.size)]
+            points = self.points[np.concatenate(members)]
+            again = np.repeat(np.arange(numbers.size), [m.size for m in members])
+            return Law(points, np.full(len(points), 1.0 / len(points)), None, again)
         picked = rng.integers(len(self.points), size=len(self.points))
         return Law(self.points[picked], self.weights, None)
 
@@ -76,7 +96,7 @@ def law(result: Any, t: float | None = None, name: str = "result") -> Law:
         number("t", t, "one of the times of the result", lambda v: v >= 0.0)
     if isinstance(result, Ensemble):
         points = result.positions[-1] if t is None else result.at(t)
-        return _samples(points, name)
+        return _samples(points, name, result.swarms if result.has_swarms else None)
     if hasattr(result, "masses") and hasattr(result, "grid") and not isinstance(result, type):
         masses = result.masses
         if masses.ndim > result.grid.dim:
@@ -89,12 +109,13 @@ def law(result: Any, t: float | None = None, name: str = "result") -> Law:
     raise bad_type(name, "a Solution, an Ensemble or an array of samples", result)
 
 
-def _samples(points: np.ndarray, name: str = "result") -> Law:
+def _samples(points: np.ndarray, name: str = "result", swarms: np.ndarray | None = None) -> Law:
     points = points[:, None] if points.ndim == 1 else points
-    points = points[np.isfinite(points).all(axis=1)] if points.ndim == 2 else points
+    finite = np.isfinite(points).all(axis=1) if points.ndim == 2 else np.ones(len(points), dtype=bool)
+    points, swarms = points[finite], None if swarms is None else swarms[finite]
     if points.ndim != 2 or len(points) < 2:
         raise bad_value(name, "at least two finite samples of shape (n,) or (n, dim)", f"shape {points.shape}")
-    return Law(points, np.full(len(points), 1.0 / len(points)), None)
+    return Law(points, np.full(len(points), 1.0 / len(points)), None, swarms)
 
 
 def along(one: Law, axis: int) -> Law:
@@ -104,7 +125,7 @@ def along(one: Law, axis: int) -> Law:
     if one.dim == 1:
         return one
     if one.grid is None:
-        return Law(one.points[:, [axis]], one.weights, None)
+        return Law(one.points[:, [axis]], one.weights, None, one.swarms)
     grid = Grid.from_edges(one.grid.edges[axis])
     others = tuple(a for a in range(one.dim) if a != axis)
     return Law(grid.centers[0][:, None], one.weights.reshape(one.grid.shape).sum(axis=others), grid)
@@ -132,7 +153,7 @@ def choose(one: Law, n: int, seed: int) -> Law:
     if len(one.points) <= n:
         return one
     picked = private_generator("choice of samples", seed).choice(len(one.points), n, replace=False)
-    return Law(one.points[picked], np.full(n, 1.0 / n), None)
+    return Law(one.points[picked], np.full(n, 1.0 / n), None, None if one.swarms is None else one.swarms[picked])
 
 
 def few(one: Law, seed: int) -> Law:
@@ -167,4 +188,9 @@ def squares(a: Law, b: Law) -> np.ndarray:
 
 def standard_error(laws: Sequence[Law], influences: Sequence[np.ndarray]) -> float:
     """Standard error of a sum of means of functions, one a law; densities have none."""
-    return float(np.sqrt(sum(f.var() / len(f) for x, f in zip(laws, influences, strict=True) if x.grid is None)))
+    return float(np.sqrt(sum(_variance(f, x) for x, f in zip(laws, influences, strict=True) if x.grid is None)))
+
+
+def _variance(influence: np.ndarray, one: Law) -> float:
+    """Of the mean of a function over samples."""
+    return float(influence.var() / len(influence) if one.swarms is None else error_of_mean(influence, one.swarms) ** 2)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..results.ensemble import Ensemble
+from ..results.ensemble import Ensemble, error_of_mean
 from .dependence import independent_by_seed, paired_by_seed, rows_go_together
 from .distances import along, moments
 from .distribution import Law
@@ -43,7 +43,7 @@ class Side:
         unbiased = 1.0 if one.grid is not None else n / (n - 1.0)
         deviation = math.sqrt(found["variance"] * unbiased)
         spread = 0.5 * found["se_variance"] / deviation if deviation > 0.0 else 0.0
-        sampling = (0.0 if one.grid is not None else deviation / math.sqrt(n), spread)
+        sampling = (0.0 if one.grid is not None else float(error_of_mean(one.points, one.swarms)[0]), spread)
         errors = {"sampling": sampling} | self.other_errors(axis)
         source, largest = max(((name, math.hypot(*pair)) for name, pair in errors.items()), key=lambda entry: entry[1])
         return {
@@ -92,7 +92,7 @@ class Side:
         apart = one["mean"] - two["mean"]
         if self.law.points.shape == other.law.points.shape and self.paired(other):
             differences = self.law.points[:, axis] - other.law.points[:, axis]
-            error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+            error = float(error_of_mean(differences, self.law.swarms))
             return apart, math.hypot(error, *(pair[0] for x in (self, other) for pair in x.other_errors(axis).values()))
         return apart, math.hypot(one["se_mean"], two["se_mean"])
 

@@ -1,8 +1,8 @@
-"""The result of a simulation: many independent paths, with error bars for whatever is read off them."""
+"""The result of a simulation: many paths, with error bars for whatever is read off them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from ..model.grid import Grid
 
 
 class Share(NamedTuple):
-    """A share of the paths at each time, and its binomial standard error; both of shape (n_times,)."""
+    """A share of the paths at each time, and its standard error; both of shape (n_times,)."""
 
     value: np.ndarray
     standard_error: np.ndarray
@@ -22,7 +22,7 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ensemble:
-    """Positions of independent paths at recorded times.
+    """Positions of paths at recorded times; independent of each other, but for those of one swarm.
 
     Attributes
     ----------
@@ -42,6 +42,9 @@ class Ensemble:
         it was not measured.
     reach : float
         Distance from the origin beyond which a path counts as diverged, though it is still finite.
+    swarms : ndarray (n_paths,) of int, or None
+        Where paths interact, the number of the swarm that each belongs to. Errors of sampling are then those of independent
+        swarms; of one swarm alone they are those of as many independent paths, which these are not.
     """
 
     times: np.ndarray
@@ -51,6 +54,7 @@ class Ensemble:
     settings: dict[str, Any] = field(default_factory=dict)
     step_error: dict[str, np.ndarray] | None = None
     reach: float = np.inf
+    swarms: np.ndarray | None = None
 
     @property
     def n_paths(self) -> int:
@@ -86,7 +90,8 @@ class Ensemble:
 
     def standard_error(self) -> np.ndarray:
         """Standard error of `mean`, shape (n_times, dim)."""
-        return np.array([np.sqrt(np.diagonal(_covariance(p)) / max(len(p), 1)) for p in self._finite()])
+        masks = self._kept(self.positions)
+        return np.array([error_of_mean(p, self._members(m)) for p, m in zip(self._finite(), masks, strict=True)])
 
     def density(self, grid: Any) -> np.ndarray:
         """Histogram on the cells of a grid, as a density, shape (n_times, *grid.shape).
@@ -101,7 +106,7 @@ class Ensemble:
         return np.array(counts) / (self.n_paths * np.asarray(grid.volumes))
 
     def fraction(self, inside: Callable) -> Share:
-        """Share of all paths in a region, with its binomial standard error.
+        """Share of all paths in a region, with its standard error: binomial, or that of independent swarms.
 
         Parameters
         ----------
@@ -113,8 +118,11 @@ class Ensemble:
             raise bad_type("inside", "a function of the coordinates that returns a boolean mask", inside)
         with np.errstate(invalid="ignore", over="ignore"):
             found = mask("inside", call("inside", inside, np.moveaxis(self.positions, -1, 0)), self.positions.shape[:2])
-        share = (found & self._kept(self.positions)).mean(axis=1)
-        return Share(share, np.sqrt(share * (1.0 - share) / self.n_paths))
+        found = found & self._kept(self.positions)
+        share = found.mean(axis=1)
+        if not self.has_swarms:
+            return Share(share, np.sqrt(share * (1.0 - share) / self.n_paths))
+        return Share(share, np.array([error_of_mean(one.astype(float), self.swarms) for one in found]))
 
     def hill(self, t: float | None = None) -> Any:
         """Hill's estimate of the tail index of the deviations from the mean, at a recorded time (default: the last).
@@ -171,7 +179,22 @@ class Ensemble:
             if len(known) == len(parts)
             else None,
             self.reach,
+            _joined_swarms(parts),
         )
+
+    @property
+    def has_swarms(self) -> bool:
+        """Whether the paths are those of several swarms."""
+        return self.swarms is not None and bool((self.swarms != self.swarms[0]).any())
+
+    @property
+    def is_one_swarm(self) -> bool:
+        """Whether all paths interact, so that they do not say how far another swarm would be from them."""
+        return self.swarms is not None and not self.has_swarms
+
+    def _members(self, kept: np.ndarray) -> np.ndarray | None:
+        """The swarms of some of the paths."""
+        return None if self.swarms is None else self.swarms[kept]
 
     @property
     def seeds(self) -> dict[int, int]:
@@ -207,6 +230,8 @@ class Ensemble:
         seed = "" if self.seed is None else f", seed {self.seed}"
         lines = [f"Ensemble: {size} ({shown}){seed}"]
         lines += [f"  {key}: {value}" for key, value in self.settings.items()]
+        if self.is_one_swarm:
+            lines.append("  one swarm: errors of sampling are those of independent paths, which these are not")
         if self.step_error is not None:
             largest = [float(self.step_error[name].max()) for name in ("mean", "deviation")]
             lines.append("  error of the time step: at most {:.2g} in means, {:.2g} in deviations".format(*largest))
@@ -217,6 +242,36 @@ class Ensemble:
         if self.diverged:
             lines.append(f"  diverged: {self.diverged:.4g} of the paths")
         return "\n".join(lines)
+
+
+def _joined_swarms(parts: Sequence[Ensemble]) -> np.ndarray | None:
+    """The swarms of several ensembles, numbered on."""
+    if any(part.swarms is None for part in parts):
+        return None
+    numbers, after = [], 0
+    for part in parts:
+        assert part.swarms is not None
+        numbers.append(part.swarms + after)
+        after += int(part.swarms.max()) + 1
+    return np.concatenate(numbers)
+
+
+def error_of_mean(values: np.ndarray, swarms: np.ndarray | None = None) -> np.ndarray:
+    """Standard error of the mean over the first axis of values (n, ...), independent, or from several independent swarms (n,).
+
+    Of swarms by their sums of deviations from the mean (Liang and Zeger 1986), with the factor G / (G - 1) for G of them.
+    """
+    n = len(values)
+    if n < 2:
+        return np.full(values.shape[1:], np.nan)
+    away = values - values.mean(axis=0)
+    groups = None if swarms is None else np.unique(swarms, return_inverse=True)[1]
+    if groups is None or groups.max() == 0:
+        return np.asarray(np.sqrt((away**2).sum(axis=0) / (n - 1.0) / n))
+    count = int(groups.max()) + 1
+    sums = np.zeros((count, *values.shape[1:]))
+    np.add.at(sums, groups, away)
+    return np.asarray(np.sqrt(count / (count - 1.0) * (sums**2).sum(axis=0)) / n)
 
 
 def _covariance(points: np.ndarray) -> np.ndarray:

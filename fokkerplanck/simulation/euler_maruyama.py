@@ -151,7 +151,8 @@ def simulate(
         coarse, fine = (walk_from(few, h, places, []) for h in (dt, 0.5 * dt))
         measure = measured_step_error if eq.time_order == 1.0 else waiting_step_error
         error = measure(coarse, fine, moments, np.random.default_rng(streams(seed, "step error", 1)[1][0]))
-    return Ensemble(moments, positions, walk.exits if ends else None, seed, settings, error)
+    swarms = None if eq.interaction is None else np.arange(n_paths) // swarm_size
+    return Ensemble(moments, positions, walk.exits if ends else None, seed, settings, error, swarms=swarms)
 
 
 def _swarm_size(eq: FokkerPlanck, size: Any, n_paths: int) -> int:

@@ -43,7 +43,8 @@ def simulate_swarm(
         members = slice(k * n_workers, (k + 1) * n_workers)
         _run(_block(sgd, starts[members], stream), strength, times, horizon, positions[:, members])
     settings = {"process": repr(sgd), "strength": strength, "swarms": n_swarms, "workers": n_workers}
-    return Ensemble(np.array(times), positions, None, seed, settings)
+    swarms = np.repeat(np.arange(n_swarms), n_workers) if strength > 0.0 else None
+    return Ensemble(np.array(times), positions, None, seed, settings, swarms=swarms)
 
 
 def _block(sgd: SGD, starts: np.ndarray, stream: np.random.SeedSequence) -> Any:
