@@ -137,3 +137,14 @@ def test_rates_that_are_none_are_refused(tmp_path, name, value):
     st.save(tmp_path / "a.nc")
     with pytest.raises(ValueError, match=r"damaged one\. It is .*: its rates of resets are negative or not finite"):
         fp.load(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize("unit", [1e-20, 1e7])
+def test_the_error_of_the_rate_in_any_unit_of_time(unit):
+    def state(t):
+        eq = fp.FokkerPlanck(drift=lambda x: 1.5 / t + 0.0 * x, diffusion=0.3 / t)
+        return fp.stationary(eq, fp.Grid((-3, 1), 120, ("reflecting", "absorbing")), reset=fp.point(0.0))
+
+    plain, scaled = state(1.0), state(unit)
+    assert scaled.rate * unit == pytest.approx(plain.rate, rel=1e-9)
+    assert scaled.error["rate"] * unit == pytest.approx(plain.error["rate"], rel=1e-6)

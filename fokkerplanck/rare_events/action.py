@@ -20,7 +20,7 @@ import numpy as np
 Field = Callable[[np.ndarray], np.ndarray]  # (d, n) -> (..., n)
 TINY = 1e-300
 STENCIL = ((1.0, 8.0 / 12.0), (2.0, -1.0 / 12.0))  # central differences of order 4
-SINGULAR = 1e-12  # smallest eigenvalue of D, of the largest, below which it has no inverse
+SINGULAR = 1e-12  # smallest eigenvalue of D, each axis in units of its own noise, below which it has no inverse
 PAIRS = 1_000_000  # numbers that tell the steps at a few points, held at once
 STEPS, HALVINGS, CENTERING, NEAR = (
     60,
@@ -51,7 +51,7 @@ class Hamiltonian(Protocol):
         """The drift H_p (d, n) and the diffusion H_pp / 2 (d, d, n) at p = 0."""
 
     def weakest_direction(self, x: np.ndarray) -> np.ndarray:
-        """How much steps move in the direction in which they move least, of that in which they move most, (n,)."""
+        """How much steps move in the direction in which they move least, each axis in units of its own noise, (n,)."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class DiffusionHamiltonian:
         return self.drift(x), self.diffusion(x)
 
     def weakest_direction(self, x: np.ndarray) -> np.ndarray:
-        """Smallest eigenvalue of D, of the largest, (n,)."""
-        return _smallest_share(self.diffusion(x))
+        """Smallest eigenvalue of D in units of the noise along each axis, (n,)."""
+        return _weakest(self.diffusion(x))
 
     def cost(self, x: np.ndarray, v: np.ndarray) -> Cost:
         """F at points x along displacements v, both (d, n)."""
@@ -82,7 +82,7 @@ class DiffusionHamiltonian:
         if len(x) == 1:
             return _cost_on_a_line(drift[0], diffusion[0, 0], v)
         d = np.moveaxis(diffusion, -1, 0)
-        regular = _smallest_share(diffusion) > SINGULAR
+        regular = _weakest(diffusion) > SINGULAR
         inverse = np.linalg.inv(np.where(regular[:, None, None], d, np.eye(len(x))))
         inner = np.einsum("in,nij,jn->n", v, inverse, drift)
         own, other = (np.sqrt(np.einsum("in,nij,jn->n", u, inverse, u)) for u in (v, drift))
@@ -92,10 +92,44 @@ class DiffusionHamiltonian:
         return Cost(np.where(regular, value, np.inf), momentum, time)
 
 
-def _smallest_share(matrices: np.ndarray) -> np.ndarray:
-    """Smallest eigenvalue of symmetric matrices (d, d, n), of the largest."""
-    lowest, largest = np.linalg.eigvalsh(np.moveaxis(matrices, -1, 0))[:, [0, -1]].T
-    return lowest / np.maximum(largest, TINY)
+def _weakest(matrices: np.ndarray) -> np.ndarray:
+    """Smallest eigenvalue (n,) of covariances (d, d, n) in units of each axis's own deviation; 0 where an axis has none."""
+    deviation = np.sqrt(np.einsum("iin->in", matrices))
+    inverse = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0.0)
+    return np.linalg.eigvalsh(np.einsum("in,ijn,jn->nij", inverse, matrices, inverse))[:, 0]
+
+
+@dataclass(frozen=True)
+class InUnits:
+    """A Hamiltonian in other units: x = units * z with one number an axis, `units` (d, 1)."""
+
+    own: Hamiltonian
+    units: np.ndarray
+
+    def value(self, z: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """H, (n,)."""
+        return self.own.value(self.units * z, p / self.units)
+
+    def cost(self, z: np.ndarray, v: np.ndarray) -> Cost:
+        """F at points z along displacements v, both (d, n)."""
+        cost = self.own.cost(self.units * z, self.units * v)
+        return cost._replace(momentum=self.units * cost.momentum)
+
+    def moments(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The drift (d, n) and the diffusion (d, d, n)."""
+        drift, diffusion = self.own.moments(self.units * z)
+        return drift / self.units, diffusion / (self.units * self.units.T)[:, :, None]
+
+    def weakest_direction(self, z: np.ndarray) -> np.ndarray:
+        """As the own Hamiltonian has it, (n,)."""
+        return self.own.weakest_direction(self.units * z)
+
+
+def units_of_noise(diffusion: Field, line: np.ndarray) -> np.ndarray:
+    """Units of the axes (d,) in which D along each, averaged over points (n, d), is 1; without noise the line's length."""
+    variance = np.einsum("iin->in", diffusion(line.T)).mean(axis=1)
+    size = np.linalg.norm(line[-1] - line[0])
+    return np.where(variance > 0.0, np.sqrt(np.maximum(variance, 0.0)), size)
 
 
 def _cost_on_a_line(drift: np.ndarray, diffusion: np.ndarray, v: np.ndarray) -> Cost:
@@ -139,11 +173,9 @@ class StepHamiltonian:
         return mean, 0.5 * np.einsum("k,kdn,ken->den", self.weights, steps - mean, steps - mean)
 
     def weakest_direction(self, x: np.ndarray) -> np.ndarray:
-        """Smallest eigenvalue of the second moments of the steps, of the largest, (n,)."""
+        """Smallest eigenvalue of the second moments of the steps in units of those along each axis, (n,)."""
         steps = [self.steps(x[:, part]) for part in self._chunks(x)]
-        return _smallest_share(
-            np.concatenate([np.einsum("k,kdn,ken->den", self.weights, s, s) for s in steps], axis=-1)
-        )
+        return _weakest(np.concatenate([np.einsum("k,kdn,ken->den", self.weights, s, s) for s in steps], axis=-1))
 
     def _cost(self, x: np.ndarray, v: np.ndarray) -> Cost:
         steps = self.steps(x)

@@ -12,14 +12,14 @@ from ..errors import bad_type, bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
-from .action import STENCIL, DiffusionHamiltonian, Hamiltonian
+from .action import STENCIL, DiffusionHamiltonian, Hamiltonian, units_of_noise
 from .field import quasipotential_field
 from .minimum_action_path import least_action
 from .one_dimension import line_action
 from .result import LeastAction, PathCost, Quasipotential
 
 MOST_POINTS = 5000
-STEP = 5e-5  # of the distance, for the slope of a potential
+STEP = 5e-5  # of the distance in units of the noise, for the slope of a potential
 
 
 @overload
@@ -72,7 +72,7 @@ def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> Le
     check_ends(start, end)
     whole("points", points, 8, MOST_POINTS)
     _check_equation(eq)
-    field = _Fields(eq, float(STEP * np.linalg.norm(end - start)))
+    field = _Fields(eq, start, end)
     hamiltonian = DiffusionHamiltonian(field.drift, field.diffusion)
     if isinstance(b, Grid):
         return quasipotential_field(hamiltonian, start, b, partial(found, start))
@@ -138,7 +138,7 @@ def point(name: str, value: Any, dim: int | None = None) -> np.ndarray:
 
 def check_ends(a: np.ndarray, b: np.ndarray) -> None:
     """Refuse a way of no length."""
-    if np.linalg.norm(b - a) <= 1e-12 * np.linalg.norm(a):
+    if (np.abs(b - a) <= 1e-12 * np.abs(a)).all():
         raise bad_value("b", "another point than `a`", b.tolist(), "The way from a point to itself costs nothing.")
 
 
@@ -152,10 +152,12 @@ def _check_equation(eq: FokkerPlanck) -> None:
 
 
 class _Fields:
-    """Drift and diffusion of an equation at points (d, n)."""
+    """Drift and diffusion of an equation at points (d, n), for paths between two points (d,)."""
 
-    def __init__(self, eq: FokkerPlanck, step: float):
-        self.eq, self.step = eq, step
+    def __init__(self, eq: FokkerPlanck, a: np.ndarray, b: np.ndarray):
+        self.eq = eq
+        units = units_of_noise(self.diffusion, np.linspace(a, b, 9))
+        self.steps = STEP * np.linalg.norm((b - a) / units) * units
 
     def drift(self, x: np.ndarray) -> np.ndarray:
         """mu - grad V, the gradient by differences of order 4."""
@@ -165,10 +167,10 @@ class _Fields:
         drift = drift.copy()
         for axis in range(len(x)):
             offset = np.zeros((len(x), 1))
-            offset[axis] = self.step
+            offset[axis] = self.steps[axis]
             for k, weight in STENCIL:
                 up, down = (self.eq.potential_at(_places(x + sign * k * offset)) for sign in (1.0, -1.0))
-                drift[axis] -= weight * (up - down) / self.step
+                drift[axis] -= weight * (up - down) / self.steps[axis]
         return drift
 
     def diffusion(self, x: np.ndarray) -> np.ndarray:

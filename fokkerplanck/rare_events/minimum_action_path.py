@@ -16,7 +16,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..errors import bad_value
-from .action import SINGULAR, Hamiltonian, position_slope
+from .action import SINGULAR, Hamiltonian, InUnits, position_slope, units_of_noise
 from .result import PathCost
 
 COARSE = 24  # sides of the first polygon
@@ -40,14 +40,25 @@ def least_action(
 ) -> PathCost:
     """The least of what straight and bent starts lead to, or a `way` (n, d), with `points` sides; its error by halving them.
 
-    The action of a polygon has an error of second order in its sides: the exponent is extrapolated from the last two.
+    Distances are those in units of the noise, so that units of the axes change nothing. The action of a polygon has an error of
+    second order in its sides: the exponent is extrapolated from the last two.
     """
+    line = a + np.linspace(0.0, 1.0, COARSE + 1)[:, None] * (b - a)
+    check_directions(hamiltonian, line)
+    units = units_of_noise(lambda x: hamiltonian.moments(x)[1], line)
+    inner = InUnits(hamiltonian, units[:, None])
+    found = _least(inner, a / units, b / units, points, None if way is None else way / units)
+    stuck = None if found.stuck is None else tuple((units * np.array(found.stuck)).tolist())
+    return found._replace(path=found.path * units, stuck=stuck)
+
+
+def _least(hamiltonian: Hamiltonian, a: np.ndarray, b: np.ndarray, points: int, way: np.ndarray | None) -> PathCost:
+    """`least_action` where distances along all axes are alike."""
     width = DIFFERENCE * np.full(len(a), np.linalg.norm(b - a))
     sides = [points]
     while sides[0] >= 2 * COARSE or len(sides) < 2:
         sides.insert(0, sides[0] // 2)
     starts = _starts(a, b, sides[0])
-    check_directions(hamiltonian, starts[0])
     if way is not None:
         starts.append(spaced(way, sides[0]))
     found = [relax(hamiltonian, start, width) for start in starts]
@@ -60,7 +71,8 @@ def least_action(
             return PathCost.infinite((0.5 * (path[1:] + path[:-1]))[np.argmax(np.isinf(action.parts))])
         totals.append(action.total)
         best.append(totals[-1] + (totals[-1] - totals[-2]) / 3.0)
-    error = max(abs(best[-1] - totals[-1]), abs(best[-1] - best[-2]))
+    # corners of a path fall between points or on them: what halving changes is taken whole, not a third of it
+    error = max(abs(totals[-1] - totals[-2]), abs(best[-1] - best[-2]))
     cost = np.concatenate([[0.0], np.cumsum(action.parts)]) * (best[-1] / max(action.total, 1e-300))
     return PathCost(path, cost, error)
 

@@ -212,10 +212,13 @@ def stationary_errors(results: Sequence[Stationary], order: float) -> Errors:
 
 def reset_errors(results: Sequence[Any], order: float) -> Errors:
     """Of the density, the moments, the mass, the current and the rate of resets."""
-    late = [0.0] * len(results)
-    return _of_rest(
-        results, order, {name: partial(_numbers, results, name, order, late, 0) for name in ("mass", "rate")}
-    )
+    grids = [r.grid for r in results]
+
+    def of_rate() -> np.ndarray:
+        return compared([Offer(np.asarray(r.rate)) for r in results], grids, order).error
+
+    mass = partial(_numbers, results, "mass", order, [0.0] * len(results), 0)
+    return _of_rest(results, order, {"mass": mass, "rate": of_rate})
 
 
 def _of_rest(results: Sequence[Any], order: float, others: Mapping[str, Callable[[], np.ndarray]]) -> Errors:

@@ -160,3 +160,40 @@ def test_extrapolation_of_a_known_law():
     assert abs(bent.log_time - 100.0) < 3.0 * bent.log_error
     with pytest.raises(ValueError, match="at least 3"):
         well.extrapolate(0.01, [0.1, 0.2], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("units", [(1e-3, 40.0), (5.0, 1e-7), (1e8, 1e-8)])
+def test_units_of_the_axes_change_no_path(units):
+    # the noise is tilted and one axis counted in units up to 1e16 times those of the other
+    s = np.array(units)
+
+    def equation(s):
+        def drift(x, y):
+            x, y = x / s[0], y / s[1]
+            return s[0] * (x - x**3 + 0.5 * y), s[1] * (-1.2 * y - 0.4 * x)
+
+        return fp.FokkerPlanck(
+            drift=drift, diffusion=[[0.2 * s[0] ** 2, 0.05 * s[0] * s[1]], [0.05 * s[0] * s[1], 0.3 * s[1] ** 2]]
+        )
+
+    a, b = np.array([-np.sqrt(5.0 / 6.0), np.sqrt(5.0 / 6.0) / 3.0]), np.array([0.55, 0.1])
+    plain = fp.quasipotential(equation(np.ones(2)), a, b, points=48)
+    scaled = fp.quasipotential(equation(s), a * s, b * s, points=48)
+    assert scaled.exponent == pytest.approx(plain.exponent, rel=1e-9)
+    np.testing.assert_allclose(scaled.path / s, plain.path, atol=1e-6)
+
+
+@pytest.mark.parametrize("c", [0.01, 1.0, 100.0])
+def test_the_slope_of_a_potential_in_any_units(c):
+    # x in units of c beside y: V = (U(b) - U(a)) / D, 1 / .1 along x and 2 (.2)^2 / .1 along y
+    eq = fp.FokkerPlanck(potential=lambda x, y: (c * ((x / c) ** 2 - 1)) ** 2 + 2 * y**2, diffusion=[0.1 * c**2, 0.1])
+    found = fp.quasipotential(eq, (-c, 0), (0, 0.2), points=96)
+    assert found.exponent == pytest.approx(10.8, abs=found.error)
+    assert found.error < 0.01
+
+
+def test_the_error_holds_where_the_best_path_has_a_corner():
+    # no force along y: at x = -1, where the force vanishes, y is free, and the climb from there costs 10 whatever y is
+    eq = fp.FokkerPlanck(potential=lambda x, y: (x**2 - 1) ** 2 + 0.0 * y, diffusion=0.1)
+    found = fp.quasipotential(eq, (-1, 0), (0, 0.2), points=64)
+    assert abs(found.exponent - 10.0) <= found.error < 0.1
