@@ -100,6 +100,7 @@ RIGHT = {  # the first words of a question: the right value, the relative tolera
     "An active particle": (0.1 + 0.5 / 1.5, 5e-4),  # D / k + v^2 / (2 k (k + D_a))
     "Noise along circles": (1 + 2 * 0.15**2, 1e-5),
     "A rotation without": (0.09, 0.05),  # 5 deviations of 20 000 paths
+    "Collisions that conserve": (np.array([-1.0, 2.5, stats.norm.cdf(1 / np.sqrt(2.5))]), 1e-4),
 }
 
 
