@@ -39,12 +39,14 @@ if TYPE_CHECKING:
         Response,
         TransitionPaths,
         Transport,
+        UnderdampedSpectrum,
         correlation,
         derivative,
         effective_transport,
         power_spectrum,
         response,
         transition_paths,
+        underdamped_spectrum,
     )
     from .comparison import distances
     from .comparison.compare import compare
@@ -96,8 +98,8 @@ if TYPE_CHECKING:
 
 _PLACES = {  # module: what it gives, read when it is first asked for
     "": "deep_linear",
-    "analysis": "Correlation, Derivative, PowerSpectrum, Response, TransitionPaths, Transport, correlation, derivative, "
-    "effective_transport, power_spectrum, response, transition_paths",
+    "analysis": "Correlation, Derivative, PowerSpectrum, Response, TransitionPaths, Transport, UnderdampedSpectrum, "
+    "correlation, derivative, effective_transport, power_spectrum, response, transition_paths, underdamped_spectrum",
     "comparison": "distances",
     "comparison.compare": "compare",
     "energy_basins": "basins, lamperti",
@@ -199,6 +201,7 @@ __all__ = [
     "Sweep",
     "TransitionPaths",
     "Transport",
+    "UnderdampedSpectrum",
     "basins",
     "committor",
     "compare",
@@ -235,5 +238,6 @@ __all__ = [
     "time_order_from_growth",
     "transition_paths",
     "two_sample",
+    "underdamped_spectrum",
     "uniform",
 ]

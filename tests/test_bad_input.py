@@ -283,6 +283,17 @@ PUBLIC_CALLS = {
         grid=fp.Grid((0, 1), 16, "periodic"),
         error=False,
     ),
+    "underdamped_spectrum": Door(
+        lambda **a: fp.underdamped_spectrum(
+            **{"potential": lambda x: x**2, "grid": fp.Grid((-3, 3), 20), "friction": 1.0, "temperature": 1.0} | a
+        ),
+        potential=lambda x: x**2,
+        grid=fp.Grid((-3, 3), 20),
+        friction=1.0,
+        temperature=1.0,
+        k=2,
+        error=False,
+    ),
     "transition_paths": Door(
         fp.transition_paths, eq=None, grid=None, source=lambda x: x < -1, target=lambda x: x > 1, error=False
     ),
@@ -621,6 +632,7 @@ TAKES = {
         "FirstPassage.plot.log",
         "power_spectrum.error",
         "effective_transport.error",
+        "underdamped_spectrum.error",
         "transition_paths.error",
         "SGD.replacement",
         "SGD.shuffle",
@@ -635,6 +647,7 @@ TAKES = {
     "inf, -1, 0, -0.5, large int, huge float, 7 x 5 array, 2 x 2 x 2 x 2 array": ["Solution.pdf.x"],
     "None, 0": ["SGD.simulate.steps"],
     "large int": [
+        "underdamped_spectrum.temperature",
         "gaussian.std_or_cov",
         "gaussian 2D.std_or_cov",
         "T.evolve_waiting.scale",

@@ -5,6 +5,7 @@ from .derivative import Derivative, derivative
 from .response import Response, response
 from .transition_paths import TransitionPaths, transition_paths
 from .transport import Transport, effective_transport
+from .underdamped import UnderdampedSpectrum, underdamped_spectrum
 
 __all__ = [
     "Correlation",
@@ -13,10 +14,12 @@ __all__ = [
     "Response",
     "TransitionPaths",
     "Transport",
+    "UnderdampedSpectrum",
     "correlation",
     "derivative",
     "effective_transport",
     "power_spectrum",
     "response",
     "transition_paths",
+    "underdamped_spectrum",
 ]

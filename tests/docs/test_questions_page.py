@@ -66,6 +66,18 @@ def ruin(mu=-0.9, d=0.1, lam=1.0, eta=1.25, top=5.0, x=4.0):
     return np.exp(b * x) @ np.linalg.solve(rows, [0.0, 1.0, 1.0])
 
 
+def turnover(barrier=10.0, well=2**0.5, top=1.0, action=4 / 3):
+    """Melnikov and Meshkov (1986), for high barriers: the rate of Kramers times what weak friction leaves of it."""
+
+    def share(delta):
+        ends = quad(lambda u: np.log(1 - np.exp(-delta * (u**2 + 0.25))) / (u**2 + 0.25), -50, 50, limit=500)[0]
+        return np.exp(ends / (2 * np.pi))
+
+    g = np.array([0.05, 0.2, 1.0, 5.0])
+    spatial = (np.sqrt(g**2 / 4 + top**2) - g / 2) / top * well / (2 * np.pi) * np.exp(-barrier)
+    return spatial * [share(f * action * 4 * barrier) ** 2 / share(2 * f * action * 4 * barrier) for f in g]
+
+
 RIGHT = {  # the first words of a question: the right value, the relative tolerance
     "A second-order equation": (gibbs_variance, 0.02),
     "What leaves an interval": (0.3 * 0.7 / 2, 1e-6),
@@ -78,6 +90,7 @@ RIGHT = {  # the first words of a question: the right value, the relative tolera
     "Which of two bounds": ((1 - np.exp(-1.4 * 1.2)) / (1 - np.exp(-1.4 * 2.5)), 1e-4),
     "A square-root process": (square_root_law, 3e-4),
     "Leaving a basin": (144.5, 0.025),  # simulated, 144.5(18)
+    "Escape of a particle": (turnover, 0.06),  # the formula is off by some T over the barrier
     "Geometric Brownian": (lognormal_quantile, 1e-3),
     "Noise that is switched on": (0.5 + (0.1 + 0.15 * np.exp(-2.0) - 0.5) * np.exp(-2.0), 2e-4),
     "Stochastic resonance": (0.03785, 0.02),  # linear response by the fluctuation-dissipation theorem
