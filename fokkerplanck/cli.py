@@ -151,8 +151,6 @@ def study(
     With a table [network] instead: train a deep linear network from saddle to saddle by SGD and its surrogate dynamics, or
     with `model` in it any network; see examples/superposition.toml. A `module` in it is run with --allow-code only.
     """
-    if _is_own_process():
-        os.environ.update(one_thread())  # as in workers, so that rounding does not depend on who does the work
     with _refusals(later=", and the study goes on from there when started again"):
         from .workflows.deep_linear import is_deep_study, read_deep_study, run_deep_study
         from .workflows.executors import spread_over
@@ -285,6 +283,7 @@ def main() -> None:
     for kind in (signal.SIGINT, signal.SIGTERM):  # until the libraries are read
         signal.signal(kind, end_at_once)
     check_address_space()
+    os.environ.update(one_thread())  # as in workers, so that rounding does not depend on who does the work
     try:
         app()
     except SystemExit as end:

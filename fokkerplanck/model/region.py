@@ -86,15 +86,20 @@ def share_inside(function: Callable, grid: Grid) -> np.ndarray:
     steps = np.reshape(STEPS[: grid.dim], (-1, 1))
 
     def hits(cells: np.ndarray, place: np.ndarray) -> np.ndarray:
-        found = function(*(low[:, cells] + width[:, cells] * place))
-        return np.broadcast_to(np.asarray(found, dtype=bool), cells.shape)
+        """At places (dim, k, n) within the cells, as shares of their widths: how many are inside, (n,)."""
+        x = low[:, None, cells] + width[:, None, cells] * place
+        flat = x.reshape(len(x), x[0].size)
+        found = np.broadcast_to(np.asarray(function(*flat), dtype=bool), flat.shape[1:])
+        return found.reshape(x.shape[1:]).sum(axis=0)
 
     def counted(cells: np.ndarray, count: int) -> np.ndarray:
-        places = (np.mod((count * cells + k) * steps, 1.0) for k in range(1, count + 1))
+        rounds = max(1, min(count, PLACES_AT_ONCE // max(cells.size, 1)))
+        parts = (np.arange(first, min(first + rounds, count + 1)) for first in range(1, count + 1, rounds))
+        places = (np.mod((count * cells + k[:, None]) * steps[..., None], 1.0) for k in parts)
         return np.sum([hits(cells, place) for place in places], axis=0, dtype=float)
 
     every = np.arange(grid.size)
-    corners = [hits(every, np.reshape(corner, (-1, 1))) for corner in product(CORNERS, repeat=grid.dim)]
+    corners = [hits(every, np.reshape(corner, (-1, 1, 1))) for corner in product(CORNERS, repeat=grid.dim)]
     found = counted(every, FIRST_IN_CELL)
     share, seen = found / FIRST_IN_CELL, found + sum(corners)
     mixed = np.flatnonzero((seen > 0) & (seen < FIRST_IN_CELL + len(corners)))

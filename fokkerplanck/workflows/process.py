@@ -13,10 +13,7 @@ import time
 from typing import Any
 
 INTERRUPTED, FAILED = 130, 1  # exit status
-LEAST_ADDRESSES, MANY_ADDRESSES = (
-    1.0e9,
-    8e9,
-)  # bytes of address space: with less the libraries do not start, or not in threads
+LEAST_ADDRESSES = 1.0e9  # bytes of address space, with fewer the libraries do not start
 
 
 def open_streams() -> None:
@@ -40,7 +37,7 @@ def end_at_once(number: int, frame: Any) -> None:
 
 
 def check_address_space() -> None:
-    """Under a small `ulimit -v` the numerical libraries neither start nor stop: say so, or keep them to one thread."""
+    """Under a small `ulimit -v` the numerical libraries neither start nor stop: say so."""
     try:
         import resource
     except ImportError:  # no such limit on this system
@@ -52,8 +49,6 @@ def check_address_space() -> None:
         need = f"at least {LEAST_ADDRESSES / 1e9:.1f} GB of addresses, got {most / 1e9:.2g} GB"
         os.write(2, f"fokkerplanck: `ulimit -v` must leave {need}. Raise it: ulimit -v unlimited.\n".encode())
         os._exit(2)
-    if most < MANY_ADDRESSES:
-        os.environ.update(one_thread())
 
 
 def one_thread() -> dict[str, str]:

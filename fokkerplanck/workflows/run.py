@@ -25,6 +25,7 @@ from ..queries import solve, stationary
 from ..results.solution import Solution
 from ..results.stats import SolutionStats
 from ..solvers.accuracy.refinement import FIRST
+from ..solvers.discretization.scharfetter_gummel import generators_kept
 from ..storage.files import staging_folder, uninterrupted, write_text
 from ..storage.netcdf import save_solution
 from ..storage.tables import Comparison, exact
@@ -224,7 +225,8 @@ def solved(problem: Problem, case: Case, report: Report, between: int) -> Outcom
             report(model, 0.5 * (k + share) / len(case.models))
 
         try:
-            _compute_model(problem, outcome, model, part, between)
+            with generators_kept():
+                _compute_model(problem, outcome, model, part, between)
         except ConvergenceError as error:
             if len(case.models) == 1:
                 raise

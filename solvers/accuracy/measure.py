@@ -16,7 +16,7 @@ from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ...model.initial_density import added_up
 from ...model.poisson import PoissonJumps
-from ..discretization.scharfetter_gummel import generator
+from ..discretization.scharfetter_gummel import untreated_by_tensor
 from .coarsening import FEWEST, at_centers, coarsened, coarsened_equation
 from .estimates import SLOWEST, Estimate, estimate
 
@@ -80,7 +80,7 @@ def scheme_order(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> float:
             return 1.0
     tensor = d.ndim == grid.dim + 2 and eq.diffusion_is_function
     alone = replace(eq, interaction=None)  # which adds to the drift only: D says where it vanishes
-    return SLOWEST if tensor and generator(alone, grid, t, fixed=True).untreated else 2.0
+    return SLOWEST if tensor and untreated_by_tensor(alone, grid, t) else 2.0
 
 
 def compared(offers: Sequence[Offer], grids: Sequence[Grid], order: float) -> Estimate:

@@ -11,6 +11,9 @@ where D vanishes. A full tensor is first split into such one-dimensional links, 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -41,6 +44,20 @@ from .singular_points import Samples, SingularPoint
 from .tensor_diffusion import Lattice, tensor_generator
 from .untreated_zeros import beside_jumps, in_tensor
 
+MOST_KEPT = 200_000  # cells of a grid whose generator is kept
+
+_kept: ContextVar[dict[Any, tuple[FokkerPlanck, Generator]] | None] = ContextVar("generators", default=None)
+
+
+@contextmanager
+def generators_kept() -> Iterator[None]:
+    """Within it, several questions about one equation, the same object, find its generators on the grids they share."""
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
 
 def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: Any = None, *, fixed: bool = False) -> Generator:
     """The rate matrix of an equation on a grid at time t.
@@ -66,7 +83,22 @@ def generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0, mean: Any = None, *,
     ValueError, TypeError
         If a coefficient is not real, finite, of the right shape, or D is not positive semidefinite.
     """
-    return Sampled(eq, grid, t, fixed=fixed).generator(mean)
+    kept = _kept.get()
+    if kept is None or mean is not None or grid.size > MOST_KEPT:
+        return Sampled(eq, grid, t, fixed=fixed).generator(mean)
+    places = tuple(line.tobytes() for line in (*grid.edges, *grid.centers))
+    key = id(eq), places, grid.boundary, t, fixed
+    if key not in kept:  # which holds the equation, so that no other takes its place in memory
+        kept[key] = eq, Sampled(eq, grid, t, fixed=fixed).generator()
+    return kept[key][1]
+
+
+def untreated_by_tensor(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> tuple[str, ...]:
+    """What `Generator.untreated` says of an equation with a full tensor; rates are found only where these tell."""
+    read = Sampled(eq, grid, t, fixed=True)
+    if read.untreated or not (read.lines or eq.jumps is not None):
+        return tuple(read.untreated)
+    return read.generator().untreated
 
 
 class Sampled:

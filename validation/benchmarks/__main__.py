@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import asked, driven, figures, growth, kernels, landscape, propagation, report, stationary, volume
+from . import asked, driven, explorer, figures, growth, kernels, landscape, propagation, report, stationary, volume
 from .measure import job
 from .report import Row
 from .targets import other_targets, propagation_targets
@@ -26,6 +26,8 @@ NOTES = {
     "SciPy's LSODA in one dimension and RK23 in two), matrix in hand, without any knowledge of the error. All take turns in "
     "one process.",
     "growth": "Errors measured on three grids; the largest memory of the process, of which .2 GB is the start.",
+    "explorer": "From a moved slider to a new picture: two models, their stationary densities, 1000 paths of SGD, "
+    "all errors measured. One thread, as the command has.",
     "sgd": "Rate: path steps a second of processor time.",
 }
 
@@ -69,6 +71,7 @@ PARTS = {
     "driven": ("Coefficients that change in time", driven.rows),
     "asked": ("Errors asked for", asked.rows),
     "growth": ("What grows how", growth.rows),
+    "explorer": ("Answers of the explorer", explorer.rows),
 }
 
 
