@@ -2,31 +2,40 @@
 
 The noise of a step is what it differs by from a step along the mean gradient g. With C its covariance where the step begins,
 
-    xi = theta' - theta + eta g(theta),     z = C(theta)^(-1/2) xi,     C = eta^2 f Sigma / B + 2 eta T (1 - m),
+    xi = theta' - theta + eta g(theta),     z = C(theta)^(-1/2) xi,     C = eta^2 f Sigma / B,
 
 z has the covariance 1 everywhere: noise that is Gaussian at each point and stronger at some points than at others leaves z
 standard normal, and only noise with heavy tails leaves them in z. With momentum the steps of the velocity, v' - m v, stand for
-those of theta.
+those of theta; noise that SGD adds itself is left out. Of SGD that waits, steps that move are judged by themselves, with their
+own mean and covariance,
+
+    E [theta' - theta | it moves] = -eta g / P,     cov = (C + eta^2 g g^T) / P - eta^2 g g^T / P^2,
+
+where P(theta) is the probability of a batch whose gradient is not exactly 0.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from scipy.stats import hypergeom
 
 from ..arguments import whole
 from ..errors import bad_value
 from ..statistics.stable_law import NORMAL_QUARTILES
 from ..statistics.stay_lengths import order_of_stays, stay_lengths
-from ..statistics.tail_test import FEWEST, TailTest, tail_test
+from ..statistics.tail_test import FEWEST, SHARE, SUMS, TailTest, tail_test
 from .diffusion_models import EDGE, UNSTABLE
 
 if TYPE_CHECKING:
     from .algorithm import SGD
 
+PAIRS = 4_000_000  # gradients of samples held at once
+DIGITS = 9  # of the whitened noise that are more than rounding
+ROUNDED = 1e-12  # of the square of a mean: a covariance less than that is rounding
 ERRORS = 2.0  # standard errors on either side: 95 %
 BLOCKS = 20  # behind the error of the scale
 STEPS = 20_000  # that are whitened at most, evenly chosen
@@ -56,11 +65,14 @@ class Measurement:
     Attributes
     ----------
     stability : Estimate
-        The index of the whitened noise of a step: 2 where it is no heavier than Gaussian, or not stable.
+        The index of the whitened noise of a step: 2 where it is no heavier than Gaussian, or not stable. That of the law
+        behind the samples: its interval holds that these are finitely many.
     scale : Estimate
         Interquartile range of the whitened noise over that of the standard normal law: what `scale` of anisotropic jumps is.
+        0 where most steps have no noise.
     time_order : Estimate
-        From stays at one place; 1 where there are too few of them (then `low` is 1 too).
+        From stays at one place; 1 where there are too few of them (then `low` is 1 too). The interval is that of waiting
+        times of Mittag-Leffler's law.
     edge : Estimate
         eta S / (1 + m) over the second half of the runs, S being the largest eigenvalue of the Hessian: 2 at the edge of
         stability. The interval is that of the mean over runs.
@@ -71,7 +83,8 @@ class Measurement:
     tail : TailTest or None
         The index of sums of steps behind `stability`; None without noise.
     refinements : dict
-        The settings that the data support, for ``sgd.equation("refined", **refinements)``.
+        The settings that the data support, for ``sgd.equation("refined", **refinements)``; none with momentum, which has
+        one equation.
     sentences : tuple of str
         On each of the four, what was found and what follows.
     """
@@ -103,14 +116,15 @@ def measure(sgd: SGD, p0: Any, steps: Any, n_paths: Any, seed: Any) -> Measureme
     if steps * n_paths < FEWEST:
         raise bad_value("steps", f"such that steps times n_paths is {FEWEST} at least", steps)
     positions = sgd.simulate(p0, range(steps + 1), n_paths, seed=seed).positions
-    noise = whitened_noise(sgd, positions)
-    tail = None if noise is None else tail_test(noise)
-    stability = _stability(tail)
-    scale = NOTHING if noise is None else _scale(noise)
     time_order, n_stays = _time_order(positions)
+    waits = time_order.high < 1.0
+    noise = whitened_noise(sgd, positions, moves_only=waits)
+    tail = None if noise is None else _tail(noise, _sums(sgd))
+    stability = _stability(tail, 0 if noise is None else len(noise) * sgd.samples_a_step / sgd.loss.n_samples)
+    scale = NOTHING if noise is None else _scale(noise)
     edge, highest = _edge(sgd, positions)
     said = [
-        _on_tail(tail, stability, scale),
+        _on_tail(tail, stability, scale, "Noise of the steps that move" if waits else "Noise"),
         _on_waiting(time_order, n_stays),
         _on_edge(edge, highest),
     ]
@@ -118,41 +132,96 @@ def measure(sgd: SGD, p0: Any, steps: Any, n_paths: Any, seed: Any) -> Measureme
     for _, settings in said:
         refinements |= settings
     sentences = tuple(sentence for sentence, _ in said)
+    if sgd.momentum:
+        sentences += ("Momentum: no refinement can be added to model='momentum'.",)
+        refinements = {}
     return Measurement(stability, scale, time_order, edge, highest, tail, refinements, sentences)
 
 
-def whitened_noise(sgd: SGD, positions: np.ndarray) -> np.ndarray | None:
+def _tail(noise: np.ndarray, sums: list[int]) -> TailTest | None:
+    """None where sums of so many steps are too few to tell, as of noise in one step in a hundred."""
+    try:
+        return tail_test(noise, sums)
+    except ValueError:
+        return None
+
+
+def _sums(sgd: SGD) -> list[int]:
+    """Lengths of sums of steps that draw at most one in `SHARE` of the samples: sums of more look Gaussian."""
+    most = sgd.loss.n_samples // (SHARE * sgd.samples_a_step)
+    return [n for n in SUMS if n <= max(most, 3)]
+
+
+def whitened_noise(sgd: SGD, positions: np.ndarray, moves_only: bool = False) -> np.ndarray | None:
     """z of all steps of paths (n_times, n_paths, d or 2 d), (n, r) in the main axes of C; None where there is no noise.
 
-    Steps that begin where there is no noise at all, and those of diverged paths, are left out; of more than 20,000
-    an even choice counts.
+    Steps that begin where there is no noise at all, and those of diverged paths, are left out, as is the smaller last batch
+    of shuffled epochs; of more than 20,000 an even choice counts. `moves_only`: steps that move.
     """
     d, eta = sgd.loss.dim, sgd.learning_rate
-    before, after = (part.reshape(-1, positions.shape[2]) for part in (positions[:-1], positions[1:]))
+    whole_batch = _draws_a_whole_batch(sgd, len(positions) - 1)
+    before, after = (part[whole_batch].reshape(-1, positions.shape[2]) for part in (positions[:-1], positions[1:]))
     known = np.isfinite(before).all(axis=1) & np.isfinite(after).all(axis=1)
+    if moves_only:
+        known &= (before != after).any(axis=1)
     few = slice(None, None, -(-max(int(known.sum()), 1) // STEPS))
     before, after = before[known][few], after[known][few]
     theta = before[:, :d].T
+    if sgd.langevin_temperature and len(before):  # another step from there, without the noise that SGD adds
+        sgd = replace(sgd, langevin_temperature=0.0)
+        after = sgd.simulate(before, [1], len(before), seed=len(before)).positions[-1]
     moved = after[:, d:] - sgd.momentum * before[:, d:] if sgd.momentum else after - before
-    noise = moved + eta * sgd.loss.gradient(*theta).T  # (n, d)
+    step = eta * sgd.loss.gradient(*theta).T  # (n, d)
     covariance = np.moveaxis(2.0 * sgd.batch_diffusion(*theta), -1, 0)  # (n, d, d)
-    values, axes = np.linalg.eigh(covariance + sgd.injected_variance * np.eye(d))
+    if moves_only:
+        share = _moving_share(sgd, theta)[:, None]
+        square = step[:, :, None] * step[:, None, :]
+        step = step / share
+        covariance = (covariance + square) / share[:, :, None] - step[:, :, None] * step[:, None, :]
+        alike = np.trace(covariance, axis1=1, axis2=2) <= ROUNDED * (step**2).sum(axis=1)
+        covariance[alike] = 0.0
+    noise = moved + step
+    values, axes = np.linalg.eigh(covariance)
     values, axes = values[:, ::-1], axes[:, :, ::-1]
     floor = RANK**2 * float(np.median(values[:, 0])) if len(values) else 0.0  # what is left at a minimum is round-off
     noisy = values > np.maximum(RANK * values[:, :1], floor)
     along = np.einsum("nij,ni->nj", axes, noise)
     z = np.where(noisy, along / np.sqrt(np.where(noisy, values, 1.0)), 0.0)
     rank = int(noisy.sum(axis=1).max(initial=0))
-    z = z[noisy[:, :rank].all(axis=1), :rank]
+    z = z[noisy[:, :rank].all(axis=1), :rank].round(DIGITS)
     return z if rank and len(z) >= FEWEST else None
 
 
-def _stability(tail: TailTest | None) -> Estimate:
+def _draws_a_whole_batch(sgd: SGD, steps: int) -> np.ndarray:
+    """Which steps do; the last one of a shuffled epoch may not."""
+    if not sgd.shuffle or sgd.loss.n_samples % sgd.samples_a_step == 0:
+        return np.ones(steps, dtype=bool)
+    an_epoch = -(-sgd.loss.n_samples // sgd.samples_a_step)
+    return np.arange(1, steps + 1) % an_epoch != 0
+
+
+def _moving_share(sgd: SGD, theta: np.ndarray) -> np.ndarray:
+    """P at points theta (d, n), (n,): one less the probability that all samples of a batch have no gradient."""
+    n, batch = sgd.loss.n_samples, sgd.samples_a_step
+    rows, size = np.arange(n), max(1, PAIRS // (n * sgd.loss.dim))
+    still = np.concatenate(
+        [
+            (sgd.loss.sample_gradients(rows, theta[:, first : first + size]) == 0.0).all(axis=1).sum(axis=0)
+            for first in range(0, theta.shape[1], size)
+        ]
+    )
+    if sgd.replacement:
+        return np.asarray(1.0 - (still / n) ** batch)
+    return np.asarray(1.0 - hypergeom.pmf(batch, n, still, batch))
+
+
+def _stability(tail: TailTest | None, draws: float) -> Estimate:
+    """With the error of the samples: so many draws a sample tell as much as its draws and itself together, 1 / (1 + draws)."""
     if tail is None:
         return NOTHING
     if tail.verdict != "stable":
         return Estimate(2.0, 2.0, 2.0)
-    wide = ERRORS * tail.error
+    wide = ERRORS * tail.error * math.sqrt(1.0 + draws)
     return Estimate(tail.stability, tail.stability - wide, min(tail.stability + wide, 2.0))
 
 
@@ -195,20 +264,26 @@ def _edge(sgd: SGD, positions: np.ndarray) -> tuple[Estimate, float]:
     return Estimate(value, value - wide, value + wide), float(np.quantile(edge, 0.99))
 
 
-def _on_tail(tail: TailTest | None, stability: Estimate, scale: Estimate) -> tuple[str, dict[str, Any]]:
+def _on_tail(tail: TailTest | None, stability: Estimate, scale: Estimate, what: str) -> tuple[str, dict[str, Any]]:
     if tail is None:
-        return "Noise: none, so that nothing is to be said of jumps.", {}
+        return f"{what}: none, or in too few steps, so that nothing is to be said of jumps.", {}
+    if tail.verdict == "stable" and stability.high == 2.0:
+        text = f"{what}: with the index {stability}, not to be told from Gaussian with these samples: jumps are not supported."
+        return text, {}
+    if tail.verdict == "stable" and not scale.low > 0.0:
+        text = f"{what}: stable where whitened, with the index {stability}, but most steps have none: its scale is not known."
+        return text + " Give it: stability and scale, with anisotropic=True.", {}
     if tail.verdict == "stable":
         text = (
-            f"Noise: stable where whitened, with the index {stability} and the scale {scale}: jumps are supported, "
+            f"{what}: stable where whitened, with the index {stability} and the scale {scale}: jumps are supported, "
             f"stability={stability.value:.3g}, scale={scale.value:.3g}, anisotropic=True."
         )
         return text, {"stability": stability.value, "scale": scale.value, "anisotropic": True}
     if tail.verdict == "gaussian":
-        return f"Noise: no heavier than Gaussian where whitened (scale {scale}): jumps are not supported.", {}
+        return f"{what}: no heavier than Gaussian where whitened (scale {scale}): jumps are not supported.", {}
     first, last = tail.index[0], tail.index[-1]
     text = (
-        f"Noise: not Gaussian in a step, nor stable: the index of sums changes from {first:.3g} to {last:.3g} over "
+        f"{what}: not Gaussian in a step, nor stable: the index of sums changes from {first:.3g} to {last:.3g} over "
         f"{tail.sums[-1]} steps. Jumps of one index are not supported; take the transfer operator."
     )
     return text, {}

@@ -23,6 +23,7 @@ AXES = 8  # directions at most
 BLOCKS = 40  # of the jackknife
 FEWEST = 200
 CHANGED = 4.0  # standard errors
+BELOW = 3.0  # standard errors: what counts as less than 2
 SHARE = 200  # a sum takes at most one in so many of the increments: sums of all of them look Gaussian
 UNSURE = 0.2  # standard error of an index from which on sums are too long for the data
 
@@ -60,9 +61,11 @@ class TailTest:
     @property
     def verdict(self) -> str:
         """ "gaussian": no heavier than that; "stable"; or "mixed": neither, as unequal variances make it."""
-        if (self.index > 2.0 - 3.0 * self.standard_error).all():
+        if (self.index > 2.0 - BELOW * self.standard_error).all():
             return "gaussian"
-        return "mixed" if abs(self.change) > CHANGED else "stable"
+        if abs(self.change) > CHANGED:
+            return "mixed"
+        return "stable" if self.stability < 2.0 - BELOW * self.error else "gaussian"
 
     def __repr__(self) -> str:
         said = {
@@ -133,7 +136,8 @@ def _runs(increments: Any) -> list[np.ndarray]:
 
 
 def _projections(x: np.ndarray) -> np.ndarray:
-    """Projections (n, n_axes) on the main axes of directions, centred, in units of half their quartile distance."""
+    """Projections (n, n_axes) on the main axes of directions, centred, in units of half their quartile distance,
+    or where most do not move, of the median size of moves."""
     scaled = _standard(x)
     if scaled.shape[1] == 1:
         return scaled
@@ -145,10 +149,19 @@ def _projections(x: np.ndarray) -> np.ndarray:
 
 def _standard(x: np.ndarray) -> np.ndarray:
     low, middle, high = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
-    moving = high > low
+    unit = 0.5 * (high - low)
+    for axis in np.flatnonzero(unit == 0.0):
+        unit[axis] = _size_of_moves(x[:, axis] - middle[axis])
+    moving = unit > 0.0
     if not moving.any():
-        raise bad_value("increments", "with distinct quartiles", f"{low[0]:g} and {high[0]:g}", "Leave out the stays.")
-    return (x[:, moving] - middle[moving]) / (0.5 * (high - low)[moving])
+        raise bad_value("increments", "of different values", f"{middle[0]:g} only", "Leave out coordinates that stay.")
+    return (x[:, moving] - middle[moving]) / unit[moving]
+
+
+def _size_of_moves(x: np.ndarray) -> float:
+    """The median size of those increments that are not 0; 0 without any."""
+    sizes = np.abs(x[x != 0.0])
+    return float(np.median(sizes)) if sizes.size else 0.0
 
 
 def _blocks(lengths: Sequence[int]) -> np.ndarray:
@@ -174,6 +187,8 @@ def _indices(x: np.ndarray, block: np.ndarray, lengths: np.ndarray) -> tuple[np.
     result = np.full((lengths.size, 1 + n_blocks), np.nan)
     for row, length in enumerate(lengths):
         first = np.cumsum(length * decay[0] >= WINDOW[1]) == 0  # |phi| of discrete steps comes back up
+        if length * decay[0].max() < math.sqrt(WINDOW[0] * WINDOW[1]):  # and that of rare ones levels off
+            continue
         inside = first & (length * decay[0] > WINDOW[0])
         if inside.sum() >= 4:
             result[row] = _slopes(np.log(k[inside]), np.log(decay[:, inside]))

@@ -108,7 +108,9 @@ def test_runs_may_stand_in_one_array():
 def test_bad_input():
     with pytest.raises(ValueError, match="`increments` must be at least 200 finite rows, got 3 rows"):
         fp.tail_test([1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match=r"`increments` must be with distinct quartiles.* Leave out the stays"):
+    with pytest.raises(
+        ValueError, match=r"`increments` must be of different values, got 0 only. Leave out coordinates that stay"
+    ):
         fp.tail_test(np.zeros(1000))
     with pytest.raises(ValueError, match="`sums` must be a whole number from 1"):
         fp.tail_test(np.arange(1000.0), sums=[0])
