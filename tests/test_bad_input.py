@@ -341,7 +341,7 @@ PUBLIC_CALLS = {
     "Solution.conditional": Door(lambda **a: made()["sol2"].conditional(**a), y=0.5),
     "Distribution.plot": Door(lambda **a: made()["st"].distribution().plot(**a), ax=None, log=False, names=["x"]),
     "Solution.plot": Door(lambda **a: made()["sol"].plot(**a), times=[0.5], names=["x"]),
-    "Solution.animate": Door(lambda **a: made()["sol"].animate(**a), path="a.gif", fps=5.0, names=["x"]),
+    "Solution.animate": Door(lambda **a: made()["sol"].animate(**a), path="a.gif", fps=5.0, names=["x"], between=1),
     "Solution.save": Door(lambda **a: made()["sol"].save(**a), path="a.nc", current=True),
     "load": Door(fp.load, path="a.nc"),
     "Stationary.circulation": Door(lambda **a: made()["st2"].circulation(**a), center=[0, 0], radius=1.0, points=40),
@@ -553,6 +553,7 @@ def attempt(name, argument, value):
 
 TAKES = {
     "0": [
+        "Solution.animate.between",
         "derivative of an eigenvalue.mode",
         "periodic.axis",
         "equation.convention",

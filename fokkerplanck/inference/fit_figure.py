@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.ndimage import uniform_filter
 
+from ..arguments import words
 from ..errors import bad_value
 from ..results.figure_style import COLORS, new_figure, styled
 from .cells import step_lengths
@@ -19,16 +21,17 @@ CELLS, NEAR = 40, 3  # of a map along each axis; cells around one with data that
 
 
 @styled
-def plot_fit(fit: Any, level: float = 0.9) -> Figure:
+def plot_fit(fit: Any, level: float = 0.9, names: Sequence[str] | None = None) -> Figure:
     """Drift and D of a fit with intervals: curves in 1D, maps in 2D; in 1D with dots for the moments that short lags give.
 
     Mean step / tau and variance / (2 tau) in bins are no estimates at long lags: how far they lie off shows what the
     transition densities correct.
     """
     if fit.data.dim == 2:
-        return _plot_plane(fit, level)
+        return _plot_plane(fit, level, names)
     if fit.data.dim != 1:
         raise bad_value("fit", "of one or two coordinates for a figure", fit.data.dim, "Use fit.interval(...).")
+    (label,) = ("x",) if names is None else words("names", names, 1)
     pairs = fit.likelihood.data
     x, step = pairs.starts[:, 0], pairs.ends[:, 0] - pairs.starts[:, 0]
     low, high = np.quantile(x, [0.002, 0.998]).tolist()
@@ -46,14 +49,20 @@ def plot_fit(fit: Any, level: float = 0.9) -> Figure:
         ax.fill_between(line, *bands[name], color=COLORS[0], alpha=0.25, lw=0, label=f"{level:.0%} interval")
         ax.plot(line, values, color=COLORS[0], label="fit")
         ax.plot(places, moments, "o", ms=3, color=COLORS[1], label="moments of steps")
-        ax.set(xlabel="x", ylabel=name, title=name)
+        ax.set(xlabel=label, ylabel=name, title=name)
     axes[0, 1].set_ylim(bottom=0.0)
     axes[0, 0].legend()
     return fig
 
 
-def _plot_plane(fit: Any, level: float) -> Figure:
+def _of_d(one: str, other: str) -> str:
+    """An entry of D in words that fit any names."""
+    return f"D of {one}" if one == other else f"D of {one}, {other}"
+
+
+def _plot_plane(fit: Any, level: float, names: Sequence[str] | None) -> Figure:
     """Maps of the drift and of the entries of D, above maps of half the widths of their intervals, where there are data."""
+    labels = ["x", "y"] if names is None else words("names", names, 2)
     starts = fit.likelihood.data.starts
     ends = np.quantile(starts, [0.002, 0.998], axis=0).T.tolist()
     edges = [np.linspace(low, high, CELLS + 1) for low, high in ends]
@@ -62,8 +71,8 @@ def _plot_plane(fit: Any, level: float) -> Figure:
     values = {"drift": fit.drift(x, y), "diffusion": fit.diffusion(x, y)}
     bands = fit.interval(x, y, level=level)
     tensor = values["diffusion"].ndim == 4
-    entries: list[tuple[str, tuple[int, ...], str]] = [("drift", (0,), "drift x"), ("drift", (1,), "drift y")]
-    entries += [("diffusion", (i, j) if tensor else (i,), f"$D_{{{'xy'[i]}{'xy'[j]}}}$") for i, j in _entries(tensor)]
+    entries: list[tuple[str, tuple[int, ...], str]] = [("drift", (i,), f"drift of {labels[i]}") for i in (0, 1)]
+    entries += [("diffusion", (i, j) if tensor else (i,), _of_d(labels[i], labels[j])) for i, j in _entries(tensor)]
     fig, axes = new_figure(2.7, 2.4, 2, len(entries), sharex=True, sharey=True)
     for column, (name, place, title) in zip(axes.T, entries, strict=True):
         half = 0.5 * (bands[name][1][place] - bands[name][0][place])
@@ -73,9 +82,9 @@ def _plot_plane(fit: Any, level: float) -> Figure:
             image = ax.pcolormesh(*edges, np.ma.masked_where(~seen, shown).T, rasterized=True, **look)
             fig.colorbar(image, ax=ax, shrink=0.85)
         column[0].set_title(title)
-        column[1].set_xlabel("x")
-    axes[0, 0].set_ylabel("fit\ny")
-    axes[1, 0].set_ylabel(f"half of the {level:.0%} interval\ny")
+        column[1].set_xlabel(labels[0])
+    axes[0, 0].set_ylabel(f"fit\n{labels[1]}")
+    axes[1, 0].set_ylabel(f"half of the {level:.0%} interval\n{labels[1]}")
     return fig
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -162,11 +162,14 @@ class Fit:
         self._check_family()
         return drift_in_time(self.likelihood, self.theta, self.names)
 
-    def plot(self, level: float = 0.9) -> Figure:
-        """Drift and diffusion with their intervals over the places of the data: curves in 1D, maps in 2D."""
+    def plot(self, level: float = 0.9, names: Sequence[str] | None = None) -> Figure:
+        """Drift and diffusion with their intervals over the places of the data: curves in 1D, maps in 2D.
+
+        `names` are the words for the coordinates.
+        """
         from .fit_figure import plot_fit
 
-        return plot_fit(self, level)
+        return plot_fit(self, level, names)
 
     def report(self) -> str:
         """In sentences: what was found, how well it is known, and what speaks against it.

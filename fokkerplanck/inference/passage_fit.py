@@ -84,8 +84,8 @@ class PassageFit(Fit):
         """The fitted model."""
         return self.family(self.theta)
 
-    def plot(self, level: float = 0.9) -> Any:
-        """Histograms of the times at both bounds, with the fitted densities; `level` has no part in it."""
+    def plot(self, level: float = 0.9, names: Any = None) -> Any:
+        """Histograms of the times at both bounds, with the fitted densities; `level` and `names` have no part in it."""
         from .fit_figure import plot_passages
 
         return plot_passages(self)

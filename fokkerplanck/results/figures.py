@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import file_name, flag, increasing, number
+from ..arguments import flag, increasing
 from ..errors import bad_type, bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
-from ..storage.files import check_folder, write_atomically
+from ..storage.files import write_atomically
 from .figure_style import (
     COLORS,
     LINES,
@@ -371,61 +371,6 @@ def window(grid: Grid, masses: np.ndarray, margin: float = 0.0) -> list[tuple[fl
         more = margin * (high - low)
         box.append((max(low - more, float(edges[0])), min(high + more, float(edges[-1]))))
     return box
-
-
-def animate_solution(
-    sol: Solution, path: str | os.PathLike, fps: float = 5.0, names: Sequence[str] | None = None
-) -> None:
-    """Write an animation of the density in 1D or 2D, one frame an output time, all to one scale.
-
-    Parameters
-    ----------
-    sol : Solution
-    path : str or path
-        Must end in .gif.
-    fps : float
-        Frames a second.
-    names : sequence of str, optional
-        Names of the coordinates.
-    """
-    from PIL import Image
-
-    if not (name := file_name("path", path)).lower().endswith(".gif"):
-        raise bad_value("path", "the name of a .gif file", name, "Convert that with ffmpeg where needed.")
-    fps = number("fps", fps, "a number from 0.01 to 100", lambda v: 0.01 <= v <= 100.0)
-    if sol.grid.dim == 3:
-        raise bad_value("sol", "of one or two dimensions for an animation", "three")
-    labels = coordinate_names(sol.grid, names)
-    check_folder(name)
-    frames = [_frame(sol, i, labels) for i in range(sol.times.size)]
-    images = [Image.fromarray(frame).quantize(64) for frame in frames]
-    duration = round(1000.0 / fps)
-
-    def write(name: str) -> None:
-        images[0].save(name, save_all=True, append_images=images[1:], duration=duration, loop=0)
-
-    write_atomically(path, write)
-
-
-@styled
-def _frame(sol: Solution, index: int, labels: Sequence[str]) -> np.ndarray:
-    """One picture of an animation, (height, width, 3) bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    fig, axes = new_figure(5.0, 3.6, 1, 1)
-    fig.set_dpi(100)
-    ax, box = axes[0][0], [stretch(sol.grid, axis, sol.masses) for axis in range(sol.grid.dim)]
-    if sol.grid.dim == 2:
-        density_map(ax, sol.grid, sol.density[index], box, labels, None, float(sol.density[index].max()))
-        arrows(ax, sol.grid, sol.density[index], current_at(sol, index), 8)
-    else:
-        curve(ax, sol.grid, 0, sol.density[index], color=COLORS[0])
-        top = 1.05 * float(np.quantile(sol.density.max(axis=1), 0.8, method="higher"))
-        ax.set(xlim=box[0], ylim=(0, top), xlabel=labels[0], ylabel=f"density of {labels[0]}")
-    ax.set_title(f"t = {sol.times[index]:g}")
-    canvas = FigureCanvasAgg(fig)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _maps(

@@ -129,8 +129,8 @@ class Solution(Moments):
         return plot_solution(self, **options) if ensemble is None else plot_evolution(self, ensemble, **options)
 
     def animate(self, path: str, **options: Any) -> None:
-        """Write an animation of the density, one frame an output time (.gif)."""
-        from .figures import animate_solution
+        """Write an animation of the density (.gif, or .mp4 with ffmpeg), one frame an output time, or `between=` them too."""
+        from .animation import animate_solution
 
         animate_solution(self, path, **options)
 

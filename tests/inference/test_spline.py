@@ -120,6 +120,7 @@ def test_figures(tmp_path):
     figure = found.plot()
     drift, noise = figure.axes
     assert drift.get_ylabel() == "drift"
+    assert found.plot(names=["voltage"]).axes[0].get_xlabel() == "voltage"
     np.testing.assert_allclose(noise.lines[0].get_ydata(), found.parameters["D"])
     figure.savefig(tmp_path / "fit.png")
     assert (tmp_path / "fit.png").stat().st_size > 5000

@@ -212,20 +212,6 @@ def test_window_holds_nearly_all_probability(line):
     assert -4 <= low < high < 3
 
 
-@pytest.mark.parametrize("name", ["line", "plane"])
-def test_animation_has_a_frame_a_time(name, request, tmp_path):
-    sol = request.getfixturevalue(name)[1]
-    sol.animate(tmp_path / "a.gif", fps=4)
-    with Image.open(tmp_path / "a.gif") as movie:
-        assert movie.n_frames == sol.times.size
-        assert np.asarray(movie.convert("L")).std() > 10
-
-
-def test_animation_refuses_other_formats(line, tmp_path):
-    with pytest.raises(ValueError, match=r"^`path` must be the name of a \.gif file, got '.*a\.mp4'\."):
-        line[1].animate(str(tmp_path / "a.mp4"))
-
-
 def test_wrong_number_of_names_is_refused(line):
     with pytest.raises(ValueError, match=r"^`names` must be 1 names, one an axis, got \['a', 'b'\]\."):
         line[1].plot(names=["a", "b"])
