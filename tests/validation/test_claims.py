@@ -6,6 +6,7 @@ in 16,000 each (the page states this for every claim).
 
 import dataclasses
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,6 +166,36 @@ def test_a_claim_leaves_the_same_bytes_whatever_the_engine(tmp_path):
         left.append((sections, {path.name: path.read_bytes() for path in sorted(out.iterdir())}))
     assert left[0] == left[1]
     assert list(left[0][1]) == ["41_a.csv", "41_a.png", "42_b.csv", "42_b.png", "43_c.csv", "43_c.png"]
+
+
+KILLED_ONCE = """import os, signal
+    if not os.path.exists({mark!r}):
+        open({mark!r}, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)"""
+
+
+def test_claims_on_dask_of_which_a_worker_is_killed(tmp_path, capsys):
+    """The command, on a real local cluster of two processes; what was under way on the lost one is done again."""
+    distributed = pytest.importorskip("distributed")
+    mark = str(tmp_path / "killed")
+    bodies = {"51_a": NUMBERS, "52_b": KILLED_ONCE.format(mark=mark), "53_c": "raise ValueError('no such number')"}
+    scripts = [write(tmp_path, name, "one", body) for name, body in bodies.items()]
+    try:
+        cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50)
+    except (OSError, RuntimeError) as error:
+        pytest.skip(f"no local cluster here: {error}")
+    with cluster:
+        there = runner.run_all(
+            scripts, quick=True, out=tmp_path / "there", workers=None, scheduler=cluster.scheduler_address
+        )
+    assert Path(mark).exists()
+    assert [outcome.verdict for outcome in there] == ["holds", "holds", "CRASHED"]
+    assert "no such number" in there[2].section
+    assert capsys.readouterr().out.startswith("3 claims, by tcp://")
+    here = runner.run_all(scripts, quick=True, out=tmp_path / "here", workers=1)
+    assert [outcome.rows for outcome in here] == [outcome.rows for outcome in there]
+    for name in ("51_a.png", "52_b.csv", "52_b.png"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
 
 
 def test_bad_engines_are_a_sentence(capsys):
