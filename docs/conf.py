@@ -28,6 +28,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "plain_docstrings",
     "pages",
+    "explorer",
 ]
 exclude_patterns = [
     "howto/petsc_stationary.py",

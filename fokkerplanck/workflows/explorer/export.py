@@ -1,10 +1,15 @@
-"""A page of its own with precomputed frames: plain HTML, inline SVG and a dozen lines of script, nothing from a network."""
+"""A page of its own with precomputed frames: plain HTML, inline SVG and a dozen lines of script, nothing from a network.
+
+The frame that is shown first stands in the page; all of them are packed into it (zlib, base64), an eighth of their size.
+"""
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import os
+import zlib
 from collections.abc import Sequence
 from itertools import compress
 from typing import Any
@@ -31,11 +36,13 @@ td:first-child,th:first-child{text-align:left}.table{overflow-x:auto}
 ul{padding-left:1.2rem}:focus-visible{outline:3px solid #0072B2}
 @media(prefers-color-scheme:dark){body{color-scheme:light}}"""
 
-SCRIPT = """const data=JSON.parse(document.getElementById("data").textContent);
-const at=id=>document.getElementById(id),rate=at("rate"),time=at("time");
+SCRIPT = """const at=id=>document.getElementById(id),rate=at("rate"),time=at("time");
+async function unpacked(){
+const bytes=Uint8Array.from(atob(at("data").textContent),c=>c.charCodeAt(0));
+return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json()}
 function items(place,texts){
 place.replaceChildren(...texts.map(t=>{const e=document.createElement("li");e.textContent=t;return e}))}
-function show(keep){
+function show(data,keep){
 const i=rate?+rate.value:0,k=+time.value,s=data.settings[i],f=s.frames[k];
 at("figure").innerHTML=f.figure;at("table").innerHTML=f.table;
 items(at("verdict"),f.verdict);items(at("sentences"),s.sentences);items(at("notes"),s.notes);
@@ -45,8 +52,9 @@ at(id).textContent=text;input.setAttribute("aria-valuetext",text)}
 if(keep)history.replaceState(null,"","#"+i+"."+k)}
 const asked=/^#(\\d+)\\.(\\d+)$/.exec(location.hash);
 if(asked){if(rate)rate.value=asked[1];time.value=asked[2]}
-for(const input of [rate,time])if(input)input.addEventListener("input",()=>show(true));
-show(false);
+unpacked().then(data=>{
+for(const input of [rate,time])if(input)input.addEventListener("input",()=>show(data,true));
+show(data,false)},()=>{at("old").hidden=false});
 """
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
@@ -102,7 +110,8 @@ def page(answers: Sequence[Answers]) -> str:
     start = min(len(first.frames) - 1, [f.time for f in first.frames].index(first.state.time))
     middle = len(answers) // 2
     title = html.escape(printable(first.state.spec.title) or "Density of stochastic gradient descent")
-    data = json.dumps({"settings": shown}, ensure_ascii=False).replace("<", "\\u003c")
+    data = json.dumps({"settings": shown}, ensure_ascii=False).encode()
+    packed = base64.b64encode(zlib.compress(data, 9)).decode("ascii")
     now = shown[middle]["frames"][start]
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -111,6 +120,7 @@ def page(answers: Sequence[Answers]) -> str:
 <body><main><h1>{title}</h1>
 {_slider("rate", "Learning rate", len(answers), middle) if len(answers) > 1 else ""}
 {_slider("time", unit_of(first.state), len(first.frames), start)}
+<p id="old" role="alert" hidden>The sliders need a browser of 2023 or later.</p>
 <div id="figure">{now["figure"]}</div>
 <h2 hidden>Verdict</h2><ul id="verdict" aria-live="polite">{_items(now["verdict"])}</ul>
 <div class="table" id="table" tabindex="0" role="region" aria-label="Moments">{now["table"]}</div>
@@ -118,7 +128,7 @@ def page(answers: Sequence[Answers]) -> str:
 <details><summary>Notes, and the run file of this setting</summary><p id="about">{html.escape(shown[middle]["about"])}</p>
 <ul id="notes">{_items(shown[middle]["notes"])}</ul><pre id="run">{html.escape(shown[middle]["run"])}</pre>
 <p>Save it as FILE.toml: <code>fokkerplanck run FILE.toml</code> computes these numbers again.</p></details>
-</main><script type="application/json" id="data">{data}</script><script>{SCRIPT}</script></body></html>
+</main><script type="text/plain" id="data">{packed}</script><script>{SCRIPT}</script></body></html>
 """
 
 

@@ -1,10 +1,12 @@
 """`fokkerplanck explore --export`: a page of its own."""
 
+import base64
 import functools
 import json
 import math
 import re
 import tomllib
+import zlib
 from html.parser import HTMLParser
 
 import numpy as np
@@ -50,6 +52,11 @@ class Page(HTMLParser):
         if self.open and self.open[-1] == "script":
             self.scripts[-1] += data
 
+    @property
+    def data(self):
+        """All frames."""
+        return json.loads(zlib.decompress(base64.b64decode(self.scripts[0])))
+
 
 def exported(folder, text):
     (folder / "run.toml").write_text(text, encoding="utf-8")
@@ -92,7 +99,7 @@ def test_every_slider_has_a_label(page):
 
 
 def test_frames_are_those_of_the_solver(page, states):
-    data = json.loads(Page(page).scripts[0])
+    data = Page(page).data
     assert [one["rate"] for one in data["settings"]] == ["0.05", "0.1"]
     for shown, state in zip(data["settings"], states, strict=True):
         answers = SOLVED(state)
@@ -136,7 +143,7 @@ def test_a_title_is_text(page):
     parsed = Page(page)
     assert ("b", {"onclick": "x()"}) not in parsed.elements
     assert len(parsed.scripts) == 2
-    assert checked(tomllib.loads(json.loads(parsed.scripts[0])["settings"][0]["run"])).title == TITLE
+    assert checked(tomllib.loads(parsed.data["settings"][0]["run"])).title == TITLE
 
 
 def test_an_equation_has_a_slider_for_time_alone(tmp_path):

@@ -235,3 +235,28 @@ def test_the_last_model_stays(visit):
     tab.get_by_label("first-order").click()
     tab.wait_for_function("document.getElementById('model-first-order').checked")
     assert any("at least one model" in text for text in tab.locator("[role=alert]").all_inner_texts())
+
+
+@needs_browser
+def test_an_exported_page_opens_from_a_disk(browser, tmp_path):
+    """Its frames are packed; an address restores one, and the arrows reach the others."""
+    (tmp_path / "run.toml").write_text(two_datapoints(rate="learning_rate = [0.1, 0.05]"), encoding="utf-8")
+    done = CliRunner().invoke(cli.app, ["explore", str(tmp_path / "run.toml"), "--export", str(tmp_path / "page.html")])
+    assert done.exit_code == 0, done.output
+    broken = []
+    tab = browser.new_page(viewport={"width": 400, "height": 800}, offline=True)
+    tab.on("pageerror", lambda error: broken.append(error))
+    tab.on("console", lambda message: broken.append(message.text))
+    tab.goto((tmp_path / "page.html").as_uri() + "#0.2")
+    tab.wait_for_function("document.getElementById('rate-value').textContent")
+    before = tab.inner_text("#time-value"), tab.inner_html("#figure")
+    assert tab.inner_text("#rate-value") == "0.05"
+    tab.get_by_label("Time in steps").press("ArrowRight")
+    after = tab.inner_text("#time-value"), tab.inner_html("#figure")
+    assert float(after[0]) > float(before[0])
+    assert after[1] != before[1]
+    assert tab.url.endswith("#0.3")
+    assert tab.evaluate("document.documentElement.scrollWidth") == 400
+    assert not tab.locator("#old").is_visible()
+    tab.close()
+    assert not broken
