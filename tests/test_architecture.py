@@ -12,6 +12,7 @@ SOLVERS = ROOT / "solvers"
 ROOMS = [
     "version",
     "errors",
+    "progress",
     "arguments",
     "randomness",
     "formulas",

@@ -123,3 +123,44 @@ def test_a_sweep_says_which_settings_are_done(said):
     with pytest.warns(fp.ModelWarning):
         lines, _ = said(logging.INFO, lambda: fp.sweep(inverse, [{"x": 2.0}, {"x": 0}], workers=1))
     assert sorted(line.split(",")[0] for line in lines) == ["sweep: setting 0 done", "sweep: setting 1 failed"]
+
+
+def test_long_loops_say_how_far_they_have_come(said, monkeypatch):
+    """Here after every step; else every two seconds, so that nothing is said of what is quick."""
+    runs = fp.simulate(OU, fp.gaussian(0, 0.7), np.arange(100) * 0.5, 0.05, n_paths=4, seed=1, step_error=False)
+    questions = {
+        "simulation": lambda: fp.simulate(OU, 1.0, [0.5], 0.1, n_paths=50, seed=1, step_error=False),
+        "density in time": lambda: fp.solve(
+            fp.FokkerPlanck(drift=lambda x, t: np.sin(t) - x, diffusion=0.5),
+            fp.Grid((-4, 4), 80),
+            fp.gaussian(0, 1),
+            1.0,
+        ),
+        "stationary state with an interaction": lambda: fp.stationary(
+            fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5, interaction=fp.Swarm(1.0)),
+            fp.Grid((-4, 4), 80),
+            fp.gaussian(1.5, 0.2),
+        ),
+        "SGD": lambda: fp.SGD(fp.SampleLoss("(w - x)**2/2", ["w"], {"x": [-1.0, 1.0]}), 0.1).simulate(
+            0.0, [100], n_paths=50, seed=1
+        ),
+        "fit": lambda: fp.fit(
+            fp.Paths(runs),
+            lambda k, d: fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=d),
+            start={"k": 1.0, "d": 1.0},
+            cells=40,
+        ),
+    }
+    for question in questions.values():
+        lines, _ = said(logging.INFO, question)
+        assert not any("% done" in line for line in lines)
+    monkeypatch.setattr("fokkerplanck.progress.EVERY", 0.0)
+    for what, question in questions.items():
+        lines, _ = said(logging.INFO, question)
+        shares = [
+            float(line.split(": ")[1].split(" %")[0])
+            for line in lines
+            if line.startswith(f"{what}: ") and "done" in line
+        ]
+        assert len(shares) >= 1, what
+        assert all(0.0 <= share <= 100.0 for share in shares)

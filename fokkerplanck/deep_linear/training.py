@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arguments import LARGEST_WHOLE, fits_memory, number, reals, whole
 from ..errors import bad_type, bad_value
+from ..progress import Pace
 from ..randomness import digest, own_seed, private_generator
 from ..simulation.recorded_runs import RecordedRuns
 from ..simulation.stable_variates import positive_stable
@@ -129,8 +130,9 @@ def train(
         end_to_end[:, k] = record
 
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(run, range(n_runs)):
-            pass
+        pace = Pace(__name__, "training")
+        for k, _ in enumerate(pool.map(run, range(n_runs))):
+            pace((k + 1) / n_runs)
     with np.errstate(over="ignore", invalid="ignore"):
         loss = net.loss_of(end_to_end)
     weights = [np.moveaxis(w, 0, 1) for w in net.unflatten(kept)]

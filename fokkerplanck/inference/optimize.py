@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import warn
+from ..progress import Pace
 
 TOLERANCE = 1e-6  # of ln L: half the last Newton decrement
 MOST_STEPS = 200
@@ -80,8 +81,10 @@ def ascend(
     refused = ""
     damping, theta = 1e-3, theta.astype(float).copy()
     state = _evaluate(likelihood, theta, penalty)
+    pace = Pace(__name__, "fit")
     for step in range(MOST_STEPS):
         value, gradient, information = state
+        pace(step / MOST_STEPS, f"at most, ln L = {value:.8g}")
         decrement = _decrement(gradient[free], information[np.ix_(free, free)])
         if decrement <= tolerance:
             return Ascent(theta, *state, decrement, step, "converged", tolerance)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arguments import callable_with, file_name, fits_memory, flag, number, reals, whole
 from ..errors import bad_type, bad_value
+from ..progress import Pace
 from ..randomness import digest
 from ..simulation.recorded_runs import RecordedRuns
 from ..storage.checkpoint import resumed
@@ -205,8 +206,9 @@ def _block_of_runs(
     """Loss, gradient norm, final and kept parameters and observables of one block."""
     records: list[tuple[np.ndarray, np.ndarray]] = []
     kept, seen = [], {name: [] for name in observers}  # type: ignore[var-annotated]
-    state, now = trainer.begin(theta, runs), 0
+    state, now, pace = trainer.begin(theta, runs), 0, Pace(__name__, "training")
     for step in steps.tolist():
+        pace(now / max(int(steps[-1]), 1), f"step {now}")
         state, now = trainer.advance(state, now, step), step
         records.append(trainer.record(state))
         theta = trainer.theta(state)

@@ -21,6 +21,7 @@ from ..errors import NotFiniteError, ResolutionWarning, bad_type, bad_value, war
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import law_of_result
+from ..progress import Pace
 from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
 from ..solvers.discretization.scharfetter_gummel import Sampled
@@ -248,7 +249,7 @@ class Walk:
     def ordinary(self, times: np.ndarray) -> np.ndarray:
         """Positions (n_times, n_paths, dim) with steps of dt, the last before each output time shortened."""
         result = np.empty((times.size, self.x.shape[1], len(self.x)))
-        t = 0.0
+        t, pace = 0.0, Pace(__name__, "simulation")
         for row, goal in zip(result, times, strict=True):
             count = int(np.ceil((goal - t) / self.dt * (1.0 - 1e-12)))
             for k in range(count):
@@ -257,6 +258,7 @@ class Walk:
                 step = (goal - t) / count
                 self._step(step, t + k * step)
                 self.arrive(t + (k + 1) * step)
+                pace((t + (k + 1) * step) / times[-1])
             t = goal
             self._lose(self._runs_away(goal))
             row[...] = self._shown(np.arange(self.x.shape[1])).T

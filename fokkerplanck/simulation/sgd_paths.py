@@ -19,6 +19,7 @@ from ..arguments import LARGEST, call, fits_memory, mask, whole
 from ..errors import bad_type, bad_value, warn
 from ..formulas.parser import Condition, parse_condition
 from ..model.initial_density import law_of_result
+from ..progress import Pace
 from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
 
@@ -265,18 +266,20 @@ def _mode(sgd: SGD) -> int:
 def _run(blocks: list[_Block], times: list[int], horizon: int, starts: np.ndarray, workers: int) -> np.ndarray:
     """Advance all blocks through the recorded times up to the horizon, several at a time; positions at the times."""
     positions = np.empty((len(times), *starts.shape))
-    stop = threading.Event()
+    stop, pace = threading.Event(), Pace(__name__, "SGD")
     offsets = np.cumsum([0] + [len(b.ids) for b in blocks])
 
-    def advance_to(block: _Block, goal: int) -> None:
+    def advance_to(k: int, goal: int) -> None:
+        block = blocks[k]
         while block.step < goal and block.active and not stop.is_set():
             block.advance(min(STRIDE, goal - block.step))
+            pace((k + block.step / horizon) / len(blocks))
 
     def run(k: int) -> None:
         for row, time in enumerate(times):
-            advance_to(blocks[k], time)
+            advance_to(k, time)
             positions[row, offsets[k] : offsets[k + 1]] = blocks[k].positions()
-        advance_to(blocks[k], horizon)
+        advance_to(k, horizon)
 
     if min(workers, len(blocks)) == 1:
         for k in range(len(blocks)):

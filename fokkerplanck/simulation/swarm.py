@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arguments import number, whole
 from ..errors import bad_value
+from ..progress import Pace
 from ..randomness import own_seed, streams
 from ..results.ensemble import Ensemble
 from .sgd_paths import BLOCK, MOST_PATHS, CompiledBlock, PythonBlock, check_memory, schedule, start_positions
@@ -57,7 +58,9 @@ def _block(sgd: SGD, starts: np.ndarray, stream: np.random.SeedSequence) -> Any:
 
 def _run(block: Any, strength: float, times: list[int], horizon: int, positions: np.ndarray) -> None:
     """Move one swarm, and note where it is at each of the times."""
+    pace = Pace(__name__, "a swarm")
     for step in range(horizon + 1):
+        pace(step / max(horizon, 1))
         if step in times:
             positions[times.index(step)] = block.positions()
         if step < horizon:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import ConvergenceError
+from ...progress import Pace
 from ..discretization.rates_in_time import ChainRates
 from ..kernels.block_thomas import INVERSE, NODES, START, step_and_halves
 from .time_scan import Timetable
@@ -72,6 +73,7 @@ class Radau:
         self.reserve = 0.5 * rtol  # for steps that are short as something fast is settling
         self.step = horizon / 16.0
         self.work = {"steps": 0, "rejected": 0, "pieces": table.first.size}
+        self.pace = Pace(__name__, "density in time")
 
     def advance(self, masses: np.ndarray, start: float, end: float) -> tuple[np.ndarray, float]:
         """Masses (n,), or (m, n) of m starts at once, at `end` from those at `start`, and the error estimate of the worst."""
@@ -79,6 +81,7 @@ class Radau:
         while t < end:
             if self.work["steps"] + self.work["rejected"] > MAX_STEPS:
                 raise ConvergenceError(f"more than {MAX_STEPS} steps by t = {t:g}; raise rtol", masses)
+            self.pace(t / self.horizon, f"t = {t:g} after {self.work['steps']} steps")
             plan = self.table.plan(t, end, self.step, ahead)
             reads = [self.table.read(step.piece, step.start + step.length * READS) for step in plan]
             rates = self.rates(np.concatenate(reads))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import ConvergenceError
+from ...progress import Pace
 from ..discretization.generator import Generator
 from ..linear.closed_classes import ending_classes
 from ..linear.rates import Rates
@@ -72,9 +73,10 @@ def self_consistent(of: GeneratorOf, start: np.ndarray, stay: bool = False) -> S
         If the flow does not come to rest; with the last masses.
     """
     p, steps = start / start.sum(), 0
-    flow = _Flow(of)
+    flow, pace = _Flow(of), Pace(__name__, "stationary state with an interaction")
     for near in NEAR:
         while (gap := _gap(of, p)) > near and steps < MOST_STEPS:
+            pace(steps / MOST_STEPS, f"at most, {gap:.1e} away from rest")
             p, steps = flow.step(p, min(CHANGE[0], CHANGE[1] * gap)), steps + 1
         logger.debug("self-consistent: %d steps in time, distance %.1e", steps, gap)
         found = _fixed_point(of, p)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import ConvergenceError
+from ...progress import Pace
 from ..discretization.generator import Generator
 from .exponential import choose
 from .time_scan import Timetable
@@ -51,6 +52,7 @@ class Driven:
         self.nonlinear = nonlinear
         self.step, self.piece = horizon / 16.0, 0
         self.work = {"steps": 0, "rejected": 0, "generators": 0}
+        self.pace = Pace(__name__, "density in time")
 
     def advance(self, masses: np.ndarray, start: float, end: float) -> tuple[np.ndarray, float]:
         """Masses at `end` from those at `start`, and the error estimate."""
@@ -60,6 +62,7 @@ class Driven:
                 raise ConvergenceError(
                     f"more than {MAX_STEPS} steps by t = {t:g}; raise rtol or smooth the coefficients", masses
                 )
+            self.pace(t / self.horizon, f"t = {t:g} after {self.work['steps']} steps")
             self.piece = self.table.piece(t)
             stop = min(float(self.table.ends[self.piece + 1]), end)
             h = min(self.step, stop - t)
