@@ -71,9 +71,9 @@ print(fp.homogeneity_test(along))
 print("ln loss:", fp.markov_test(loss), "", "along the stiffest direction:", fp.markov_test(along), sep="\n")
 
 # %% [markdown]
-# The loss fails at lags 1 and 3 (p = .026 and .017): the correlations are small, but no Fokker-Planck equation of ln loss can
+# The loss fails at lags 1 and 3 (p = .023 at both): the correlations are small, but no Fokker-Planck equation of ln loss can
 # have them. The displacement passes: these runs show no memory of it, which is not to say that there is none. This is one
-# seed. With four others the smallest p of the three lags was .002 to .036 for the loss, and .08 to .31 for the displacement.
+# seed. With four others the smallest p of the three lags was .002 to .045 for the loss, and .07 to .32 for the displacement.
 
 # %% [markdown]
 # ## Fits
