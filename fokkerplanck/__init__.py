@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         correlation,
         derivative,
         effective_transport,
+        lamperti,
         power_spectrum,
         response,
         transition_paths,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     )
     from .comparison import distances
     from .comparison.compare import compare
-    from .energy_basins import basins, lamperti
+    from .energy_basins import basins
     from .errors import ConvergenceError, GridErrorWarning, ModelWarning, ResolutionWarning, SubcellWarning
     from .inference import (
         Fit,
@@ -99,10 +100,10 @@ if TYPE_CHECKING:
 _PLACES = {  # module: what it gives, read when it is first asked for
     "": "deep_linear",
     "analysis": "Correlation, Derivative, PowerSpectrum, Response, TransitionPaths, Transport, UnderdampedSpectrum, "
-    "correlation, derivative, effective_transport, power_spectrum, response, transition_paths, underdamped_spectrum",
+    "correlation, derivative, effective_transport, lamperti, power_spectrum, response, transition_paths, underdamped_spectrum",
     "comparison": "distances",
     "comparison.compare": "compare",
-    "energy_basins": "basins, lamperti",
+    "energy_basins": "basins",
     "errors": "ConvergenceError, GridErrorWarning, ModelWarning, ResolutionWarning, SubcellWarning",
     "inference": "Fit, MarkovTest, PassageModel, PassageTimes, Paths, Ranking, fit, homogeneity_test, markov_test, rank, "
     "stays",

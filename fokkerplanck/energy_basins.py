@@ -1,4 +1,4 @@
-"""Basins of attraction, and coordinates in which the noise is even."""
+"""Basins of attraction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from .arguments import call, fields, instance
 from .errors import bad_value
 from .model.coefficients import Points
-from .model.equation import FokkerPlanck
 from .model.grid import Grid
 
 
@@ -58,44 +57,3 @@ def _lowest_neighbour(values: np.ndarray, grid: Grid) -> np.ndarray:
                 better[tuple(edge)] = False
             best, lowest = np.where(better, neighbour, best), np.where(better, there, lowest)
     return best.ravel()
-
-
-def lamperti(eq: FokkerPlanck, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Lamperti coordinates in 1D: y(x) = integral of dx / sqrt(D), in which the diffusion is 1.
-
-    Parameters
-    ----------
-    eq : FokkerPlanck
-        With D > 0 on the grid.
-    grid : Grid
-        One-dimensional.
-
-    Returns
-    -------
-    y : ndarray (n,)
-        At the cell centers, zero at the first edge.
-    drift : ndarray (n,)
-        Of y: (mu + (alpha - 1/2) dD/dx) / sqrt(D), by Ito's formula.
-    """
-    instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation")
-    instance("grid", grid, Grid, "a Grid")
-    if grid.dim != 1:
-        raise bad_value("grid", "one-dimensional for Lamperti coordinates", grid.dim)
-    centers, faces = Points.centers(grid), Points.faces(grid, 0)
-    d, d_faces = eq.diffusion_at(centers)[0], eq.diffusion_at(faces)[0]
-    if min(d.min(), d_faces.min()) <= 0.0:
-        then = "Leave out the places where the noise vanishes."
-        raise bad_value(
-            "diffusion", "positive everywhere for Lamperti coordinates", float(min(d.min(), d_faces.min())), then
-        )
-    half = 0.5 * grid.widths[0]
-    at_faces, at_centers = 1.0 / np.sqrt(d_faces), 1.0 / np.sqrt(d)
-    # Simpson's rule on whole cells, and on the first halves with the interpolated midpoint
-    whole = half / 3.0 * (at_faces[:-1] + 4.0 * at_centers + at_faces[1:])
-    first = half / 12.0 * (5.0 * at_faces[:-1] + 8.0 * at_centers - at_faces[1:])
-    y = np.concatenate([[0.0], np.cumsum(whole)[:-1]]) + first
-    drift = eq.drift_at(centers)[0]
-    if eq.potential is not None:
-        drift = drift - np.diff(eq.potential_at(faces)) / grid.widths[0]
-    slope = np.diff(d_faces) / grid.widths[0]
-    return y, (drift + (eq.alpha - 0.5) * slope) / np.sqrt(d)

@@ -50,14 +50,3 @@ def test_invariant_energy_needs_noise_everywhere():
     with pytest.raises(ValueError, match="`diffusion` must be positive definite everywhere"):
         st.energy(invariant=True)
     assert grid.size == 100
-
-
-def test_lamperti_of_geometric_noise():
-    """D = x^2 / 2: y = sqrt(2) ln x, and the Ito drift of y is (mu - x / 2) sqrt(2) / x."""
-    grid = fp.Grid((1, 2), 100)
-    eq = fp.FokkerPlanck(drift=lambda x: 0.3 * x, diffusion=lambda x: 0.5 * x * x)
-    y, drift = fp.lamperti(eq, grid)
-    np.testing.assert_allclose(y, np.sqrt(2) * np.log(grid.centers[0]), atol=1e-7)
-    np.testing.assert_allclose(drift, (0.3 - 0.5) * np.sqrt(2), rtol=1e-9)
-    with pytest.raises(ValueError, match="`diffusion` must be positive everywhere"):
-        fp.lamperti(fp.FokkerPlanck(diffusion=lambda x: x), fp.Grid((0, 1), 10))

@@ -6,6 +6,7 @@ from .response import Response, response
 from .transition_paths import TransitionPaths, transition_paths
 from .transport import Transport, effective_transport
 from .underdamped import UnderdampedSpectrum, underdamped_spectrum
+from .uniform_noise import lamperti
 
 __all__ = [
     "Correlation",
@@ -18,6 +19,7 @@ __all__ = [
     "correlation",
     "derivative",
     "effective_transport",
+    "lamperti",
     "power_spectrum",
     "response",
     "transition_paths",

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.integrate import quad
 
-from ..energy_basins import lamperti
+from ..analysis.uniform_noise import lamperti
 from ..errors import bad_type, bad_value
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
