@@ -3,7 +3,7 @@
     theta' = -eta (grad L + (1/2) sigma^2 grad S)        per step
 
 with S the top eigenvalue of the Hessian, see `fokkerplanck.sgd.central_flow`, which integrates it to a tolerance in few
-parameters, and follows descent itself from above the edge, where this is refused.
+parameters. From above the edge, where nothing balances the oscillation, both follow descent itself first.
 Here a step is made of Euler substeps h = eta / m. In each the variance is the least, not below 0, with which S stays at or
 below its edge 2 / eta to first order, sigma^2 = max(0, 2 (S - h grad L . grad S - 2 / eta) / (h |grad S|^2)): sliding along the
 edge begins and ends by itself. grad S = d/de H(theta + e u) u for the top eigenvector u: two Hessian products.
@@ -18,7 +18,7 @@ import numpy as np
 
 from ..arguments import increasing, number, whole
 from ..errors import ModelWarning, bad_value, warn
-from ..sgd.central_flow import AT_EDGE, CentralFlow
+from ..sgd.central_flow import AT_EDGE, CentralFlow, descent_from_above
 from .curvature import extreme_eigenpairs
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ REACH = 2e-3  # of the difference for grad S, relative to 1 + |theta| / sqrt(d):
 
 
 def central_flow(net: LossFunctions, theta: Any, steps: Any, learning_rate: float, substeps: int = 8) -> CentralFlow:
-    """The central flow from a point at or below the edge of stability.
+    """The central flow; from a point above the edge of stability descent itself, until its oscillation is that of the flow.
 
     Parameters
     ----------
@@ -41,10 +41,15 @@ def central_flow(net: LossFunctions, theta: Any, steps: Any, learning_rate: floa
     substeps : int
         Of a step; the error is of the order of 1 / substeps. Each takes a top eigenvalue of the Hessian.
 
+    Returns
+    -------
+    CentralFlow
+        With `descent_steps`, those of descent itself, midway between which positions are then; 0 from below the edge.
+
     Raises
     ------
-    ValueError
-        Where learning_rate times S exceeds 2 at the start.
+    ConvergenceError
+        Where descent from above the edge diverges.
 
     Warns
     -----
@@ -56,14 +61,14 @@ def central_flow(net: LossFunctions, theta: Any, steps: Any, learning_rate: floa
         raise bad_value("steps", "whole numbers", steps)
     rate = number("learning_rate", learning_rate, "a positive number", lambda v: 0.0 < v < math.inf)
     h, edge = rate / whole("substeps", substeps, 1), 2.0 / rate
+    early = descent_from_above(net.gradient, lambda p: _sharpness(net, p), x, rate, float(moments[-1]))
+    now = len(early.middles)
+    if early.middles:
+        x = early.middles[-1]
+    recorded = [(early.middles[n], early.sharpness[n], early.squares[n]) for n in moments.astype(int) if n < now]
     values, u = _top(net, x)
-    if values[-1] > edge * (1.0 + AT_EDGE):
-        then = "The flow begins at or below the edge: start it from where runs have come down to it."
-        raise bad_value("learning_rate", f"at most 2 / S = {2.0 / values[-1]:.4g} at this start", rate, then)
-    recorded: list[tuple[np.ndarray, float, float]] = []
-    now, crowded = 0, False
-    for moment in moments.astype(int).tolist():
-        variance = 0.0
+    variance, crowded = early.squares[-1] if now else 0.0, False
+    for moment in moments[len(recorded) :].astype(int).tolist():
         for _ in range((moment - now) * substeps):
             x, variance = _substep(net, x, float(values[-1]), u, h, edge)
             values, u = _top(net, x)
@@ -73,7 +78,7 @@ def central_flow(net: LossFunctions, theta: Any, steps: Any, learning_rate: floa
     if crowded:
         warn("A second eigenvalue of the Hessian passed the edge of stability: the flow holds one alone.", ModelWarning)
     positions, sharpness, variances = (np.array(part) for part in zip(*recorded, strict=True))
-    return CentralFlow(moments, positions, sharpness, variances)
+    return CentralFlow(moments, positions, sharpness, variances, len(early.middles))
 
 
 def _substep(
@@ -83,13 +88,25 @@ def _substep(
     gradient = net.gradient(x)
     if sharpness < 0.8 * edge:
         return x - h * gradient, 0.0
-    reach = REACH * (1.0 + float(np.linalg.norm(x)) / math.sqrt(x.size))
-    bent = (net.hessian_product(x + reach * u, u) - net.hessian_product(x - reach * u, u)) / (2.0 * reach)
+    bent = _bent(net, x, u, sharpness)
     size = float(bent @ bent)
-    if math.sqrt(size) * reach <= FLAT * sharpness:  # no oscillation pushes down what does not change
+    if size == 0.0:  # no oscillation pushes down what does not change
         return x - h * gradient, 0.0
     variance = max(0.0, 2.0 * (sharpness - h * float(gradient @ bent) - edge) / (h * size))
     return x - h * (gradient + 0.5 * variance * bent), variance
+
+
+def _bent(net: LossFunctions, x: np.ndarray, u: np.ndarray, sharpness: float) -> np.ndarray:
+    """grad S; 0 where its change over the reach is rounding."""
+    reach = REACH * (1.0 + float(np.linalg.norm(x)) / math.sqrt(x.size))
+    bent = (net.hessian_product(x + reach * u, u) - net.hessian_product(x - reach * u, u)) / (2.0 * reach)
+    return bent if float(np.linalg.norm(bent)) * reach > FLAT * sharpness else np.zeros_like(bent)
+
+
+def _sharpness(net: LossFunctions, x: np.ndarray) -> tuple[float, np.ndarray]:
+    """S and its gradient."""
+    values, u = _top(net, x)
+    return float(values[-1]), _bent(net, x, u, float(values[-1]))
 
 
 def _top(net: LossFunctions, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,8 +13,9 @@ there is followed by descent itself, until its oscillation is no larger than tha
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -76,7 +77,10 @@ def central_flow(sgd: SGD, start: Any, steps: Any, rtol: float = 1e-8) -> Centra
         raise bad_value("start", f"{sgd.loss.dim} finite numbers", start)
     edge = 2.0 / sgd.learning_rate
     positions, variance = np.empty((times.size, x.size)), np.zeros(times.size)
-    middles, squares = _descent_from_above(sgd, x, edge, times[-1])
+    loss = sgd.loss
+    middles, _, squares = descent_from_above(
+        lambda p: loss.gradient(*p), lambda p: _top(loss, p), x, sgd.learning_rate, times[-1]
+    )
     t = float(len(middles))
     early = times < t
     if early.any():
@@ -107,32 +111,62 @@ def _sharpness(loss: SampleLoss, positions: np.ndarray) -> np.ndarray:
     return np.array([_top(loss, p)[0] for p in positions])
 
 
-def _descent_from_above(sgd: SGD, x: np.ndarray, edge: float, end: float) -> tuple[list[np.ndarray], list[float]]:
-    """Descent from a start above the edge: the points midway between its steps and its squared amplitude there.
+class Descent(NamedTuple):
+    """Descent from above the edge: midway between its n steps the points (d,), S there, and the squared amplitude."""
+
+    middles: list[np.ndarray]
+    sharpness: list[float]
+    squares: list[float]
+
+
+def descent_from_above(
+    gradient: Callable[[np.ndarray], np.ndarray],
+    top: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    x: np.ndarray,
+    rate: float,
+    end: float,
+) -> Descent:
+    """Descent from a start above the edge, to where the central flow takes over or to step `end`.
 
     It ends below the edge, where the drift v grad S / 2 that the oscillation adds is at most that of the central flow, or
-    a hundredth of the gradient. Empty for a start at or below the edge.
+    a hundredth of the gradient. Nothing for a start at or below the edge.
+
+    Parameters
+    ----------
+    gradient : callable
+        grad L at a point (d,).
+    top : callable
+        S and grad S there.
+
+    Raises
+    ------
+    ConvergenceError
+        Where descent diverges.
     """
-    loss, middles = sgd.loss, list[np.ndarray]()
-    squares: list[float] = []
-    if _top(loss, x)[0] <= edge * (1.0 + AT_EDGE):
-        return middles, squares
-    while len(middles) <= end:
-        further = x - sgd.learning_rate * loss.gradient(*x)
-        with np.errstate(over="ignore", invalid="ignore"):
-            middle, square = 0.5 * (x + further), 0.25 * float(((further - x) ** 2).sum())
-        if not math.isfinite(square):
-            text = f"descent from this start above the edge of stability diverges within {len(middles)} steps"
-            raise ConvergenceError(text + "; use a smaller learning rate", np.array(middles))
-        middles.append(middle)
-        squares.append(square)
-        x = further
-        sharp, ds = _top(loss, middle)
-        allowed = max(_variance(loss, middle), 0.0) if sharp >= edge * (1.0 - AT_EDGE) else 0.0
-        small = 0.02 * float(np.linalg.norm(loss.gradient(*middle))) / max(float(np.linalg.norm(ds)), 1e-300)
-        if sharp <= edge and square <= max(allowed, small):
-            break
-    return middles, squares
+    edge, found = 2.0 / rate, Descent([], [], [])
+    if top(x)[0] <= edge * (1.0 + AT_EDGE):
+        return found
+    before = None
+    with np.errstate(over="ignore", invalid="ignore"):
+        while len(found.middles) <= end:
+            further = x - rate * gradient(x)
+            middle = 0.5 * (x + further)
+            swing = further - x if before is None else 0.5 * (further - 2.0 * x + before)  # without the drift
+            square = 0.25 * float(swing @ swing)
+            if not math.isfinite(square):
+                text = f"descent from this start above the edge of stability diverges within {len(found.middles)} steps"
+                raise ConvergenceError(text + "; use a smaller learning rate", np.array(found.middles))
+            before, x = x, further
+            sharp, ds = top(middle)
+            found.middles.append(middle)
+            found.sharpness.append(sharp)
+            found.squares.append(square)
+            g = gradient(middle)
+            allowed = max(_balance(g, ds), 0.0) if sharp >= edge * (1.0 - AT_EDGE) else 0.0
+            small = 0.02 * float(np.linalg.norm(g)) / max(float(np.linalg.norm(ds)), 1e-300)
+            if sharp <= edge and square <= max(allowed, small):
+                break
+    return found
 
 
 def _integrate(sgd: SGD, x: np.ndarray, t: float, end: float, sliding: bool, edge: float, rtol: float) -> Any:
@@ -175,5 +209,9 @@ def _push(loss: SampleLoss, p: np.ndarray) -> float:
 
 
 def _variance(loss: SampleLoss, p: np.ndarray) -> float:
-    ds = _top(loss, p)[1]
-    return 2.0 * float(-loss.gradient(*p) @ ds) / max(float(ds @ ds), 1e-300)
+    return _balance(loss.gradient(*p), _top(loss, p)[1])
+
+
+def _balance(gradient: np.ndarray, ds: np.ndarray) -> float:
+    """The variance that keeps S where it is, 2 <-grad L, grad S> / |grad S|^2."""
+    return 2.0 * float(-gradient @ ds) / max(float(ds @ ds), 1e-300)

@@ -53,8 +53,50 @@ def test_a_sharpness_that_does_not_change_is_not_pushed_down(exact):
     assert abs(flow.positions[-1][0]) < 1e-6
 
 
-def test_starts_above_the_edge_are_refused():
-    with pytest.raises(ValueError, match=r"`learning_rate` must be at most 2 / S = 0\.09.*come down to it"):
-        valley().central_flow([0.0, 22.0], [0, 5], RATE)
+def descent(x, steps):
+    """Points midway between steps of descent in the valley."""
+    path = [np.array(x)]
+    for _ in range(max(steps) + 1):
+        path.append(path[-1] - RATE * valley().gradient(path[-1]))
+    return np.array([0.5 * (path[k] + path[k + 1]) for k in steps])
+
+
+@pytest.mark.parametrize("start", [[0.3, 25.0], [0.01, 22.0], [0.1, 21.0]])
+def test_from_above_the_edge_it_is_where_descent_lands(start):
+    """Descent is thrown out far below the edge, to 11 from 25; sliding down along the edge would end at 20."""
+    steps = [0, 5, 10, 40, 60, 100, 150]
+    flow, path = valley().central_flow(start, steps, RATE, substeps=16), descent(start, steps)
+    assert 0 < flow.descent_steps < 100
+    early = np.array(steps) < flow.descent_steps
+    np.testing.assert_allclose(flow.positions[early], path[early], atol=1e-12)
+    np.testing.assert_allclose(flow.positions[:, 1], path[:, 1], atol=0.06)
+    assert path[:, 1].min() < 19.5
+    assert flow.variance[1] > 0.0
+    loss = fp.SampleLoss("y*x**2/2 + 0.025*(y - 21)**2 + 0*z", ["x", "y"], {"z": [0.0]})
+    known = fp.SGD(loss, RATE, None).central_flow(start, steps)
+    assert flow.descent_steps == known.descent_steps
+    np.testing.assert_allclose(flow.positions, known.positions, atol=2e-3)
+
+
+def test_descent_that_diverges_is_said():
+    with pytest.raises(fp.ConvergenceError, match=r"diverges within \d+ steps; use a smaller learning rate"):
+        valley().central_flow([1e3, 22.0], [0, 50], RATE)
+
+
+def test_bad_steps_are_refused():
     with pytest.raises(ValueError, match="`steps`"):
         valley().central_flow(START, [0.5], RATE)
+
+
+def test_a_perceptron_above_its_edge():
+    """In single precision, where jax is."""
+    pytest.importorskip("jax")
+    net = fn.parity(4, 2)
+    theta = net.start(0, 0)
+    rate = 2.6 / np.linalg.eigvalsh(net.hessian(theta))[-1]
+    flow = net.central_flow(theta, [0, 3], rate)
+    assert flow.descent_steps == 4
+    np.testing.assert_allclose(flow.sharpness[0] * rate, 2.6, rtol=0.1)
+    for _ in range(3):
+        theta = theta - rate * net.gradient(theta)
+    np.testing.assert_allclose(flow.positions[1], theta - 0.5 * rate * net.gradient(theta), atol=1e-5)

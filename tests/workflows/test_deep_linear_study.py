@@ -11,7 +11,8 @@ from fokkerplanck.comparison.compare import Comparison
 from fokkerplanck.deep_linear import plateaus
 from fokkerplanck.workflows import deep_linear as deep_study
 from fokkerplanck.workflows.deep_linear import analysis, blocks, read_deep_study, run_deep_study, tables
-from fokkerplanck.workflows.paired_runs import joint_level, median_difference, median_interval
+from fokkerplanck.workflows.paired_runs import FEWEST, joint_level, median_difference, median_interval
+from fokkerplanck.workflows.saddles import COLUMNS, Saddle, tails_and_stays
 
 TEXT = """
 title = "Small"
@@ -109,16 +110,27 @@ class TestStudy:
         assert all(t > 3 for t in table.column("tail")), "Gaussian inputs have no heavy tail"
         assert result.tables["tails"].rows == (), "of one run there is no correlation"
 
+    def test_a_study_that_is_run_again_does_not_look_again(self, finished, monkeypatch):
+        study, result, folder = finished
+
+        def never(*arguments):
+            raise AssertionError("looked at again")
+
+        monkeypatch.setattr(analysis, "saddle_index", never)
+        again = run_deep_study(study, folder)
+        assert again.tables["saddles"].rows == result.tables["saddles"].rows
+        assert set(COLUMNS) <= set(again.tables["saddles"].columns)
+
     def test_tails_are_correlated_with_stays(self):
         """A tail index that rises with the stay at one saddle; and too few runs at another."""
-        saddle = analysis.Saddle("sgd", 0, 5, 0, *(1.0,) * 3, 1, True, *(0.0,) * 8, 5.0, 4.0, 6.0)
+        saddle = Saddle((0, "sgd"), 0, 5, *(1.0,) * 3, 1, True, *(0.0,) * 8, 5.0, 4.0, 6.0)
         found = [saddle._replace(run=k, stay=float(k**2), tail=5.0 + 0.1 * k) for k in range(12)]
-        found += [saddle._replace(run=k, learned=1) for k in range(9)]
+        found += [saddle._replace(run=k, place=(1, "sgd")) for k in range(9)]
         found += [
-            saddle._replace(run=k, generator="refined", stay=np.inf if k > 8 else 7.0 * k % 10, tail=5.0 + k)
+            saddle._replace(run=k, place=(0, "refined"), stay=np.inf if k > 8 else 7.0 * k % 10, tail=5.0 + k)
             for k in range(12)
         ]
-        table = tables.tails_and_stays(found)
+        table = tails_and_stays(tables.PLACE, found, FEWEST)
         assert [row[:3] for row in table.rows] == [(0, "sgd", 12), (0, "refined", 12)]
         assert table.column("correlation")[0] == pytest.approx(1.0)
         assert table.column("verdict")[0] == "heavier, shorter"

@@ -9,6 +9,7 @@ from fokkerplanck.storage.tables import Comparison
 from fokkerplanck.workflows.networks import analysis, blocks, read_network_study, saddles, tables, verdicts
 from fokkerplanck.workflows.networks import run_network_study as run
 from fokkerplanck.workflows.paired_runs import NOT_TOLD, rank_correlation
+from fokkerplanck.workflows.saddles import Saddle, tails_and_stays
 from fokkerplanck.workflows.tail_correlation import LONGER, SHORTER
 
 # (1 - a^2)^2 / 4 + b^2 / 2 + x_i a: a saddle at 0 between two minima, of Hessian diag(-1, 1), with noise along a
@@ -102,6 +103,22 @@ class TestStudy:
         assert {r["verdict"] for r in rows(result.tables["tails"])} == {"undefined"}
         assert "has heavier tails? These runs cannot tell" in " ".join(result.sentences)
 
+    def test_a_study_that_is_run_again_does_not_look_again(self, finished, monkeypatch):
+        study, result, folder = finished
+        before = (folder / "saddles.csv").read_bytes()
+
+        def never(*arguments):
+            raise AssertionError("looked at again")
+
+        monkeypatch.setattr(saddles, "saddle_index", never)
+        again = run(study, folder)
+        assert again.tables["saddles"].rows == result.tables["saddles"].rows
+        assert again.tables["tails"].rows == result.tables["tails"].rows
+        assert (folder / "saddles.csv").read_bytes() == before
+        fewer = study.spec.model_copy(update={"study": study.spec.study.model_copy(update={"inspect": 3})})
+        with pytest.raises(AssertionError, match="looked at again"):
+            run(type(study)(study.path, fewer, study.recipe), folder)
+
     def test_none_are_inspected(self, tmp_path):
         (tmp_path / "well.py").write_text(MODULE)
         (tmp_path / "study.toml").write_text(TEXT.replace("inspect = 12", "inspect = 0"))
@@ -167,16 +184,15 @@ class TestRankCorrelation:
 
 class TestTails:
     def saddle(self, name, run, stay, tail):
-        return saddles.Saddle(
-            0.1, "stay at loss 1", name, run, 5, stay, *(1.0,) * 2, 1, True, *(0.0,) * 8, tail, "mixed"
-        )
+        place = (0.1, "stay at loss 1", name)
+        return Saddle(place, run, 5, stay, 1.0, 1.0, 1, True, *(0.0,) * 8, tail, tails="mixed")
 
     def test_heavier_and_shorter(self):
         rng = np.random.default_rng(2)
         tail = rng.uniform(1, 2, (2, 30))
         found = [self.saddle("sgd", k, 10 * t + rng.normal(), t) for k, t in enumerate(tail[0])]
         found += [self.saddle("refined", k, rng.exponential(), t) for k, t in enumerate(tail[1])]
-        table = tables.tails_and_stays(found)
+        table = tails_and_stays(tables.PLACE, found)
         assert table.column("verdict") == [SHORTER, NOT_TOLD]
         own, others = verdicts.tail_answers(table)
         assert own.startswith(

@@ -17,9 +17,11 @@ from ...errors import ResolutionWarning
 from ...storage.files import write_text
 from ...storage.tables import Comparison
 from ..executors import Spread, one_by_one
+from ..paired_runs import FEWEST
+from ..saddles import Saddle, tails_and_stays
 from ..study_files import write_tables_and_figures
 from . import figures, tables
-from .analysis import ModeComparison, Saddle, compare_modes, inspect_saddles
+from .analysis import ModeComparison, compare_modes, inspect_saddles
 from .blocks import Runs, train_blocks
 from .page import page
 from .spec import DeepStudy, is_deep_study, read_deep_study
@@ -57,7 +59,7 @@ class DeepStudyResult:
 def run_deep_study(
     study: DeepStudy, folder: Path, report: Report = lambda text, share: None, spread: Spread | None = None
 ) -> DeepStudyResult:
-    """Train, analyse, and write page, tables and figures into a folder; blocks found there are not trained again.
+    """Train, analyse, and write page, tables and figures into a folder; what is found there is not done again.
 
     spread: how blocks are spread over workers, see `executors.spread_over`; default: one after the other, by threads.
     """
@@ -65,7 +67,7 @@ def run_deep_study(
     runs = train_blocks(study, parts, lambda text, share: report(text, 0.8 * share), spread or one_by_one)
     found = {name: plateaus(one.training) for name, one in runs.items()}
     report("saddles", 0.8)
-    saddles = inspect_saddles(study, runs, found)
+    saddles = inspect_saddles(study, runs, found, parts)
     report("modes", 0.9)
     with warnings.catch_warnings():  # the grid of a mode equation is laid out by it, not by the user
         warnings.simplefilter("ignore", ResolutionWarning)
@@ -87,7 +89,7 @@ def _tables(
         "differences": tables.difference_table(found, "sgd", [name for name in runs if name != "sgd"]),
         "heavy": tables.difference_table(found, reference, stable),
         "saddles": tables.saddle_table(saddles),
-        "tails": tables.tails_and_stays(saddles),
+        "tails": tails_and_stays(tables.PLACE, saddles, FEWEST),
         "modes": tables.mode_table(modes),
         "halves": tables.half_table(modes),
         "largest noise": tables.largest_noise_table(runs["sgd"]),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,88 +23,67 @@ from ...deep_linear import (
     train,
 )
 from ...results.solution import Solution
-from .blocks import Runs
-from .spec import DeepStudy
+from ..saddles import Saddle, kept, measures
+from .blocks import Block, Runs
+from .spec import DeepStudy, Generator
 
 ENTRY = 0.1  # share of its target at which the clock of a mode starts
 MOMENTS = np.arange(1, 7) / 3  # times of comparison, in noiseless times from there to half the target
 FEWEST = 5  # runs that a distance is worth stating for
 
 
-class Saddle(NamedTuple):
-    """The weights of one run where they are nearest to a saddle: loss, Hessian and the noise that batches have there."""
-
-    generator: str
-    run: int
-    step: int
-    learned: int
-    stay: float
-    loss: float
-    gradient_norm: float
-    negative: int
-    complete: bool
-    lowest: float
-    highest: float
-    noise_trace: float
-    dimension: float
-    cosine: float
-    curvature: float
-    share_lowest: float
-    share_highest: float
-    tail: float
-    tail_low: float
-    tail_high: float
+def inspect_saddles(
+    study: DeepStudy, runs: Mapping[str, Runs], found: Mapping[str, Plateaus], folder: Path
+) -> list[Saddle]:
+    """The saddles that the first runs of every generator passed, by saddle; what lies in the folder is not looked at again."""
+    saddles = [s for name, one in runs.items() for s in _saddles_of(study, one, found[name], folder)]
+    return sorted(saddles, key=lambda s: (s.place[0], list(runs).index(s.place[1]), s.run))
 
 
-def inspect_saddles(study: DeepStudy, runs: Mapping[str, Runs], found: Mapping[str, Plateaus]) -> list[Saddle]:
-    """The saddles that the first runs of every generator passed, by saddle."""
-    saddles = [s for name, one in runs.items() for s in _saddles_of(study, one, found[name])]
-    return sorted(saddles, key=lambda s: (s.learned, list(runs).index(s.generator), s.run))
-
-
-def _saddles_of(study: DeepStudy, runs: Runs, found: Plateaus) -> list[Saddle]:
+def _saddles_of(study: DeepStudy, runs: Runs, found: Plateaus, folder: Path) -> list[Saddle]:
     """Of one generator: its first runs are trained once more, up to where each is nearest."""
-    one, saddles = runs.generator, []
-    for k in range(min(study.spec.study.inspect, runs.training.n_runs)):
-        nearest = found.nearest[:-1, k]
-        steps = np.unique(nearest[np.isfinite(nearest)]).astype(int)
-        if not steps.size:
-            continue
-        run = train(
-            study.net,
-            study.start,
-            steps.tolist(),
-            n_runs=1,
-            generator=one.kind,
-            stability=one.stability,
-            seed=study.spec.study.seed,
-            first_run=k,
-            keep=1,
-        )
-        for n, step in enumerate(steps):
-            rank = int(np.flatnonzero(nearest == step)[0])
-            weights = [w[n, 0] for w in run.kept]
-            norm, loss = float(run.gradient_norm[n, 0]), float(run.loss[n, 0])
-            saddles.append(
-                _saddle(study.net, weights, (one.name, k, int(step), rank, float(found.stay[rank, k]), loss, norm))
-            )
+    one, count = runs.generator, min(study.spec.study.inspect, runs.training.n_runs)
+    nearest, stays = found.nearest[:-1, :count], found.stay[:, :count]
+
+    def look() -> list[Saddle]:
+        return [s for k in range(count) for s in _of_run(study, one, k, nearest[:, k], stays[:, k])]
+
+    path = folder / f"saddles-{one.name.replace(' ', '-')}.npz"
+    return kept(path, look, *Block(one, 0, count).depends_on(study), nearest, stays)
+
+
+def _of_run(study: DeepStudy, one: Generator, k: int, nearest: np.ndarray, stays: np.ndarray) -> list[Saddle]:
+    """Of run k, from the steps (n_saddles,) at which it is nearest to each, and the lengths of its stays."""
+    steps = np.unique(nearest[np.isfinite(nearest)]).astype(int)
+    if not steps.size:
+        return []
+    run = train(
+        study.net,
+        study.start,
+        steps.tolist(),
+        n_runs=1,
+        generator=one.kind,
+        stability=one.stability,
+        seed=study.spec.study.seed,
+        first_run=k,
+        keep=1,
+    )
+    saddles = []
+    for n, step in enumerate(steps.tolist()):
+        rank = int(np.flatnonzero(nearest == step)[0])
+        weights = [w[n, 0] for w in run.kept]
+        where = (rank, one.name), k, step, float(stays[rank]), float(run.loss[n, 0]), float(run.gradient_norm[n, 0])
+        saddles.append(Saddle(*where, *_place(study.net, weights)))
     return saddles
 
 
-def _saddle(
-    net: DeepLinear, weights: list[np.ndarray], place: tuple[str, int, int, int, float, float, float]
-) -> Saddle:
-    index, eigen = saddle_index(net, weights), extreme_eigenpairs(net, weights, 1).values
-    ends = (index.negative, index.complete, float(eigen[0]), float(eigen[-1]))
-    if net.data is None and net.freedom <= 4.0:  # no covariance
-        noise = (np.nan,) * 6
-    else:
-        g = gradient_noise(net, weights)
-        ten = g.hessian_share.size // 2
-        shares = (float(g.hessian_share[:ten].sum()), float(g.hessian_share[-ten:].sum()))
-        noise = (g.trace, g.effective_dimension, g.cosine, g.mean_curvature, *shares)
+def _place(net: DeepLinear, weights: list[np.ndarray]) -> tuple[Any, ...]:
+    """The entries of a Saddle from `negative` to `tail_high`."""
+    has_covariance = net.data is not None or net.freedom > 4.0
+    noise = gradient_noise(net, weights) if has_covariance else None
+    seen = measures(saddle_index(net, weights), extreme_eigenpairs(net, weights, 1).values, noise)
     tail = noise_tail(net, weights)
-    return Saddle(*place, *ends, *noise, tail.value, *tail.interval)
+    return (*seen, float(tail.value), *(float(v) for v in tail.interval))
 
 
 class ModeComparison(NamedTuple):

@@ -55,17 +55,12 @@ class Block:
 
     def kept(self, study: DeepStudy, folder: Path) -> Kept:
         """The runs as a piece of the study, in its file."""
-        path, spec = folder / f"{self.generator.name.replace(' ', '-')}-{self.first:05d}.npz", study.spec
-        settings = (
-            repr(spec.network),
-            self.generator,
-            spec.study.seed,
-            self.first,
-            self.n_runs,
-            study.steps,
-            study.net.data,
-        )
-        return Kept(partial(self.trained, study), path, settings)
+        path = folder / f"{self.generator.name.replace(' ', '-')}-{self.first:05d}.npz"
+        return Kept(partial(self.trained, study), path, (*self.depends_on(study), study.steps))
+
+    def depends_on(self, study: DeepStudy) -> tuple[Any, ...]:
+        """All that the runs depend on, whichever of their steps are recorded."""
+        return repr(study.spec.network), self.generator, study.spec.study.seed, self.first, self.n_runs, study.net.data
 
     def trained(self, study: DeepStudy) -> Arrays:
         """The runs; SGD is followed step by step, since the noise of a mode shows in its smallest increments only."""

@@ -18,11 +18,12 @@ from ...deep_linear import (
     stable_rank,
 )
 from ...storage.tables import Comparison
-from ..paired_runs import FEWEST, entries, joint_level, median_difference
-from ..tail_correlation import tail_table
-from .analysis import ModeComparison, Saddle
+from ..paired_runs import entries, joint_level, median_difference
+from ..saddles import COLUMNS, Saddle, row
+from .analysis import ModeComparison
 from .blocks import Runs
 
+PLACE = ("modes learned", "generator")
 LEARNED = 0.9  # share of its target at which a mode counts as learned
 ESCAPES = (
     "modes learned: which saddle. visited: share of the runs that stayed there. Medians over these; a run that has not left "
@@ -136,34 +137,8 @@ def _stays(rows: Sequence[tuple]) -> str:
 
 def saddle_table(saddles: Sequence[Saddle]) -> Comparison:
     """Hessian and gradient noise where runs of each generator are nearest to saddles."""
-    columns = (
-        "modes learned", "generator", "run", "step", "stay", "loss", "gradient", "negative", "lowest", "highest",
-        "trace", "dimension", "cosine", "curvature", "in lowest", "in highest", "tail", "tail from", "tail to",
-    )  # fmt: skip
-    rows = tuple(
-        (
-            s.learned,
-            s.generator,
-            s.run,
-            s.step,
-            *entries((s.stay, s.loss, s.gradient_norm)),
-            f"{s.negative}{'' if s.complete else '+'}",
-            *entries(s[9:]),
-        )
-        for s in saddles
-    )
-    return Comparison(columns, rows, SADDLES)
-
-
-def tails_and_stays(saddles: Sequence[Saddle]) -> Comparison:
-    """Whether runs stay shorter where the noise has heavier tails, at the saddles that ten runs and more were looked at."""
-    groups: dict[tuple, tuple[list[float], list[float]]] = {}
-    for s in saddles:
-        tails, stays = groups.setdefault((s.learned, s.generator), ([], []))
-        tails.append(s.tail)
-        stays.append(s.stay)
-    enough = {key: both for key, both in groups.items() if len(both[0]) >= FEWEST}
-    return tail_table(("modes learned", "generator"), enough)
+    rows = tuple((*row(s), *entries((s.tail_low, s.tail_high))) for s in saddles)
+    return Comparison((*PLACE, *COLUMNS, "tail from", "tail to"), rows, SADDLES, (*PLACE, "run"))
 
 
 def mode_table(comparisons: Sequence[ModeComparison]) -> Comparison:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ...storage.files import write_text
 from ...storage.tables import Comparison
 from ..executors import Spread, one_by_one
+from ..saddles import tails_and_stays
 from ..study_files import write_tables_and_figures
 from . import figures, tables
 from .analysis import contrasts, distances, events
@@ -57,19 +58,18 @@ class NetworkStudyResult:
 def run_network_study(
     study: NetworkStudy, folder: Path, report: Report = lambda text, share: None, spread: Spread | None = None
 ) -> NetworkStudyResult:
-    """Train, compare, and write answers, page, tables and figures into a folder; blocks found there are not trained again.
+    """Train, compare, and write answers, page, tables and figures into a folder; what is found there is not done again.
 
     spread: how blocks are spread over workers, see `executors.spread_over`; default: one after the other.
     """
-    trained = train_blocks(
-        study, folder / "blocks", lambda text, share: report(text, 0.8 * share), spread or one_by_one
-    )
+    parts = folder / "blocks"
+    trained = train_blocks(study, parts, lambda text, share: report(text, 0.8 * share), spread or one_by_one)
     report("distances", 0.8)
     far = [one for rate, by_name in trained.items() for one in distances(rate, by_name, study.moments(rate))]
     report("escapes", 0.9)
     found = [events(rate, by_name) for rate, by_name in trained.items()]
     report("saddles", 0.93)
-    saddles = [s for events_there in found for s in inspect_saddles(study, events_there, trained[events_there.rate])]
+    saddles = [s for there in found for s in inspect_saddles(study, there, trained[there.rate], parts)]
     dynamics = study.spec.study.dynamics
     results = {
         "escapes": tables.escape_table(found),
@@ -77,7 +77,7 @@ def run_network_study(
         "distances": tables.distance_table(far),
         "saddles": tables.saddle_table(saddles),
         "saddle medians": tables.place_table(saddles),
-        "tails": tables.tails_and_stays(saddles),
+        "tails": tails_and_stays(tables.PLACE, saddles),
     }
     diverged = {rate: tables.diverged_shares(by_name) for rate, by_name in trained.items()}
     fresh = getattr(study.net, "sampler", None) is not None

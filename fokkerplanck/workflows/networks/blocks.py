@@ -53,10 +53,13 @@ class Block:
     def kept(self, study: NetworkStudy, folder: Path) -> Kept:
         """The runs as a piece of the study, in its file."""
         name = f"{self.dynamics.name.replace(' ', '-')}_{self.rate!r}_{self.first:05d}.npz"
-        asked, steps = study.spec.study, study.steps[self.rate]
-        scale, seed, batch = study.start_scale, asked.seed, asked.batch_size
-        depends_on = (study.recipe, study.net.content, self, scale, seed, batch, steps, study.moments(self.rate))
+        depends_on = (*self.depends_on(study), study.steps[self.rate], study.moments(self.rate))
         return Kept(partial(self.trained, study), folder / name, depends_on)
+
+    def depends_on(self, study: NetworkStudy) -> tuple[Any, ...]:
+        """All that the runs depend on, whichever of their steps are recorded."""
+        asked = study.spec.study
+        return study.recipe, study.net.content, self, study.start_scale, asked.seed, asked.batch_size
 
     def trained(self, study: NetworkStudy) -> dict[str, np.ndarray]:
         """Loss, norm of the gradient, and the parameters at the moments of comparison."""

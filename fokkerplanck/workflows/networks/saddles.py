@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ...networks import extreme_eigenpairs, gradient_noise, saddle_index
 from ...networks.loss_functions import LossFunctions
 from ...randomness import private_generator
 from ...statistics.tail_test import tail_test
+from ..saddles import Saddle, kept, measures
 from .analysis import Events
 from .blocks import Block, Trained
 from .spec import NetworkStudy
@@ -26,71 +28,38 @@ DIGITS = 4  # of an index: what is the same everywhere must not be ranked by its
 NO_TAILS = (math.nan, "")
 
 
-class Saddle(NamedTuple):
-    """The parameters of one run where they wait.
-
-    Attributes
-    ----------
-    rate, event, name, run, step
-    stay : float
-        Length of the stay; inf where the run does not leave.
-    loss, gradient_norm : float
-    negative, complete
-        Eigenvalues of the Hessian below -1e-3 of the largest, and whether these are all.
-    lowest, highest : float
-        Eigenvalue.
-    trace, dimension, cosine, curvature, in_lowest, in_highest : float
-        Of the covariance C of the batch gradient; see `GradientNoise`.
-    tail : float
-        Smallest stability index of the noise of single batches over the directions of most noise: 2 for Gaussian noise.
-    tails : str
-        Verdict of the tail test; empty where the noise takes too few values for one.
-    """
-
-    rate: float
-    event: str
-    name: str
-    run: int
-    step: int
-    stay: float
-    loss: float
-    gradient_norm: float
-    negative: int
-    complete: bool
-    lowest: float
-    highest: float
-    trace: float
-    dimension: float
-    cosine: float
-    curvature: float
-    in_lowest: float
-    in_highest: float
-    tail: float
-    tails: str
-
-
-def inspect_saddles(study: NetworkStudy, found: Events, trained: Mapping[str, Trained]) -> list[Saddle]:
-    """The stays of the first runs of every dynamics at one learning rate."""
-    saddles: list[Saddle] = []
+def inspect_saddles(study: NetworkStudy, found: Events, trained: Mapping[str, Trained], folder: Path) -> list[Saddle]:
+    """The stays of the first runs of every dynamics at one learning rate; what lies in the folder is not looked at again."""
     count = min(study.spec.study.inspect, study.spec.study.runs)
-    for one in study.spec.study.dynamics if count else ():
-        recorded = trained[one.name].runs
-        nearest = {
-            event: nearest_steps(recorded.steps, recorded.gradient_norm[:, :count], by_name[one.name][:count])
-            for event, by_name in found.visits.items()
-        }
+    blocks = [Block(one, found.rate, 0, count) for one in study.spec.study.dynamics if count]
+    return [s for block in blocks for s in _saddles_of(study, block, found, trained[block.dynamics.name], folder)]
+
+
+def _saddles_of(study: NetworkStudy, block: Block, found: Events, trained: Trained, folder: Path) -> list[Saddle]:
+    """Of one dynamics: its first runs are trained once more, up to where each is nearest."""
+    name, count = block.dynamics.name, block.n_runs
+    recorded = trained.runs
+    nearest = {
+        event: nearest_steps(recorded.steps, recorded.gradient_norm[:, :count], by_name[name][:count])
+        for event, by_name in found.visits.items()
+    }
+    stays = {event: found.times[event][name][:count] for event in nearest}
+
+    def look() -> list[Saddle]:
         steps = np.unique([step for each in nearest.values() for step in each if step >= 0])
-        if not steps.size:
-            continue
-        again = Block(one, found.rate, 0, count).runs(study, steps)
+        again = block.runs(study, steps) if steps.size else None
+        saddles = []
         for event, each in nearest.items():
             for k in np.flatnonzero(each >= 0).tolist():
+                assert again is not None
                 n = int(np.searchsorted(steps, each[k]))
-                stay = float(found.times[event][one.name][k])
-                measures = (float(again.loss[n, k]), float(again.gradient_norm[n, k]))
-                place = (found.rate, event, one.name, k, int(each[k]), stay, *measures)
-                saddles.append(_saddle(study, again.kept[n, k].astype(float), place))
-    return saddles
+                measured = float(again.loss[n, k]), float(again.gradient_norm[n, k])
+                where = (found.rate, event, name), k, int(each[k]), float(stays[event][k]), *measured
+                saddles.append(Saddle(*where, *_place(study, again.kept[n, k].astype(float))))
+        return saddles
+
+    path = folder / f"saddles_{name.replace(' ', '-')}_{found.rate!r}.npz"
+    return kept(path, look, *block.depends_on(study), nearest, stays)
 
 
 def nearest_steps(steps: np.ndarray, gradient_norm: np.ndarray, visits: np.ndarray) -> np.ndarray:
@@ -101,18 +70,13 @@ def nearest_steps(steps: np.ndarray, gradient_norm: np.ndarray, visits: np.ndarr
     return np.where(there.any(axis=0), steps[lowest], -1)
 
 
-def _saddle(
-    study: NetworkStudy, theta: np.ndarray, place: tuple[float, str, str, int, int, float, float, float]
-) -> Saddle:
+def _place(study: NetworkStudy, theta: np.ndarray) -> tuple[Any, ...]:
+    """The entries of a Saddle from `negative` on."""
     net, batch = study.net, study.spec.study.batch_size
-    index, eigen = saddle_index(net, theta), extreme_eigenpairs(net, theta, 1).values
     noise = gradient_noise(net, theta, batch)
-    half = noise.hessian_share.size // 2
-    ten = min(10, half)
-    shares = float(noise.hessian_share[:ten].sum()), float(noise.hessian_share[-ten:].sum())
-    measures = (noise.trace, noise.effective_dimension, noise.cosine, noise.mean_curvature, *shares)
-    ends = index.negative, index.complete, float(eigen[0]), float(eigen[-1])
-    return Saddle(*place, *ends, *measures, *tail_of_noise(net, theta, noise, batch))
+    seen = measures(saddle_index(net, theta), extreme_eigenpairs(net, theta, 1).values, noise)
+    tail, verdict = tail_of_noise(net, theta, noise, batch)
+    return (*seen, tail, math.nan, math.nan, verdict)
 
 
 def tail_of_noise(net: LossFunctions, theta: np.ndarray, noise: GradientNoise, batch: int) -> tuple[float, str]:

@@ -9,11 +9,11 @@ import numpy as np
 
 from ...storage.tables import Comparison
 from ..paired_runs import NOT_TOLD, entries, joint_level, median_difference, median_interval
-from ..tail_correlation import tail_table
+from ..saddles import COLUMNS, Saddle, by_place, row
 from .analysis import Apart, Events
 from .blocks import Trained
-from .saddles import Saddle
 
+PLACE = ("learning rate", "event", "dynamics")
 DISTANCES = (
     "Every dynamics against SGD from the same starts, at one step of each. energy: energy distance of the parameters, each in "
     "units of its quartile distance, with its p-value for pairs (permutations); p MMD: that of the maximum mean discrepancy. "
@@ -105,46 +105,26 @@ def contrast_table(found: Sequence[Events], pairs: Sequence[tuple[str, str]]) ->
 
 def saddle_table(saddles: Sequence[Saddle]) -> Comparison:
     """Where the first runs of each dynamics wait."""
-    columns = (
-        "learning rate", "event", "dynamics", "run", "step", "stay", "loss", "gradient", "negative", "lowest", "highest",
-        "trace", "dimension", "cosine", "curvature", "in lowest", "in highest", "tail", "tails",
-    )  # fmt: skip
-    rows = tuple(
-        (*s[:5], *entries(s[5:8]), f"{s.negative}{'' if s.complete else '+'}", *entries(s[10:-1]), s.tails or None)
-        for s in saddles
-    )
-    return Comparison(columns, rows, SADDLES, ("learning rate", "event", "dynamics", "run"))
+    rows = tuple((*row(s), s.tails or None) for s in saddles)
+    return Comparison((*PLACE, *COLUMNS, "tails"), rows, SADDLES, (*PLACE, "run"))
 
 
 def place_table(saddles: Sequence[Saddle]) -> Comparison:
     """Medians of the saddles of each dynamics at each plateau."""
     columns = (
-        "learning rate", "event", "dynamics", "runs", "loss", "gradient", "negative", "lowest", "highest", "trace",
-        "dimension", "cosine", "in lowest", "in highest", "tail", "stable or mixed",
+        *PLACE, "runs", "loss", "gradient", "negative", "lowest", "highest", "trace", "dimension", "cosine", "in lowest",
+        "in highest", "tail", "stable or mixed",
     )  # fmt: skip
     names = (
         "loss", "gradient_norm", "negative", "lowest", "highest", "trace", "dimension", "cosine", "in_lowest", "in_highest",
         "tail",
     )  # fmt: skip
     rows = []
-    for key, here in _grouped(saddles).items():
+    for place, here in by_place(saddles).items():
         numbers = [_median([float(getattr(s, name)) for s in here]) for name in names]
         tested = [s.tails != "gaussian" for s in here if s.tails]
-        rows.append((*key, len(here), *entries([*numbers, float(np.mean(tested)) if tested else math.nan])))
-    return Comparison(columns, tuple(rows), PLACES, ("learning rate", "event", "dynamics"))
-
-
-def tails_and_stays(saddles: Sequence[Saddle]) -> Comparison:
-    """Whether runs leave sooner where the noise has heavier tails."""
-    groups = {key: ([s.tail for s in here], [s.stay for s in here]) for key, here in _grouped(saddles).items()}
-    return tail_table(("learning rate", "event", "dynamics"), groups)
-
-
-def _grouped(saddles: Sequence[Saddle]) -> dict[tuple[float, str, str], list[Saddle]]:
-    groups: dict[tuple[float, str, str], list[Saddle]] = {}
-    for s in saddles:
-        groups.setdefault((s.rate, s.event, s.name), []).append(s)
-    return groups
+        rows.append((*place, len(here), *entries([*numbers, float(np.mean(tested)) if tested else math.nan])))
+    return Comparison(columns, tuple(rows), PLACES, PLACE)
 
 
 def _median(values: Sequence[float]) -> float:
