@@ -1,7 +1,7 @@
 """How an answer changes with the parameters of its equation, by one adjoint solve for all of them.
 
 Each answer is s = sum p0 u with a backward solution u, or an eigenvalue. With the masses m of the adjoint problem its slope
-is a product with the derivative of the rates alone, which is a central difference:
+is a product with the derivative of the rates alone, which is a central difference (`slope`):
 
     stationary <f>        Q P = 0                 Q^T g = <f> - f         ds = g . dQ P
     passage, probability  Q^T u = -b              Q m = -p0               ds = u . dQ m + m . db
@@ -28,15 +28,15 @@ from ..results.measured import measured_by
 from ..results.requests import on_grid
 from ..solvers.accuracy.coarsening import as_function
 from ..solvers.accuracy.estimates import Errors
-from ..solvers.accuracy.measure import Offer, coarser_grids, compared, note, scheme_order, worst
+from ..solvers.accuracy.measure import ROUNDING, Offer, coarser_grids, compared, note, scheme_order, worst
 from ..solvers.discretization.generator import Generator
 from ..solvers.discretization.scharfetter_gummel import generator
 from ..solvers.linear.absorption import Absorber
 from ..solvers.linear.first_passage import BackwardEquation
 from ..solvers.linear.spectrum import generator_modes
+from .parameter_slope import Slope, slope
 from .stationary_state import State, leave_out_tails, state_of
 
-STEP = 1e-4  # of a parameter, relative to it or to 1: its square is the relative error of the central difference
 AGREE = 1e-6  # relative: the answer by the backward and by the forward problem
 APART = 1e-6  # relative to its size: an eigenvalue from the others
 
@@ -54,6 +54,8 @@ class Derivative:
         The answer itself, in its own units.
     derivative : float or complex, or ndarray (m,)
         By the parameter; by each of m parameters where `at` is a sequence.
+    difference_error : float, or ndarray (m,)
+        What differences between rates at nearby parameters leave of the derivative's error.
     error : Errors
         "value" and "derivative", of their moduli.
     """
@@ -62,6 +64,7 @@ class Derivative:
     what: str
     value: float | complex
     derivative: Any
+    difference_error: Any = 0.0
     error: Errors = field(default_factory=Errors.unknown)
 
     def __repr__(self) -> str:
@@ -125,8 +128,8 @@ def derivative(
 
     Notes
     -----
-    One adjoint solve serves all parameters; rates are differentiated by central differences (relative error 1e-8). Grid, start
-    and regions do not depend on the parameters.
+    One adjoint solve serves all parameters; rates are differentiated by central differences over steps of 1e-4 of a parameter,
+    or others where their error is less. Grid, start and regions do not depend on the parameters.
     """
     callable_with("family", family, 1, "number or array, the parameters")
     point = reals("at", at, "a number or a sequence of numbers")
@@ -194,12 +197,19 @@ def _errors(results: Any, order: float) -> Errors:
     found = {}
     for name in ("derivative", "value"):
         values = [np.asarray(getattr(r, name)) for r in results]
-        floor = STEP**2 * float(np.abs(values[0]).max()) if name == "derivative" else None
-        found[name] = [compared([Offer(part(v), floor) for v in values], grids, order) for part in (np.real, np.imag)]
+        floors = [_floor(r) if name == "derivative" else None for r in results]
+        found[name] = [
+            compared([Offer(part(v), floor) for v, floor in zip(values, floors, strict=True)], grids, order)
+            for part in (np.real, np.imag)
+        ]
     sizes = {name: np.hypot(parts[0].error, parts[1].error) for name, parts in found.items()}
     first = found["derivative"][0]
     _, seen, converging = worst(first)
     return Errors(sizes, seen, converging, note(first), {name: parts[0] for name, parts in found.items()})
+
+
+def _floor(result: Derivative) -> np.ndarray:
+    return np.maximum(result.difference_error, ROUNDING * np.abs(result.derivative).max())
 
 
 def _answered(family: Callable, point: np.ndarray, grid: Grid, question: _Question, state: State | None) -> Derivative:
@@ -212,14 +222,20 @@ def _answered(family: Callable, point: np.ndarray, grid: Grid, question: _Questi
         value, pushed = _eigenvalue(_held(eq, grid), question.mode)
     else:
         value, pushed = _passage(eq, grid, question)
-    slopes = []
-    for k, entry in enumerate(np.atleast_1d(point)):
-        step = STEP * max(abs(float(entry)), 1.0)
-        shift = np.zeros(np.atleast_1d(point).size)
-        shift[k] = step
-        above, below = (_held(_member(family, point + s * shift.reshape(point.shape)), grid) for s in (1.0, -1.0))
-        slopes.append((pushed(above) - pushed(below)) / (2.0 * step))
-    return Derivative(grid, question.what, value, slopes[0] if point.ndim == 0 else np.array(slopes))
+
+    def along(k: int) -> Slope:
+        def moved(entry: float) -> Any:
+            other = np.array(point, dtype=float)
+            other.reshape(-1)[k] = entry
+            return pushed(_held(_member(family, other), grid))
+
+        return slope(moved, float(point.reshape(-1)[k]))
+
+    slopes = [along(k) for k in range(point.size)]
+    found, off = np.array([s.value for s in slopes]), np.abs([s.error for s in slopes])
+    if point.ndim == 0:
+        return Derivative(grid, question.what, value, found[0].item(), off[0].item())
+    return Derivative(grid, question.what, value, found, off)
 
 
 def _held(eq: FokkerPlanck, grid: Grid) -> Generator:

@@ -16,11 +16,10 @@ from ..queries import autonomous
 from ..results.measured import measured_by
 from ..results.requests import on_grid
 from ..solvers.accuracy.estimates import Errors
-from ..solvers.accuracy.measure import Offer, coarser_grids, compared, note, scheme_order, worst
+from ..solvers.accuracy.measure import ROUNDING, Offer, coarser_grids, compared, note, scheme_order, worst
 from ..solvers.discretization.scharfetter_gummel import generator
+from .parameter_slope import slope
 from .stationary_state import State, leave_out_tails, state_of
-
-STEP = 1e-4  # of a parameter, relative to it or to 1: its square is the relative error of the central difference
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,6 +32,8 @@ class Response:
     frequencies : ndarray (n,)
     values : ndarray of complex (n,)
         At w = 0 the derivative of the stationary <f> by the parameter.
+    difference_error : ndarray (n,)
+        What differences between rates at nearby parameters leave of the error of the values.
     error : Errors
         "values", of their moduli.
     """
@@ -40,6 +41,7 @@ class Response:
     grid: Grid
     frequencies: np.ndarray
     values: np.ndarray
+    difference_error: np.ndarray | float = 0.0
     error: Errors = field(default_factory=Errors.unknown)
 
     @property
@@ -105,7 +107,11 @@ def response(
 
     def errors_of(results: Any, order: float) -> Errors:
         grids = [r.grid for r in results]
-        parts = [compared([Offer(part(r.values)) for r in results], grids, order) for part in (np.real, np.imag)]
+        floors = [np.maximum(r.difference_error, ROUNDING * np.abs(r.values).max()) for r in results]
+        parts = [
+            compared([Offer(part(r.values), floor) for r, floor in zip(results, floors, strict=True)], grids, order)
+            for part in (np.real, np.imag)
+        ]
         size = np.hypot(parts[0].error, parts[1].error)
         _, seen, converging = worst(parts[0])
         return Errors({"values": size}, seen, converging, note(parts[0]), {"values": parts[0]})
@@ -122,8 +128,6 @@ def _response(
         then = "Take a parameter of an equation whose noise does not vanish inside the box."
         raise bad_value("grid", "one whose cells stay", "faces that move onto zeros of D", then)
     f, p = on_grid(observe, grid, "observe").ravel(), state.masses
-    step = STEP * max(abs(at), 1.0)
-    above, below = (generator(family(at + s), grid, fixed=True).apply(p) for s in (step, -step))
-    pushed = (above - below) / (2.0 * step)
-    values = [f @ state.resolvent(w, pushed) for w in frequencies]
-    return Response(grid, frequencies, np.array(values))
+    pushed = slope(lambda a: generator(family(a), grid, fixed=True).apply(p), at)
+    values, off = ([f @ state.resolvent(w, part) for w in frequencies] for part in pushed)
+    return Response(grid, frequencies, np.array(values), np.abs(off))

@@ -154,3 +154,43 @@ def test_what_the_box_cuts_off_is_noted_and_rounding_is_not_an_error():
     )
     assert exact.error.converging  # 1 / (8 D), but for the rounding of differences
     assert abs(exact.derivative + 0.125) < exact.error["derivative"] < 1e-7
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e-3, 1e4])
+def test_a_parameter_of_any_size(unit):
+    """A diffusion that is small beside 1, so that a step of 1e-4 is refused or far from linear, and one that is large."""
+
+    def passage(unit):
+        def family(D):
+            return fp.FokkerPlanck(drift=lambda x: 0.4 * unit * (x - x**3), diffusion=D)
+
+        grid = fp.Grid((-2, 2), 60)
+        return fp.derivative(family, 0.1 * unit, grid, start=fp.point(-1.0), target=lambda x: x > 0.5)
+
+    plain, scaled = passage(1.0), passage(unit)
+    assert scaled.derivative * unit**2 == pytest.approx(plain.derivative, rel=1e-6)
+    assert scaled.difference_error <= 1e-6 * abs(scaled.derivative)
+
+
+@pytest.mark.parametrize(("steepness", "at"), [(1.0, 1e-17), (1.0, 0.0), (1e7, 0.0), (1e-7, 1e6)])
+def test_a_parameter_of_another_scale_than_its_value(steepness, at):
+    def family(a):
+        return fp.FokkerPlanck(drift=lambda x: x - x**3 + np.tanh(steepness * a), diffusion=0.2)
+
+    def force(f):
+        return fp.FokkerPlanck(drift=lambda x: x - x**3 + f, diffusion=0.2)
+
+    grid, question = fp.Grid((-2, 2), 60), {"start": fp.point(-1.0), "target": lambda x: x > 0.5}
+    f = np.tanh(steepness * at)
+    right = fp.derivative(force, f, grid, **question, error=False).derivative * steepness * (1.0 - f * f)
+    found = fp.derivative(family, at, grid, **question, error=False)
+    assert found.derivative == pytest.approx(right, rel=1e-6)
+    assert abs(found.derivative - right) <= 10.0 * found.difference_error + 1e-8 * abs(right)
+
+
+def test_a_family_that_refuses_every_neighbour_says_so():
+    def only(a):
+        return fp.FokkerPlanck(diffusion=1.0 if a == 0.5 else -1.0)
+
+    with pytest.raises(ValueError, match="`diffusion` must be at least 0"):
+        fp.derivative(only, 0.5, fp.Grid((-1, 1), 20), start=fp.point(0.0), target=lambda x: x > 0.5)

@@ -1,0 +1,71 @@
+"""Derivatives by a parameter whose natural size nobody has told: central differences that measure their own error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+STEP = 1e-4  # of the parameter, or of 1 where it is less: its square is the error of a difference of what is smooth
+GOOD, POOR = 1e-7, 0.01  # relative errors: below one no other step is tried, above the other all are
+LEAST, MOST = 1e-12, 0.1  # steps, as shares of the same
+
+
+class Slope(NamedTuple):
+    """A derivative, a number or an array, and what it changes by where the step is halved."""
+
+    value: Any
+    error: Any
+
+    @property
+    def share(self) -> float:
+        """The error relative to the value; infinite where no change was seen, which may be for want of a step."""
+        value = float(np.abs(self.value).sum())
+        return float(np.abs(self.error).sum()) / value if value > 0.0 else np.inf
+
+
+def slope(of: Callable[[float], Any], at: float) -> Slope:
+    """The derivative of a number or an array at a value of its parameter.
+
+    Steps shrink by factors of 10 while the difference is not linear yet, or grow while rounding falls. `of` may refuse a
+    parameter with a ValueError, such as a diffusion below 0, where there is a step that it does not refuse.
+    """
+    size = max(abs(at), 1.0)
+    first, best = _first(of, at, STEP * size)
+    for factor, last in ((0.1, LEAST * size), (10.0, MOST * size)):
+        for step in _powers(factor, first, last):
+            if best.share <= GOOD:
+                return best
+            other = _tried(of, at, step)
+            if other is None or not (other.share < best.share or best.share > POOR):
+                break
+            best = min(best, other, key=lambda s: s.share)
+    return best
+
+
+def _first(of: Callable[[float], Any], at: float, step: float) -> tuple[float, Slope]:
+    """The largest step by powers of ten that is not refused, down to the same share of the parameter itself."""
+    for smaller in (step, *_powers(0.1, step, STEP * (abs(at) or 1.0))):
+        found = _tried(of, at, smaller)
+        if found is not None:
+            return smaller, found
+    return STEP * abs(at), _central(of, at, STEP * abs(at))
+
+
+def _tried(of: Callable[[float], Any], at: float, step: float) -> Slope | None:
+    try:
+        return _central(of, at, step)
+    except ValueError:
+        return None
+
+
+def _powers(factor: float, first: float, last: float) -> list[float]:
+    """first times the powers of a factor, from the first power on, as far as `last`."""
+    count = int(np.log(last / first) / np.log(factor) + 1e-9)
+    return [first * factor ** (k + 1) for k in range(count)]
+
+
+def _central(of: Callable[[float], Any], at: float, step: float) -> Slope:
+    wide, narrow = ((of(at + h) - of(at - h)) / (2.0 * h) for h in (step, 0.5 * step))
+    return Slope(narrow, narrow - wide)
