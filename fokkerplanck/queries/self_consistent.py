@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConvergenceError, bad_value, warn
+from ..errors import ConvergenceError, ResolutionWarning, bad_value, warn
 from ..model.coefficients import Points
-from ..model.equation import FokkerPlanck
+from ..model.equation import FokkerPlanck, Swarm
 from ..model.grid import Grid
 from ..model.initial_density import initial_masses
+from ..model.mean_field import MeanField
 from ..results.measured import measured_by, stationary_errors
 from ..results.processes import InTime
 from ..results.requests import check_systems
@@ -32,6 +33,7 @@ from .checks import check_question
 
 logger = logging.getLogger(__name__)
 
+CREEPS = 1e-6  # distance to rest, 1-norm, from which it is said
 OTHERS = "there may be other states, see `p0`"
 
 
@@ -73,7 +75,15 @@ def _state(eq: FokkerPlanck, grid: Grid, start: np.ndarray, stay: bool) -> Stati
     def of(masses: np.ndarray) -> Generator:
         return at(0.0, masses.reshape(there.shape))
 
-    found = self_consistent(of, start.ravel(), stay)
+    averaged = eq.interaction if isinstance(eq.interaction, (Swarm, MeanField)) else None
+    observed = None if averaged is None else averaged.observed(Points.centers(there).flat)
+    found = self_consistent(of, start.ravel(), stay, observed)
+    if found.residual > CREEPS and not stay:
+        text = (
+            f"the stationary state is self-consistent to {found.residual:.1e} (1-norm) only: it creeps along a family of "
+            "states that the grid does not keep alike. More cells, or a larger box, make it slower."
+        )
+        warn(text, ResolutionWarning)
     q, masses = found.generator, found.masses.reshape(there.shape)
     growth, rates, rounding = found.stability
     residual = float(np.abs(q.apply(masses)).max() / max(q.outflow.max(initial=0.0), 1e-300))

@@ -35,7 +35,7 @@ class Stability:
         if math.isnan(self.growth):
             return "stability unknown"
         if self.stable is None:
-            return f"neutral within {self.error:.1e}: one of a family, such as by shifts, or at a transition"
+            return f"neutral within {self.error:.1e}: one of a family (of shifts), at a transition, or behind barriers"
         if self.stable:
             return f"stable, perturbations decay at rate {-self.growth:.4g}"
         turning = abs(self.rates[0].imag)

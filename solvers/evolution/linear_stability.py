@@ -38,15 +38,21 @@ class Stability(NamedTuple):
 UNKNOWN = Stability(np.nan, np.zeros(0, dtype=complex), np.inf)
 
 
-def linear_stability(of: Callable[[np.ndarray], Generator], p: np.ndarray) -> Stability:
-    """Of stationary masses (n,), for the generator as a function of the masses; unknown in 3D on many cells."""
+def linear_stability(
+    of: Callable[[np.ndarray], Generator], p: np.ndarray, observed: np.ndarray | None = None
+) -> Stability:
+    """Of stationary masses (n,), for the generator as a function of the masses; unknown in 3D on many cells.
+
+    observed : (k, n), if the generator reads no more of the masses than the averages over them.
+    """
     q = of(p)
     if many(q.grid, p.size) or p.size < 2 * MODES + 4:
         return UNKNOWN
-    problem = _Linearised(of, q, p)
-    bound = problem.growth_bound()
+    problem = _Linearised(of, q, p, observed)
+    slow = float(q.outflow.mean()) / max(q.grid.shape) ** 2  # about what spreads through the box
+    bound = max(problem.growth_bound(), slow)
     try:
-        found = _all([problem.nearest(MARGIN * bound * share) for share in SHIFTS] if bound > 0.0 else [])
+        found = _all([problem.nearest(MARGIN * bound * share) for share in SHIFTS])
     except (ConvergenceError, RuntimeError):  # the latter where factors are exactly singular
         return UNKNOWN
     if not found.size:
@@ -67,14 +73,28 @@ def _all(parts: list[np.ndarray]) -> np.ndarray:
 class _Linearised:
     """J on perturbations that keep the mass."""
 
-    def __init__(self, of: Callable[[np.ndarray], Generator], q: Generator, p: np.ndarray):
+    def __init__(self, of: Callable[[np.ndarray], Generator], q: Generator, p: np.ndarray, observed: np.ndarray | None):
         self.of, self.q, self.p = of, q, p
+        self.by_averages = None if observed is None else self._by_averages(observed)
 
     def kept(self, v: np.ndarray) -> np.ndarray:
         """A perturbation without what changes the mass."""
         return v - v.sum() * self.p
 
+    def _by_averages(self, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """K in two factors: (n, k), what a change of each average does, and (k, n), how perturbations change these."""
+        around = observed - (observed @ self.p)[:, None]
+        inverse = np.linalg.pinv(around)
+        return np.stack([self._difference(v) for v in inverse.T], axis=1), around
+
     def read(self, v: np.ndarray) -> np.ndarray:
+        """K v."""
+        if self.by_averages is None:
+            return self._difference(v)
+        changed, around = self.by_averages
+        return np.asarray(changed @ (around @ v))
+
+    def _difference(self, v: np.ndarray) -> np.ndarray:
         """K v, by a central difference."""
         size = float(np.abs(v).sum())
         if size == 0.0:

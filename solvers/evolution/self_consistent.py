@@ -41,6 +41,7 @@ SHORT, GROWTH = (
     4.0,
 )  # change of the masses in the first step, and by how much a step may be longer than the one before
 MOST_STEPS, MOST_ITERATIONS = 400, 100
+CREEPING, PATIENCE = 1e-4, 40  # distance to rest that has to do if it does not halve in so many steps
 DEPTH = 8  # iterations that Anderson's acceleration looks back
 FIXED, GOOD = 1e-12, 1e-8  # 1-norm: what is asked of a fixed point, and what will do where rounding allows no more
 EXACT = 1e-7  # of the propagation with a frozen generator
@@ -64,27 +65,33 @@ class Fixed(NamedTuple):
     iterations: int
 
 
-def self_consistent(of: GeneratorOf, start: np.ndarray, stay: bool = False) -> SelfConsistent:
+def self_consistent(
+    of: GeneratorOf, start: np.ndarray, stay: bool = False, observed: np.ndarray | None = None
+) -> SelfConsistent:
     """The stationary state that the flow leads to from initial masses (n,); to `stay`, the nearest one, stable or not.
+
+    observed : (k, n), if the generator reads no more of the masses than the averages over them.
 
     Raises
     ------
     ConvergenceError
         If the flow does not come to rest; with the last masses.
     """
-    p, steps = start / start.sum(), 0
-    flow, pace = _Flow(of), Pace(__name__, "stationary state with an interaction")
+    p, flow, ended = start / start.sum(), _Flow(of), False
     for near in NEAR:
-        while (gap := _gap(of, p)) > near and steps < MOST_STEPS:
-            pace(steps / MOST_STEPS, f"at most, {gap:.1e} away from rest")
-            p, steps = flow.step(p, min(CHANGE[0], CHANGE[1] * gap)), steps + 1
+        p = flow.until(p, near)
+        gap, steps, ended = flow.gaps[-1], len(flow.gaps), flow.ended
         logger.debug("self-consistent: %d steps in time, distance %.1e", steps, gap)
         found = _fixed_point(of, p)
-        if found is None:
-            continue
-        stability = linear_stability(of, found.masses)
-        if stay or stability.growth <= stability.rounding or near == NEAR[-1] or steps >= MOST_STEPS or gap <= GOOD:
-            return SelfConsistent(found.masses, of(found.masses), found.residual, steps + found.iterations, stability)
+        if found is not None:
+            stability = linear_stability(of, found.masses, observed)
+            if stay or stability.growth <= stability.rounding or near == NEAR[-1] or ended or gap <= GOOD:
+                iterations = steps + found.iterations
+                return SelfConsistent(found.masses, of(found.masses), found.residual, iterations, stability)
+        if ended:
+            break
+    if gap <= CREEPING:
+        return SelfConsistent(p, of(p), gap, steps, linear_stability(of, p, observed))
     text = (
         f"no stationary state was reached: after {steps} steps in time the density is {gap:.1e} (1-norm) away from what its "
         "own coefficients leave alone. It may oscillate, fall in upon itself, or creep along where the equation conserves "
@@ -107,10 +114,28 @@ def _gap(of: GeneratorOf, p: np.ndarray) -> float:
 
 
 class _Flow:
-    """dp/dt = Q[p] p by exponentials of frozen generators."""
+    """dp/dt = Q[p] p by exponentials of frozen generators; `gaps` are the distances to rest so far."""
 
     def __init__(self, of: GeneratorOf):
         self.of, self.length = of, 0.0
+        self.gaps: list[float] = []
+        self.pace = Pace(__name__, "stationary state with an interaction")
+
+    def until(self, p: np.ndarray, near: float) -> np.ndarray:
+        """The masses from which the distance to rest is at most `near`, or where the flow has ended."""
+        while True:
+            self.gaps.append(gap := _gap(self.of, p))
+            if gap <= near or self.ended:
+                return p
+            self.pace(len(self.gaps) / MOST_STEPS, f"at most, {gap:.1e} away from rest")
+            p = self.step(p, min(CHANGE[0], CHANGE[1] * gap))
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has taken all its steps, or creeps: where any shift of a state would be one too, but for the cells."""
+        gaps = self.gaps
+        creeps = len(gaps) > PATIENCE and gaps[-1] <= CREEPING and gaps[-1] > 0.5 * gaps[-PATIENCE]
+        return creeps or len(gaps) > MOST_STEPS
 
     def step(self, p: np.ndarray, allowed: float) -> np.ndarray:
         """The masses after a step that misses them by what is allowed: exp(h Q[(p + p1) / 2]) p, with p1 = exp(h Q[p]) p."""

@@ -229,3 +229,57 @@ def test_refusals():
         fp.stationary(driven, LINE, period=2 * np.pi)
     with pytest.raises(ValueError, match="independent of time and of the density"):
         fp.stationary(double_well(0.2), fp.Grid((-4, 4), 100, "absorbing"), reset=fp.point(0.0))
+
+
+def test_without_strength_it_is_the_linear_equation():
+    alone = fp.FokkerPlanck(potential=lambda x: x**4 / 4 - x**2 / 2, diffusion=0.2)
+    slow = fp.spectrum(alone, LINE, 2, error=False).rates[1]
+    for nothing in (fp.Swarm(0.0), fp.MeanField(lambda x: x, lambda x, m: 0 * x), fp.PairForce(lambda z: 0 * z)):
+        eq = fp.FokkerPlanck(potential=alone.potential, diffusion=0.2, interaction=nothing)
+        st = fp.stationary(eq, LINE, error=False)
+        np.testing.assert_allclose(st.density, fp.stationary(alone, LINE, error=False).density, atol=1e-9)
+        assert st.stability.growth == pytest.approx(-slow, rel=1e-4)
+
+
+def test_beside_jumps_a_full_tensor_and_zeros_of_the_noise():
+    """The mean stays where the drift holds it, and the error is measured whatever the noise is."""
+    tensor = lambda x, y: [[0.5 + 0.1 * x**2, 0.05 + 0 * x], [0.05 + 0 * x, 0.5 + 0 * y]]  # noqa: E731
+    eq = fp.FokkerPlanck(drift=lambda x, y: [-x, -y], diffusion=tensor, interaction=fp.Swarm(1.0))
+    st = fp.stationary(eq, fp.Grid([(-3, 3), (-3, 3)], 32))
+    assert st.covariance()[0, 0] == pytest.approx(0.5 / (2 - 0.1), rel=0.03)
+    assert st.error
+    jumps = fp.PoissonJumps(rate=1.0, law=0.3)
+    hopping = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.2, jumps=jumps, interaction=fp.Swarm(1.0))
+    st = fp.stationary(hopping, fp.Grid((-5, 5), 160))
+    assert st.covariance()[0, 0] == pytest.approx((0.4 + 0.3) / 4, rel=5e-3)  # 2 D + rate * variance, over 2 (1 + 1)
+    assert st.stability.growth == pytest.approx(-1.0, abs=0.01)
+    genes = fp.FokkerPlanck(diffusion=lambda x: 0.5 * x * (1 - x), interaction=fp.Swarm(1.0))
+    st = fp.stationary(genes, fp.Grid((0, 1), 100), fp.gaussian(0.5, 0.1))
+    assert st.covariance()[0, 0] == pytest.approx(1 / 12, rel=1e-3)  # Beta(2 m, 2 (1 - m)), here even
+    assert st.stability.stable is None  # any mean
+
+
+def test_states_that_any_shift_takes_to_another():
+    """On a torus, from a phase between the cells; on coarse grids such a state creeps, and its error is known all the same."""
+    torus = fp.Grid([(-np.pi, np.pi)] * 2, 48, "periodic")
+    pull = fp.PairForce(potential=lambda x, y: -np.cos(x) - np.cos(y), strength=1.5)
+    start = lambda x, y: (1 + 0.3 * np.cos(x)) * (1 + 0.2 * np.cos(y - 1)) / (4 * np.pi**2)  # noqa: E731
+    st = fp.stationary(fp.FokkerPlanck(diffusion=0.3, interaction=pull), torus, start)
+    locked = brentq(lambda r: r - iv(1, 5 * r) / iv(0, 5 * r), 0.1, 1.0)
+    for axis in (0, 1):
+        along = (st.masses.sum(axis=1 - axis) * np.exp(1j * torus.centers[axis])).sum()
+        assert abs(along) == pytest.approx(locked, abs=3e-4)
+        assert np.angle(along) == pytest.approx(axis, abs=0.01)
+    assert st.stability.stable is None
+    assert 1e-5 < st.error["density"] < 5e-3
+
+
+def test_what_the_grid_does_not_conserve_is_said():
+    """Dougherty's operator in a box too small for its tails: momentum and energy creep."""
+    collide = fp.MeanField(lambda v: [v, v**2], lambda v, m: m[0] - v, lambda v, m: m[1] - m[0] ** 2 + 0 * v)
+    eq = fp.FokkerPlanck(diffusion=0.0, interaction=collide)
+    with pytest.warns(fp.ResolutionWarning, match="it creeps along a family of states"):
+        st = fp.stationary(eq, fp.Grid((-5, 5), 200), fp.gaussian(0.25, 1.0), error=False)
+    assert st.covariance()[0, 0] == pytest.approx(1.0, rel=1e-3)
+    with pytest.raises(fp.ConvergenceError, match="or creep along where the equation conserves what the grid does not"):
+        fp.stationary(eq, fp.Grid((-5, 5), 200), fp.gaussian(0.25, 1.2), error=False)
