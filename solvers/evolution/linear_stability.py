@@ -7,6 +7,7 @@ of K, which is estimated from how some perturbations are read.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,11 +16,13 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs, gmres, splu
 
 from ...errors import ConvergenceError
+from ...progress import Pace
 from ...randomness import private_generator
 from ..discretization.generator import Generator
 from ..linear.multigrid import many
 
 STEP = 1e-5  # 1-norm of a perturbation by which dQ / dp is taken
+USUAL = 40  # solutions that Arnoldi's iteration asks for
 MODES, SHIFTS = 4, (1.0, 0.03)  # eigenvalues nearest to a shift, and the shifts in units of the bound on growth
 LOOKS, MARGIN = 12, 2.0  # perturbations from which the bound is taken, and by how much they may miss it
 SAME = 1e-4  # relative: two eigenvalues are one
@@ -120,7 +123,11 @@ class _Linearised:
         )
         system = LinearOperator((n, n), matvec=lambda v: v.ravel() + factor.solve(self.read(self.kept(v.ravel()))))
 
+        pace = Pace(__name__, "stability of a stationary state")
+        asked = itertools.count(1)
+
         def inverse(b: np.ndarray) -> np.ndarray:
+            pace(min(next(asked) / USUAL, 1.0))
             right = factor.solve(self.kept(b.ravel()))
             x, _ = gmres(system, right, rtol=RTOL, atol=0.0, restart=60, maxiter=2)
             if np.linalg.norm(system @ x - right) > WORST * np.linalg.norm(right):
