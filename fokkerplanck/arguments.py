@@ -109,6 +109,12 @@ def increasing(name: str, value: Any) -> np.ndarray:
     return own(sized(name, array))
 
 
+def same_time(times: np.ndarray, t: float) -> np.ndarray:
+    """Which of the times (n,), in whatever unit, are t but for rounding."""
+    largest = np.abs(times[np.isfinite(times)]).max(initial=0.0)
+    return np.isclose(times, t, rtol=1e-9, atol=1e-12 * largest)
+
+
 def flag(name: str, value: Any) -> bool:
     """True or False."""
     if not isinstance(value, (bool, np.bool_)):

@@ -185,12 +185,13 @@ def _modes(
     matrix = _matrix(v, grid, friction, temperature, functions)
     start = private_generator("start of an underdamped spectrum").standard_normal(matrix.shape[0])
     values = eigs(matrix, k=k + BEYOND, sigma=SHIFT * friction, v0=start, return_eigenvectors=False)
-    values = values[np.lexsort((values.imag, np.abs(values).round(12)))]
+    sizes = [float(f"{abs(value):.10e}") for value in values]  # rounded: a pair has one
+    values = values[np.lexsort((values.imag, sizes))]
     values[0] = 0.0
     if k > 1 and abs(values[1]) < ROUNDING * float(np.abs(matrix).max()):
         text = f"a rate of about {abs(values[1]):.1g} is that of rounding: take a larger temperature, or one well"
         raise ConvergenceError(text, values)
-    together = abs(values[k - 1].imag) > 0.0 and np.isclose(values[k], values[k - 1].conjugate(), rtol=1e-6)
+    together = abs(values[k - 1].imag) > 0.0 and np.isclose(values[k], values[k - 1].conjugate(), rtol=1e-6, atol=0.0)
     return UnderdampedSpectrum(grid, values[: k + int(together)], functions)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import increasing, instance
+from ..arguments import increasing, instance, same_time
 from ..errors import bad_type, bad_value, warn
 from ..randomness import private_generator
 from ..results.ensemble import Ensemble
@@ -260,13 +260,13 @@ def _common_times(results: Mapping[str, Any], times: Sequence[float] | None) -> 
         chosen = increasing("times", times).tolist()
         for t in chosen:
             for name, result in results.items():
-                if hasattr(result, "times") and not np.isclose(result.times, t, rtol=1e-9, atol=1e-12).any():
+                if hasattr(result, "times") and not same_time(result.times, t).any():
                     raise bad_value("times", f"recorded by results[{name!r}], such as {result.times[-1]:g}", t)
         return chosen
     if not moving:
         return [math.inf]
     first, *others = moving
-    common = [float(t) for t in first.times if all(np.isclose(r.times, t, rtol=1e-9, atol=1e-12).any() for r in others)]
+    common = [float(t) for t in first.times if all(same_time(r.times, t).any() for r in others)]
     if not common:
         raise bad_value("results", "recorded at some common time", [list(r.times[:4]) for r in moving])
     return common

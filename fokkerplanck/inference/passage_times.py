@@ -138,7 +138,7 @@ class PassageModel:
         for wall in q.exits:
             kill[wall.side, wall.cells] = wall.rates
         steps = np.diff(since)
-        equal = steps.size > 0 and np.allclose(steps, steps[0], rtol=1e-9)
+        equal = steps.size > 0 and np.allclose(steps, steps[0], rtol=1e-9, atol=0.0)
         forward = transition_matrix(q, [], float(steps[0]))[0] if equal else None
         rows = [masses]
         for step in steps:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..arguments import call, fields, flag, words
+from ..arguments import call, fields, flag, same_time, words
 from ..errors import bad_value
 from ..model.grid import Grid
 
@@ -322,7 +322,7 @@ def simulated_moments(
         panels[0].errorbar(ensemble.times, mean[:, axis], 3.0 * error[:, axis], **points)
         panels[1].errorbar(ensemble.times, deviation, 3.0 * spread[:, axis], **points)
     for k, sol in enumerate(solutions.values()):
-        here = [i for i, t in enumerate(sol.times) if np.isclose(ensemble.times, t, rtol=1e-9).any()]
+        here = [i for i, t in enumerate(sol.times) if same_time(ensemble.times, t).any()]
         there = [int(np.argmin(np.abs(ensemble.times - sol.times[i]))) for i in here]
         for axis in range(len(labels)):
             scale = np.maximum(error[there, axis], 1e-300)

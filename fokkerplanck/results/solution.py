@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import number, whole
+from ..arguments import number, same_time, whole
 from ..errors import bad_value
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
@@ -97,7 +97,7 @@ class Solution(Moments):
         """Number of the output time t; `name` is what an error calls it."""
         t = number(name, t, "one of the output times", lambda v: not np.isnan(v))
         near = int(np.argmin(np.abs(self.times - t))) if np.isfinite(t) else int(np.argmax(self.times))
-        if not np.isclose(self.times[near], t, rtol=1e-9, atol=1e-12):
+        if not same_time(self.times, t)[near]:
             raise bad_value(
                 name, "one of the output times", t, f"The nearest is {self.times[near]:g}; add {t:g} to `times`."
             )

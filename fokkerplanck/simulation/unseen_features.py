@@ -30,7 +30,8 @@ def warn_of_unseen_features(eq: FokkerPlanck, places: np.ndarray, dt: float, hor
     if not eq.time_dependent or not len(places) or not dt < horizon:
         return
     low, high = places.min(axis=0), places.max(axis=0)
-    width = np.maximum(high - low, 1e-6 * np.maximum(np.abs(high), 1.0))
+    width = np.maximum(high - low, 1e-6 * np.maximum(np.abs(high), np.abs(low)))
+    width = np.where(width > 0.0, width, 1.0)  # all at 0, which tells no scale
     probe = Probe(eq, Grid.from_edges([np.array([a, a + w]) for a, w in zip(low, width, strict=True)]), horizon)
     if dt * 2.0 * probe.pairs < FINER * horizon:
         return

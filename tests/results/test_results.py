@@ -144,3 +144,17 @@ def test_a_stationary_result_is_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(back.at(np.inf), st.density)
     np.testing.assert_array_equal(back.current(-1), st.current)
     assert back.method == "stationary"
+
+
+@pytest.mark.parametrize("unit", [1e-15, 1e15])
+def test_times_are_told_apart_in_any_unit(unit):
+    """Femtoseconds in seconds: times within 1e-12 of each other were one and the same."""
+    eq = fp.FokkerPlanck(drift=lambda x: -x / unit, diffusion=1.0 / unit)
+    grid, start = fp.Grid((-5, 5), 60), fp.gaussian(0.0, 0.3)
+    one = fp.solve(eq, grid, start, np.array([1.0, 2.0]) * unit)
+    two = fp.solve(eq, grid, start, np.array([2.0, 3.0]) * unit)
+    assert one.index(2.0 * unit) == 1
+    with pytest.raises(ValueError, match="one of the output times"):
+        one.index(1.5 * unit)
+    table = fp.compare({"one": one, "two": two}, distances=())
+    assert set(table.column("t")) == {2.0 * unit}
