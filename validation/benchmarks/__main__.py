@@ -9,7 +9,20 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import asked, driven, explorer, figures, growth, kernels, landscape, propagation, report, stationary, volume
+from . import (
+    asked,
+    driven,
+    explorer,
+    figures,
+    growth,
+    kernels,
+    landscape,
+    networks,
+    propagation,
+    report,
+    stationary,
+    volume,
+)
 from .measure import job
 from .report import Row
 from .targets import other_targets, propagation_targets
@@ -28,6 +41,9 @@ NOTES = {
     "growth": "Errors measured on three grids; the largest memory of the process, of which .2 GB is the start.",
     "explorer": "From a moved slider to a new picture: two models, their stationary densities, 1000 paths of SGD, "
     "all errors measured. One thread, as the command has.",
+    "networks": "Processor time of a run and step, 48 runs, batches of 32, all that is done once taken off. plain: `jax.grad` "
+    "of the mean loss of a batch in `fori_loop` and `vmap`, with a key a run and step. refined: a step with the full gradient, "
+    "over N / B of SGD's. digits: noise of their number and sizes.",
     "sgd": "Rate: path steps a second of processor time.",
 }
 
@@ -72,6 +88,7 @@ PARTS = {
     "asked": ("Errors asked for", asked.rows),
     "growth": ("What grows how", growth.rows),
     "explorer": ("Answers of the explorer", explorer.rows),
+    "networks": ("A step of a network", networks.rows),
 }
 
 

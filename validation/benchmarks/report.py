@@ -36,6 +36,10 @@ COLUMNS = {
     "copies": ("copies of the density", "{:.1f}"),
     "settings": ("settings", "{}"),
     "each": ("wall s a setting", "{:.2g}"),
+    "micro": ("SGD, us a run and step", "{:.3g}"),
+    "plain": ("plain loop, us", "{:.3g}"),
+    "of_plain": ("SGD over plain", "{:.2f}"),
+    "of_batches": ("refined over SGD, over N / B", "{:.2f}"),
     "process_peak": ("peak of the process, MB", "{:.0f}"),
 }
 TARGETS = {
