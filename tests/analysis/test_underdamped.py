@@ -75,6 +75,17 @@ def test_a_ring_without_a_force():
     assert "Hermite functions, grid error" in repr(found)
 
 
+def test_units_change_nothing():
+    """Lengths in units of a, times in units of b: energies are a^2 / b^2 and rates 1 / b."""
+    plain = spectrum(k=3)
+    for a, b in ((1e-9, 1e-12), (1e6, 1e9)):
+        energy = (a / b) ** 2
+        box = fp.Grid((-2.2 * a, 2.2 * a), 100)
+        found = spectrum(lambda x, a=a, e=energy: e * well(x / a), box, friction=1 / b, temperature=0.05 * energy, k=3)
+        np.testing.assert_allclose(found.eigenvalues * b, plain.eigenvalues, rtol=1e-6)
+        np.testing.assert_allclose(found.error["rates"] * b, plain.error["rates"], rtol=1e-2, atol=1e-12)
+
+
 def test_a_potential_on_the_cells_and_unequal_cells():
     grid = fp.Grid.graded((-2.2, 2.2), lambda x: 0.03 + 0.01 * abs(x))
     known = spectrum().rates[1]

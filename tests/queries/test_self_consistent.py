@@ -214,6 +214,21 @@ def test_three_dimensions():
     np.testing.assert_allclose(np.diagonal(st.covariance()), 0.15, rtol=0.03)
 
 
+def test_units_change_nothing():
+    """Lengths in units of 1e-6, times in units of 1e9."""
+    plain = fp.stationary(double_well(0.2), LINE, fp.gaussian(0.1, 0.5))
+    a, b = 1e-6, 1e9
+    eq = fp.FokkerPlanck(
+        potential=lambda x: a**2 / b * ((x / a) ** 4 / 4 - (x / a) ** 2 / 2),
+        diffusion=0.2 * a**2 / b,
+        interaction=fp.Swarm(1.0 / b),
+    )
+    st = fp.stationary(eq, fp.Grid((-4 * a, 4 * a), 160), fp.gaussian(0.1 * a, 0.5 * a))
+    assert st.mean()[0] == pytest.approx(plain.mean()[0] * a, rel=1e-9)
+    assert st.stability.growth * b == pytest.approx(plain.stability.growth, rel=1e-4)
+    assert st.stability.stable
+
+
 def test_refusals():
     with pytest.raises(ValueError, match="`grid` must be closed somewhere for a stationary density"):
         fp.stationary(double_well(0.2), fp.Grid((-4, 4), 100, "absorbing"))
