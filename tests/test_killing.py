@@ -104,3 +104,18 @@ def test_what_does_not_fit_is_refused():
     ]:
         with pytest.raises(ValueError, match=word):
             make()
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.31, 0.3505), (0.336746, 0.356842), (0.453690488, 0.53953699)])
+def test_errors_hold_where_the_rate_jumps_inside_cells(low, high):
+    eq = fp.FokkerPlanck(diffusion=1.0, killing=lambda x: 50.0 * ((x > low) & (x < high)))
+    passage = fp.first_passage(eq, fp.Grid((-1, 1), 100))
+    # u'' = -1 outside and u'' - 50 u = -1 inside, u and u' continuous, no slope at the mirrors: c cosh + s sinh + 1/50 inside
+    k, width = np.sqrt(50.0), high - low
+    left, right = low + 1.0, 1.0 - high  # slopes at the strip: -left and right
+    s = -left / k
+    c = (right - k * s * np.cosh(k * width)) / (k * np.sinh(k * width))
+    exact = c + 1.0 / 50.0 + 0.5 * (left**2 - 0.5**2)
+    assert abs(passage.at(-0.5) - exact) < 2.5 * passage.error_at(-0.5)
+    assert passage.at(-0.5) == pytest.approx(exact, rel=3e-3)
+    assert passage.error.cap == 1.0

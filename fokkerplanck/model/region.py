@@ -75,6 +75,19 @@ def places_of(grid: Grid, count: int) -> Iterator[np.ndarray]:
         yield low + width * np.mod((first + numbers.reshape(-1, *[1] * grid.dim)) * steps, 1.0)
 
 
+def places_of_cells(grid: Grid, cells: np.ndarray, count: int) -> np.ndarray:
+    """Places (dim, count, n) in some cells (n,) by their numbers: even ones on a line, else a sequence that fills each cell."""
+    index = np.unravel_index(cells, grid.shape)
+    low = np.stack([e[:-1][i] for e, i in zip(grid.edges, index, strict=True)])
+    width = np.stack([w[i] for w, i in zip(grid.widths, index, strict=True)])
+    numbers = np.arange(1.0, count + 1)[:, None]
+    if grid.dim == 1:
+        within = np.broadcast_to((numbers - 0.5) / count, (1, count, cells.size))
+    else:
+        within = np.mod((count * cells + numbers) * np.reshape(STEPS[: grid.dim], (-1, 1, 1)), 1.0)
+    return low[:, None] + width[:, None] * within
+
+
 def share_inside(function: Callable, grid: Grid) -> np.ndarray:
     """The share of each cell (*grid.shape) that lies in a region, from places spread evenly in it.
 

@@ -16,6 +16,7 @@ from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ...model.initial_density import added_up
 from ...model.poisson import PoissonJumps
+from ..discretization.killing import killing_jumps
 from ..discretization.scharfetter_gummel import untreated_by_tensor
 from .coarsening import FEWEST, at_centers, coarsened, coarsened_equation
 from .estimates import SLOWEST, Estimate, estimate
@@ -63,10 +64,14 @@ def coarser_grids(grid: Grid) -> list[Grid]:
 def scheme_order(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> float:
     """1 where the scheme is first order by its structure: Levy noise, no noise along an axis, a D that jumps; else 2.
 
+    1 too where the killing rate jumps inside cells: how much of a cell lies on which side changes from grid to grid.
+
     Where D of a tensor vanishes in a way that is not treated, the error goes by the probability of the cells there, whose power
     of h is any: no order is believed then but the smallest that counts as converging.
     """
     if eq.jumps is not None and not isinstance(eq.jumps, PoissonJumps):
+        return 1.0
+    if eq.killing is not None and killing_jumps(eq, grid):
         return 1.0
     if isinstance(eq.diffusion, (int, float)):
         return 2.0 if eq.diffusion > 0.0 else 1.0
