@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from paths import EXAMPLES
 from run_files import two_datapoints
 
 import fokkerplanck as fp
@@ -130,3 +131,19 @@ def test_an_ablation_needs_the_refined_model(tmp_path):
     run.path.write_text(run.path.read_text().replace('models = ["refined"]', 'models = ["first-order"]'))
     with pytest.raises(ValueError, match=r"`study\.ablate` must be false unless `study.models` has 'refined'"):
         run_study(read_run_file(run.path), tmp_path / "out")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # fewer cells than the example has
+def test_the_example_of_a_valley_needs_the_covariance_of_its_jumps(tmp_path):
+    """Noise across the valley only: whatever sends SGD along it is farther off than all that does not."""
+    text = (EXAMPLES / "valley_study.toml").read_text()
+    for old, new in (("[40, 40]", "[20, 20]"), ("paths = 4000", "paths = 500"), ("time_order = 0.95\n", "")):
+        assert old in text
+        text = text.replace(old, new)
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("target"))
+    (tmp_path / "valley.toml").write_text(text)
+    result = run_study(read_run_file(tmp_path / "valley.toml"), tmp_path / "out")
+    w1 = dict(zip(result.ablation.column("model"), result.ablation.column("W1"), strict=True))
+    along = {w1.pop("refined without anisotropic"), w1.pop("langevin")}
+    assert {"refined without drift", "refined without stability", "refined without central_flow"} < set(w1)
+    assert min(along) > 1.5 * max(w1.values())
