@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Protocol, runtime_checkable
@@ -13,6 +13,7 @@ import numpy as np
 from ..arguments import LARGEST, call, fields, own, reals, sized
 from ..errors import bad_type, bad_value, warn
 from ..randomness import private_generator
+from .cell_means import cell_means, jumps_in_cells
 from .coefficients import Points
 from .grid import Grid
 
@@ -321,7 +322,7 @@ def found_masses(p0: Any, grid: Grid, name: str = "p0") -> np.ndarray:
         masses = p0.masses(grid)
         _check_inside(p0, float(masses.sum()), grid, name)
     elif callable(p0):
-        masses = _density_masses(call(name, p0, Points.centers(grid).coords), grid, name)
+        masses = _density_masses(_on_cells(p0, grid, name), grid, name)
     elif isinstance(p0, (list, np.ndarray)):
         masses = _density_masses(p0, grid, name)
     else:
@@ -330,9 +331,24 @@ def found_masses(p0: Any, grid: Grid, name: str = "p0") -> np.ndarray:
     total = float(masses.sum())
     if total <= 0.0:
         raise bad_value(
-            name, "a density with mass inside the box", f"mass {total:g} in {grid!r}", "Move the box or the start."
+            name,
+            "a density with mass inside the box",
+            f"mass {total:g} in {grid!r}",
+            "Move the box or the start, or take more cells.",
         )
     return masses
+
+
+def _on_cells(p0: Callable[..., np.ndarray], grid: Grid, name: str) -> Any:
+    """A density at the centers of cells, or where it jumps inside them its means over them."""
+    given = call(name, p0, Points.centers(grid).coords)
+    if np.shape(given) != grid.shape:
+        return given  # one number, or refused
+
+    def read(coords: Sequence[np.ndarray]) -> np.ndarray:
+        return np.asarray(fields(name, call(name, p0, list(coords)), "a density"), dtype=float)
+
+    return cell_means(read, grid) if jumps_in_cells(read, grid) else given
 
 
 def _density_masses(given: Any, grid: Grid, name: str) -> np.ndarray:
@@ -355,7 +371,7 @@ def _without_rounding(values: np.ndarray, name: str) -> np.ndarray:
 def _check_inside(p0: Any, total: float, grid: Grid, name: str) -> None:
     """Refuse a law that lies outside the box but for its tail: what is left would be scaled up by the inverse of that."""
     if 0.0 < total < INSIDE:
-        then = "Move the box or the start."
+        then = "Move the box or the start, or take more cells."
         raise bad_value(
             name, f"a density with most of its mass inside the box {grid!r}", f"mass {total:.2g} there", then
         )
