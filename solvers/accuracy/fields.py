@@ -15,6 +15,7 @@ from .estimates import FASTEST, LEAST_ORDER, Estimate, estimate
 
 Inside = Callable[..., np.ndarray]
 BETWEEN = 4096  # places looked at for a region between two centers
+CLOSE = 2e-3  # of the distance of centers: links are not cut shorter than half of this, so that a center as near an edge is off
 BEYOND = 0.25  # of the range of the values around: how far an interpolated one may leave it
 Region = Callable[[float], float | None]  # the value at a place along a line, if it lies in a region
 Known = Sequence[tuple[Inside, float]]  # regions, and the value that a field has on each
@@ -131,12 +132,18 @@ class _Reading:
             if level is None and self.continuous and self.regions:  # a region may be thinner than a cell
                 edge = self._first_edge(near, place, region, holds)
                 if edge is not None:
-                    return [*found, edge]
+                    return _up_to(edge, found, place)
             if level is not None:
-                return [*found, (_edge(region, near, place), level)] if self.continuous else found
+                return _up_to((_edge(region, near, place), level), found, place) if self.continuous else found
             found.append((place, at_center(inner)))
             near = place
         return found
+
+
+def _up_to(edge: tuple[float, float], found: list[tuple[float, float]], beyond: float) -> list[tuple[float, float]]:
+    """Places with values and the edge after them, which takes the place of a center that it all but touches."""
+    touched = bool(found) and abs(edge[0] - found[-1][0]) < CLOSE * abs(beyond - found[-1][0])
+    return [*(found[:-1] if touched else found), edge]
 
 
 def _holds(inside: Inside, point: tuple[float, ...], grid: Grid) -> bool:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 import fokkerplanck as fp
 from fokkerplanck.solvers.accuracy.coarsening import as_function, coarsened
@@ -78,3 +79,19 @@ def test_a_field_that_does_not_converge_has_the_error_that_was_seen():
     errors, whole = field_errors(change, grids, masks[0], 2.0), change.whole
     assert not whole.converging
     np.testing.assert_allclose(errors, 2.0)
+
+
+@pytest.mark.parametrize("high", [0.7505, 9.0])
+@pytest.mark.parametrize("low", [0.75, 0.7500001, 0.75003])
+def test_an_edge_that_touches_a_center(low, high):
+    """The time from below to an edge at, and just above, a center: it was read by a cubic through two places 1e-16 apart."""
+    grid = fp.Grid((-6, 6), 200)
+    assert grid.centers[0][112] == pytest.approx(0.75, abs=1e-12)
+    passage = fp.first_passage(
+        fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5), grid, lambda x: (x > low) & (x < high)
+    )
+    for start in (0.7, 0.74, 0.749):
+        # T = 2 sqrt(pi) integral over (start, low) of exp(y^2) Phi(sqrt(2) y) dy for dX = -X dt + dW
+        y = np.linspace(start, low, 2001)
+        right = np.trapezoid(2.0 * np.sqrt(np.pi) * np.exp(y**2) * ndtr(np.sqrt(2.0) * y), y)
+        assert abs(passage.at(start) - right) < 2.0 * passage.error_at(start) + 1e-3 * right
