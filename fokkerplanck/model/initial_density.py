@@ -283,8 +283,18 @@ def initial_masses(p0: Any, grid: Grid, name: str = "p0") -> tuple[np.ndarray, f
     masses = found_masses(p0, grid, name)
     total = float(masses.sum())
     if abs(total - 1.0) > 0.01:
-        warn(f"`{name}` has mass {total:.4g} in the box; it was scaled to 1.")
+        warn(f"`{name}` has mass {total:.4g} in the box; it was scaled to 1.{_why_outside(p0, grid)}")
     return masses / total, total
+
+
+def _why_outside(p0: Any, grid: Grid) -> str:
+    """What a law has outside the box, where that can be told."""
+    if isinstance(p0, Samples):
+        return " The rest are samples outside the box."
+    circle = any(grid.periodic(axis) for axis in range(grid.dim))
+    if circle and isinstance(p0, (Gaussian, Uniform)):
+        return " A law is cut where a periodic axis is joined: shift the axis, or give a density that is periodic."
+    return ""
 
 
 def masses_outside(masses: np.ndarray, p0: Any, grid: Grid, inside: Callable[..., np.ndarray]) -> np.ndarray:
@@ -371,7 +381,7 @@ def _without_rounding(values: np.ndarray, name: str) -> np.ndarray:
 def _check_inside(p0: Any, total: float, grid: Grid, name: str) -> None:
     """Refuse a law that lies outside the box but for its tail: what is left would be scaled up by the inverse of that."""
     if 0.0 < total < INSIDE:
-        then = "Move the box or the start, or take more cells."
+        then = "Move the box or the start."
         raise bad_value(
             name, f"a density with most of its mass inside the box {grid!r}", f"mass {total:.2g} there", then
         )

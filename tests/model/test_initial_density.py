@@ -225,3 +225,11 @@ def test_a_covariance_between_different_units():
     assert (masses * x * y).sum() == pytest.approx(0.5, rel=1e-4)
     with pytest.raises(ValueError, match="`std_or_cov` must be a number, 2 numbers or a 2 x 2 covariance matrix"):
         fp.gaussian([0, 0], [[1e-12, 5e-13], [2e-13, 1e-12]])
+
+
+def test_a_law_cut_at_the_joint_of_a_circle_and_samples_outside_are_said():
+    circle = fp.Grid((-np.pi, np.pi), 64, "periodic")
+    with pytest.warns(UserWarning, match=r"mass 0\.68\d* in the box; .* cut where a periodic axis is joined"):
+        fp.solve(fp.FokkerPlanck(diffusion=1.0), circle, fp.gaussian(3.0, 0.3), 1.0)
+    with pytest.warns(UserWarning, match=r"mass 0\.5 in the box; it was scaled to 1\. The rest are samples outside"):
+        fp.solve(fp.FokkerPlanck(diffusion=1.0), fp.Grid((0, 5), 64), fp.from_samples([-1.0, 0.5, 0.7, 6.0]), 1.0)
