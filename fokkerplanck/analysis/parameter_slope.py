@@ -19,17 +19,23 @@ class Slope(NamedTuple):
     error: Any
 
     @property
+    def size(self) -> float:
+        """Sum of the moduli of the error."""
+        return float(np.abs(self.error).sum())
+
+    @property
     def share(self) -> float:
         """The error relative to the value; infinite where no change was seen, which may be for want of a step."""
         value = float(np.abs(self.value).sum())
-        return float(np.abs(self.error).sum()) / value if value > 0.0 else np.inf
+        return self.size / value if value > 0.0 else np.inf
 
 
 def slope(of: Callable[[float], Any], at: float) -> Slope:
-    """The derivative of a number or an array at a value of its parameter.
+    """The derivative of a number or an array at a value of its parameter, by the step of least error.
 
-    Steps shrink by factors of 10 while the difference is not linear yet, or grow while rounding falls. `of` may refuse a
-    parameter with a ValueError, such as a diffusion below 0, where there is a step that it does not refuse.
+    Steps shrink by factors of 10 while the difference is not linear yet, or grow while rounding falls; where nothing is seen
+    well, all are tried. `of` may refuse a parameter with a ValueError, such as a diffusion below 0, where there is a step that
+    it does not refuse.
     """
     size = max(abs(at), 1.0)
     first, best = _first(of, at, STEP * size)
@@ -38,9 +44,10 @@ def slope(of: Callable[[float], Any], at: float) -> Slope:
             if best.share <= GOOD:
                 return best
             other = _tried(of, at, step)
-            if other is None or not (other.share < best.share or best.share > POOR):
+            if other is None or not (other.size < best.size or best.share > POOR):
                 break
-            best = min(best, other, key=lambda s: s.share)
+            if np.isfinite(other.share) and (other.size < best.size or np.isinf(best.share)):
+                best = other
     return best
 
 

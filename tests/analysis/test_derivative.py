@@ -194,3 +194,14 @@ def test_a_family_that_refuses_every_neighbour_says_so():
 
     with pytest.raises(ValueError, match="`diffusion` must be at least 0"):
         fp.derivative(only, 0.5, fp.Grid((-1, 1), 20), start=fp.point(0.0), target=lambda x: x > 0.5)
+
+
+def test_what_does_not_depend_on_a_parameter():
+    """By symmetry, and because the parameter does not enter: no step may be chosen for its luck with rounding."""
+
+    def family(a):
+        return fp.FokkerPlanck(drift=lambda x: x - x**3, diffusion=a[0])
+
+    found = fp.derivative(family, [0.3, 1.0], fp.Grid((-2, 2), 80), observe=lambda x: x)
+    assert (np.abs(found.derivative) <= np.maximum(found.error["derivative"], 1e-12)).all()
+    assert (found.error["derivative"] < 1e-9).all()
