@@ -21,10 +21,13 @@ MARGIN, MARGIN_PLANE = 4.5, 2.5  # standard deviations of a step between the dat
 UNEVEN = 2.0  # ratio of step lengths from which the cells follow them
 
 
-def step_lengths(x: np.ndarray, step: np.ndarray, most: int = 16) -> tuple[np.ndarray, np.ndarray]:
+def step_lengths(
+    x: np.ndarray, step: np.ndarray, most: int = 16, axis: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Places (k,) and the standard deviation of the step from there (k,), along one coordinate.
 
-    In bins of equally many starts, after a straight line within each bin has been taken off.
+    In bins of equally many starts, after a straight line within each bin has been taken off. The axis, where there are
+    several, is for the sentence in which steps without a random part are refused.
     """
     order = np.argsort(x, kind="stable")
     bins = np.array_split(order, max(1, min(most, x.size // 50)))
@@ -39,7 +42,12 @@ def step_lengths(x: np.ndarray, step: np.ndarray, most: int = 16) -> tuple[np.nd
         lengths.append(float(np.sqrt((rest * rest).mean())))
     scale = max(lengths)
     if scale == 0.0:
-        raise bad_value("data", "moving at random", "steps that follow from the place alone", "Nothing is left to fit.")
+        which, then = (
+            ("", "Nothing is left to fit.")
+            if axis is None
+            else (f" along coordinate {axis} (counted from 0)", "Leave it out.")
+        )
+        raise bad_value("data", "moving at random", f"steps{which} that follow from the place alone", then)
     return np.array(places), np.maximum(lengths, 1e-3 * scale)
 
 
@@ -68,7 +76,7 @@ def choose_grid(
     room = margin if margin is not None else MARGIN if dim == 1 else MARGIN_PLANE
     for axis in range(dim):
         x, y = data.starts[:, axis], data.ends[:, axis]
-        places, lengths = step_lengths(x, y - x)
+        places, lengths = step_lengths(x, y - x, axis=axis if dim > 1 else None)
         low, high = min(x.min(), y.min()), max(x.max(), y.max())
         a, b = ends[axis]
         if (a is not None and a > low) or (b is not None and b < high):

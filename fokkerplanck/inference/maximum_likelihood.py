@@ -20,6 +20,7 @@ from .optimize import Ascent, ascend, inverse
 from .passage_fit import fit_passages
 from .passage_times import PassageTimes
 from .paths import Paths, Transitions, as_paths
+from .recording import check_moving, check_wrapped, tell_rounded
 from .smoothing import smooth
 from .spline import FEWEST as SPLINE_FEWEST
 from .spline import SplineFamily
@@ -79,7 +80,12 @@ def fit(
     Raises
     ------
     ValueError, TypeError
-        On bad input, or where the model refuses the start.
+        On bad input, or where the model refuses the start; for angles modulo a period, unless on a periodic Grid.
+
+    Warns
+    -----
+    UserWarning
+        Where the values are multiples of a spacing that is not small beside the steps, as rounded ones are.
 
     Notes
     -----
@@ -105,6 +111,7 @@ def fit(
         return fit_passages(data, model, start)
     paths = as_paths(data)
     transitions = paths.transitions(lag)
+    check_wrapped(paths, _closed(cells, paths.dim, method))
     if not isinstance(method, str) or method not in METHODS:
         raise bad_value("method", "'auto', 'grid' or 'gaussian'", method)
     if isinstance(model, str):
@@ -115,8 +122,8 @@ def fit(
     names = parameter_names(model)
     if transitions.size <= len(names):
         raise bad_value("data", f"more transitions than the {len(names)} parameters", f"{transitions.size}")
-    for axis in range(paths.dim):
-        step_lengths(transitions.starts[:, axis], transitions.ends[:, axis] - transitions.starts[:, axis])
+    check_moving(transitions)
+    tell_rounded(transitions)
     equation = EquationModel(model, names)
     theta = given_start(model, names, start)
     if theta is None:
@@ -126,6 +133,13 @@ def fit(
     likelihood = choose_likelihood(equation, transitions, walls, cells, method)
     ascent = ascend(likelihood, theta)
     return _finish(paths, lag, names, likelihood, ascent, None, cells is None)
+
+
+def _closed(cells: Any, dim: int, method: str) -> tuple[bool, ...]:
+    """The axes that are closed to circles on the grid that was given."""
+    if not isinstance(cells, Grid) or cells.dim != dim or method == "gaussian":
+        return (False,) * dim
+    return tuple(cells.periodic(axis) for axis in range(dim))
 
 
 def _fit_spline(
@@ -143,8 +157,8 @@ def _fit_spline(
     if data.size < fewest:
         rule = f"at least {fewest} transitions for splines"
         raise bad_value("data", rule, f"{data.size}", "Pass a family of equations.")
-    for axis in range(paths.dim):
-        step_lengths(data.starts[:, axis], data.ends[:, axis] - data.starts[:, axis])
+    check_moving(data)
+    tell_rounded(data)
     if paths.dim == 2:
         return _fit_plane(paths, data, lag, walls, cells, method)
     family = SplineFamily.of(data)

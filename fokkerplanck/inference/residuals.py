@@ -67,8 +67,8 @@ def step_features(step: np.ndarray, scale: np.ndarray, name: str) -> tuple[np.nd
 
 def local_scale(x: np.ndarray, step: np.ndarray) -> np.ndarray:
     """The standard deviation of the step at each place, (n, dim), smoothed over bins along each axis."""
-    result = np.empty_like(step)
-    for axis in range(step.shape[1]):
-        places, lengths = step_lengths(x[:, axis], step[:, axis])
+    result, dim = np.empty_like(step), step.shape[1]
+    for axis in range(dim):
+        places, lengths = step_lengths(x[:, axis], step[:, axis], axis=axis if dim > 1 else None)
         result[:, axis] = np.interp(x[:, axis], places, lengths)
     return result

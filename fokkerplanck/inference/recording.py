@@ -1,0 +1,125 @@
+"""What recording has done to the data, seen before a fit: angles taken modulo a period, and rounding.
+
+An angle modulo P that crosses the end of its range steps by nearly P. Less that period such a step is like the others: with C
+the mean of cos(2 pi step / P), the steps on the circle have a standard deviation of (P / 2 pi) sqrt(-2 ln C). A hop between two
+wells is no such step: it ends where it would have to lie several widths of a well beyond the end of the range.
+
+Rounding to multiples of h adds h^2 / 12 to the variance of each row, so h^2 / 6 to that of a step over tau, and
+h^2 / (12 tau) to D.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import bad_value, warn
+from .cells import step_lengths
+from .paths import Paths, Transitions
+
+TOGETHER = 0.25  # C of steps that are hardly those on a circle: it is 0 for even ones
+NEAR = 0.25  # of the deviation of a step: what is near the seam
+FEWEST_NEAR, FEWEST_EACH = 20, 3  # starts near the seam, and crossings either way, from which one can tell
+CROSSING = (0.2, 0.8)  # share of steps from near the seam that cross it; half of them on a circle
+FLAT = (
+    0.08,
+    0.4,
+)  # share of those within a deviation of the seam that are near it: a quarter where the density is flat
+ALIKE = 2.6  # ratio of the medians of crossings, less the period, and of other steps: 1.9 for normal steps
+SMALL = 20.0  # median steps in a period from which on few crossings tell
+COARSE = 5.0  # spacings in a step below which rounding shows
+FEWEST_ROWS = 20  # from which a common spacing is no accident
+DIGITS = 1e-6  # of the largest value: what numbers of single precision resolve
+WHOLE = 1e-2  # of a spacing
+
+
+def check_wrapped(paths: Paths, closed: tuple[bool, ...]) -> None:
+    """Refuse coordinates that are taken modulo a period, but for axes that are `closed`, (dim,), on the grid that was given."""
+    for axis in range(paths.dim):
+        if closed[axis]:
+            continue
+        rows = [run[:, axis] for run in paths.runs]
+        start = np.concatenate([x[:-1] for x in rows])
+        step = np.concatenate([np.diff(x) for x in rows])
+        both = np.isfinite(step)
+        period = _period(start[both], step[both])
+        if period is not None:
+            rule = f"continuous in time{_of_axis(axis, paths.dim)}"
+            found = f"values that jump by nearly {period:.4g} between the ends of their range"
+            then = (
+                f"Are these angles modulo {period:.4g}? Unwrap each run, np.unwrap(run, period=P, axis=0) with the exact P; "
+                "or fit cosine and sine; or pass a Grid with a periodic boundary as `cells`."
+            )
+            raise bad_value("data", rule, found, then)
+
+
+def _period(start: np.ndarray, step: np.ndarray) -> float | None:
+    """The period modulo which values are taken, or None."""
+    if start.size < FEWEST_ROWS:
+        return None
+    low, high = float(min(start.min(), (start + step).min())), float(max(start.max(), (start + step).max()))
+    period = high - low
+    if period == 0.0:
+        return None
+    together = float(np.cos(2.0 * np.pi * step / period).mean())
+    if not TOGETHER < together < 1.0:
+        return None
+    deviation = period / (2.0 * np.pi) * float(np.sqrt(-2.0 * np.log(together)))
+    crossing = np.abs(step) > 0.5 * period
+    ways = min(int((crossing & (step > 0.0)).sum()), int((crossing & (step < 0.0)).sum()))
+    if ways < FEWEST_EACH:
+        return None
+    rest, usual = float(np.median(period - np.abs(step[crossing]))), float(np.median(np.abs(step[~crossing])))
+    if not rest < ALIKE * usual:
+        return None
+    distance = np.minimum(start - low, high - start)
+    near, around = distance < NEAR * deviation, distance < deviation
+    if near.sum() < FEWEST_NEAR:
+        return period if period > SMALL * usual and rest > usual / SMALL else None  # cut values have no rest
+    if not FLAT[0] < near.sum() / around.sum() < FLAT[1]:
+        return None
+    return period if CROSSING[0] < crossing[near].mean() < CROSSING[1] else None
+
+
+def check_moving(data: Transitions) -> None:
+    """Refuse coordinates without a random part, by their number."""
+    dim = data.starts.shape[1]
+    for axis in range(dim):
+        x, y = data.starts[:, axis], data.ends[:, axis]
+        if dim > 1 and x.min() == x.max() == y.min() == y.max():
+            what = f"coordinate {axis} (counted from 0), which is {x[0]:.6g} in every row"
+            raise bad_value("data", "moving at random in every coordinate", what, "Leave this column out.")
+        step_lengths(x, y - x, axis=axis if dim > 1 else None)
+
+
+def tell_rounded(data: Transitions) -> None:
+    """A warning where values are multiples of a spacing that is not small beside the steps."""
+    dim = data.starts.shape[1]
+    for axis in range(dim):
+        x, y = data.starts[:, axis], data.ends[:, axis]
+        length = float(np.median(step_lengths(x, y - x)[1]))
+        spacing = _spacing(np.concatenate([x, y]))
+        if spacing is None or length >= COARSE * spacing:
+            continue
+        excess = spacing**2 / (12.0 * data.tau)
+        warn(
+            f"The values{_of_axis(axis, dim)} are multiples of {spacing:.4g}, and steps are {length / spacing:.2g} of these. "
+            f"If they were rounded, D comes out too large, by about {spacing:.4g}^2 / (12 lag) = {excess:.2g}, and rates do as "
+            "well. Take a longer lag or values with more digits, or take this off D."
+        )
+
+
+def _spacing(values: np.ndarray) -> float | None:
+    """The spacing h of values x0 + k h, or None where they have none."""
+    levels = np.unique(values)
+    gaps = np.diff(levels)
+    gaps = gaps[gaps > DIGITS * np.abs(levels).max()]
+    if values.size < FEWEST_ROWS or gaps.size < 1:
+        return None
+    reach = float(levels[-1] - levels[0])
+    spacing = reach / round(reach / float(gaps.min()))
+    number = (levels - levels[0]) / spacing
+    return spacing if np.abs(number - np.round(number)).max() < WHOLE else None
+
+
+def _of_axis(axis: int, dim: int) -> str:
+    return f" along coordinate {axis} (counted from 0)" if dim > 1 else ""

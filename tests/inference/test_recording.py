@@ -1,0 +1,130 @@
+"""What recording does to data: angles modulo a period, rounding, and columns that do not move."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+from fokkerplanck.inference.paths import Paths
+from fokkerplanck.inference.recording import _spacing, check_moving, check_wrapped, tell_rounded
+
+
+def ornstein_uhlenbeck(n: int, m: int, dt: float, seed: int = 11) -> np.ndarray:
+    """Paths (n, m) with rate 1 and D = 0.5."""
+    rng = np.random.default_rng(seed)
+    x, rows = rng.normal(0.0, np.sqrt(0.5), n), []
+    for _ in range(m):
+        rows.append(x)
+        x = np.exp(-dt) * x + np.sqrt(0.5 * -np.expm1(-2.0 * dt)) * rng.normal(size=n)
+    return np.array(rows).T
+
+
+X = ornstein_uhlenbeck(30, 300, 0.2)
+ou = lambda k=1.0, D=0.5: fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=D)  # noqa: E731
+
+
+@pytest.mark.parametrize("turn", [2.0 * np.pi, 360.0])
+@pytest.mark.parametrize("low", [0.0, -0.5])
+@pytest.mark.parametrize("dt", [0.02, 0.2])
+def test_wrapped_angles_are_refused(turn, low, dt):
+    angle = ornstein_uhlenbeck(30, 300, dt) * 3.0 * turn / (2.0 * np.pi)
+    wrapped = np.mod(angle - low * turn, turn) + low * turn
+    with pytest.raises(ValueError, match=r"np\.unwrap"):
+        fp.fit(Paths(wrapped, dt=dt))
+    with pytest.raises(ValueError, match="cosine and sine"):
+        fp.fit(Paths(wrapped, dt=dt), ou)
+    check_wrapped(Paths(angle, dt=dt), (False,))
+    check_wrapped(Paths(wrapped, dt=dt), (True,))
+
+
+def test_the_wrapped_coordinate_is_named():
+    both = np.stack([X, np.mod(3.0 * X[:, ::-1], 2.0 * np.pi)], axis=2)
+    with pytest.raises(ValueError, match="coordinate 1"):
+        fp.fit(Paths(both, dt=0.2))
+
+
+def test_a_grid_that_is_closed_takes_angles():
+    wrapped = Paths(np.mod(3.0 * X[:10, :40], 2.0 * np.pi), dt=0.2)
+    around = lambda D=4.0: fp.FokkerPlanck(drift=lambda x: 0.0 * x, diffusion=D)  # noqa: E731
+    found = fp.fit(wrapped, around, cells=fp.Grid((0.0, 2.0 * np.pi), 40, boundary="periodic"))
+    assert found.parameters["D"] == pytest.approx(4.5, rel=0.2)
+
+
+def _wells(rng, shape, hop):
+    side = 2 * (np.cumsum(rng.random(shape) < hop, axis=1) % 2) - 1
+    return 3.0 * side + rng.normal(size=shape)
+
+
+INNOCENT = {
+    "wells, rare hops": lambda rng, shape: _wells(rng, shape, 0.02),
+    "wells, long lag": lambda rng, shape: _wells(rng, shape, 0.5),
+    "Cauchy": lambda rng, shape: rng.standard_cauchy(shape),
+    "random walk with Cauchy steps": lambda rng, shape: np.cumsum(rng.standard_cauchy(shape), axis=1),
+    "normal": lambda rng, shape: rng.normal(size=shape),
+    "arcsine": lambda rng, shape: rng.beta(0.5, 0.5, shape),
+    "Jacobi, near its ends": lambda rng, shape: rng.beta(0.1, 0.1, shape),
+    "uniform": lambda rng, shape: rng.random(shape),
+    "reflected": lambda rng, shape: np.abs(np.mod(np.cumsum(rng.normal(0.0, 0.3, shape), axis=1), 2.0) - 1.0),
+    "saturated": lambda rng, shape: np.clip(5.0 * _wells(rng, shape, 0.1), -3.0, 3.0),
+    "two states": lambda rng, shape: (rng.random(shape) < 0.3).astype(float),
+    "reset": lambda rng, shape: np.mod(np.cumsum(rng.normal(0.3, 0.05, shape), axis=1), 1.0),
+}
+
+
+@pytest.mark.parametrize("name", list(INNOCENT))
+def test_no_other_data_are_taken_for_angles(name):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        for shape in ((10, 60), (30, 300)):
+            check_wrapped(Paths(INNOCENT[name](rng, shape)), (False,))
+
+
+@pytest.mark.parametrize("spacing", [1.0, 0.5, 0.1])
+def test_rounded_values_are_told_in_the_fit(spacing):
+    rounded = Paths(np.round(X / spacing) * spacing, dt=0.2)
+    with pytest.warns(UserWarning, match=rf"multiples of {spacing:g}, .* D comes out too large"):
+        fp.fit(rounded, ou, method="gaussian")
+
+
+def test_what_rounding_adds_to_the_diffusion():
+    """The number that the warning gives, h^2 / (12 tau), is the excess of D where a step is longer than h."""
+    h, tau = 0.3, 0.2
+    with pytest.warns(UserWarning, match=rf"= {h * h / (12.0 * tau):.2g}, and rates"):
+        tell_rounded(Paths(np.round(X / h) * h, dt=tau).transitions())
+    step, blurred = np.diff(X, axis=1), np.diff(np.round(X / h) * h, axis=1)
+    assert (blurred.var() - step.var()) / (2.0 * tau) == pytest.approx(h * h / (12.0 * tau), rel=0.1)
+
+
+def test_digits_that_suffice_and_waiting_are_not_told():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for values in (
+            X,
+            X.astype(np.float32),
+            (X + 100.0).astype(np.float32),
+            np.round(X, 3),
+            np.repeat(X, 3, axis=1),
+        ):
+            tell_rounded(Paths(values, dt=0.2).transitions())
+
+
+def test_the_spacing_is_that_of_the_values():
+    assert _spacing(np.round(X.ravel(), 1) + 0.03) == pytest.approx(0.1)
+    assert _spacing(np.round(X.ravel(), 1).astype(np.float32).astype(float)) == pytest.approx(0.1, rel=1e-5)
+    assert _spacing(X.ravel()) is None
+    assert _spacing(np.full(100, 2.0)) is None
+
+
+@pytest.mark.parametrize("model", ["spline", lambda D=1.0: fp.FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=D)])
+def test_a_column_that_never_moves_is_named(model):
+    still = np.stack([X, np.full_like(X, 7.0)], axis=2)
+    with pytest.raises(ValueError, match=r"coordinate 1 .* is 7 in every row"):
+        fp.fit(Paths(still, dt=0.2), model)
+    with pytest.raises(ValueError, match="coordinate 1"):
+        fp.markov_test(Paths(still, dt=0.2))
+    time = np.stack([np.broadcast_to(np.arange(300.0), X.shape), X], axis=2)
+    with pytest.raises(ValueError, match="coordinate 0"):
+        check_moving(Paths(time, dt=0.2).transitions())
