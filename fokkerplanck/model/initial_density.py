@@ -351,12 +351,13 @@ def found_masses(p0: Any, grid: Grid, name: str = "p0") -> np.ndarray:
 
 def _on_cells(p0: Callable[..., np.ndarray], grid: Grid, name: str) -> Any:
     """A density at the centers of cells, or where it jumps inside them its means over them."""
-    given = call(name, p0, Points.centers(grid).coords)
-    if np.shape(given) != grid.shape:
+    rule = f"a density of the grid's shape {grid.shape}"
+    given = fields(name, call(name, p0, Points.centers(grid).coords), rule)
+    if given.shape != grid.shape:
         return given  # one number, or refused
 
     def read(coords: Sequence[np.ndarray]) -> np.ndarray:
-        return np.asarray(fields(name, call(name, p0, list(coords)), "a density"), dtype=float)
+        return fields(name, call(name, p0, list(coords)), rule).astype(float)
 
     return cell_means(read, grid) if jumps_in_cells(read, grid) else given
 
