@@ -126,7 +126,7 @@ def test_a_sweep_says_which_settings_are_done(said):
 
 
 def test_long_loops_say_how_far_they_have_come(said, monkeypatch):
-    """Here after every step; else every two seconds, so that nothing is said of what is quick."""
+    """Here after every step or never; else every two seconds, so that nothing is said of what is quick."""
     runs = fp.simulate(OU, fp.gaussian(0, 0.7), np.arange(100) * 0.5, 0.05, n_paths=4, seed=1, step_error=False)
     questions = {
         "simulation": lambda: fp.simulate(OU, 1.0, [0.5], 0.1, n_paths=50, seed=1, step_error=False),
@@ -151,6 +151,7 @@ def test_long_loops_say_how_far_they_have_come(said, monkeypatch):
             cells=40,
         ),
     }
+    monkeypatch.setattr("fokkerplanck.progress.EVERY", 1e9)
     for question in questions.values():
         lines, _ = said(logging.INFO, question)
         assert not any("% done" in line for line in lines)
