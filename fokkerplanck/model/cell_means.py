@@ -20,7 +20,26 @@ Read = Callable[[Sequence[np.ndarray]], np.ndarray]  # values at coordinates of 
 
 def cell_means(read: Read, grid: Grid) -> np.ndarray:
     """Means over the cells, (*grid.shape)."""
+    return _closer(read, grid, *_looked_at(read, grid))
+
+
+def means_of_jumps(read: Read, grid: Grid) -> np.ndarray | None:
+    """Means over the cells where the function jumps inside some of them, else None."""
     means, least, most = _looked_at(read, grid)
+    return _closer(read, grid, means, least, most) if _jumps(least, most) else None
+
+
+def jumps_in_cells(read: Read, grid: Grid) -> bool:
+    """Whether the function varies within some cell by much of all that it varies by."""
+    return _jumps(*_looked_at(read, grid)[1:])
+
+
+def _jumps(least: np.ndarray, most: np.ndarray) -> bool:
+    return bool((most - least).max() > JUMP * (most.max() - least.min()))
+
+
+def _closer(read: Read, grid: Grid, means: np.ndarray, least: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """The means, from many places in the cells in which the function varies most."""
     spread = (most - least).ravel()
     cells = np.argsort(-spread, kind="stable")[: MOST // CLOSER]
     cells = np.sort(cells[spread[cells] > VARIES * np.abs([least, most]).max()])
@@ -28,12 +47,6 @@ def cell_means(read: Read, grid: Grid) -> np.ndarray:
         places = places_of_cells(grid, cells, CLOSER).reshape(grid.dim, -1)
         means.reshape(-1)[cells] = read(tuple(places)).reshape(CLOSER, -1).mean(axis=0)
     return means
-
-
-def jumps_in_cells(read: Read, grid: Grid) -> bool:
-    """Whether the function varies within some cell by much of all that it varies by."""
-    _, least, most = _looked_at(read, grid)
-    return bool((most - least).max() > JUMP * (most.max() - least.min()))
 
 
 def _looked_at(read: Read, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

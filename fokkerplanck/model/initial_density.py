@@ -13,7 +13,7 @@ import numpy as np
 from ..arguments import LARGEST, call, fields, own, reals, sized
 from ..errors import bad_type, bad_value, warn
 from ..randomness import private_generator
-from .cell_means import cell_means, jumps_in_cells
+from .cell_means import means_of_jumps
 from .coefficients import Points
 from .grid import Grid
 
@@ -359,7 +359,8 @@ def _on_cells(p0: Callable[..., np.ndarray], grid: Grid, name: str) -> Any:
     def read(coords: Sequence[np.ndarray]) -> np.ndarray:
         return fields(name, call(name, p0, list(coords)), rule).astype(float)
 
-    return cell_means(read, grid) if jumps_in_cells(read, grid) else given
+    means = means_of_jumps(read, grid)
+    return given if means is None else means
 
 
 def _density_masses(given: Any, grid: Grid, name: str) -> np.ndarray:
