@@ -14,6 +14,8 @@ AGAINST = re.compile(r"^- (.+) against SGD: (at learning rate .*)\.$", re.M)
 def asked(page):
     """The text of a page, and the study of the run file that it names."""
     pytest.importorskip("jax")
+    if "digits" in page.stem:
+        pytest.importorskip("sklearn")
     text = page.read_text(encoding="utf-8")
     (name,) = re.findall(r"^fokkerplanck study (examples/\S+\.toml)$", text, re.M)
     return text, read_network_study(ROOT / name)

@@ -281,9 +281,11 @@ def test_edge_of_stability():
     assert found["two-step"][2] == pytest.approx(found["SGD, other batches"][2], abs=0.02)
 
 
-@pytest.mark.parametrize("name", ["superposition", "parity", "modular", "iris_network"])
+@pytest.mark.parametrize("name", ["superposition", "parity", "modular", "iris_network", "digits"])
 def test_network_studies(tmp_path, name):
     pytest.importorskip("jax")
+    if name == "digits":
+        pytest.importorskip("sklearn")
     study = read_network_study(EXAMPLES / f"{name}.toml")
     asked = study.spec.study
     update = {"runs": 10, "learning_rate": asked.learning_rate[:1], "steps": (60,), "moments": 2}

@@ -78,3 +78,36 @@ def test_closure_moves_the_mean_by_the_third_derivative():
     c1 = 0.01 * 0.25
     assert found.trace[1] == pytest.approx(c1, rel=1e-6)
     assert found.mean[2, 0] == pytest.approx(m1 - 0.1 * (m1**2 + c1) / 2, rel=1e-9)
+
+
+def test_digits_near_a_minimum():
+    """Five stiffest of 1210 directions: SGD follows the recursion, with the noise of the places where it is.
+
+    Up to eta lambda = 0.05 the noise at the minimum is that; at 0.26 it is half as large again where the runs are.
+    """
+    pytest.importorskip("jax")
+    pytest.importorskip("sklearn")
+    import fokkerplanck.networks as fn
+
+    net = fn.digits(16)
+    theta = net.train([0, 1500], 1, 1.0, noise="flow").final[0]
+    assert net.loss(theta) < 0.01
+    assert fn.saddle_index(net, theta).negative == 0
+    at_theta, along = {}, {}
+    for rate in (0.1, 0.5):
+        law = net.stationary_covariance(theta, rate, 32, k=5)
+        settled = int(3.0 / (rate * law.curvatures[-1]))
+        runs = net.train(np.arange(settled, settled + 400, 10), 128, rate, 32, starts=theta, keep=128)
+        found = ((runs.kept - theta) @ law.directions).var(axis=(0, 1))
+        places = runs.kept[::8, ::16].reshape(-1, theta.size)
+        noise = np.mean([net.slopes(place, law.directions).var(axis=0) for place in places], axis=0)
+        curvature = np.mean([[v @ net.hessian_product(place, v) for v in law.directions.T] for place in places], axis=0)
+        at_theta[rate] = (law.variances / found).mean()
+        along[rate] = (rate**2 * noise / 32 / (1.0 - (1.0 - rate * curvature) ** 2) / found).mean()
+    assert 0.5 * law.curvatures[0] == pytest.approx(0.258, abs=0.01)
+    assert at_theta[0.1] == pytest.approx(1.0, abs=0.1)
+    assert along[0.1] == pytest.approx(1.0, abs=0.1)
+    assert at_theta[0.5] < 0.75
+    assert along[0.5] == pytest.approx(1.0, abs=0.2)
+    with pytest.raises(ValueError, match=r"`learning_rate` must be below 2 / \(largest curvature\)"):
+        net.stationary_covariance(theta, 4.0, 32, k=5)

@@ -197,7 +197,15 @@ class TestToys:
 
     def test_digits(self):
         pytest.importorskip("sklearn")
-        assert fn.digits(16).n_parameters == 1210
+        net = fn.digits(16)
+        assert (net.n_parameters, net.n_samples) == (1210, 1797)
+        assert net.shapes == ((16, 64), (16,), (10, 16), (10,))
+        assert net.loss(np.zeros(1210)) == pytest.approx(np.log(10), rel=1e-6)
+        # with all weights zero only the last biases have a slope: softmax less the share of each digit
+        counts = np.array([178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
+        gradient = net.gradient(np.zeros(1210))
+        assert not gradient[:-10].any()
+        assert gradient[-10:] == pytest.approx(0.1 - counts / 1797, abs=1e-6)
 
     def test_digits_ask_for_their_package(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "sklearn", None)
