@@ -286,6 +286,8 @@ def _reconnect(cells: _Cells, links: list[Links]) -> list[Links]:
     lower rank leaves apart stay so.
     """
     grid = cells.grid
+    if not links:
+        return []
     ends = np.concatenate([np.stack([link.lower, link.upper]) for link in links], axis=1)
     graph = sp.coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(grid.size, grid.size))
     count, label = connected_components(graph, directed=False)

@@ -55,7 +55,7 @@ def _shifted(tensor, extra):
 
 @njit(cache=True)
 def _reduce(tensor, cap, offsets, weights):
-    """Selling's reduction of one tensor; False where an offset of positive weight exceeds the cap."""
+    """Selling's reduction of one tensor; False where an offset of positive weight exceeds the cap, or the sum is not D."""
     d = tensor.shape[0]
     base = np.zeros((d + 1, d), np.int64)
     for i in range(d):
@@ -67,7 +67,22 @@ def _reduce(tensor, cap, offsets, weights):
     for _ in range(MAX_FLIPS):
         if not _flip(base, tensor, 1e-15 * scale):
             break
-    return _read_off(base, tensor, cap, offsets, weights, 1e-14 * scale)
+    return _read_off(base, tensor, cap, offsets, weights, 1e-14 * scale) and _holds(
+        tensor, offsets, weights, 1e-9 * scale
+    )
+
+
+@njit(cache=True)
+def _holds(tensor, offsets, weights, tolerance):
+    """Whether sum_k rho_k e_k e_k^T is the tensor: rounding ends the reduction of some degenerate ones before it is done."""
+    for i in range(tensor.shape[0]):
+        for j in range(tensor.shape[0]):
+            total = -tensor[i, j]
+            for k in range(weights.size):
+                total += weights[k] * offsets[k, i] * offsets[k, j]
+            if not abs(total) <= tolerance:
+                return False
+    return True
 
 
 @njit(cache=True)

@@ -295,6 +295,18 @@ def test_capped_offsets_add_to_the_diagonal_what_they_say(d, cap):
     assert added.max() < {1: 1.0, 3: 0.3, 8: 0.1}[cap]
 
 
+@pytest.mark.parametrize("d", [2, 3])
+def test_no_tensor_of_rank_one_loses_its_noise(d):
+    """Rounding ends the reduction of one in a hundred of them before it is done."""
+    directions = np.random.default_rng(3).normal(size=(8000, d))
+    tensors = np.einsum("ni,nj->nij", directions, directions)
+    offsets, weights, added = decomposed(tensors, 8)
+    mean = np.trace(tensors, axis1=1, axis2=2) / d
+    off = np.einsum("nk,nki,nkj->nij", weights, offsets, offsets) - tensors - (added * mean)[:, None, None] * np.eye(d)
+    assert (np.abs(off).max(axis=(1, 2)) / mean).max() < 1e-8
+    assert added.max() < 0.1
+
+
 def test_a_rank_one_tensor_on_the_lattice_is_one_link():
     e = np.array([3.0, -2.0])
     offsets, weights, added = decomposed(np.outer(e, e)[None] * 0.7, 8)
