@@ -77,7 +77,7 @@ print("lost mass:", solution.stats["mass_error"], " smallest density:", solution
 # %%
 paths = sgd.simulate(start, steps, n_paths=20_000, seed=1)
 print(fp.compare({"first-order": solution, "SGD": paths}, reference="SGD"))
-densities = solution.plot(paths, names=["w"])
+densities = solution.plot(paths)
 densities.savefig("tutorial_density.png", dpi=130)
 densities
 

@@ -43,7 +43,7 @@ def main(cells=160, n_paths=20_000, picture="iris.png"):
     # plot
     from fokkerplanck.results.figures import plot_evolution
 
-    plot_evolution(solution, paths, names=["a", "b"], landscape=loss.value).savefig(picture)
+    plot_evolution(solution, paths, landscape=loss.value).savefig(picture)
     return stationary, comparison
 
 

@@ -34,7 +34,7 @@ def main(cells=4000, n_paths=100_000, picture="two_datapoints.png"):
     # plot
     from fokkerplanck.results.figures import plot_evolution
 
-    plot_evolution(solution, paths, names=["w"], title=f"learning rate {rate:g}").savefig(picture)
+    plot_evolution(solution, paths, title=f"learning rate {rate:g}").savefig(picture)
     return tables
 
 

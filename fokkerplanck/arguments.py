@@ -149,6 +149,15 @@ def words(name: str, value: Any, count: int) -> list[str]:
     return list(value)
 
 
+def different_words(name: str, value: Any, count: int | None = None) -> tuple[str, ...]:
+    """Strings that are not empty and differ from each other; so many where `count` says it."""
+    whole_list = isinstance(value, (list, tuple))
+    found = words(name, value, len(value) if whole_list and count is None else count or 1)
+    if len(set(found)) < len(found) or not all(word.strip() and word.isprintable() for word in found):
+        raise bad_value(name, "different printable names that are not empty", value)
+    return tuple(found)
+
+
 def file_name(name: str, value: Any) -> str:
     """A path as text."""
     if not isinstance(value, (str, os.PathLike)) or not isinstance(text := os.fspath(value), str):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -71,10 +70,10 @@ class TransitionPaths:
     fixed: np.ndarray
     error: Errors = field(default_factory=Errors.unknown)
 
-    def plot(self, ax: Axes | None = None, names: Sequence[str] | None = None) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """A figure of the density of transition paths, on `ax` if given; in 2D a map with arrows of the reactive current."""
         panel = panel_of(self.grid, ax)
-        figure = plot_field(self.grid, self.density, self.fixed, "density of transition paths", panel, False, names)
+        figure = plot_field(self.grid, self.density, self.fixed, "density of transition paths", panel, False)
         if self.grid.dim == 2:
             arrows(panel, self.grid, self.density, self.current, ARROWS)
         return figure

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from numbers import Real
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..arguments import LARGEST, LEAST_INDEX, did_you_mean, instance, nearest, number, takes_time
+from ..arguments import LARGEST, LEAST_INDEX, did_you_mean, different_words, instance, nearest, number, takes_time
 from ..errors import bad_type, bad_value
 from .coefficients import (
     Points,
@@ -146,6 +146,9 @@ class FokkerPlanck:
         the last positions of simulated paths: models of SGD say there where they lie where the model does not hold.
     settings : dict, optional
         What it was made from, for the record; changes nothing. Models of SGD say here what they chose.
+    names : sequence of str, optional
+        Of the coordinates, one an axis, for figures, tables and files. Default: those of the grid, x, y, z. Equations of SGD
+        have the names of its parameters.
 
     Notes
     -----
@@ -169,6 +172,7 @@ class FokkerPlanck:
     reactivity: Mapping[str, float] | None = None
     assumption: Callable[[np.ndarray, np.ndarray], None] | None = field(default=None, repr=False, compare=False)
     settings: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    names: Sequence[str] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.jumps is not None and self.diffusion is None and self.noise is None:
@@ -189,6 +193,8 @@ class FokkerPlanck:
             raise bad_value("diffusion", "at least 0", self.diffusion, "It is D in sqrt(2 D) dW.")
         rule = "None or fp.Swarm(strength=...), fp.MeanField(observe, force) or fp.PairForce(force)"
         instance("interaction", self.interaction, (Swarm, MeanField, PairForce, type(None)), rule)
+        if self.names is not None:
+            object.__setattr__(self, "names", different_words("names", self.names))
         self._check_convention()
         self._check_diffusion_of_density()
         self._check_memory_and_jumps()

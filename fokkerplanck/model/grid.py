@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import call, did_you_mean, fields, own, reals, sized, whole
+from ..arguments import call, did_you_mean, different_words, fields, own, reals, sized, whole
 from ..errors import bad_type, bad_value
 
 MAX_CELLS = 10**8  # along an axis
 WALLS = ("reflecting", "absorbing", "periodic")
+AXES = ("x", "y", "z")
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -37,6 +39,8 @@ class Grid:
         Cell edges along each axis, shape (n + 1,).
     boundary : tuple of (low, high)
         The walls of each axis.
+    names : tuple of str
+        What the axes are called in figures, tables and files: x, y, z, or what an equation or a loss calls its coordinates.
 
     Examples
     --------
@@ -49,6 +53,7 @@ class Grid:
 
     edges: tuple[np.ndarray, ...]
     boundary: tuple[tuple[str, str], ...]
+    names: tuple[str, ...]
 
     def __init__(self, bounds: Any, cells: Any, boundary: Any = "reflecting"):
         pairs = _bounds(bounds)
@@ -129,6 +134,17 @@ class Grid:
             e.flags.writeable = False
         object.__setattr__(self, "edges", tuple(edges))
         object.__setattr__(self, "boundary", _walls(boundary, len(edges)))
+        object.__setattr__(self, "names", AXES[: len(edges)])
+
+    def named(self, names: Sequence[str]) -> Grid:
+        """The same cells, the axes called by these different names: those of the coordinates, one an axis."""
+        grid = copy.copy(self)
+        object.__setattr__(grid, "names", different_words("names", names, self.dim))
+        return grid
+
+    def with_edges(self, edges: Sequence[np.ndarray]) -> Grid:
+        """Other cells, (n + 1,) along each axis, between the same walls; the axes are called as before."""
+        return Grid.from_edges(edges, self.walls).named(self.names)
 
     def replaced(self, axis: int, edges: np.ndarray, nodes: np.ndarray) -> Grid:
         """The same cells with faces moved along an axis, (n + 1,), and their values read at `nodes` (n,), one in each cell.
@@ -138,6 +154,7 @@ class Grid:
         grid = Grid.__new__(Grid)
         grid._set([edges if a == axis else e.copy() for a, e in enumerate(self.edges)], self.walls)
         nodes.flags.writeable = False
+        object.__setattr__(grid, "names", self.names)
         grid.__dict__["centers"] = tuple(nodes if a == axis else c for a, c in enumerate(self.centers))
         return grid
 

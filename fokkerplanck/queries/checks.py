@@ -52,9 +52,9 @@ def public_generator(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> Generator:
 
 
 def check_question(eq: Any, grid: Any) -> Grid:
-    """Refuse what is no equation, or no grid."""
+    """The grid, its axes called as the coordinates of the equation; what is no equation, or no grid, is refused."""
     then = "Use sgd.equation(), or sgd.transfer_operator(grid)." if isinstance(eq, SGD) else ""
     instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation", then)
     then = "Give tol=1e-3 with a Box." if isinstance(grid, Box) else "Make one with fp.Grid((low, high), cells)."
     instance("grid", grid, Grid, "a Grid", then)
-    return grid
+    return grid if eq.names is None else grid.named(eq.names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, overload
 
@@ -11,7 +12,7 @@ from ..arguments import LARGEST, instance, reals, whole
 from ..errors import bad_type, bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
-from ..model.grid import Grid
+from ..model.grid import AXES, Grid
 from .action import STENCIL, DiffusionHamiltonian, Hamiltonian, units_of_noise
 from .field import quasipotential_field
 from .minimum_action_path import least_action
@@ -75,8 +76,9 @@ def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> Le
     field = _Fields(eq, start, end)
     hamiltonian = DiffusionHamiltonian(field.drift, field.diffusion)
     if isinstance(b, Grid):
-        return quasipotential_field(hamiltonian, start, b, partial(found, start))
-    return found(start, end, path_cost(hamiltonian, start, end, points))
+        grid = b if eq.names is None else b.named(eq.names)
+        return quasipotential_field(hamiltonian, start, grid, partial(found, start, names=grid.names))
+    return found(start, end, path_cost(hamiltonian, start, end, points), names=eq.names)
 
 
 def corner(grid: Grid, a: np.ndarray) -> np.ndarray:
@@ -103,6 +105,7 @@ def found(
     noise: str = "",
     unit: str = "time",
     why: str = "",
+    names: Sequence[str] | None = None,
 ) -> LeastAction:
     """The answer as a result, its action times a factor."""
     exponent = np.inf if cost.stuck is not None else factor * float(cost.cost[-1])
@@ -123,6 +126,7 @@ def found(
         unit,
         cost.stuck,
         why if np.isinf(exponent) else "",
+        tuple(names or (AXES if len(a) <= len(AXES) else map(str, range(len(a))))),
     )
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arguments import number, reals, whole, words
+from ..arguments import number, reals, whole
 from ..errors import bad_value
-from ..model.grid import Grid
-from ..results.figure_style import AXES, contour_levels, contours, new_figure, styled
+from ..model.grid import AXES, Grid
+from ..results.figure_style import contour_levels, contours, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,6 +83,8 @@ class LeastAction:
         A point beyond which nothing leads, where the exponent is infinite.
     why : str
         The reason, where the exponent is infinite.
+    names : tuple of str
+        Of the coordinates.
     """
 
     a: tuple[float, ...]
@@ -95,6 +97,7 @@ class LeastAction:
     unit: str = "time"
     stuck: tuple[float, ...] | None = None
     why: str = ""
+    names: tuple[str, ...] = AXES
 
     @property
     def climbs(self) -> tuple[float, ...]:
@@ -163,22 +166,18 @@ class LeastAction:
         return text
 
     @styled
-    def plot(self, landscape: Callable | None = None, names: Sequence[str] | None = None) -> Figure:
+    def plot(self, landscape: Callable | None = None) -> Figure:
         """The path over the first two coordinates with the contours of a landscape, and the action along the path.
 
         Parameters
         ----------
         landscape : callable, optional
             A function of the two coordinates (two dimensions).
-        names : sequence of str, optional
-            Of the coordinates.
         """
         dim = len(self.a)
         if not self.path.size:
             raise bad_value("exponent", "finite to draw a path", self.exponent, "No path leads there.")
-        labels = list(AXES[:dim] if dim <= len(AXES) else map(str, range(dim)))
-        if names is not None:
-            labels = words("names", names, dim)
+        labels = self.names
         fig, axes = new_figure(4.6, 3.6, 1, 1 if dim == 1 else 2)
         along = self.path[:, 0]
         if dim > 1:
@@ -242,9 +241,9 @@ class Quasipotential:
         return f"{text}: V up to {finite.max():.4g}{share}, error up to {worst}{beyond}"
 
     @styled
-    def plot(self, to: Sequence[Sequence[float]] = (), names: Sequence[str] | None = None) -> Figure:
+    def plot(self, to: Sequence[Sequence[float]] = ()) -> Figure:
         """V over the grid, in two dimensions by its contours with the most likely ways `to` some points."""
-        labels = list(AXES[: self.grid.dim]) if names is None else words("names", names, self.grid.dim)
+        labels = self.grid.names
         fig, axes = new_figure(4.6, 3.6, 1, 1)
         ax = axes[0][0]
         if self.grid.dim == 1:

@@ -12,7 +12,7 @@ from ..arguments import file_name, number, whole
 from ..errors import bad_value
 from ..solvers.evolution.exponential import propagate
 from ..storage.files import check_folder, write_atomically
-from .figure_style import COLORS, arrows, coordinate_names, current_at, curve, density_map, new_figure, stretch, styled
+from .figure_style import COLORS, arrows, current_at, curve, density_map, new_figure, stretch, styled
 from .requests import MEMORY_METHODS, progress_reporter
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ def animate_solution(
     sol: Solution,
     path: str | os.PathLike,
     fps: float = 5.0,
-    names: Sequence[str] | None = None,
     between: int = 0,
     progress: bool | Callable[[float], None] = False,
 ) -> None:
@@ -42,8 +41,6 @@ def animate_solution(
         Ends in .gif, or in .mp4 where ffmpeg is installed.
     fps : float
         Frames a second.
-    names : sequence of str, optional
-        Names of the coordinates.
     between : int
         Frames between two output times, evenly in time. There the density is propagated from the output time before, with
         coefficients that move read once a frame, in its middle; with memory, in steps of SGD, and of saved results it is
@@ -61,7 +58,7 @@ def animate_solution(
     between = whole("between", between, 0, 10_000)
     if sol.grid.dim == 3:
         raise bad_value("sol", "of one or two dimensions for an animation", "three")
-    labels = coordinate_names(sol.grid, names)
+    labels = sol.grid.names
     check_folder(name)
     report = progress_reporter(progress)
     pictures = _drawn(sol, labels, between, report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +53,7 @@ class Committor(NDArrayOperatorsMixin):
         fine, once, twice = (c.at(x) for c in (self, *self.coarser))
         return float(estimate(np.array(fine - once), np.array(once - twice), self.error.cap, 1e-12).error)
 
-    def plot(self, ax: Axes | None = None, names: Sequence[str] | None = None, error: bool = False) -> Figure:
+    def plot(self, ax: Axes | None = None, error: bool = False) -> Figure:
         """A figure of the probability, on `ax` if given: a curve in 1D, a map in 2D, grey where it is 0 or 1 by definition.
 
         With `error`, in 1D, the measured error stands around the curve.
@@ -64,7 +63,7 @@ class Committor(NDArrayOperatorsMixin):
 
         check_band(self, error)
         what, shown = "probability of the target first", self.error["committor"] if error else None
-        return plot_field(self.grid, self.values, self.fixed, what, ax, False, names, shown)
+        return plot_field(self.grid, self.values, self.fixed, what, ax, False, shown)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-AXES = ("x", "y", "z")
 WITHIN = {1: 8, 2: 8, 3: 4}  # places along each axis of a cell at which a condition is read
 HALVINGS = 52
 
@@ -41,15 +40,12 @@ class Distribution:
         Probability that was in the box before scaling.
     atoms : dict of float
         In 1D, position -> probability of points that hold some; `pdf` leaves them out, all else counts them.
-    names : tuple of str
-        Of the axes.
     """
 
     grid: Grid
     density: np.ndarray
     mass: float = 1.0
     atoms: Mapping[float, float] = field(default_factory=dict)
-    names: tuple[str, ...] = AXES
 
     @classmethod
     def of(cls, grid: Grid, density: np.ndarray, atoms: Mapping[float, float] | None = None) -> Distribution:
@@ -61,7 +57,7 @@ class Distribution:
             raise bad_value(
                 "density", "of some mass in the box", f"mass {mass:g}", "All has left: ask at an earlier time."
             )
-        return cls(grid, kept / mass, mass, {x: m / mass for x, m in atoms.items()}, AXES[: grid.dim])
+        return cls(grid, kept / mass, mass, {x: m / mass for x, m in atoms.items()})
 
     @cached_property
     def masses(self) -> np.ndarray:
@@ -156,29 +152,31 @@ class Distribution:
         """The law along one axis."""
         whole("axis", axis, 0, self.grid.dim - 1)
         density = _density.marginal(self.masses, self.grid, axis) / self.grid.widths[axis]
-        return Distribution(self._kept([axis]), density, self.mass, dict(self.atoms), (self.names[axis],))
+        return Distribution(self._kept([axis]), density, self.mass, dict(self.atoms))
 
     def conditional(self, **given: float) -> Distribution:
-        """The law of the other axes where some are given: `conditional(y=0.5)`, axes are x, y, z.
+        """The law of the other axes where some are given: `conditional(y=0.5)`, by the names of `grid`.
 
         `mass` of the result is the density of what is given.
         """
         for name, value in given.items():
-            if name not in self.names:
-                raise bad_value("given", f"among the axes {', '.join(self.names)}", name)
+            if name not in self.grid.names:
+                raise bad_value("given", f"among the axes {', '.join(self.grid.names)}", name)
             self._inside(name, number(name, value))
         if not 0 < len(given) < self.grid.dim:
-            raise bad_value("given", f"from 1 to {self.grid.dim - 1} of the axes {', '.join(self.names)}", list(given))
-        values, rest = self.density, [a for a in range(self.grid.dim) if self.names[a] not in given]
+            raise bad_value(
+                "given", f"from 1 to {self.grid.dim - 1} of the axes {', '.join(self.grid.names)}", list(given)
+            )
+        values, rest = self.density, [a for a in range(self.grid.dim) if self.grid.names[a] not in given]
         for axis in sorted(set(range(self.grid.dim)) - set(rest), reverse=True):
-            values = _slice(values, self.grid.centers[axis], given[self.names[axis]], axis)
+            values = _slice(values, self.grid.centers[axis], given[self.grid.names[axis]], axis)
         grid = self._kept(rest)
         there = float((values * grid.volumes).sum())
         if not there > 0.0:
             raise bad_value("given", "where there is some density", given)
-        return Distribution(grid, values / there, there, {}, tuple(self.names[a] for a in rest))
+        return Distribution(grid, values / there, there)
 
-    def plot(self, ax: Axes | None = None, log: bool = False, names: Sequence[str] | None = None) -> Figure:
+    def plot(self, ax: Axes | None = None, log: bool = False) -> Figure:
         """A figure: the density in 1D, a map with the marginals beside it in 2D, the marginals in 3D.
 
         Parameters
@@ -187,18 +185,19 @@ class Distribution:
             To draw on, in 1D.
         log : bool
             Whether the density is shown on a logarithmic scale.
-        names : sequence of str, optional
-            Names of the coordinates.
         """
         from .distribution_figure import plot_distribution
 
-        return plot_distribution(self, ax, log, names)
+        return plot_distribution(self, ax, log)
 
     def to_csv(self, path: str) -> None:
         """Write a CSV file with a row for each cell: its center and its density."""
+        from ..storage.netcdf import axis_names
         from ..storage.tables import save_field
 
-        save_field(path, dict(zip(self.names, self.grid.centers, strict=True)), "density", self.density)
+        save_field(
+            path, dict(zip(axis_names(self.grid.names), self.grid.centers, strict=True)), "density", self.density
+        )
 
     def __repr__(self) -> str:
         lines = [f"Distribution on {self.grid!r}", f"  mean       {', '.join(f'{v:.6g}' for v in self.mean())}"]
@@ -270,16 +269,17 @@ class Distribution:
         return list(values.reshape(-1, d).T), values.shape[:-1]
 
     def _kept(self, axes: Sequence[int]) -> Grid:
-        return Grid.from_edges([self.grid.edges[a].copy() for a in axes], [self.grid.walls[a] for a in axes])
+        kept = Grid.from_edges([self.grid.edges[a].copy() for a in axes], [self.grid.walls[a] for a in axes])
+        return kept.named([self.grid.names[a] for a in axes])
 
     def _inside(self, name: str, value: float) -> None:
-        edge = self.grid.edges[self.names.index(name)]
+        edge = self.grid.edges[self.grid.names.index(name)]
         if not edge[0] <= value <= edge[-1]:
             raise bad_value(name, f"inside the box [{edge[0]:g}, {edge[-1]:g}]", value)
 
     def _one_dimensional(self, what: str) -> None:
         if self.grid.dim != 1:
-            then = f"Take marginal(axis).{what}(...), or probability(lambda {', '.join(self.names)}: ...)."
+            then = f"Take marginal(axis).{what}(...), or probability(lambda {', '.join(self.grid.names)}: ...)."
             raise bad_value("grid", f"one-dimensional for `{what}`", f"{self.grid.dim} dimensions", then)
 
 

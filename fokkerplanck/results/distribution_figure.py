@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import flag
 from ..errors import bad_type, bad_value
-from .figure_style import coordinate_names, curve, density_map, new_figure, stretch, styled, within
+from .figure_style import curve, density_map, new_figure, stretch, styled, within
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,10 +21,10 @@ DECADES = 1e-8  # of the largest density, below which a logarithmic scale ends
 
 
 @styled
-def plot_distribution(d: Distribution, ax: Axes | None, log: bool, names: Sequence[str] | None) -> Figure:
+def plot_distribution(d: Distribution, ax: Axes | None, log: bool) -> Figure:
     """See `Distribution.plot`."""
     flag("log", log)
-    labels = list(d.names) if names is None else coordinate_names(d.grid, names)
+    labels = d.grid.names
     if d.grid.dim == 2:
         if ax is not None:
             raise bad_value("ax", "None for a map, which takes three panels", ax, "Plot marginal(axis) on it.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from ..arguments import flag
 from ..errors import bad_type, bad_value
 from ..model.grid import Grid
-from .figure_style import LINES, band, cividis, coordinate_names, new_figure, styled
+from .figure_style import LINES, band, cividis, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,12 +29,11 @@ def plot_field(
     what: str,
     ax: Axes | None,
     log: bool,
-    names: Sequence[str] | None,
     error: np.ndarray | None = None,
 ) -> Figure:
     """A field as a curve in 1D, with an `error` around it, as a map in 2D; grey where given, blank where infinite."""
     flag("log", log)
-    labels = coordinate_names(grid, names)
+    labels = grid.names
     panel = panel_of(grid, ax)
     shown = np.where(np.isfinite(values) & ~(log & (values <= 0.0)), values, np.nan)
     if grid.dim == 1:
@@ -70,9 +68,9 @@ def plot_field(
 
 
 @styled
-def plot_spectrum(spectrum: Spectrum, names: Sequence[str] | None) -> Figure:
+def plot_spectrum(spectrum: Spectrum) -> Figure:
     """The modes: curves of their densities in 1D, maps in 2D, each with its time scale."""
-    grid, labels = spectrum.grid, coordinate_names(spectrum.grid, names)
+    grid, labels = spectrum.grid, spectrum.grid.names
     if grid.dim > 2:
         raise bad_value("grid", "one- or two-dimensional for a figure of modes", grid.dim)
     captions = [f"time scale {t:.4g}" if np.isfinite(t) else "stationary" for t in spectrum.time_scales]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..arguments import call, fields, flag, same_time, words
+from ..arguments import call, fields, flag, same_time
 from ..errors import bad_value
 from ..model.grid import Grid
 
@@ -35,7 +35,6 @@ STYLE: Any = {
     "savefig.dpi": 150.0,
     "image.cmap": "cividis",
 }
-AXES = ("x", "y", "z")
 Drawing = TypeVar("Drawing", bound=Callable[..., Any])
 
 
@@ -262,13 +261,6 @@ def new_figure(width: float, height: float, rows: int, columns: int, **options: 
 
     fig = Figure(figsize=(width * columns, height * rows), layout="constrained")
     return fig, fig.subplots(rows, columns, squeeze=False, **options)
-
-
-def coordinate_names(grid: Grid, names: Sequence[str] | None) -> list[str]:
-    """Labels of the axes: the names that were given, or x, y, z."""
-    if names is None:
-        return list(AXES[: grid.dim])
-    return words("names", names, grid.dim)
 
 
 def spread_indices(count: int, most: int) -> list[int]:

@@ -27,7 +27,6 @@ from .figure_style import (
     cividis,
     coarse_curve,
     contour_levels,
-    coordinate_names,
     current_at,
     current_caption,
     curve,
@@ -55,9 +54,7 @@ if TYPE_CHECKING:
 
 
 @styled
-def plot_solution(
-    sol: Solution, times: Sequence[float] | None = None, names: Sequence[str] | None = None, error: bool = False
-) -> Figure:
+def plot_solution(sol: Solution, times: Sequence[float] | None = None, error: bool = False) -> Figure:
     """The density over time: curves in 1D, a row of maps with the current in 2D, curves of the marginals in 3D.
 
     Parameters
@@ -65,8 +62,6 @@ def plot_solution(
     sol : Solution
     times : sequence of float, optional
         Output times to show. Default: all, or five of them spread evenly.
-    names : sequence of str, optional
-        Names of the coordinates.
     error : bool
         In one dimension, whether to show the measured error of the density around each curve.
     """
@@ -75,7 +70,7 @@ def plot_solution(
         picked = spread_indices(sol.times.size, 5)
     else:
         picked = [sol.index(t, "times") for t in increasing("times", times)]
-    labels = coordinate_names(sol.grid, names)
+    labels = sol.grid.names
     if sol.grid.dim == 2:
         return _maps({"density": sol}, None, picked, labels, None)
     fig, axes = new_figure(5.5, 3.2, 1, sol.grid.dim)
@@ -97,7 +92,6 @@ def plot_solution(
 def plot_stationary(
     st: Stationary | Mapping[str, Stationary],
     *,
-    names: Sequence[str] | None = None,
     landscape: Callable | None = None,
     ensemble: Ensemble | None = None,
     title: str = "",
@@ -109,8 +103,6 @@ def plot_stationary(
     ----------
     st : Stationary, or a mapping from label to these on one grid
         Several are drawn over each other in 1D, side by side in 2D.
-    names : sequence of str, optional
-        Names of the coordinates.
     landscape : callable f(x, y), optional
         Drawn as contours in 2D.
     ensemble : Ensemble, optional
@@ -123,7 +115,7 @@ def plot_stationary(
     for one in several.values():
         check_band(one, error)
     first = next(iter(several.values()))
-    labels, grid = coordinate_names(first.grid, names), first.grid
+    labels, grid = first.grid.names, first.grid
     if ensemble is not None and getattr(ensemble, "dim", None) != grid.dim:
         raise bad_type("ensemble", f"an Ensemble in {grid.dim} dimension(s), or None", ensemble)
     if grid.dim == 2:
@@ -194,7 +186,6 @@ def plot_landscape(
     equations: Mapping[str, FokkerPlanck],
     grid: Grid,
     *,
-    names: Sequence[str] | None = None,
     box: Sequence[tuple[float, float]] | None = None,
     unit: str = "time",
 ) -> Figure:
@@ -207,14 +198,12 @@ def plot_landscape(
     equations : mapping from label to FokkerPlanck
         Whose noise is shown: all of them in 1D, the first in 2D.
     grid : Grid
-    names : sequence of str, optional
-        Names of the coordinates.
     box : sequence of (low, high), optional
         What to show. Default: the whole grid.
     unit : str
         What a unit of time is called: "step" for SGD.
     """
-    labels = coordinate_names(grid, names)
+    labels = grid.names
     box = [(e[0], e[-1]) for e in grid.edges] if box is None else list(box)
     if grid.dim == 2:
         return _landscape_map(value, equations, grid, labels, box, unit)
@@ -245,7 +234,6 @@ def plot_evolution(
     sol: Solution | Mapping[str, Solution],
     ensemble: Ensemble | None = None,
     *,
-    names: Sequence[str] | None = None,
     landscape: Callable | None = None,
     title: str = "",
 ) -> Figure:
@@ -256,15 +244,13 @@ def plot_evolution(
     sol : Solution, or a mapping from label to solutions on one grid at the same times
         Several are drawn over each other in 1D, as rows in 2D.
     ensemble : Ensemble, optional
-    names : sequence of str, optional
-        Names of the coordinates.
     landscape : callable f(x, y), optional
         Drawn as contours in 2D.
     title : str
     """
     several = sol if isinstance(sol, Mapping) else {"solution": sol}
     first = next(iter(several.values()))
-    labels, grid = coordinate_names(first.grid, names), first.grid
+    labels, grid = first.grid.names, first.grid
     picked = spread_indices(first.times.size, 6 if grid.dim == 1 else 5)
     if grid.dim == 2:
         fig = _maps(several, ensemble, picked, labels, landscape)
@@ -300,7 +286,6 @@ def plot_evolution(
 def plot_moments(
     solutions: Mapping[str, Solution],
     ensemble: Ensemble | None = None,
-    names: Sequence[str] | None = None,
     title: str = "",
     error: bool = False,
 ) -> Figure:
@@ -311,8 +296,6 @@ def plot_moments(
     solutions : mapping from label to Solution
     ensemble : Ensemble, optional
         Drawn as points with error bars of three standard errors.
-    names : sequence of str, optional
-        Names of the coordinates.
     title : str
     error : bool
         Whether to show the measured errors of the solutions around their curves.
@@ -322,7 +305,7 @@ def plot_moments(
     flag("error", error)
 
     first = next(iter(solutions.values()))
-    labels = coordinate_names(first.grid, names)
+    labels = first.grid.names
     fig, axes = new_figure(6.4, 2.1, 2 if ensemble is None else 3, 1, sharex=True)
     panels = axes[:, 0]
     for k, (name, sol) in enumerate(solutions.items()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -155,9 +155,7 @@ class FirstPassage:
             return np.full(found.shape, np.nan)
         return self._estimate("arrivals", found, times, p0, rtol).error
 
-    def plot(
-        self, ax: Axes | None = None, log: bool = False, names: Sequence[str] | None = None, error: bool = False
-    ) -> Figure:
+    def plot(self, ax: Axes | None = None, log: bool = False, error: bool = False) -> Figure:
         """A figure of the mean time from each place, on `ax` if given: a curve in 1D, a map in 2D, the target in grey.
 
         With `error`, in 1D, the measured error stands around the curve.
@@ -167,7 +165,7 @@ class FirstPassage:
 
         check_band(self, error)
         return plot_field(
-            self.grid, self.mean, self.target, "mean time", ax, log, names, self.error["mean"] if error else None
+            self.grid, self.mean, self.target, "mean time", ax, log, self.error["mean"] if error else None
         )
 
     def plot_survival(self, times: Any, p0: Any, log: bool = False, error: bool = False) -> Figure:

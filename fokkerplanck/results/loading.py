@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import file_name, fits_memory
+from ..arguments import different_words, file_name, fits_memory
 from ..errors import bad_value
-from ..model.grid import Grid
+from ..model.grid import AXES, Grid
 from ..solvers.accuracy.estimates import Errors
-from ..storage.netcdf import AXES, as_text, attributes_of, check_mark, checksum, damaged, variables_of
+from ..storage.netcdf import as_text, attributes_of, axis_names, check_mark, checksum, damaged, variables_of
 from .reset import SavedReset
 from .solution import Solution
 from .stats import SolutionStats
 
 READ = (
-    *(f"{axis}_edges" for axis in AXES),
     "time",
     "density",
     "current",
@@ -77,12 +76,20 @@ def load(path: str | os.PathLike) -> Solution:
         raise damaged(str(name), error) from error
 
 
+def _axes(file: Any) -> list[str]:
+    """The names of the axes; before version 3 they were x, y, z."""
+    if "axes" not in file.attrs:
+        return [axis for axis in AXES if f"{axis}_edges" in file]
+    return list(different_words("axes", json.loads(file.attrs["axes"])))
+
+
 def _check_sizes(file: Any) -> None:
     """Refuse arrays that a file declares and does not hold, before any is read: a kilobyte can declare a terabyte."""
     import h5py
 
     need = 0.0
-    for name in (name for name in READ if name in file):
+    arrays = [name for axis in axis_names(_axes(file)) for name in (axis, f"{axis}_edges")]
+    for name in (name for name in (*arrays, *READ) if name in file):
         if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
             raise ValueError(f"{name} is no array of this file")
         array = file[name]
@@ -111,9 +118,10 @@ def _check_values(sol: Solution) -> None:
 
 def _read(file: Any) -> Solution:
     attributes, variables = file.attrs, file
-    names = [name for name in AXES if f"{name}_edges" in variables]
+    called = _axes(file)
+    names = axis_names(called)
     walls = [pair[0] if "periodic" in pair else tuple(pair) for pair in json.loads(attributes["boundary"])]
-    grid = Grid.from_edges([variables[f"{name}_edges"][...] for name in names], walls)
+    grid = Grid.from_edges([variables[f"{name}_edges"][...] for name in names], walls).named(called)
     for axis, name in enumerate(names):
         nodes = variables[name][...]
         if nodes.shape != grid.centers[axis].shape:

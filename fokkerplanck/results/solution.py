@@ -146,9 +146,10 @@ class Solution(Moments):
 
     def to_csv(self, path: str) -> None:
         """Write a CSV file with a row for each time and cell: time, the coordinates of its center, density."""
+        from ..storage.netcdf import axis_names
         from ..storage.tables import save_field
 
-        axes = zip("xyz"[: self.grid.dim], self.grid.centers, strict=True)
+        axes = zip(axis_names(self.grid.names), self.grid.centers, strict=True)
         save_field(path, {"time": self.times, **dict(axes)}, "density", self.density)
 
     def save(self, path: str, current: bool = True) -> None:

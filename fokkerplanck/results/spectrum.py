@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -100,11 +100,11 @@ class Spectrum:
         held = (self.left * f * p).sum(axis=axes)
         return seen * held / variance
 
-    def plot(self, names: Sequence[str] | None = None) -> Figure:
+    def plot(self) -> Figure:
         """A figure of the modes in 1D or 2D, with their time scales."""
         from .field_figures import plot_spectrum
 
-        return plot_spectrum(self, names)
+        return plot_spectrum(self)
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{v:.6g}" for v in self.eigenvalues)

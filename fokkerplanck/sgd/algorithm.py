@@ -14,6 +14,7 @@ from ..arguments import flag, number, whole
 from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..formulas.parser import Formula
 from .loss import SampleLoss
+from .phase_space import coordinate_names
 from .schedule import factor_at, read_schedule, schedule_name
 
 if TYPE_CHECKING:
@@ -143,6 +144,11 @@ class SGD:
     def samples_a_step(self) -> int:
         """B, or all N samples where the batch is full."""
         return self.loss.n_samples if self.batch_size is None else self.batch_size
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """Names of the axes of its densities: the parameters and, with momentum, a velocity v_NAME of each behind them."""
+        return coordinate_names(self.loss.parameters, self.momentum > 0.0)
 
     @property
     def noise_factor(self) -> float:

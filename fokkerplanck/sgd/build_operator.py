@@ -41,6 +41,7 @@ def transfer_operator(
         make = partial(transfer_operator, sgd, model=model, kind=kind, n_batches=n_batches, seed=seed)
         return _with_tolerance(make, grid, tol)
     _check(sgd, grid, model, kind, n_batches, seed)
+    grid = grid.named(sgd.coordinates)
     again = partial(transfer_operator, sgd, model=model, kind=kind, n_batches=n_batches, seed=seed)
     batches, kind = chosen_batches(sgd, model, kind, n_batches, seed)
 

@@ -131,7 +131,11 @@ def model_equation(sgd: SGD, model: str, settings: Settings) -> FokkerPlanck:
     coefficients = build(sgd, model, settings)
     record = {"model": model, "process": repr(sgd), **coefficients.pop("settings", {})}
     return FokkerPlanck(
-        **coefficients, convention=settings.convention, assumption=_assumption(sgd, settings), settings=record
+        **coefficients,
+        convention=settings.convention,
+        assumption=_assumption(sgd, settings),
+        settings=record,
+        names=sgd.coordinates,
     )
 
 

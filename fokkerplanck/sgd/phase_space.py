@@ -1,6 +1,8 @@
-"""SGD with momentum on (theta, v): what is known by hand on a quadratic."""
+"""SGD with momentum on (theta, v): the names of its coordinates, and what is known by hand on a quadratic."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,3 +28,13 @@ def heavy_ball_covariance(rate: float, momentum: float, curvature: float = 1.0, 
     velocity = 2.0 * (rate * noise) ** 2 / ((1.0 - momentum) * gap)
     position = rate * noise**2 * (1.0 + momentum) / (curvature * (1.0 - momentum) * gap)
     return np.array([[position, 0.5 * velocity], [0.5 * velocity, velocity]])
+
+
+def coordinate_names(parameters: Sequence[str], moving: bool) -> tuple[str, ...]:
+    """The parameters and, where SGD has momentum, a velocity v_NAME of each behind them."""
+    if not moving:
+        return tuple(parameters)
+    stem = "v_"
+    while {f"{stem}{name}" for name in parameters} & set(parameters):
+        stem = f"v{stem}"
+    return (*parameters, *(f"{stem}{name}" for name in parameters))

@@ -70,10 +70,10 @@ def quasipotential(sgd: SGD, a: Any, b: Any, model: str, points: int) -> LeastAc
         why = "no batch leads on" if sgd.loss.dim == 1 else "on no path that was tried do batches lead on, on the best"
     else:
         hamiltonian = DiffusionHamiltonian(_Moments(sgd).drift, _Moments(sgd).diffusion)
-    factor *= 1.0 - sgd.momentum
-    result = partial(found, start, factor=factor, noise="learning rate", unit="steps", why=why)
+    factor, names = factor * (1.0 - sgd.momentum), sgd.loss.parameters
+    result = partial(found, start, factor=factor, noise="learning rate", unit="steps", why=why, names=names)
     if isinstance(b, Grid):
-        return quasipotential_field(hamiltonian, start, b, result, factor=factor, noise="learning rate")
+        return quasipotential_field(hamiltonian, start, b.named(names), result, factor=factor, noise="learning rate")
     return result(end, path_cost(hamiltonian, start, end, points))
 
 

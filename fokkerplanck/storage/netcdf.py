@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
 
 
 MARK = "fokkerplanck solution"
-VERSION = 2  # from 2 on the checksum covers the version of the package too
-AXES = ("x", "y", "z")
+VERSION = 3  # from 2 on the checksum covers the version of the package too; from 3 on axes have names of their own
+TAKEN = {  # names of arrays and dimensions that no axis can have
+    "time", "density", "current", "component", "observable", "observed", "atom", "atom_position", "atoms", "rate", "delay",
+    "way_out", "rates", "estimate", "error", "setting", "settings",
+}  # fmt: skip
+ENDS = ("_edge", "_edges")
 
 
 class _Variable(NamedTuple):
@@ -41,15 +46,15 @@ class _Variable(NamedTuple):
 
 
 def solution_to_xarray(sol: Solution) -> xarray.Dataset:
-    """The densities as a labelled data set, with dimensions time and x, y, z; without the current.
+    """The densities as a labelled data set, with dimensions time and the names of the axes; without the current.
 
     Cell centers and times are coordinates, observables are variables `observed_NAME` of time (a slash in NAME, which netCDF
     does not allow, is an underscore). Nothing has a dimension of its
-    own, so that `to_dataframe` has one row a time and cell: the cell edges are attributes x_edges, ..., as are the settings.
+    own, so that `to_dataframe` has one row a time and cell: the cell edges are attributes NAME_edges, as are the settings.
     """
     import xarray as xr
 
-    names = AXES[: sol.grid.dim]
+    names = axis_names(sol.grid.names)
     variables = variables_of(sol, current=False)
     coords = {name: variables[name] for name in ("time", *names)}
     data = {"density": variables["density"]}
@@ -102,9 +107,19 @@ def save_solution(sol: Solution, path: str | os.PathLike, current: bool = True) 
     write_atomically(path, write)
 
 
+def axis_names(names: Sequence[str]) -> list[str]:
+    """What files call the axes: their names, with an underscore for a slash, and axis_NAME for what else stands there."""
+    found: list[str] = []
+    for name in (name.replace("/", "_") for name in names):
+        while name in TAKEN or name in found or name.startswith(("observed_", "rate_")) or name.endswith(ENDS):
+            name = f"axis_{name.removesuffix('_edges').removesuffix('_edge')}"
+        found.append(name)
+    return found
+
+
 def variables_of(sol: Solution, current: bool) -> dict[str, _Variable]:
     """The arrays of a file that holds a solution, by name."""
-    grid, names = sol.grid, AXES[: sol.grid.dim]
+    grid, names = sol.grid, axis_names(sol.grid.names)
     result = {"time": _Variable(("time",), np.asarray(sol.times, dtype=float), "time (steps for SGD)")}
     for name, centers, edges in zip(names, grid.centers, grid.edges, strict=True):
         result[name] = _Variable((name,), centers, f"cell centers along {name}")
@@ -158,6 +173,7 @@ def attributes_of(sol: Solution, format_version: int = VERSION, written_by: str 
         "format_version": format_version,
         "fokkerplanck_version": written_by,
         "boundary": json.dumps(sol.grid.boundary),
+        **({"axes": json.dumps(sol.grid.names)} if format_version > 2 else {}),
         "method": sol.method,
         "success": int(sol.success),
         "message": sol.message,

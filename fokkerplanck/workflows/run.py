@@ -96,7 +96,7 @@ def _grid(box: GridSection, variables: tuple[str, ...]) -> Grid:
             grid = Grid.graded(box.bounds, plain(width), box.boundary)
     if grid.dim != count:
         raise bad_value("grid.bounds", f"{count} pair(s), one for each of {', '.join(variables)}", box.bounds)
-    return grid
+    return grid.named(variables)
 
 
 def _start(start: Start) -> Any:
@@ -189,6 +189,7 @@ def _equation_case(equation: Equation) -> tuple[Callable | None, list[Case]]:
             jumps=jumps_of(equation),
             killing=read("killing"),
             reactivity=equation.reactivity,
+            names=names,
         )
     return None if potential is not None and takes_time(potential) else potential, [Case(None, {"density": eq})]
 
@@ -436,21 +437,19 @@ def _histogram(ensemble: Ensemble, grid: Grid) -> Solution:
 def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Callable[[], Any]]:
     from ..results import figures as plotting
 
-    names, value = problem.names, problem.value
+    value = problem.value
     title = ", ".join(part for part in (problem.spec.title, outcome.case.label) if part)
     title = printable(title).replace("$", r"\$")  # text, no formula of matplotlib
     shown, paths = outcome.solutions, outcome.ensemble
     drawings = {
-        f"evolution{suffix}.png": lambda: plotting.plot_evolution(
-            shown, paths, names=names, landscape=value, title=title
-        ),
-        f"moments{suffix}.png": lambda: plotting.plot_moments(outcome.curves, paths, names, title),
+        f"evolution{suffix}.png": lambda: plotting.plot_evolution(shown, paths, landscape=value, title=title),
+        f"moments{suffix}.png": lambda: plotting.plot_moments(outcome.curves, paths, title),
     }
     rest = outcome.stationary
     if rest:
         one: Any = rest if len(outcome.case.models) > 1 else next(iter(rest.values()))
         drawings[f"stationary{suffix}.png"] = lambda: plotting.plot_stationary(
-            one, names=names, landscape=value, ensemble=paths, title=title
+            one, landscape=value, ensemble=paths, title=title
         )
     return drawings
 
@@ -462,7 +461,7 @@ def _landscape(problem: Problem, outcomes: list[Outcome]) -> Any:
     masses = [next(iter(o.solutions.values())).masses for o in outcomes]
     box = plotting.window(problem.grid, np.concatenate(masses), margin=0.25)
     unit = "time" if outcomes[0].ensemble is None else "step"
-    return plotting.plot_landscape(problem.value, equations, problem.grid, names=problem.names, box=box, unit=unit)
+    return plotting.plot_landscape(problem.value, equations, problem.grid, box=box, unit=unit)
 
 
 def _move(staging: Path, folder: Path, left_out: set[str]) -> list[Path]:

@@ -313,9 +313,9 @@ class RunSpec(Section):
     def variables(self) -> tuple[str, ...]:
         """Names of the coordinates: with momentum, velocities v_NAME stand behind the parameters."""
         if self.landscape is not None:
-            names = self.landscape.parameters
-            moving = self.sgd is not None and self.sgd.momentum > 0.0
-            return names + tuple(f"v_{name}" for name in names) if moving else names
+            from ..sgd.phase_space import coordinate_names
+
+            return coordinate_names(self.landscape.parameters, self.sgd is not None and self.sgd.momentum > 0.0)
         return self.equation.variables if self.equation is not None else ()
 
 

@@ -23,7 +23,7 @@ def coarsened(grid: Grid) -> Grid:
 
     Of an odd number n of cells, (n + 1) / 2 are made, their edges read off the monotone interpolation of edge against index.
     """
-    return Grid.from_edges([_paired(e) for e in grid.edges], grid.walls)
+    return grid.with_edges([_paired(e) for e in grid.edges])
 
 
 def _paired(edges: np.ndarray) -> np.ndarray:

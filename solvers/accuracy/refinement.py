@@ -137,7 +137,7 @@ def shape_of(grid: Grid) -> str:
 
 def with_cells(grid: Grid, factor: float) -> Grid:
     """A grid of `factor` times as many cells along each axis, rounded up to pairs of pairs, graded like the given one."""
-    return Grid.from_edges([_divided(e, factor) for e in grid.edges], grid.walls)
+    return grid.with_edges([_divided(e, factor) for e in grid.edges])
 
 
 def _divided(edges: np.ndarray, factor: float) -> np.ndarray:

@@ -113,7 +113,7 @@ def _shortened(grid: Grid, axis: int, held: np.ndarray) -> tuple[str, ...]:
     least = float(held.min(initial=1.0))
     if least > 1.0 - 2.0 ** (2 - SHORTENINGS):
         return ()
-    cells, name = math.ceil(grid.shape[axis] / least), "xyz"[axis]
+    cells, name = math.ceil(grid.shape[axis] / least), grid.names[axis]
     return (
         f"beside the wall without noise cells along {name} are too wide for the correlation, of which {least:.2g} is kept in "
         f"some: first order there, second with {cells} cells along {name}",

@@ -121,6 +121,7 @@ class SingularAxis:
     """The lines of an axis that need a closer look, in groups that are alike."""
 
     axis: int
+    name: str
     groups: tuple[OneAxis, ...]
     curve: ZeroCurve | None = None
 
@@ -148,7 +149,7 @@ class SingularAxis:
                 if points:
                     groups.append(OneAxis(np.array([number]), tuple(points), None))
             curve = ZeroCurve.look(reader, links, samples.diffusion)
-        return cls(axis, tuple(groups), curve) if groups or curve is not None else None
+        return cls(axis, grid.names[axis], tuple(groups), curve) if groups or curve is not None else None
 
     def unless_changed(self, other: SingularAxis | None) -> SingularAxis | None:
         """This one, unless the kinds of the other, at another time, differ: exponents are those at the start.
@@ -259,8 +260,7 @@ class SingularAxis:
     @property
     def found(self) -> tuple[str, ...]:
         """Lines that say what the points are."""
-        name = "xyz"[self.axis]
-        texts = [str(p).replace("x = ", f"{name} = ", 1) for group in self.groups for p in group.points]
+        texts = [str(p).replace("x = ", f"{self.name} = ", 1) for group in self.groups for p in group.points]
         texts = [t.replace("stays, as an atom", "stays in the cells there") for t in texts]
         return (*dict.fromkeys(texts), *(() if self.curve is None else self.curve.found))
 
@@ -285,7 +285,7 @@ def _inner_grid(flat: Grid, points: Sequence[SingularPoint]) -> _Inner:
         keep[1] = False
     if last:
         keep[-2] = False
-    shorter = Grid.from_edges(edges[keep], flat.walls)
+    shorter = flat.with_edges([edges[keep]])
     moved = tuple(
         replace(p, face=0 if p.face == 0 else p.face - first - (last if p.face == flat.size else 0)) for p in points
     )
@@ -304,6 +304,6 @@ def fades(diffusion: np.ndarray) -> bool:
 
 def axis_grid(grid: Grid, axis: int) -> Grid:
     """An axis of a grid as a 1D grid."""
-    flat = Grid.from_edges(grid.edges[axis], [grid.walls[axis]])
+    flat = Grid.from_edges(grid.edges[axis], [grid.walls[axis]]).named(grid.names[axis : axis + 1])
     flat.__dict__["centers"] = (grid.centers[axis],)
     return flat

@@ -45,7 +45,7 @@ def _at_walls(eq: FokkerPlanck, grid: Grid, axis: int, t: float, along: np.ndarr
     found = []
     for end in (0, -1):
         if (np.take(wall, end, axis=axis) <= VANISHED * along[end]).any():
-            place = f"{'xyz'[axis]} = {grid.edges[axis][end]:.6g}"
+            place = f"{grid.names[axis]} = {grid.edges[axis][end]:.6g}"
             found.append(
                 f"D across the wall {place} vanishes: of this tensor the wall reflects, and means beside it are off"
             )

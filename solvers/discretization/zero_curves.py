@@ -106,7 +106,7 @@ class ZeroCurve:
         passes = [_passage(reader, links, int(n), int(k), float(y)) for n, k, y in zip(link, line, x, strict=True)]
         forward, backward = (np.array([p[i] for p in passes], dtype=float) for i in (0, 1))
         kinds = Counter(text for _, _, text in passes if text)
-        name = "xyz"[reader.axis]
+        name = reader.grid.names[reader.axis]
         found = tuple(f"D = 0 on a curve across {n} links along {name}: {text}" for text, n in sorted(kinds.items()))
         return cls(link, line, forward, backward, found, any(HELD in text for text in kinds))
 

@@ -1,5 +1,7 @@
 """Transition path theory: E and Vanden-Eijnden 2006; Metzner, Schuette and Vanden-Eijnden 2006, 2009."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -127,7 +129,8 @@ def test_sets_of_cells():
 @pytest.mark.parametrize("grid", [fp.Grid((-2.5, 2.5), 60), PLANE])
 def test_it_draws_itself(grid):
     eq = fp.FokkerPlanck(potential=potential, diffusion=D) if grid.dim == 1 else TURNED
-    ax = fp.transition_paths(eq, grid, left, right, error=False).plot(names=["u", "v"][: grid.dim]).axes[0]
+    eq = replace(eq, names=["u", "v"][: grid.dim])
+    ax = fp.transition_paths(eq, grid, left, right, error=False).plot().axes[0]
     assert ax.get_xlabel() == "u"
     assert any(type(part).__name__ == "Quiver" for part in ax.collections) == (grid.dim == 2)
 

@@ -1,5 +1,7 @@
 """The quasipotential over a grid: known potentials, with and without a current, Maier and Stein's system, steps of SGD."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -124,7 +126,9 @@ def test_grids_that_do_not_serve_are_refused():
 
 
 def test_its_picture_has_the_ways():
-    field = fp.quasipotential(turned(1.0), [-1, 0], fp.Grid([(-2, 2), (-1.5, 1.5)], (40, 30)))
-    figure = field.plot(to=[[0, 0]], names=["w", "b"])
+    field = fp.quasipotential(
+        replace(turned(1.0), names=["w", "b"]), [-1, 0], fp.Grid([(-2, 2), (-1.5, 1.5)], (40, 30))
+    )
+    figure = field.plot(to=[[0, 0]])
     assert figure.axes[0].get_xlabel() == "w"
     assert any(np.allclose(line.get_xydata()[-1], [0, 0], atol=1e-9) for line in figure.axes[0].lines)

@@ -100,7 +100,7 @@ def test_two_dimensions(plane):
     assert given.interval(0.9) == pytest.approx(stats.norm(0.6, 0.8).interval(0.9), abs=0.01)
     assert given.mass == pytest.approx(stats.norm.pdf(1.0), abs=1e-3)
     side = plane.distribution().marginal(1)
-    assert side.names == ("y",)
+    assert side.grid.names == ("y",)
     assert side.quantile(0.9) == pytest.approx(stats.norm.ppf(0.9), abs=0.004)
     assert plane.probability(lambda x, y: x + y > 1.0) == pytest.approx(stats.norm(0, np.sqrt(3.2)).sf(1.0), abs=0.002)
     assert plane.probability(np.ones((100, 100), dtype=bool)) == pytest.approx(1.0)
@@ -160,8 +160,8 @@ def test_tables_and_pictures(line, plane, tmp_path):
     assert "<polyline" in sol._repr_html_()
     assert plane._repr_html_().count("<svg") == 2
     assert "<polyline" in plane.distribution()._repr_html_()
-    fig = sol.distribution().plot(log=True, names=["voltage"])
-    assert fig.axes[0].get_xlabel() == "voltage"
+    fig = sol.distribution().plot(log=True)
+    assert fig.axes[0].get_xlabel() == "x"
     assert fig.axes[0].get_yscale() == "log"
     assert sol.distribution().plot(ax=fig.axes[0]) is fig
     assert len(plane.distribution().plot().axes) == 4

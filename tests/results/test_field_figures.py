@@ -9,7 +9,7 @@ from fokkerplanck.results import figures
 
 LINE = fp.Grid((-2, 2), 80)
 PLANE = fp.Grid([(-2, 2), (-1.5, 1.5)], [40, 30])
-WELLS = fp.FokkerPlanck(potential=lambda x: (x**2 - 1) ** 2, diffusion=0.3)
+WELLS = fp.FokkerPlanck(potential=lambda x: (x**2 - 1) ** 2, diffusion=0.3, names=["membrane voltage"])
 PLAIN = fp.FokkerPlanck(potential=lambda x, y: (x**2 - 1) ** 2 + y**2, diffusion=0.3)
 
 
@@ -24,7 +24,7 @@ def _quiet():
 
 def test_mean_times_on_a_line():
     f = fp.first_passage(WELLS, LINE, lambda x: x > 1)
-    fig = f.plot(names=["membrane voltage"])
+    fig = f.plot()
     (ax,) = fig.axes
     assert ax.get_xlabel() == "membrane voltage"
     assert ax.get_ylabel() == "mean time"
@@ -45,7 +45,7 @@ def test_modes_say_their_time_scales():
     sp = fp.spectrum(WELLS, LINE, 3)
     texts = [t.get_text() for t in sp.plot().legends[0].get_texts()]
     assert texts == ["stationary", *(f"time scale {t:.4g}" for t in sp.time_scales[1:])]
-    assert len(fp.spectrum(PLAIN, PLANE, 2).plot(["a", "b"]).axes) == 3
+    assert len(fp.spectrum(PLAIN, PLANE, 2).plot().axes) == 3
 
 
 def test_survival_beside_its_density():
@@ -70,7 +70,7 @@ def heights(figure, panel=0):
 
 
 def test_bands_are_as_high_as_the_measured_errors():
-    eq, grid = fp.FokkerPlanck(potential=lambda x: (x**2 - 1) ** 2, diffusion=0.3), fp.Grid((-2.2, 2.2), 64)
+    eq, grid = WELLS, fp.Grid((-2.2, 2.2), 64)
     passage = fp.first_passage(eq, grid, lambda x: x > 1)
     times, start = np.linspace(0.5, 10, 12), fp.gaussian(-1, 0.2)
     q = fp.committor(eq, grid, lambda x: x < -1, lambda x: x > 1)

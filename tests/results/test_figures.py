@@ -15,14 +15,14 @@ from fokkerplanck.simulation import Ensemble
 
 @pytest.fixture(scope="module")
 def line():
-    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=lambda x: 0.1 + 0.05 * x**2)
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=lambda x: 0.1 + 0.05 * x**2, names=["w"])
     grid = fp.Grid((-4, 4), 200)
     return eq, fp.solve(eq, grid, fp.gaussian(1, 0.3), [0.1, 1.0, 10.0])
 
 
 @pytest.fixture(scope="module")
 def plane():
-    eq = fp.FokkerPlanck(drift=lambda x, y: (-x - y, x - y), diffusion=[0.4, 0.3])
+    eq = fp.FokkerPlanck(drift=lambda x, y: (-x - y, x - y), diffusion=[0.4, 0.3], names=["a", "b"])
     grid = fp.Grid([(-3, 3), (-3, 3)], 40)
     return eq, fp.solve(eq, grid, fp.gaussian([1, 0], 0.4), [0.2, 1.0])
 
@@ -49,7 +49,7 @@ def quivers(ax):
 
 
 def test_solution_in_one_dimension_has_a_line_a_time(line):
-    fig = line[1].plot(names=["w"])
+    fig = line[1].plot()
     (ax,) = fig.axes
     assert [drawn.get_label() for drawn in ax.lines] == ["t = 0.1", "t = 1", "t = 10"]
     assert len({drawn.get_linestyle() for drawn in ax.lines}) == 3
@@ -108,7 +108,7 @@ def test_stationary_density_in_one_dimension(line):
 
 def test_landscape_in_one_dimension_shows_loss_and_noise(line):
     eq, sol = line
-    fig = plotting.plot_landscape(lambda x: x**2, {"slow": eq, "fast": eq}, sol.grid, names=["w"], unit="step")
+    fig = plotting.plot_landscape(lambda x: x**2, {"slow": eq, "fast": eq}, sol.grid, unit="step")
     top, bottom = fig.axes
     assert (top.get_ylabel(), bottom.get_ylabel()) == ("loss", "noise D per step")
     np.testing.assert_allclose(bottom.lines[0].get_ydata(), 0.1 + 0.05 * sol.grid.centers[0] ** 2)
@@ -133,7 +133,7 @@ def test_landscape_in_two_dimensions_has_contours_and_noise(tmp_path):
 
 
 def test_evolution_shows_paths_and_density_on_the_same_bins(line):
-    fig = plotting.plot_evolution(line[1], cloud(line[1]), names=["w"], title="hello")
+    fig = plotting.plot_evolution(line[1], cloud(line[1]), title="hello")
     panels = [ax for ax in fig.axes if ax.get_visible()]
     assert [ax.get_title() for ax in panels] == ["t = 0.1", "t = 1", "t = 10"]
     for ax in panels:
@@ -153,7 +153,7 @@ def test_evolution_is_logarithmic_where_a_peak_hides_the_rest():
 
 
 def test_evolution_in_two_dimensions_has_a_row_for_density_and_one_for_paths(plane, tmp_path):
-    fig = plotting.plot_evolution(plane[1], cloud(plane[1]), names=["a", "b"], landscape=valley)
+    fig = plotting.plot_evolution(plane[1], cloud(plane[1]), landscape=valley)
     assert len(fig.axes) == 4
     assert fig.axes[0].get_ylabel() == "solution\nb"
     assert fig.axes[2].get_ylabel() == "SGD\nb"
@@ -210,11 +210,6 @@ def test_window_holds_nearly_all_probability(line):
     x = sol.grid.centers[0]
     assert sol.masses[:, (x > low) & (x < high)].sum(axis=1).min() > 0.9997
     assert -4 <= low < high < 3
-
-
-def test_wrong_number_of_names_is_refused(line):
-    with pytest.raises(ValueError, match=r"^`names` must be 1 names, one an axis, got \['a', 'b'\]\."):
-        line[1].plot(names=["a", "b"])
 
 
 def test_nothing_global_is_touched(line):

@@ -152,7 +152,7 @@ def test_newer_files_are_refused(line, tmp_path):
     line.save(tmp_path / "s.nc")
     with h5py.File(tmp_path / "s.nc", "r+") as file:
         file.attrs["format_version"] = 99
-    with pytest.raises(ValueError, match=r"format version 2 or older, got one of version 99\. Install a newer"):
+    with pytest.raises(ValueError, match=r"format version 3 or older, got one of version 99\. Install a newer"):
         load(tmp_path / "s.nc")
 
 
