@@ -128,6 +128,7 @@ def test_a_sweep_says_which_settings_are_done(said):
 def test_long_loops_say_how_far_they_have_come(said, monkeypatch):
     """Here after every step or never; else every two seconds, so that nothing is said of what is quick."""
     runs = fp.simulate(OU, fp.gaussian(0, 0.7), np.arange(100) * 0.5, 0.05, n_paths=4, seed=1, step_error=False)
+    sgd = fp.SGD(fp.SampleLoss("(w - x)**2/2", ["w"], {"x": [-1.0, 1.0]}), 0.1, batch_size=1)
     questions = {
         "simulation": lambda: fp.simulate(OU, 1.0, [0.5], 0.1, n_paths=50, seed=1, step_error=False),
         "density in time": lambda: fp.solve(
@@ -136,6 +137,7 @@ def test_long_loops_say_how_far_they_have_come(said, monkeypatch):
             fp.gaussian(0, 1),
             1.0,
         ),
+        "density at the next time": lambda: fp.solve(OU, fp.Grid((-4, 4), 80), fp.gaussian(0, 1), 1.0, error=False),
         "stationary state with an interaction": lambda: fp.stationary(
             fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5, interaction=fp.Swarm(1.0)),
             fp.Grid((-4, 4), 80),
@@ -144,6 +146,15 @@ def test_long_loops_say_how_far_they_have_come(said, monkeypatch):
         "SGD": lambda: fp.SGD(fp.SampleLoss("(w - x)**2/2", ["w"], {"x": [-1.0, 1.0]}), 0.1).simulate(
             0.0, [100], n_paths=50, seed=1
         ),
+        "operator": lambda: sgd.transfer_operator(fp.Grid((-2, 2), 60)),
+        "steps of the operator": lambda: sgd.transfer_operator(fp.Grid((-2, 2), 60)).evolve(
+            fp.gaussian(0, 0.3), [3], error=False
+        ),
+        "waiting SGD": lambda: fp.simulate_waiting(sgd, 0.0, [5.0], 0.7, n_paths=20, seed=1),
+        "quasipotential": lambda: fp.quasipotential(
+            fp.FokkerPlanck(drift=lambda x, y: [-x, -2 * y], diffusion=1.0), [0, 0], fp.Grid([(-1, 1)] * 2, (16, 16))
+        ),
+        "comparison": lambda: fp.compare({"one": runs, "other": runs}, times=[0.5, 1.0], distances=[]),
         "fit": lambda: fp.fit(
             fp.Paths(runs),
             lambda k, d: fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=d),

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arguments import increasing, instance, same_time
 from ..errors import bad_type, bad_value, warn
+from ..progress import Pace
 from ..randomness import private_generator
 from ..results.ensemble import Ensemble
 from ..results.moments import Moments
@@ -91,7 +92,9 @@ def compare(
     dim = _dimension(results[chosen])
     rows: list[dict[str, Any]] = []
     moments = _common_times(results, times)
-    for t in moments:
+    pace = Pace(__name__, "comparison")
+    for n, t in enumerate(moments):
+        pace(n / len(moments))
         laws = {name: _laws.law(result, t, f"results[{name!r}]") for name, result in results.items()}
         sides = {name: Side(results[name], law, t) for name, law in laws.items()}
         for axis in range(dim):

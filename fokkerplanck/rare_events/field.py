@@ -18,6 +18,7 @@ from scipy.ndimage import maximum_filter
 
 from ..errors import ConvergenceError, bad_value
 from ..model.grid import Grid
+from ..progress import Pace
 from ..solvers.accuracy.coarsening import at_centers, coarsened
 from ..solvers.kernels.least_action_sweep import sweep
 from .action import STENCIL, Hamiltonian
@@ -64,7 +65,11 @@ def quasipotential_field(
         def along(b: np.ndarray, points: int) -> PathCost:
             return line_action(hamiltonian, float(a[0]), float(b[0]))
 
-        found = [along(x, 0) for x in grid.centers[0][:, None]]
+        found: list[PathCost] = []
+        pace = Pace(__name__, "quasipotential")
+        for x in grid.centers[0][:, None]:
+            pace(len(found) / grid.size)
+            found.append(along(x, 0))
         values = np.array([np.inf if one.stuck is not None else float(one.cost[-1]) for one in found])
         error = np.array([one.error for one in found])
     else:
@@ -159,8 +164,10 @@ def action_field(hamiltonian: Hamiltonian, a: np.ndarray, grid: Grid) -> np.ndar
     wrap = np.array([grid.periodic(axis) for axis in range(2)])
     flat = _near_equilibria(hamiltonian.moments(places)[0].reshape(2, *grid.shape))
     still = STILL * float(start[known].max())
-    for cubic in (np.zeros_like(known), ~flat):
-        for _ in range(SWEEPS):
+    pace = Pace(__name__, "quasipotential")
+    for half, cubic in enumerate((np.zeros_like(known), ~flat)):
+        for n in range(SWEEPS):
+            pace(0.5 * (half + n / SWEEPS), f"{n} sweeps")
             change = max(sweep(values, costs, sides, shares, known, wrap, order, cubic) for order in range(4))
             if change <= still:
                 break

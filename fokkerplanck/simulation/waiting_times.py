@@ -8,12 +8,15 @@ rarely and at very uneven intervals, or where a plateau holds the parameters for
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arguments import LEAST_INDEX, fits_memory, increasing, number, whole
 from ..errors import bad_type, bad_value
+from ..progress import Pace
 from ..randomness import own_seed, streams
 from ..results.ensemble import Ensemble
 from .euler_maruyama import MAX_STEPS
@@ -84,6 +87,7 @@ def simulate_waiting(
     starts = start_positions(p0, n_paths, sgd.loss.dim, first)
     counts = step_counts(np.random.default_rng(waits), moments, time_order, n_paths, scale)
     positions = np.empty((moments.size, *starts.shape))
+    pace = Pace(__name__, "waiting SGD")
     for k, stream in enumerate(noise):
         part = slice(k * BLOCK, (k + 1) * BLOCK)
         generator = np.random.default_rng(stream)
@@ -91,14 +95,21 @@ def simulate_waiting(
             block: Any = PythonBlock(sgd, starts[part], [generator], None)
         else:
             block = CompiledBlock(sgd, starts[part], generator, None, sgd.loss.path_kernels(None))
-        _record(block, counts[:, part], positions[:, part])
+        _record(block, counts[:, part], positions[:, part], partial(_report, pace, k, len(noise)))
     settings = {"process": repr(sgd), "time_order": time_order, "scale": scale}
     return Ensemble(moments, positions, None, seed, settings)
 
 
-def _record(block: Any, counts: np.ndarray, positions: np.ndarray) -> None:
+def _report(pace: Pace, blocks: int, of: int, share: float) -> None:
+    """The share of all that is done, from that of a block and the number of blocks before it."""
+    pace((blocks + share) / of)
+
+
+def _record(block: Any, counts: np.ndarray, positions: np.ndarray, report: Callable[[float], None]) -> None:
     """Move a block through all step numbers that some path has at some time, and note it there."""
+    last = max(int(counts.max()), 1)
     for step in np.unique(counts):
+        report(step / last)
         if step > block.step:
             block.advance(int(step) - block.step)
         here = block.positions()

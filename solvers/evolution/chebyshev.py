@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import ConvergenceError
+from ...progress import Pace
 from ..discretization.generator import Generator
 from ..discretization.rate_structure import advection_rate
 from ..kernels.matvec import Operator, bessel_weights, chebyshev_sum
@@ -57,8 +58,9 @@ class Chebyshev:
         if self.outflow * time < SHORT:  # |e^(Qt) - 1 - Qt| <= |Qt|^2 / 2, and |Q| is twice the outflow
             self.work["products"] += 1
             return masses + time * self.q.apply(masses), 2.0 * (self.outflow * time) ** 2 + 1e-16
-        error, done = 0.0, 0.0
+        error, done, pace = 0.0, 0.0, Pace(__name__, "density at the next time")
         while done < time:
+            pace(done / time)
             frequency = self._frequency(masses, min(time - done, self.step))
             longest = min(
                 self.step,

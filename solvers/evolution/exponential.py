@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from ...errors import ConvergenceError, bad_value, warn
+from ...progress import Pace
 from ..discretization.generator import Generator
 from ..discretization.rate_structure import chain_rates
 from .chebyshev import Chebyshev
@@ -152,8 +153,9 @@ def propagate(
         raise bad_value("method", "one that needs a few million products at most", got, then)
     if isinstance(chosen, (Chebyshev, Uniformization)):
         _check_horizon(chosen, q, intervals, rtol)
-    error = 0.0
-    for interval in intervals:
+    error, pace = 0.0, Pace(__name__, "density in time")
+    for n, interval in enumerate(intervals):
+        pace(n / intervals.size)
         if interval > 0.0:
             try:
                 masses, share = _advance(chosen, q, masses, float(interval), rtol)

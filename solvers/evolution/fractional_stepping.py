@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from ...errors import ConvergenceError
+from ...progress import Pace
 from ..discretization.generator import Generator
 from ..discretization.rate_structure import chain_rates
 from ..kernels.fractional_history import advance_history, solve_tridiagonal
@@ -136,7 +137,9 @@ class Stepping:
         result = np.empty((times.size, masses.size))
         p, before = masses, masses
         local = steps**-self.beta / math.gamma(2.0 - self.beta)
+        pace = Pace(__name__, "density in time")
         for n, step in enumerate(steps):
+            pace(n / steps.size)
             advance_history(modes, alive, np.exp(-rates * step), fresh, weights, last, history)
             start = np.maximum(p - history, 0.0) if n else p  # nonnegative but for the sum's 1e-11
             middle = mesh[n] + 0.5 * step

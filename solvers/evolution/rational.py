@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import SuperLU, splu
 
 from ...errors import ConvergenceError
+from ...progress import Pace
 from ..discretization.generator import Generator
 from ..discretization.rate_structure import chain_rates
 from ..kernels.tridiagonal import solve_shifted
@@ -123,7 +124,9 @@ class Rational:
         error, done, parts, patience = 0.0, 0, 8, 0
         while time / parts > self.step:
             parts *= 2
+        pace = Pace(__name__, "density at the next time")
         while done < parts:
+            pace(done / parts)
             step = time / parts
             if self.work["solves"] + 3.0 * PADE_POLES.size * (parts - done) > self.budget:
                 raise ConvergenceError("the rational method needs too many steps; use method='chebyshev'", masses)

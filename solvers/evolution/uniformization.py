@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import gammaln
 
+from ...progress import Pace
 from ..kernels.matvec import Operator, poisson_sum
 
 
@@ -50,7 +51,9 @@ class Uniformization:
         # the logarithms cost some digits; what is known exactly is the sum, one less a tail of 1e-15
         weights /= weights.sum()
         result = np.empty_like(masses)
-        for _ in range(steps):
+        pace = Pace(__name__, "density at the next time")
+        for n in range(steps):
+            pace(n / steps)
             poisson_sum(self.operator, self.rate, weights, masses, result)
             masses, result = result, np.empty_like(masses)
             self.work["products"] += k.size

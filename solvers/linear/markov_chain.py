@@ -16,6 +16,7 @@ from scipy.sparse.linalg import LinearOperator, eigs, gmres, splu
 from ...arguments import fits_memory
 from ...errors import ConvergenceError, bad_value
 from ...model.grid import Grid
+from ...progress import Pace
 from ..kernels import gth_elimination as reduction
 from ..kernels.cell_images import CLAMP, LOSE, WRAP, push
 from .rates import ROUNDING, Rates, never_leaving
@@ -75,8 +76,9 @@ def transfer(grid: Grid, maps: Maps, weights: np.ndarray, covariance: Callable |
     widths = np.stack([w.ravel() for w in np.meshgrid(*grid.widths, indexing="ij")])
     _check_memory(grid, maps, weights, covariance, points, widths)
     chunk = max(1, CHUNK // (len(weights) * (1 + 2 * grid.dim) * grid.dim))
-    parts, fields = [], []
+    parts, fields, pace = [], [], Pace(__name__, "operator")
     for start in range(0, grid.size, chunk):
+        pace(start / grid.size)
         x, h = points[:, start : start + chunk], widths[:, start : start + chunk]
         mean, image = _images(maps, x, h)
         normal = covariance is not None
@@ -188,7 +190,7 @@ def _counted(
 
 def advance(t: sp.csc_array, masses: np.ndarray, steps: np.ndarray) -> Iterator[np.ndarray]:
     """T^n P for increasing n; long gaps on small grids by repeated squaring."""
-    p, done = masses, 0
+    p, done, pace = masses, 0, Pace(__name__, "steps of the operator")
     rows = t.tocsr()
     squares: list[np.ndarray] = []
     for goal in steps.tolist():
@@ -197,7 +199,8 @@ def advance(t: sp.csc_array, masses: np.ndarray, steps: np.ndarray) -> Iterator[
         if leaps:
             p = _leap(rows, squares, p, gap)
         else:
-            for _ in range(gap):
+            for n in range(done, goal):
+                pace(n / steps[-1])
                 p = rows @ p
         done = goal
         yield p
