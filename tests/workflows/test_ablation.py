@@ -133,16 +133,17 @@ def test_an_ablation_needs_the_refined_model(tmp_path):
         run_study(read_run_file(run.path), tmp_path / "out")
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # fewer cells than the example has
-def test_the_example_of_a_valley_needs_the_covariance_of_its_jumps(tmp_path):
+@pytest.mark.filterwarnings("ignore::UserWarning")  # fewer cells than the examples have
+@pytest.mark.parametrize("name", ["valley", "scalar_net", "scalar_net_heavy_tails"])
+def test_the_examples_of_valleys_need_the_covariance_of_their_jumps(tmp_path, name):
     """Noise across the valley only: whatever sends SGD along it is farther off than all that does not."""
-    text = (EXAMPLES / "valley_study.toml").read_text()
+    text = (EXAMPLES / f"{name}_study.toml").read_text()
     for old, new in (("[40, 40]", "[20, 20]"), ("paths = 4000", "paths = 500"), ("time_order = 0.95\n", "")):
         assert old in text
         text = text.replace(old, new)
     text = "\n".join(line for line in text.splitlines() if not line.startswith("target"))
-    (tmp_path / "valley.toml").write_text(text)
-    result = run_study(read_run_file(tmp_path / "valley.toml"), tmp_path / "out")
+    (tmp_path / "study.toml").write_text(text)
+    result = run_study(read_run_file(tmp_path / "study.toml"), tmp_path / "out")
     w1 = dict(zip(result.ablation.column("model"), result.ablation.column("W1"), strict=True))
     along = {w1.pop("refined without anisotropic"), w1.pop("langevin")}
     assert {"refined without drift", "refined without stability", "refined without central_flow"} < set(w1)
