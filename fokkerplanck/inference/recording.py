@@ -3,6 +3,9 @@
 An angle modulo P that crosses the end of its range steps by nearly P. Less that period such a step is like the others: with C
 the mean of cos(2 pi step / P), the steps on the circle have a standard deviation of (P / 2 pi) sqrt(-2 ln C). A hop between two
 wells is no such step: it ends where it would have to lie several widths of a well beyond the end of the range.
+Steps of a quarter of the period and more look much like those in a box with reflecting walls. There the mean of
+sin(2 pi step / P) jumps from one end of the range to the other, by 1.1 for a deviation of 0.3 P and by 0.8 for 0.4 P, since all
+go inwards; on a circle the two ends are one place.
 
 Rounding to multiples of h adds h^2 / 12 to the variance of each row, so h^2 / 6 to that of a step over tau, and
 h^2 / (12 tau) to D.
@@ -16,7 +19,11 @@ from ..errors import bad_value, warn
 from .cells import step_lengths
 from .paths import Paths, Transitions
 
-TOGETHER = 0.25  # C of steps that are hardly those on a circle: it is 0 for even ones
+TOGETHER, BARELY = 0.25, 0.1  # C of steps on a circle; and from where on only if both ends of the range are alike
+MANY, SEAM = (
+    200,
+    0.25,
+)  # starts near the seam, and what the mean of sin(2 pi step / P) may differ by between its two sides
 NEAR = 0.25  # of the deviation of a step: what is near the seam
 FEWEST_NEAR, FEWEST_EACH = 20, 3  # starts near the seam, and crossings either way, from which one can tell
 CROSSING = (0.2, 0.8)  # share of steps from near the seam that cross it; half of them on a circle
@@ -61,7 +68,7 @@ def _period(start: np.ndarray, step: np.ndarray) -> float | None:
     if period == 0.0:
         return None
     together = float(np.cos(2.0 * np.pi * step / period).mean())
-    if not TOGETHER < together < 1.0:
+    if not BARELY < together < 1.0:
         return None
     deviation = period / (2.0 * np.pi) * float(np.sqrt(-2.0 * np.log(together)))
     crossing = np.abs(step) > 0.5 * period
@@ -71,6 +78,8 @@ def _period(start: np.ndarray, step: np.ndarray) -> float | None:
     rest, usual = float(np.median(period - np.abs(step[crossing]))), float(np.median(np.abs(step[~crossing])))
     if not rest < ALIKE * usual:
         return None
+    if together <= TOGETHER and not _joined(start, step, low, period, NEAR * deviation):
+        return None
     distance = np.minimum(start - low, high - start)
     near, around = distance < NEAR * deviation, distance < deviation
     if near.sum() < FEWEST_NEAR:
@@ -78,6 +87,13 @@ def _period(start: np.ndarray, step: np.ndarray) -> float | None:
     if not FLAT[0] < near.sum() / around.sum() < FLAT[1]:
         return None
     return period if CROSSING[0] < crossing[near].mean() < CROSSING[1] else None
+
+
+def _joined(start: np.ndarray, step: np.ndarray, low: float, period: float, width: float) -> bool:
+    """Whether steps from both ends of the range, within a width of it, go the same ways on a circle."""
+    turned = np.sin(2.0 * np.pi * step / period)
+    first, last = turned[start - low < width], turned[low + period - start < width]
+    return min(first.size, last.size) >= MANY // 2 and abs(float(first.mean() - last.mean())) < SEAM
 
 
 def check_moving(data: Transitions) -> None:

@@ -40,6 +40,18 @@ def test_wrapped_angles_are_refused(turn, low, dt):
     check_wrapped(Paths(wrapped, dt=dt), (True,))
 
 
+@pytest.mark.parametrize("deviation", [0.26, 0.3])
+def test_steps_of_more_than_a_quarter_period_are_still_those_on_a_circle(deviation):
+    """Of 20 sets of angles all are refused, and of as many from a box with reflecting walls none, of any length of step."""
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        walk = np.cumsum(rng.normal(0.0, deviation, (4, 500)), axis=1)
+        with pytest.raises(ValueError, match=r"np\.unwrap"):
+            check_wrapped(Paths(np.mod(walk, 1.0)), (False,))
+        for longer in (1.0, 1.3, 1.6):
+            check_wrapped(Paths(np.abs(np.mod(longer * walk, 2.0) - 1.0)), (False,))
+
+
 def test_the_wrapped_coordinate_is_named():
     both = np.stack([X, np.mod(3.0 * X[:, ::-1], 2.0 * np.pi)], axis=2)
     with pytest.raises(ValueError, match="coordinate 1"):
