@@ -9,8 +9,8 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..model.grid import Grid
-from ..solvers.accuracy.estimates import Errors, estimate
-from ..solvers.accuracy.fields import Known, field_at
+from ..solvers.accuracy.estimates import Errors
+from ..solvers.accuracy.fields import Known, error_at_point, field_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,8 +50,9 @@ class Committor(NDArrayOperatorsMixin):
         """Error of `at(x)`, from its values on three grids; nan where the error was not measured."""
         if not self.coarser:
             return float("nan")
-        fine, once, twice = (c.at(x) for c in (self, *self.coarser))
-        return float(estimate(np.array(fine - once), np.array(once - twice), self.error.cap, 1e-12).error)
+        values = [c.at(x) for c in (self, *self.coarser)]
+        size = min(values[0], 1.0 - values[0])  # it is exact where it is 0 or 1
+        return error_at_point(values, self.error.whole["committor"], self.error.cap, size, 1e-12)
 
     def plot(self, ax: Axes | None = None, error: bool = False) -> Figure:
         """A figure of the probability, on `ax` if given: a curve in 1D, a map in 2D, grey where it is 0 or 1 by definition.

@@ -15,7 +15,7 @@ from ..model import initial_density as _density
 from ..model.grid import Grid
 from ..solvers.accuracy.coarsening import as_function, start_on_coarser
 from ..solvers.accuracy.estimates import Errors, Estimate, estimate
-from ..solvers.accuracy.fields import field_at
+from ..solvers.accuracy.fields import error_at_point, field_at
 from ..solvers.accuracy.measure import worst
 from ..solvers.discretization.generator import Generator
 from .error_warnings import OFF, warn_of_error
@@ -98,9 +98,9 @@ class FirstPassage:
         """Error of `at(x)`, from its values on three grids; nan where the error was not measured."""
         if not self.coarser:
             return float("nan")
-        fine, once, twice = (passage.at(x) for passage in (self, *self.coarser))
-        changes = np.array(fine - once), np.array(once - twice)
-        return float(estimate(*changes, self.error.cap, 1e-12 * abs(fine)).error)
+        values = [passage.at(x) for passage in (self, *self.coarser)]
+        size = abs(values[0])
+        return error_at_point(values, self.error.whole["mean"], self.error.cap, size, 1e-12 * size)
 
     @property
     def _reactive(self) -> set[tuple[int, int]]:

@@ -28,7 +28,13 @@ class Estimate(NamedTuple):
     converging: np.ndarray
 
 
-def estimate(fine: np.ndarray, coarse: np.ndarray, cap: float = 2.0, floor: np.ndarray | float = 0.0) -> Estimate:
+def estimate(
+    fine: np.ndarray,
+    coarse: np.ndarray,
+    cap: float = 2.0,
+    floor: np.ndarray | float = 0.0,
+    share: float | None = None,
+) -> Estimate:
     """The error of the finest of three answers.
 
     Parameters
@@ -39,14 +45,16 @@ def estimate(fine: np.ndarray, coarse: np.ndarray, cap: float = 2.0, floor: np.n
         The order of the scheme: none larger is believed.
     floor : ndarray or float
         Changes up to this are rounding, or the error in time.
+    share : float, optional
+        For one of the values of a field, `share_heard` of the field as a whole.
 
     Returns
     -------
     Estimate
         error: max(D2, D1 / 2^p) / (2^p - 1) with p between 0.7 and `cap`, or `cap` if that is smaller, and no more than 64 D2
-        for D1, as coarse grids that know nothing of the answer say nothing of its error. Where D2 is no smaller than
-        D1 / 2^0.4 or has another sign, the answer does not converge, and the error is at least max(D1, D2), with
-        p = min(`cap`, 1). Never below the floor.
+        for D1, as coarse grids that know nothing of the answer say nothing of its error; with a `share`, that of D1. Where D2
+        is no smaller than D1 / 2^0.4 or has another sign, the answer does not converge, and the error is at least max(D1, D2),
+        with p = min(`cap`, 1). Never below the floor.
     """
     d2, d1 = np.abs(fine), np.abs(coarse)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -57,11 +65,21 @@ def estimate(fine: np.ndarray, coarse: np.ndarray, cap: float = 2.0, floor: np.n
     turning = (_direction(fine) * np.conj(_direction(coarse))).real < 0.0
     converging = idle | small | ((order >= SLOWEST) & ~turning)
     p = np.clip(order, LEAST_ORDER, cap)
-    error = np.maximum(d2, np.minimum(d1, FASTEST * d2) / 2.0**p) / (2.0**p - 1.0)
+    heard = np.minimum(d1, FASTEST * d2) if share is None else share * d1
+    error = np.maximum(d2, heard / 2.0**p) / (2.0**p - 1.0)
     error = np.where(converging, error, np.maximum(d1, d2) / (2.0 ** min(cap, 1.0) - 1.0))
     unknown = ~(np.isfinite(d1) & np.isfinite(d2))
     error = np.where(unknown, np.where(np.isnan(d2), np.nan, np.inf), np.maximum(error, floor))
     return Estimate(error, np.where(unknown, 0.0, order), converging & ~unknown)
+
+
+def share_heard(whole: Estimate) -> float:
+    """The share of the changes between the coarser two grids that says something of the error of a field: D1 up to 64 D2.
+
+    Judged by the field as a whole: at single places two grids may agree by chance, as beside a target that is thinner than
+    a cell, where errors do not go by a power of the cells.
+    """
+    return float(min(1.0, FASTEST / 2.0 ** float(whole.order)))
 
 
 def _direction(change: np.ndarray) -> np.ndarray:

@@ -11,11 +11,12 @@ from scipy.ndimage import distance_transform_edt, maximum_filter
 
 from ...model.grid import Grid
 from .coarsening import at_centers, lagrange
-from .estimates import FASTEST, LEAST_ORDER, Estimate, estimate
+from .estimates import LEAST_ORDER, Estimate, estimate, share_heard
 
 Inside = Callable[..., np.ndarray]
 BETWEEN = 4096  # places looked at for a region between two centers
 CLOSE = 2e-3  # of the distance of centers: links are not cut shorter than half of this, so that a center as near an edge is off
+LEAST_SHARE = 0.5  # of the relative error of a field, that an error at a point has at least
 BEYOND = 0.25  # of the range of the values around: how far an interpolated one may leave it
 Region = Callable[[float], float | None]  # the value at a place along a line, if it lies in a region
 Known = Sequence[tuple[Inside, float]]  # regions, and the value that a field has on each
@@ -220,11 +221,23 @@ def field_errors(change: FieldChange, grids: Sequence[Grid], target: np.ndarray,
     fine, coarse = change.fine, _nearest(change.coarse, grids[2], grids[1])
     if change.whole.converging:
         p = float(np.clip(change.whole.order, LEAST_ORDER, cap))
-        each = np.maximum(fine, np.minimum(coarse, FASTEST * fine) / 2.0**p) / (2.0**p - 1.0)
+        each = np.maximum(fine, share_heard(change.whole) * coarse / 2.0**p) / (2.0**p - 1.0)
     else:
         each = np.maximum(fine, coarse)
     result = _nearest(maximum_filter(each, size=3, mode="nearest"), grids[1], grids[0])
     return np.where(target, 0.0, result)
+
+
+def error_at_point(values: Sequence[float], whole: Estimate, cap: float, size: float, rounding: float) -> float:
+    """The error of a field at a point, from its values there on three grids, the finest first.
+
+    No less than half the relative error of the field as a whole, times `size`: what is seen to be smaller is more often a
+    change of sign than an answer that is as good as that there, and no less than `rounding`.
+    """
+    fine, once, twice = values
+    usual = LEAST_SHARE * float(whole.error) * size
+    found = estimate(np.array(fine - once), np.array(once - twice), cap, rounding, share_heard(whole))
+    return max(float(found.error), usual) if np.isfinite(usual) else float(found.error)
 
 
 def _change(

@@ -95,3 +95,22 @@ def test_an_edge_that_touches_a_center(low, high):
         y = np.linspace(start, low, 2001)
         right = np.trapezoid(2.0 * np.sqrt(np.pi) * np.exp(y**2) * ndtr(np.sqrt(2.0) * y), y)
         assert abs(passage.at(start) - right) < 2.0 * passage.error_at(start) + 1e-3 * right
+
+
+def test_errors_at_points_hold_where_two_grids_agree_by_chance_beside_a_thin_target():
+    # true over stated error was 6.6 at one of these points, where the changes of the two finer grids pass through zero
+    eq = fp.FokkerPlanck(
+        drift=lambda x, y: (0.3 - x - 0.4 * y + 0.5 * np.sin(2 * y), -0.2 - y + 0.4 * x - 0.6 * np.cos(2 * x)),
+        diffusion=0.43,
+    )
+    ratios = []
+    for middle in (-0.28, -0.1, 0.13, 0.41):
+        coarse, fine = (
+            fp.first_passage(eq, fp.Grid([(-2, 2)] * 2, n), lambda x, y, c=middle: abs(x - c) < 0.034)
+            for n in (48, 192)
+        )
+        for x in np.linspace(-1.8, 1.8, 25):
+            start = (x, -1.71)
+            if abs(x - middle) > 0.12:
+                ratios.append(abs(coarse.at(start) - fine.at(start)) / coarse.error_at(start))
+    assert max(ratios) < 2.0 and np.median(ratios) > 0.1
