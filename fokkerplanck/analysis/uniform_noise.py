@@ -201,7 +201,7 @@ def _drift(eq: FokkerPlanck, grid: Grid, metric: _Metric, mesh: np.ndarray, angl
     mu = eq.drift_at(points)
     if eq.potential is not None:
         mu = mu - np.stack(metric.slopes(lambda x: eq.potential_at(Points(tuple(x), lambda v: v)), mesh))
-    if eq.noise is not None and eq.convention == "stratonovich":
+    if eq.noise is not None and eq.alpha == 0.5:
         mu = mu + eq.stratonovich_drift(grid)
     else:
         mu = mu + eq.alpha * (slopes.x[:, 0] + slopes.y[:, 1])

@@ -11,6 +11,7 @@ from ..arguments import instance
 from ..errors import bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
+from ..model.ito_correction import ito_correction
 
 DELTA = 1e-4  # of a scale: step of the differences
 
@@ -65,15 +66,11 @@ def tensor_at(eq: FokkerPlanck, x: np.ndarray) -> np.ndarray:
 
 
 def ito_drift(eq: FokkerPlanck, x: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """mu - grad V + alpha div D at x (dim, m), (dim, m)."""
+    """mu - grad V and what the convention adds, at x (dim, m), (dim, m)."""
     drift = np.array(eq.drift_at(points_at(x)), dtype=float)
-    if eq.noise is not None and eq.alpha == 0.5 and len(x) > 1:
-        then = "Write it as an Ito equation."
-        raise bad_value("model", "other than Stratonovich with `noise` in several dimensions", eq.convention, then)
-    for axis in range(len(x)):
-        if eq.potential is not None:
+    if eq.potential is not None:
+        for axis in range(len(x)):
             drift[axis] -= difference(lambda y: eq.potential_at(points_at(y)), x, axis, scale)
-        if eq.alpha != 0.0:
-            column = difference(lambda y: diffusion(eq, y), x, axis, scale)
-            drift += eq.alpha * (column[axis] if column.ndim == 3 else column * (np.arange(len(x)) == axis)[:, None])
-    return drift
+    return drift + ito_correction(
+        eq, x, lambda f, axis: difference(f, x, axis, scale), points_at, lambda y: diffusion(eq, y)
+    )

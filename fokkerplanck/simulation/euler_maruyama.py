@@ -21,6 +21,7 @@ from ..errors import NotFiniteError, ResolutionWarning, bad_type, bad_value, war
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import law_of_result
+from ..model.ito_correction import ito_correction
 from ..progress import Pace
 from ..randomness import own_seed, private_generator, streams
 from ..results.ensemble import Ensemble
@@ -387,15 +388,12 @@ class Walk:
         if eq.potential is None and eq.alpha == 0.0:
             return drift
         lengths = _lengths(x, self._diffusion(x, t), self.dt)
-        for axis in range(len(x)):
-            if eq.potential is not None:
+        if eq.potential is not None:
+            for axis in range(len(x)):
                 drift[axis] -= _slope(lambda y: eq.potential_at(path_points(y), t), x, axis, lengths)
-            if eq.alpha != 0.0:
-                column = _slope(lambda y: self._diffusion(y, t), x, axis, lengths)
-                drift += eq.alpha * (
-                    column[axis] if column.ndim == 3 else column * (np.arange(len(x)) == axis)[:, None]
-                )
-        return drift
+        return drift + ito_correction(
+            eq, x, lambda f, axis: _slope(f, x, axis, lengths), path_points, lambda y: self._diffusion(y, t), t
+        )
 
     def _diffusion(self, x: np.ndarray, t: Any) -> np.ndarray:
         eq = self.eq.with_diffusion_of(self.read) if self.eq.diffusion_reads_density else self.eq

@@ -18,8 +18,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from ...errors import bad_value
 from ...model.grid import Grid
+from ...model.ito_correction import check_tensor_convention
 from ..kernels.bernoulli import exponential_fit_all, logarithmic_means
 from ..kernels.selling import decompose
 from .generator import Exit, Generator, Links
@@ -65,9 +65,7 @@ def tensor_generator(grid: Grid, drift: np.ndarray, lattice: Lattice, alpha: flo
     alpha : {0.0, 1.0}
         Convention: Ito or Klimontovich.
     """
-    if alpha not in (0.0, 1.0):
-        then = "A Stratonovich tensor needs the noise matrix: pass `noise` instead of `diffusion`."
-        raise bad_value("convention", "'ito' or 'klimontovich' for a full diffusion tensor", alpha, then)
+    check_tensor_convention(alpha)
     cells = _Cells.of(grid, drift, lattice)
     links: list[Links] = []
     exits: list[Exit] = []
