@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from .arguments import call, fields, instance
-from .errors import bad_value
+from .errors import ResolutionWarning, bad_value, warn
 from .model.coefficients import Points
 from .model.grid import Grid
 
 
 def basins(landscape: Any, grid: Grid) -> np.ndarray:
-    """The basin of each cell: which minimum steepest descent from cell to cell ends in.
+    """The basin of each cell: which minimum steepest descent from cell to cell, along axes and diagonals, ends in.
 
     Parameters
     ----------
@@ -25,35 +27,90 @@ def basins(landscape: Any, grid: Grid) -> np.ndarray:
     -------
     ndarray of int (*grid.shape)
         0 for the basin of the lowest minimum, 1 for the next, and so on. `basins(...) == 0` serves as a target.
+
+    Warns
+    -----
+    ResolutionWarning
+        Where a minimum among the cells is none of the parabola through its neighbours.
     """
     instance("grid", grid, Grid, "a Grid")
     values = call("landscape", landscape, Points.centers(grid).coords) if callable(landscape) else landscape
     values = fields("landscape", values, f"a field of the grid's shape {grid.shape}").astype(float)
     if values.shape != grid.shape or np.isnan(values).any():
         raise bad_value("landscape", f"a field of the grid's shape {grid.shape} without nan", f"shape {values.shape}")
-    cell = _lowest_neighbour(values, grid)
+    cell = _downhill(values, grid)
     while True:
         further = cell[cell]
         if (further == cell).all():
             break
         cell = further
     minima = np.unique(cell)
+    doubtful = _doubtful(values, minima, grid)
+    if doubtful:
+        warn(
+            f"{doubtful} of {minima.size} minima are not resolved: a flat floor, or an oblique valley narrower than the cells, "
+            "falls apart into basins that are none. Take more cells, or join them.",
+            ResolutionWarning,
+        )
     rank = np.empty(grid.size, dtype=int)
     rank[minima[np.argsort(values.ravel()[minima], kind="stable")]] = np.arange(minima.size)
     return rank[cell].reshape(grid.shape)
 
 
-def _lowest_neighbour(values: np.ndarray, grid: Grid) -> np.ndarray:
-    """For each raveled cell the lowest of itself and its neighbours along the axes."""
+def _downhill(values: np.ndarray, grid: Grid) -> np.ndarray:
+    """For each raveled cell the neighbour, along axes and diagonals, it falls to most steeply, or itself."""
     numbers = np.arange(grid.size).reshape(grid.shape)
-    best, lowest = numbers.copy(), values.copy()
-    for axis in range(grid.dim):
-        for shift in (1, -1):
-            neighbour, there = np.roll(numbers, shift, axis), np.roll(values, shift, axis)
-            better = there < lowest
-            if not grid.periodic(axis):
-                edge = [slice(None)] * grid.dim
-                edge[axis] = slice(0, 1) if shift == 1 else slice(-1, None)
-                better[tuple(edge)] = False
-            best, lowest = np.where(better, neighbour, best), np.where(better, there, lowest)
+    best, steepest = numbers.copy(), np.where(np.isinf(values), -np.inf, 0.0)
+    for offset in product((-1, 0, 1), repeat=grid.dim):
+        if not any(offset):
+            continue
+        there, exists = _moved(values, offset, grid)
+        with np.errstate(invalid="ignore"):
+            slope = np.where(np.isinf(values), -there, (values - there) / _distance(offset, grid))
+        better = exists & (there < values) & (slope > steepest)
+        best = np.where(better, _moved(numbers, offset, grid)[0], best)
+        steepest = np.where(better, slope, steepest)
     return best.ravel()
+
+
+def _moved(values: np.ndarray, offset: tuple[int, ...], grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """What stands at a neighbour of each cell, and whether there is such a cell."""
+    exists = np.ones(grid.shape, dtype=bool)
+    for axis, step in enumerate(offset):
+        if step and not grid.periodic(axis):
+            edge = [slice(None)] * grid.dim
+            edge[axis] = slice(-1, None) if step == 1 else slice(0, 1)
+            exists[tuple(edge)] = False
+    return np.roll(values, tuple(-step for step in offset), tuple(range(grid.dim))), exists
+
+
+def _distance(offset: tuple[int, ...], grid: Grid) -> np.ndarray:
+    """From the center of each cell to that of a neighbour."""
+    square = np.zeros(grid.shape)
+    for axis, step in enumerate(offset):
+        between = 0.5 * step * (grid.widths[axis] + np.roll(grid.widths[axis], -step))
+        square += (between**2).reshape([-1 if a == axis else 1 for a in range(grid.dim)])
+    return np.sqrt(square)
+
+
+def _doubtful(values: np.ndarray, minima: np.ndarray, grid: Grid) -> int:
+    """How many minima (raveled) are none of the parabola through their neighbours, but more than a cell from its own."""
+    axes, count = np.eye(grid.dim, dtype=int), 0
+    for cell in np.stack(np.unravel_index(minima, grid.shape), axis=-1):
+
+        def at(offset: np.ndarray, cell: np.ndarray = cell) -> float:
+            place = cell + offset
+            inside = all(grid.periodic(a) or 0 <= place[a] < n for a, n in enumerate(grid.shape))
+            return float(values[tuple(place % grid.shape)]) if inside else np.inf
+
+        slope = np.array([at(a) - at(-a) for a in axes]) / 2.0
+        bend = np.array([[_bend(at, a, b) for b in axes] for a in axes])
+        if np.isfinite(slope).all() and np.isfinite(bend).all():
+            count += np.linalg.eigvalsh(bend)[0] <= 0.0 or np.abs(np.linalg.solve(bend, slope)).max() > 1.0
+    return count
+
+
+def _bend(at: Callable[[np.ndarray], float], a: np.ndarray, b: np.ndarray) -> float:
+    if (a == b).all():
+        return at(a) - 2.0 * at(0 * a) + at(-a)
+    return (at(a + b) - at(a - b) - at(b - a) + at(-a - b)) / 4.0

@@ -1,5 +1,7 @@
 """Basins by descent, and Lamperti coordinates."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -50,3 +52,21 @@ def test_invariant_energy_needs_noise_everywhere():
     with pytest.raises(ValueError, match="`diffusion` must be positive definite everywhere"):
         st.energy(invariant=True)
     assert grid.size == 100
+
+
+def test_an_oblique_valley_is_one_basin():
+    """A convex bowl has one minimum, whichever way its valley runs; along the axes alone it fell apart into 51."""
+    grid = fp.Grid([(-2, 2), (-2, 2)], [121, 121])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fp.basins(lambda x, y: 50 * (x - y) ** 2 + 0.5 * (x + y) ** 2, grid).max() == 0
+        fine = fp.Grid([(-2, 2), (-2, 2)], [100, 150])
+        assert fp.basins(lambda x, y: 2 * (x - 0.6 * y) ** 2 + y**2, fine).max() == 0
+
+
+@pytest.mark.parametrize(
+    "floor", [lambda x, y: 500 * (x - 0.618 * y) ** 2 + 0.1 * y**2, lambda x, y: np.maximum(x**2 + y**2, 1)]
+)
+def test_a_floor_the_cells_do_not_resolve_is_said(floor):
+    with pytest.warns(fp.ResolutionWarning, match="minima are not resolved"):
+        assert fp.basins(floor, fp.Grid([(-2, 2), (-2, 2)], [61, 61])).max() > 0
