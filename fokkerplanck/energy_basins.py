@@ -95,22 +95,25 @@ def _distance(offset: tuple[int, ...], grid: Grid) -> np.ndarray:
 
 def _doubtful(values: np.ndarray, minima: np.ndarray, grid: Grid) -> int:
     """How many minima (raveled) are none of the parabola through their neighbours, but more than a cell from its own."""
-    axes, count = np.eye(grid.dim, dtype=int), 0
-    for cell in np.stack(np.unravel_index(minima, grid.shape), axis=-1):
+    cells, axes = np.stack(np.unravel_index(minima, grid.shape), axis=-1), np.eye(grid.dim, dtype=int)
+    ends = np.array([not grid.periodic(axis) for axis in range(grid.dim)])
 
-        def at(offset: np.ndarray, cell: np.ndarray = cell) -> float:
-            place = cell + offset
-            inside = all(grid.periodic(a) or 0 <= place[a] < n for a, n in enumerate(grid.shape))
-            return float(values[tuple(place % grid.shape)]) if inside else np.inf
+    def at(offset: np.ndarray) -> np.ndarray:
+        place = cells + offset
+        outside = (ends & ((place < 0) | (place >= grid.shape))).any(axis=1)
+        return np.where(outside, np.inf, values[tuple((place % grid.shape).T)])
 
-        slope = np.array([at(a) - at(-a) for a in axes]) / 2.0
-        bend = np.array([[_bend(at, a, b) for b in axes] for a in axes])
-        if np.isfinite(slope).all() and np.isfinite(bend).all():
-            count += np.linalg.eigvalsh(bend)[0] <= 0.0 or np.abs(np.linalg.solve(bend, slope)).max() > 1.0
-    return count
+    with np.errstate(invalid="ignore"):
+        slope = np.stack([at(a) - at(-a) for a in axes], axis=-1) / 2.0
+        bend = np.stack([np.stack([_bend(at, a, b) for b in axes], axis=-1) for a in axes], axis=-1)
+    known = np.isfinite(slope).all(axis=1) & np.isfinite(bend).all(axis=(1, 2))
+    slope, bend = slope[known], bend[known]
+    curved = np.linalg.eigvalsh(bend)[:, 0] > 0.0
+    away = np.linalg.solve(bend[curved], slope[curved][..., None])
+    return int((~curved).sum() + (np.abs(away).max(axis=(1, 2)) > 1.0).sum())
 
 
-def _bend(at: Callable[[np.ndarray], float], a: np.ndarray, b: np.ndarray) -> float:
+def _bend(at: Callable[[np.ndarray], np.ndarray], a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if (a == b).all():
         return at(a) - 2.0 * at(0 * a) + at(-a)
     return (at(a + b) - at(a - b) - at(b - a) + at(-a - b)) / 4.0
