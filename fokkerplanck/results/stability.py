@@ -17,7 +17,9 @@ class Stability:
     growth : float
         The largest growth rate found, per time: negative where all perturbations decay; nan where it was not computed.
     rates : ndarray (k,) complex
-        The eigenvalues found, by falling real part: some of those nearest to the bound on growth and to zero.
+        The eigenvalues found, by falling real part: some of those nearest to the bound on growth and to zero, and, where the
+        interaction reads averages (`MeanField`, `Swarm`), of those that turn at any frequency. With other forces (`PairForce`)
+        a pair that grows slowly and turns much faster may be missed.
     error : float
         Of `growth`: of rounding, and of the grid where that was measured.
     """

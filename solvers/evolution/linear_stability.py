@@ -8,6 +8,7 @@ of K, which is estimated from how some perturbations are read.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -27,6 +28,10 @@ MODES, SHIFTS = 4, (1.0, 0.03)  # eigenvalues nearest to a shift, and the shifts
 LOOKS, MARGIN = 12, 2.0  # perturbations from which the bound is taken, and by how much they may miss it
 SAME = 1e-4  # relative: two eigenvalues are one
 RTOL, WORST = 1e-9, 1e-4  # of linear systems: asked for, and refused
+APART, RESTARTS = (
+    3.0,
+    20,
+)  # factor between frequencies around which turning modes are looked for, and what is spent on each
 ROUNDING = 1e-6  # of the largest rate among those found: growth below is none that can be told
 
 
@@ -55,7 +60,7 @@ def linear_stability(
     slow = float(q.outflow.mean()) / max(q.grid.shape) ** 2  # about what spreads through the box
     bound = max(problem.growth_bound(), slow)
     try:
-        found = _all([problem.nearest(MARGIN * bound * share) for share in SHIFTS])
+        found = _all([*problem.turning_ones(bound), *(problem.nearest(MARGIN * bound * share) for share in SHIFTS)])
     except (ConvergenceError, RuntimeError):  # the latter where factors are exactly singular
         return UNKNOWN
     if not found.size:
@@ -117,10 +122,52 @@ class _Linearised:
 
     def nearest(self, shift: float) -> np.ndarray:
         """The eigenvalues (MODES,) nearest to a shift, by Arnoldi's iteration with (J - shift)^-1."""
+        values, _ = self._largest(self._inverse(shift))
+        return shift + 1.0 / values[values != 0.0]
+
+    def turning_ones(self, slowest: float) -> list[np.ndarray]:
+        """Eigenvalues that turn, from the slowest frequency up to the largest rate of any cell.
+
+        Looked for where an interaction reads averages, which takes no inner iteration.
+        """
+        if self.by_averages is None:
+            return []
+        fastest = max(float(self.q.outflow.max()), slowest)
+        count = math.ceil(math.log(fastest / slowest, APART)) + 1
+        return [self.turning(slowest * APART**k) for k in range(count)]
+
+    def turning(self, shift: float) -> np.ndarray:
+        """Eigenvalues (MODES,) near +-i `shift` that decay least or grow, by Arnoldi's iteration.
+
+        With f(J) = s J (J + s) (J - s)^-3, whose values are small far from +-i s, and in the left half-plane.
+        """
+        inverse = self._inverse(shift)
+
+        def filtered(v: np.ndarray) -> np.ndarray:
+            once = inverse(v)
+            twice = inverse(once)
+            return shift * (once + 3.0 * shift * twice + 2.0 * shift**2 * inverse(twice))
+
+        _, vectors = self._largest(filtered, RESTARTS)
+        resolvents = [np.vdot(v, inverse(v.real) + 1j * inverse(v.imag)) / np.vdot(v, v) for v in vectors.T]
+        return shift + 1.0 / np.array(resolvents, dtype=complex)
+
+    def _inverse(self, shift: float) -> Callable[[np.ndarray], np.ndarray]:
+        """(J - shift)^-1, on perturbations that keep the mass."""
         n = self.p.size
         factor = splu(
             (self.q.matrix - shift * sp.eye_array(n)).tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0
         )
+        if self.by_averages is not None:  # of low rank: Woodbury's formula
+            changed, around = self.by_averages
+            left = factor.solve(changed)
+            small = np.linalg.inv(np.eye(len(around)) + around @ left)
+
+            def direct(b: np.ndarray) -> np.ndarray:
+                free = factor.solve(self.kept(b))
+                return self.kept(free - left @ (small @ (around @ free)))
+
+            return direct
         system = LinearOperator((n, n), matvec=lambda v: v.ravel() + factor.solve(self.read(self.kept(v.ravel()))))
 
         pace = Pace(__name__, "stability of a stationary state")
@@ -134,10 +181,17 @@ class _Linearised:
                 raise ConvergenceError("the linearised equation could not be solved", x)
             return self.kept(x)
 
+        return inverse
+
+    def _largest(
+        self, product: Callable[[np.ndarray], np.ndarray], restarts: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The eigenvalues (MODES,) of largest modulus and their vectors (n, MODES), by Arnoldi's iteration."""
+        n = self.p.size
         start = self.kept(private_generator("perturbations of a stationary state").standard_normal(n) * self.p)
-        operator = LinearOperator((n, n), matvec=inverse, dtype=float)
+        operator = LinearOperator((n, n), matvec=lambda v: product(self.kept(v.ravel())), dtype=float)
         try:
-            values = eigs(operator, k=MODES, v0=start, tol=1e-7, ncv=20, return_eigenvectors=False)
+            values, vectors = eigs(operator, k=MODES, v0=start, tol=1e-7, ncv=20, maxiter=restarts)
         except ArpackNoConvergence as stopped:
-            values = stopped.eigenvalues
-        return shift + 1.0 / values[values != 0.0]
+            values, vectors = stopped.eigenvalues, stopped.eigenvectors
+        return values, vectors

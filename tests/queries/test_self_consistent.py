@@ -1,5 +1,7 @@
 """Stationary states with interactions: closed forms, both sides of transitions, what is unstable, neutral or not there."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -298,3 +300,18 @@ def test_what_the_grid_does_not_conserve_is_said():
     assert st.covariance()[0, 0] == pytest.approx(1.0, rel=1e-3)
     with pytest.raises(fp.ConvergenceError, match="or creep along where the equation conserves what the grid does not"):
         fp.stationary(eq, fp.Grid((-5, 5), 200), fp.gaussian(0.25, 1.2), error=False)
+
+
+@pytest.mark.parametrize("turns", [5.0, 20.0, 60.0])
+def test_perturbations_that_turn_fast_while_they_grow(turns):
+    """Their means obey m' = (.2 +- i turns) m by hand; those nearest to zero decay at 1.5 and 3.6 without turning."""
+    eq = fp.FokkerPlanck(
+        drift=lambda x, y: [-x - turns * y, -y + turns * x],
+        diffusion=0.5,
+        interaction=fp.MeanField(lambda x, y: [x, y], lambda x, y, m: [1.2 * m[0] + 0 * x, 1.2 * m[1] + 0 * x]),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is unstable, or that cells are wide
+        found = fp.stationary(eq, fp.Grid([(-4, 4)] * 2, 40), fp.gaussian([0, 0], 0.7)).stability
+    assert abs(found.growth - 0.2) < found.error
+    assert abs(abs(found.rates[0].imag) - turns) < 0.01 * turns
