@@ -22,6 +22,9 @@ from .coarsening import FEWEST, at_centers, coarsened, coarsened_equation
 from .estimates import SLOWEST, Estimate, estimate
 
 JUMP = 4.0  # factor between the D of neighbouring cells, from which D is taken to jump
+SINGULAR = (
+    1e-10  # of the product of the diagonal of D: a determinant below is that of a tensor without noise in a direction
+)
 ROUNDING = 1e-12  # of the size of a quantity
 
 
@@ -62,7 +65,7 @@ def coarser_grids(grid: Grid) -> list[Grid]:
 
 
 def scheme_order(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> float:
-    """1 where the scheme is first order by its structure: Levy noise, no noise along an axis, a D that jumps; else 2.
+    """1 where the scheme is first order by its structure: Levy noise, no noise in a direction, a D that jumps; else 2.
 
     1 too where the killing rate jumps inside cells: how much of a cell lies on which side changes from grid to grid.
 
@@ -77,7 +80,7 @@ def scheme_order(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> float:
         return 2.0 if eq.diffusion > 0.0 else 1.0
     d = eq.diffusion_at(Points.centers(grid), t)
     along = d if d.ndim == grid.dim + 1 else np.einsum("ii...->i...", d)
-    if (along <= 0.0).any():
+    if (along <= 0.0).any() or (d.ndim == grid.dim + 2 and _lacks_a_direction(d, along)):
         return 1.0
     for axis in range(grid.dim):
         one = np.moveaxis(along[axis], axis, 0)
@@ -86,6 +89,15 @@ def scheme_order(eq: FokkerPlanck, grid: Grid, t: float = 0.0) -> float:
     tensor = d.ndim == grid.dim + 2 and eq.diffusion_is_function
     alone = replace(eq, interaction=None)  # which adds to the drift only: D says where it vanishes
     return SLOWEST if tensor and untreated_by_tensor(alone, grid, t) else 2.0
+
+
+def _lacks_a_direction(tensor: np.ndarray, along: np.ndarray) -> bool:
+    """Whether a tensor (d, d, *shape), with its diagonal (d, *shape), has a direction without noise somewhere."""
+    if len(tensor) == 2:  # thirty times faster than by factors
+        determinant = tensor[0, 0] * tensor[1, 1] - tensor[0, 1] * tensor[1, 0]
+    else:
+        determinant = np.linalg.det(np.moveaxis(tensor, (0, 1), (-2, -1)))
+    return bool((determinant <= SINGULAR * along.prod(axis=0)).any())
 
 
 def compared(offers: Sequence[Offer], grids: Sequence[Grid], order: float) -> Estimate:
