@@ -143,8 +143,8 @@ def test_the_way_nowhere_is_refused():
 
 
 def test_figures():
-    eq = fp.FokkerPlanck(drift=lambda x, y: [-x, -y], diffusion=0.5)
-    fig = fp.quasipotential(eq, [0, 0], [1, 1], points=24).plot(lambda x, y: x**2 + y**2, ["u", "v"])
+    eq = fp.FokkerPlanck(drift=lambda x, y: [-x, -y], diffusion=0.5, names=["u", "v"])
+    fig = fp.quasipotential(eq, [0, 0], [1, 1], points=24).plot(lambda x, y: x**2 + y**2)
     assert [ax.get_xlabel() for ax in fig.axes] == ["u", "length along the path"]
     line = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
     assert len(fp.quasipotential(line, 0, 1).plot().axes) == 1
