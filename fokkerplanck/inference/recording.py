@@ -20,10 +20,8 @@ from .cells import step_lengths
 from .paths import Paths, Transitions
 
 TOGETHER, BARELY = 0.25, 0.1  # C of steps on a circle; and from where on only if both ends of the range are alike
-MANY, SEAM = (
-    200,
-    0.25,
-)  # starts near the seam, and what the mean of sin(2 pi step / P) may differ by between its two sides
+FEWEST_BESIDE = 100  # starts on each side of the seam, from which one can tell whether they are alike
+SEAM = 0.25  # what the mean of sin(2 pi step / P) may differ by between them
 NEAR = 0.25  # of the deviation of a step: what is near the seam
 FEWEST_NEAR, FEWEST_EACH = 20, 3  # starts near the seam, and crossings either way, from which one can tell
 CROSSING = (0.2, 0.8)  # share of steps from near the seam that cross it; half of them on a circle
@@ -93,7 +91,7 @@ def _joined(start: np.ndarray, step: np.ndarray, low: float, period: float, widt
     """Whether steps from both ends of the range, within a width of it, go the same ways on a circle."""
     turned = np.sin(2.0 * np.pi * step / period)
     first, last = turned[start - low < width], turned[low + period - start < width]
-    return min(first.size, last.size) >= MANY // 2 and abs(float(first.mean() - last.mean())) < SEAM
+    return min(first.size, last.size) >= FEWEST_BESIDE and abs(float(first.mean() - last.mean())) < SEAM
 
 
 def check_moving(data: Transitions) -> None:

@@ -28,10 +28,8 @@ MODES, SHIFTS = 4, (1.0, 0.03)  # eigenvalues nearest to a shift, and the shifts
 LOOKS, MARGIN = 12, 2.0  # perturbations from which the bound is taken, and by how much they may miss it
 SAME = 1e-4  # relative: two eigenvalues are one
 RTOL, WORST = 1e-9, 1e-4  # of linear systems: asked for, and refused
-APART, RESTARTS = (
-    3.0,
-    20,
-)  # factor between frequencies around which turning modes are looked for, and what is spent on each
+APART = 3.0  # factor between frequencies around which turning modes are looked for
+RESTARTS = 20  # of Arnoldi's iteration for each of these
 ROUNDING = 1e-6  # of the largest rate among those found: growth below is none that can be told
 
 
@@ -158,20 +156,20 @@ class _Linearised:
         factor = splu(
             (self.q.matrix - shift * sp.eye_array(n)).tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0
         )
+        pace = Pace(__name__, "stability of a stationary state")
+        asked = itertools.count(1)
         if self.by_averages is not None:  # of low rank: Woodbury's formula
             changed, around = self.by_averages
             left = factor.solve(changed)
             small = np.linalg.inv(np.eye(len(around)) + around @ left)
 
             def direct(b: np.ndarray) -> np.ndarray:
+                pace(min(next(asked) / USUAL, 1.0))
                 free = factor.solve(self.kept(b))
                 return self.kept(free - left @ (small @ (around @ free)))
 
             return direct
         system = LinearOperator((n, n), matvec=lambda v: v.ravel() + factor.solve(self.read(self.kept(v.ravel()))))
-
-        pace = Pace(__name__, "stability of a stationary state")
-        asked = itertools.count(1)
 
         def inverse(b: np.ndarray) -> np.ndarray:
             pace(min(next(asked) / USUAL, 1.0))
@@ -189,7 +187,7 @@ class _Linearised:
         """The eigenvalues (MODES,) of largest modulus and their vectors (n, MODES), by Arnoldi's iteration."""
         n = self.p.size
         start = self.kept(private_generator("perturbations of a stationary state").standard_normal(n) * self.p)
-        operator = LinearOperator((n, n), matvec=lambda v: product(self.kept(v.ravel())), dtype=float)
+        operator = LinearOperator((n, n), matvec=lambda v: product(v.ravel()), dtype=float)
         try:
             values, vectors = eigs(operator, k=MODES, v0=start, tol=1e-7, ncv=20, maxiter=restarts)
         except ArpackNoConvergence as stopped:
