@@ -270,13 +270,20 @@ def call(name: str, function: Any, coords: Sequence[np.ndarray] | np.ndarray, **
 
 
 def _takes_numbers_only(function: Callable, coords: Sequence[np.ndarray] | np.ndarray, named: dict[str, Any]) -> bool:
-    """Whether a function that failed on arrays gives a number at a single point."""
+    """Whether a function that failed on arrays gives a number at their first point, and fails on two copies of it."""
     if not all(np.size(c) > 1 for c in coords):
         return False
+    first = [float(np.ravel(c)[0]) for c in coords]
     try:
-        return np.size(function(*(float(np.ravel(c)[0]) for c in coords), **named)) <= len(coords) ** 2
+        if np.size(function(*first, **named)) > len(coords) ** 2:
+            return False
     except Exception:  # whatever it is, the first error says more
         return False
+    try:
+        function(*(np.full(2, c) for c in first), **named)
+    except (TypeError, ValueError):
+        return True
+    return False  # arrays it takes, but not all points
 
 
 def _name(function: Callable) -> str:

@@ -218,7 +218,8 @@ class SGD:
             range of the batch noise at the point of smallest loss. `scale`, a number, then is that range in units of a normal
             law of the same covariance (default: measured over 4000 batches; `settings` says it).
         drift : {"first-order", "second-order", "two-step"}
-            Of "refined". "two-step" holds at and above the edge of stability, see `fokkerplanck.sgd.two_step_model`.
+            Of "refined". "two-step" holds at and above the edge of stability, see `fokkerplanck.sgd.two_step_model`; together
+            with `stability` for one parameter whose gradient is linear.
         central_flow : bool
             Of "refined": whether the oscillation at the edge of stability adds its drift, see `fokkerplanck.sgd.refined_model`.
         """

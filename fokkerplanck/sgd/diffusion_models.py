@@ -35,6 +35,7 @@ from ..arguments import LEAST_INDEX, call, did_you_mean, fields, flag, instance,
 from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..model.equation import FokkerPlanck, Swarm
 from ..model.grid import Grid
+from ..model.levy import LevyJumps
 from .batch_noise_scale import covariance_factor, quartile_share
 from .global_minimum import as_low_and_near, smallest_loss
 from .refined_model import RefinedDrift
@@ -387,8 +388,6 @@ def noise_temperature(sgd: SGD, box: Any = None) -> Temperature:
 
 
 def _levy(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
-    from ..model.levy import LevyJumps
-
     a = LevyJumps(settings.stability).stability  # type: ignore[arg-type]
     if sgd.batch_size is None:
         raise bad_value("batch_size", "a number for model 'levy'", None, "A full batch has no noise.")
@@ -425,8 +424,10 @@ def _refined(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
     if settings.stability is not None:
         parts = _levy(sgd, model, settings)
     if settings.drift == "two-step":
-        two = TwoStepModel(sgd)
-        parts = {"drift": two.drift, "diffusion": two.diffusion}
+        two = TwoStepModel(sgd, parts.get("jumps"))
+        parts |= {"drift": two.drift, "diffusion": two.diffusion}
+        if two.jumps is not None:
+            parts["jumps"] = LevyJumps(two.jumps.stability, two.jump_scale)
     elif settings.drift == "second-order" or settings.central_flow:
         second, flow = settings.drift == "second-order", settings.central_flow
         make = partial(RefinedDrift, second_order=second, central_flow=flow)

@@ -323,6 +323,16 @@ def test_functions_of_single_numbers_are_recognised(function, then, name):
     assert caught.value.__cause__ is not None
 
 
+def test_a_function_of_arrays_may_refuse_points_with_words_of_its_own():
+    def drift(x):
+        if np.any(x > 1.0):
+            raise ValueError("no drift is known above 1")
+        return -x
+
+    with pytest.raises(ValueError, match="no drift is known above 1"):
+        fp.solve(fp.FokkerPlanck(drift=drift, diffusion=0.5), fp.Grid((-2, 2), 20), fp.gaussian(0, 0.5), [0.1])
+
+
 def test_other_errors_of_a_function_are_its_own():
     def drift(x):
         return x + np.zeros(7)
