@@ -230,6 +230,18 @@ def _signature_of(function: Callable) -> inspect.Signature | None:
     return _signature(function) if isinstance(function, Hashable) else _signature.__wrapped__(function)
 
 
+@functools.lru_cache(maxsize=512)
+def _misfit(function: Callable, count: int, names: tuple[str, ...]) -> str:
+    """What stands against calling a function with so many arguments and these named ones; nothing where it can be."""
+    signature = _signature_of(function)
+    try:
+        if signature is not None:
+            signature.bind(*[None] * count, **dict.fromkeys(names))
+    except TypeError as error:
+        return f"{str(error).capitalize()}."
+    return ""
+
+
 def takes_time(function: Callable) -> bool:
     """Whether a function has a parameter `t`."""
     signature = _signature_of(function)
@@ -241,12 +253,9 @@ def callable_with(name: str, function: Any, count: int, what: str = "argument(s)
     rule = f"a function of {count} {what}"
     if isinstance(function, type) or not callable(function):
         raise bad_type(name, rule, function)
-    signature = _signature_of(function)
-    try:
-        if signature is not None:
-            signature.bind(*[None] * count, **named)
-    except TypeError as error:
-        raise bad_type(name, rule, function, f"{str(error).capitalize()}.") from error
+    misfit = _misfit if isinstance(function, Hashable) else _misfit.__wrapped__
+    if wrong := misfit(function, count, tuple(named)):
+        raise bad_type(name, rule, function, wrong)
 
 
 def call(name: str, function: Any, coords: Sequence[np.ndarray] | np.ndarray, **named: Any) -> Any:

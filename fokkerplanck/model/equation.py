@@ -289,7 +289,7 @@ class FokkerPlanck:
         """Whether any coefficient has a parameter `t`."""
         return bool(self.time_leaves)
 
-    @property
+    @functools.cached_property
     def time_leaves(self) -> list[tuple[str, Callable[..., Any]]]:
         """The functions with a parameter `t`, each with the name of the coefficient that it is part of."""
         names = ("drift", "diffusion", "noise", "potential")

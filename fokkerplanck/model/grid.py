@@ -163,7 +163,7 @@ class Grid:
         """The boundary, axis by axis, as `Grid` takes it."""
         return as_given(self.boundary)
 
-    @property
+    @cached_property
     def dim(self) -> int:
         """Number of axes."""
         return len(self.edges)
@@ -198,7 +198,8 @@ class Grid:
 
     def coordinates(self) -> tuple[np.ndarray, ...]:
         """The cell centers as arrays that broadcast against each other to `shape`."""
-        return tuple(np.meshgrid(*self.centers, indexing="ij", sparse=True))
+        places = enumerate(self.centers)
+        return tuple(c.reshape([-1 if a == b else 1 for b in range(self.dim)]).copy() for a, c in places)
 
     def periodic(self, axis: int) -> bool:
         """Whether the two ends of an axis are joined."""

@@ -34,6 +34,12 @@ class InitialDensity(Protocol):
         """n independent points, shape (n, dim)."""
 
 
+def _width_at(x: float, axis: int, grid: Grid) -> float:
+    """The width of the cell that holds x, or of the nearest one."""
+    widths = grid.widths[axis]
+    return float(widths[min(max(int(grid.edges[axis].searchsorted(x)) - 1, 0), widths.size - 1)])
+
+
 @dataclass(frozen=True, eq=False)
 class Gaussian:
     """A normal law; see `gaussian`."""
@@ -48,17 +54,20 @@ class Gaussian:
         """
         _same_dimension(self.mean.size, grid)
         if not (self.covariance - np.diag(np.diagonal(self.covariance))).any():  # each axis by itself
-            walls = ["periodic" if grid.periodic(a) else "reflecting" for a in range(grid.dim)]
-            alone = [Gaussian(self.mean[[a]], self.covariance[[a]][:, [a]]) for a in range(grid.dim)]
-            lines = [g._together(Grid.from_edges(e, [w])) for g, e, w in zip(alone, grid.edges, walls, strict=True)]
-            return reduce(np.multiply.outer, lines)
+            return reduce(np.multiply.outer, [self._along(axis, grid) for axis in range(grid.dim)])
         return self._together(grid)
 
+    def _along(self, axis: int, grid: Grid) -> np.ndarray:
+        """The masses (n,) of one axis by itself."""
+        mean, std = self.mean[axis], math.sqrt(self.covariance[axis, axis])
+        if std >= _width_at(mean, axis, grid):
+            z = (grid.centers[axis] - mean) / std
+            return np.exp(-0.5 * z**2) / (math.sqrt(2.0 * math.pi) * std) * grid.widths[axis]
+        line = Grid.from_edges(grid.edges[axis], ["periodic" if grid.periodic(axis) else "reflecting"])
+        return Gaussian(self.mean[[axis]], self.covariance[[axis]][:, [axis]])._together(line)
+
     def _together(self, grid: Grid) -> np.ndarray:
-        here = [
-            w[min(max(np.searchsorted(e, m) - 1, 0), w.size - 1)]
-            for m, e, w in zip(self.mean, grid.edges, grid.widths, strict=True)
-        ]
+        here = [_width_at(m, axis, grid) for axis, m in enumerate(self.mean)]
         # in units of the cells there, as axes may differ in theirs
         variances, axes = np.linalg.eigh(self.covariance / np.outer(here, here))
         stds = np.sqrt(np.maximum(variances, 0.0))
@@ -328,7 +337,7 @@ def masses_outside(masses: np.ndarray, p0: Any, grid: Grid, inside: Callable[...
 def found_masses(p0: Any, grid: Grid, name: str = "p0") -> np.ndarray:
     """Cell masses (grid.shape) as p0 gives them, not all zero."""
     p0 = law_of_result(p0)
-    if isinstance(p0, InitialDensity):
+    if isinstance(p0, (Gaussian, Uniform, Samples, InitialDensity)):
         masses = p0.masses(grid)
         _check_inside(p0, float(masses.sum()), grid, name)
     elif callable(p0):
@@ -421,7 +430,18 @@ def covariance(masses: np.ndarray, grid: Grid) -> np.ndarray:
     for axis, x in enumerate(grid.coordinates()):
         deviations.append(x - center[..., axis].reshape(*center.shape[:-1], *[1] * grid.dim))
     rows = [[(masses * a * b).sum(axis=spatial) / total for b in deviations] for a in deviations]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
+
+
+def variances(masses: np.ndarray, grid: Grid) -> np.ndarray:
+    """The diagonal of the covariance over masses (*grid.shape), shape (dim,)."""
+    lines = [marginal(masses, grid, axis) for axis in range(grid.dim)]
+    total = lines[0].sum()
+    result = np.full(grid.dim, np.nan)
+    for axis, (line, x) in enumerate(zip(lines, grid.centers, strict=True)):
+        if total > 0.0:
+            result[axis] = line @ (x - line @ x / total) ** 2 / total
+    return result
 
 
 def moment(masses: np.ndarray, grid: Grid, k: int) -> np.ndarray:

@@ -137,7 +137,7 @@ def _of_spread(results: Sequence[Any], order: float, late: Sequence[float]) -> E
     if min(inside) <= NOTHING_LEFT:
         none = np.zeros(results[0].grid.dim)
         return Estimate(none, none, none == 0.0)
-    last = [np.diagonal(r.covariance_at(-1)) for r in results]
+    last = [r.variances_at(-1) for r in results]
     widths = np.array([w.mean() for w in results[0].grid.widths])
     scale = np.fmax(last[0], 0.01 * widths**2)  # below a tenth of a cell, and where nothing is left, there is no width
     offers = [Offer(np.nan_to_num(v / scale), max(9.0 * e, 1e-12)) for v, e in zip(last, late, strict=True)]
@@ -325,7 +325,7 @@ def warn_of_rest(result: Stationary, eq: FokkerPlanck, flows: bool) -> None:
 def _is_point(result: Solution | Stationary, eq: FokkerPlanck, t: float) -> bool:
     grid = result.grid
     widths = np.array([w.mean() for w in grid.widths])
-    if not (np.diagonal(result.covariance_at(-1)) < widths**2).all():
+    if not (result.variances_at(-1) < widths**2).all():
         return False
     masses = result.masses if isinstance(result, Stationary) else result.masses[-1]
     noise = float(np.abs(eq.diffusion_at(Points.centers(grid), t) * masses).sum())

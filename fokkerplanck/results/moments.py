@@ -35,17 +35,18 @@ class Moments:
     def covariance(self) -> np.ndarray:
         """Covariance matrix, (dim, dim) or (n_times, dim, dim)."""
         if self.atoms:
-            first, second = self.moment(1), self.moment(2)
-            return (second - first**2)[..., None]
+            center, places = self.moment(1), self.grid.centers[0]
+            spread = (self.masses * (places - center) ** 2).sum(axis=-1)
+            spread = spread + sum((x - center[..., 0]) ** 2 * mass for x, mass in self.atoms.items())
+            return (spread / (self.masses.sum(axis=-1) + sum(self.atoms.values())))[..., None, None]
         return _density.covariance(self.masses, self.grid)
 
-    def covariance_at(self, index: int) -> np.ndarray:
-        """Covariance matrix (dim, dim) at output time number `index`; without times, the only one."""
+    def variances_at(self, index: int) -> np.ndarray:
+        """Variances along the axes, (dim,), at output time number `index`; without times, the only ones."""
         over_time = self.masses.ndim > self.grid.dim
         if self.atoms:
-            return self.covariance()[index] if over_time else self.covariance()
-        masses = self.masses[index] if over_time else self.masses
-        return _density.covariance(masses, self.grid)
+            return np.diagonal(self.covariance()[index] if over_time else self.covariance())
+        return _density.variances(self.masses[index] if over_time else self.masses, self.grid)
 
     def moment(self, k: int) -> np.ndarray:
         """<x^k> per axis for whole k from 0 on, (dim,) or (n_times, dim)."""

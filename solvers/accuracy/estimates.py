@@ -60,7 +60,7 @@ def estimate(
     with np.errstate(divide="ignore", invalid="ignore"):
         order = np.log2(d1) - np.log2(d2)
     idle = (d2 <= floor) & (d1 <= floor)
-    order = np.where(idle, cap, np.nan_to_num(order, nan=0.0, posinf=np.inf, neginf=-np.inf))
+    order = np.where(idle, cap, np.where(np.isnan(order), 0.0, order))
     small = (d2 <= floor) & (d1 > floor)
     turning = (_direction(fine) * np.conj(_direction(coarse))).real < 0.0
     converging = idle | small | ((order >= SLOWEST) & ~turning)

@@ -134,7 +134,7 @@ def mass_distance(one: Offer, fine: Grid, other: Offer, coarse: Grid) -> np.ndar
 
 def worst(found: Estimate) -> tuple[float, float, bool]:
     """The largest of the errors, with its order and whether it converges."""
-    place = int(np.nan_to_num(found.error, nan=-1.0).argmax())
+    place = int(np.fmax(found.error, -1.0).argmax())  # of nan none
     return float(found.error.flat[place]), float(found.order.flat[place]), bool(found.converging.flat[place])
 
 

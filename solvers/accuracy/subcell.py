@@ -6,6 +6,7 @@ chord; and D with its values at both ends.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -92,7 +93,7 @@ def _along(eq: FokkerPlanck, grid: Grid, axis: int, relevant: np.ndarray, t: flo
     noisy = (diffusion[axis] > 0.0).all(axis=0) & near
     if not noisy.any():
         return None
-    length = lines.lengths()
+    length = lines.lengths
     steps = -drift[axis] * length / count
     if eq.potential is not None:
         steps = steps + np.diff(eq.potential_at(lines.points(between), t), axis=0)
@@ -161,6 +162,7 @@ class _Lines:
     def _end(self, values: np.ndarray, part: slice) -> np.ndarray:
         return values[tuple(part if a == self.axis else s for a, s in enumerate(self.chosen))]
 
+    @cached_property
     def lengths(self) -> np.ndarray:
         """Lengths of the links, to broadcast against them."""
         shape = [-1 if a == self.axis else 1 for a in range(self.grid.dim)]
@@ -170,10 +172,10 @@ class _Lines:
         """Places at the fractions `nodes` (q,) of each link: fields have the shape (q, *links)."""
         centers, part = self.grid.centers[self.axis][self._block], nodes.reshape(-1, *[1] * self.grid.dim)
         coords = []
-        for a, x in enumerate(np.meshgrid(*self.grid.centers, indexing="ij", sparse=True)):
+        for a, x in enumerate(self.grid.coordinates()):
             if a == self.axis:
-                start = centers[:-1].reshape(self.lengths().shape)
-                coords.append(start + self.lengths() * part)
+                start = centers[:-1].reshape(self.lengths.shape)
+                coords.append(start + self.lengths * part)
             else:
                 coords.append(x[tuple(s if b == a else slice(None) for b, s in enumerate(self.chosen))][None])
         shape = np.broadcast_shapes(*(c.shape for c in coords))

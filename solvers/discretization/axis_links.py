@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,13 +63,12 @@ class AxisLinks:
         x = self.start + nodes[:, None] * self.length
         if grid.periodic(axis):
             x = np.where(x > edges[-1], x - (edges[-1] - edges[0]), x)
-        inside = np.clip(self.lower, 0, None), np.clip(self.upper, None, grid.shape[axis] - 1)
         weight = nodes.reshape(-1, *[1] * grid.dim)
 
         def from_cells(values: np.ndarray) -> np.ndarray:
             if values.shape != grid.shape:
                 raise ValueError
-            low, high = (np.take(values, cells, axis=axis) for cells in inside)
+            low, high = (np.take(values, cells, axis=axis, mode="clip") for cells in (self.lower, self.upper))
             return (1.0 - weight) * low + weight * high
 
         if grid.dim == 1:
@@ -108,7 +108,7 @@ class AxisLinks:
     @property
     def stride(self) -> int:
         """Step in raveled cells from one cell to the next along the axis."""
-        return int(np.prod(self.grid.shape[self.axis + 1 :], dtype=int))
+        return math.prod(self.grid.shape[self.axis + 1 :])
 
     @cached_property
     def _families(self) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:

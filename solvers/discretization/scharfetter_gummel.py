@@ -417,8 +417,7 @@ class _Line:
 def _ends(eq: FokkerPlanck, span: AxisLinks, d_cells: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
     """D at both ends of each link: at the cell centers, and on the wall itself for a link to a wall."""
     n = span.grid.shape[span.axis]
-    low = np.take(d_cells, np.clip(span.lower, 0, None), axis=span.axis)
-    high = np.take(d_cells, np.clip(span.upper, None, n - 1), axis=span.axis)
+    low, high = (np.take(d_cells, cells, axis=span.axis, mode="clip") for cells in (span.lower, span.upper))
     for values, outside, end in ((low, span.lower < 0, 0.0), (high, span.upper == n, 1.0)):
         if outside.any():
             points = span.points(np.array([end]))

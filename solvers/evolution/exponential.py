@@ -58,8 +58,9 @@ def choose(q: Generator, intervals: np.ndarray, rtol: float, rational: bool = Tr
     seconds = products * q.grid.size * 1e-9
     chain = chain_rates(q) is not None
     solve = (3e-8 if chain else 5e-7) * q.grid.size
-    distinct = np.unique(np.round(np.log(positive), 9)).size
-    factorizations = 0.0 if chain else 7.0 * distinct * 0.4 * (q.grid.size / 65536.0) ** 1.3
+    factorizations = 0.0
+    if not chain:
+        factorizations = 7.0 * np.unique(np.round(np.log(positive), 9)).size * 0.4 * (q.grid.size / 65536.0) ** 1.3
     solves = 14.0 * solve * len(positive)
     if solves + factorizations >= seconds:
         return best
@@ -141,7 +142,8 @@ def propagate(
     rtol : float
         Error allowed in the 1-norm, relative to the mass, over the whole run.
     """
-    intervals = np.diff(times, prepend=0.0)
+    intervals = times.copy()
+    intervals[1:] -= times[:-1]
     horizon = float(times[-1])
     chosen = choose(q, intervals, rtol) if method == "auto" else METHODS[method](q, rtol, horizon)
     if (

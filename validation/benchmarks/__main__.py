@@ -36,8 +36,8 @@ NOTES = {
     "it would step over a pulse, max_step. The two take turns.",
     "asked": "Ours: all of `fp.solve(..., tol=...)`, every grid of the search and the measured errors included, on the cells "
     "that were found. Peers: one run on the cells given (of Chebyshev collocation the order of the polynomials; in time "
-    "SciPy's LSODA in one dimension and RK23 in two), matrix in hand, without any knowledge of the error. All take turns in "
-    "one process.",
+    "SciPy's LSODA in one dimension and RK23 in two), matrix in hand, without any knowledge of the error; with `tol` "
+    "Chebyshev collocation doubles its points until the change is no larger. All take turns in one process.",
     "growth": "Errors measured on three grids; the largest memory of the process, of which .2 GB is the start.",
     "explorer": "From a moved slider to a new picture: two models, their stationary densities, 1000 paths of SGD, "
     "all errors measured. One thread, as the command has.",

@@ -1,8 +1,8 @@
 """Errors that are asked for: `fp.solve(eq, fp.Box(...), p0, t, tol=...)` beside peers whose cells somebody has chosen well.
 
 Ours is charged for all of its search: every grid on the way, and the measured errors of each. The peers are charged for one run
-on the cells and the tolerance given here, their matrices in hand; nobody tells them the error. All run in one process and take
-turns.
+on the cells and the tolerance given here, their matrices in hand; nobody tells them the error. In one dimension Chebyshev
+collocation also measures its own, by twice as many points, and is charged for its search. All run in one process, in turns.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ def run_case(started: float, case: str, quick: bool) -> dict[str, Any]:
 
 def _ways(case: Case, quick: bool) -> Iterator[Way]:
     yield from (_asked(case, tol) for tol in TOLERANCES[case.name] if not quick or tol >= 1e-3)
+    if case.dim == 1:
+        yield from (_asked_of_polynomials(case, tol) for tol in TOLERANCES[case.name] if not quick or tol >= 1e-3)
     for n, rtol in SPECTRAL[case.name][: 1 if quick else None]:
         row = {"peer": "chebyshev", "label": "Chebyshev collocation", "n": n, "tolerance": f"{rtol:g}"}
         yield row, chebyshev.prepare(case, n, rtol), lambda p, n=n: _error_of_polynomial(case, n, p)
@@ -105,6 +107,22 @@ def _asked(case: Case, tol: float) -> Way:
         return case.judge(found.density[-1])["error"]
 
     return row, run, judge
+
+
+def _asked_of_polynomials(case: Case, tol: float) -> Way:
+    """The polynomials with an error that they measure themselves, their matrices made on the way, as ours are."""
+    row: dict[str, Any] = {
+        "peer": "chebyshev_asked",
+        "label": "Chebyshev collocation, tol",
+        "n": 0,
+        "tolerance": f"{tol:g}",
+    }
+
+    def judge(found: tuple[int, np.ndarray]) -> float:
+        row["n"], density = found
+        return _error_of_polynomial(case, found[0], density)
+
+    return row, chebyshev.asked(case, tol), judge
 
 
 def _error_of_polynomial(case: Case, n: int, density: np.ndarray) -> float:

@@ -16,6 +16,8 @@ from scipy.interpolate import BarycentricInterpolator
 
 from .cases import Case
 
+FIRST, PART = 16, 1e-2  # points to begin with, and the share of a tolerance for the steps in time
+
 
 def differentiation(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Points (n + 1,) from 1 to -1 and the matrix (n + 1, n + 1) of d/dx on them."""
@@ -55,6 +57,30 @@ def prepare(case: Case, n: int, rtol: float) -> Callable[[], np.ndarray]:
         return solve_ivp(rate, (0, 1), start.ravel(), "RK23", **options).y[:, -1].reshape(start.shape)
 
     return in_plane
+
+
+def asked(case: Case, tol: float) -> Callable[[], tuple[int, np.ndarray]]:
+    """A run for a tolerance in one dimension: twice as many points until the 1-norm of the change is no larger.
+
+    Each point stays one of twice as many. Time is stepped to a hundredth of the tolerance. With the number n that was found.
+    """
+
+    def run() -> tuple[int, np.ndarray]:
+        n, last = FIRST, None
+        while True:
+            density = prepare(case, n, PART * tol)()
+            if last is not None and _change(case, density[1::2] - last) <= tol:
+                return n, density
+            n, last = 2 * n, density
+
+    return run
+
+
+def _change(case: Case, change: np.ndarray) -> float:
+    """1-norm of what is known at the inner points, by the trapezoidal rule in the angle."""
+    angle = np.pi * np.arange(1, change.size + 1) / (change.size + 1)
+    width = 0.5 * (case.box[1] - case.box[0]) * np.pi / (change.size + 1)
+    return float(np.abs(change) @ np.sin(angle)) * width
 
 
 def at_centers(case: Case, n: int, density: np.ndarray, cells: int) -> np.ndarray:

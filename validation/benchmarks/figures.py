@@ -14,6 +14,7 @@ STYLES = {
     "py_pde": ("v", (0, (6, 1, 1, 1, 1, 1)), "#8a5aa8", 1.4),
     "asked": ("o", "-", "black", 2.2),
     "chebyshev": ("*", "--", "#b5277a", 1.6),
+    "chebyshev_asked": ("*", ":", "#b5277a", 1.2),
 }
 WHOLE = ("ours", "asked")  # charged for all of a call
 TITLES = {
