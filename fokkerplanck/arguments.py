@@ -312,3 +312,14 @@ def fields(name: str, value: Any, rule: str) -> np.ndarray:
     if array.dtype.kind not in "fiub":
         raise bad_type(name, rule, value)
     return array.astype(float, copy=False) if array.dtype.kind == "f" else array  # kernels know one kind of float
+
+
+def periods(value: Any, dim: int) -> tuple[float, ...]:
+    """Periods of coordinates, one each, inf for those on a line (None); () where none is given."""
+    if value is None:
+        return ()
+    entries = list(value) if isinstance(value, (list, tuple, np.ndarray)) else [value]
+    if len(entries) != dim:
+        raise bad_value("period", f"{dim} number(s), one a coordinate, None for a line", value)
+    rule = "a positive number, or None for a line"
+    return tuple(np.inf if p is None else number("period", p, rule, lambda v: 1e-100 < v < 1e100) for p in entries)

@@ -17,6 +17,7 @@ from ..results.moments import Moments
 from ..statistics.two_sample import two_sample
 from ..storage.tables import Comparison
 from . import distances as _laws
+from .circle import mean_direction, on_circles
 from .distribution import Law
 from .sides import Side
 from .wasserstein import has_transport_package, sliced
@@ -39,7 +40,9 @@ NOTE = (
     "z_mean: difference of the mean from the reference in standard errors, beyond 3 by chance in 0.27 % of the rows. "
     "W1, W2: Wasserstein distances to the reference; MMD: maximum mean discrepancy (signed root); KL: divergence of the "
     "reference from the model. Each has its standard error (se_) and its mean if only sampling set the two apart (_sampling). "
-    "sliced W1, sliced W2: averages over directions, another distance, where the package POT is missing. Of ensembles of one "
+    "sliced W1, sliced W2: averages over directions, another distance, where the package POT is missing (none with a "
+    "periodic axis). Along a periodic axis transport goes the short way round, energy and MMD are those of chords, and "
+    "moments are of the coordinate within half a period of the reference's mean direction. Of ensembles of one "
     "seed, z_mean is that of paired differences, and KL, which holds for independent samples only, is left out. Of paths that "
     "interact errors are those of independent swarms, which have no p-values. "
     "Densities are even inside a cell: distances below a cell mean nothing. "
@@ -96,7 +99,7 @@ def compare(
     for n, t in enumerate(moments):
         pace(n / len(moments))
         laws = {name: _laws.law(result, t, f"results[{name!r}]") for name, result in results.items()}
-        sides = {name: Side(results[name], law, t) for name, law in laws.items()}
+        sides = _sides(results, laws, chosen, t)
         for axis in range(dim):
             for name, side in sides.items():
                 row = {"t": t, "model": name, "axis": axis} | _alone(side, axis, moments, distances)
@@ -108,6 +111,16 @@ def compare(
                 if name != chosen
             ]
     return _table(rows, distances)
+
+
+def _sides(results: Mapping[str, Any], laws: Mapping[str, Law], chosen: str, t: float) -> dict[str, Side]:
+    """All results on the circles that one of them has, cut opposite to the mean direction of the reference."""
+    round_one = next((one for one in laws.values() if one.has_circles), None)
+    if round_one is None:
+        return {name: Side(results[name], one, t) for name, one in laws.items()}
+    on_all = {name: on_circles(one, round_one)[0] for name, one in laws.items()}
+    middle = mean_direction(on_all[chosen])
+    return {name: Side(results[name], one, t, middle) for name, one in on_all.items()}
 
 
 def _warn_of_single_swarms(results: Mapping[str, Moments | Ensemble]) -> None:
@@ -168,13 +181,20 @@ def _apart(side: Side, base: Side, axis: int, words: Sequence[str]) -> dict[str,
     one, other = side.along(axis), base.along(axis)
     apart, error = side.mean_difference(base, axis)
     beside = side.beside(base, [axis])
-    w1, w1_error = sliced(one, other, 1)
+    w1 = _first_wasserstein(one, other)
     judged = error > 0.0 and not any(isinstance(x.result, Ensemble) and x.result.is_one_swarm for x in (side, base))
     found: dict[str, Any] = {"z_mean": apart / error if judged else None}
-    found |= _named("W1", (w1, math.hypot(w1_error, beside), _noise(one, other)))
+    found |= _named("W1", _with(w1, beside))
     if "W2" in words:
         found |= _named("W2", _with(_laws.wasserstein(one, other, 2), beside))
     return found | _shapes(side, base, one, other, words)
+
+
+def _first_wasserstein(one: Law, other: Law) -> _laws.Distance:
+    """W1 along one axis; what sampling alone would give is known in closed form on a line."""
+    if one.has_circles:
+        return _laws.wasserstein(one, other)
+    return _laws.Distance(*sliced(one, other, 1), _noise(one, other))
 
 
 def _joint(side: Side, base: Side, words: Sequence[str]) -> dict[str, Any]:
@@ -183,7 +203,7 @@ def _joint(side: Side, base: Side, words: Sequence[str]) -> dict[str, Any]:
     beside = side.beside(base, range(side.law.dim))
     exact = has_transport_package()
     for order, word in ((1, "W1"), (2, "W2")):
-        if order == 1 or word in words:
+        if (order == 1 or word in words) and (exact or not side.law.has_circles):
             distance = _laws.wasserstein(side.law, base.law, order, method="exact" if exact else "sliced")
             found |= _named(word if exact else f"sliced {word}", _with(distance, beside))
     return found | _shapes(side, base, side.law, base.law, words)
@@ -217,7 +237,8 @@ def _p_value(side: Side, base: Side, one: Law, other: Law) -> float | None:
     n = min(DRAWN, *(len(x.points) for x in (one, other) if x.grid is None))
     rng = private_generator("points of a density for a p-value")
     x, y = (law.points if law.grid is None else law.draw(rng, n).points for law in (one, other))
-    return two_sample(x, y, paired=paired).p_value
+    period = [p if math.isfinite(p) else None for p in one.periods] if one.has_circles else None
+    return two_sample(x, y, paired=paired, period=period).p_value
 
 
 def _named(word: str, distance: Sequence[Any]) -> dict[str, Any]:

@@ -3,20 +3,28 @@
 Each distance takes densities and ensembles in any combination, and comes with its standard error over the sampling and
 with the value that sampling alone would give if both were of one law. A distance that does not exceed the latter by some
 standard errors is no distance.
+
+Coordinates of periodic axes are on circles, and so are samples beside such a density, or with `period`: there
+transport goes the short way round, and the distances of `mmd` and `energy` are chords, since with arcs two different
+laws, such as half the mass at each of two opposite points, would be at distance 0 from each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..arguments import instance, number, whole
 from ..errors import bad_value
+from ..model.grid import Grid
 from ..randomness import private_generator
 from ..results.ensemble import Ensemble, error_of_mean
 from ..statistics.tail_index import hill_index
+from .circle import circular, mean_direction, on_circles, on_line, wrapped
 from .dependence import independent_by_seed, rows_go_together, share_a_seed
 from .distribution import Law, along, choose, few, law, same_dimension, squares, standard_error, thin
 from .wasserstein import optimal, root_error, sliced, transport_package
@@ -48,16 +56,27 @@ class Distance(NamedTuple):
 
 
 def wasserstein(
-    a: Any, b: Any, order: int = 1, *, t: float | None = None, seed: int = 0, method: str = "auto"
+    a: Any,
+    b: Any,
+    order: int = 1,
+    *,
+    t: float | None = None,
+    seed: int = 0,
+    method: str = "auto",
+    period: float | Sequence[float | None] | None = None,
 ) -> Distance:
     """The Wasserstein distance of order 1 or 2.
 
-    In 1D exactly, by the quantile functions: W_p^p = integral over u of |Q_a(u) - Q_b(u)|^p. In 2D and 3D:
+    In 1D exactly, by the quantile functions: W_p^p = integral over u of |Q_a(u) - Q_b(u)|^p; on a circle the least of these
+    over the places where it may be cut. In 2D and 3D:
 
     "exact", and "auto": the optimal transport by linear programming (needs the package POT, `import ot`), between at most
     1000 samples or 1500 cells of each. Cells are joined to blocks until there are so few: W_2 comes out some per cent too
     large where it is no longer than a block. "sliced": another distance, the sliced one, (mean over directions of
-    W_p^p)^(1/p), scaled to be exact for a shift; smaller elsewhere (2.85 where W_2 is 4). It needs no package.
+    W_p^p)^(1/p), scaled to be exact for a shift; smaller elsewhere (2.85 where W_2 is 4). It needs no package, and is refused
+    where a coordinate is on a circle: lines through a torus do not close.
+
+    period : of coordinates on a circle; one an axis, None for a line. Known of periodic grids, and of paths simulated on them.
 
     The standard error is that of the mean Kantorovich potential over the samples (del Barrio and Loubes 2019), which
     holds for laws that differ; for equal ones see `sampling`.
@@ -65,8 +84,13 @@ def wasserstein(
     whole("order", order, 1, 2)
     if not isinstance(method, str) or method not in ("auto", "exact", "sliced"):
         raise bad_value("method", "'auto', 'exact' or 'sliced'", method)
-    one, two = law(a, t, "a"), law(b, t, "b")
-    same_dimension(one, two)
+    one, two = _laws(a, b, t, period)
+    if one.dim == 1 and one.has_circles:
+        return _finish(one, two, lambda x, y: circular(x, y, order), seed)
+    if one.has_circles and method == "sliced":
+        raise bad_value(
+            "method", "'exact' where a coordinate is on a circle", method, "Lines through a torus do not close."
+        )
     transport = transport_package(method) if one.dim > 1 else None
     if transport is not None:
         one, two = few(one, seed), few(two, seed)
@@ -74,36 +98,67 @@ def wasserstein(
     return _finish(one, two, lambda x, y: sliced(x, y, order), seed)
 
 
-def mmd(a: Any, b: Any, bandwidth: float | None = None, *, t: float | None = None, seed: int = 0) -> Distance:
+def _laws(a: Any, b: Any, t: float | None, period: Any) -> tuple[Law, Law]:
+    """Both at a time, in as many coordinates, on the same circles."""
+    one, two = law(a, t, "a"), law(b, t, "b")
+    same_dimension(one, two)
+    return on_circles(one, two, period)
+
+
+def mmd(
+    a: Any,
+    b: Any,
+    bandwidth: float | None = None,
+    *,
+    t: float | None = None,
+    seed: int = 0,
+    period: float | Sequence[float | None] | None = None,
+) -> Distance:
     """Maximum mean discrepancy with the kernel exp(-|x - y|^2 / (2 bandwidth^2)): the root of its unbiased square.
 
     bandwidth : default, the median distance between the two laws' points, at least two cells of a density. At most 2000
     samples enter (Gretton 2012).
+    period : as for `wasserstein`; distances on a circle are chords, so that the kernel is positive.
     The value is signed: below 0 where the unbiased estimate of the square is. The standard error is that of the
     projected U-statistic, for laws that differ.
     """
     whole("seed", seed, 0)
-    one, two = (thin(law(x, t, name), seed) for x, name in ((a, "a"), (b, "b")))
-    same_dimension(one, two)
+    one, two = (thin(x, seed) for x in _laws(a, b, t, period))
     width = _bandwidth(one, two, seed) if bandwidth is None else bandwidth
     width = number("bandwidth", width, "a positive number", lambda v: 1e-100 < v < 1e100)
     return _finish(one, two, lambda x, y: _discrepancy(x, y, _gaussian(width)), seed, replicates=4)
 
 
-def energy(a: Any, b: Any, *, t: float | None = None, seed: int = 0) -> Distance:
+def energy(
+    a: Any,
+    b: Any,
+    *,
+    t: float | None = None,
+    seed: int = 0,
+    period: float | Sequence[float | None] | None = None,
+) -> Distance:
     """The energy distance: the root of 2 E|x - y| - E|x - x'| - E|y - y'|, in the units of the coordinates.
+
+    With `period`, as for `wasserstein`, |x - y| on a circle is the chord.
 
     It is zero for equal laws alone, in any number of dimensions, and needs no bandwidth (Szekely and Rizzo 2013). Its square is
     estimated without bias from at most 2000 samples; the value is signed and its standard error is that of the projected
     U-statistic, as for `mmd`. `fokkerplanck.two_sample` has its p-value by permutations.
     """
     whole("seed", seed, 0)
-    one, two = (thin(law(x, t, name), seed) for x, name in ((a, "a"), (b, "b")))
-    same_dimension(one, two)
+    one, two = (thin(x, seed) for x in _laws(a, b, t, period))
     return _finish(one, two, lambda x, y: _discrepancy(x, y, lambda square: -np.sqrt(square)), seed, replicates=4)
 
 
-def kullback_leibler(a: Any, b: Any, method: str = "auto", *, t: float | None = None, seed: int = 0) -> Distance:
+def kullback_leibler(
+    a: Any,
+    b: Any,
+    method: str = "auto",
+    *,
+    t: float | None = None,
+    seed: int = 0,
+    period: float | Sequence[float | None] | None = None,
+) -> Distance:
     """KL(a || b), the integral of a ln(a / b), of independent samples or densities.
 
     "histogram": on the cells of the density (two densities: one grid), or on n^(1/3) bins an axis for samples; the bias of
@@ -117,8 +172,7 @@ def kullback_leibler(a: Any, b: Any, method: str = "auto", *, t: float | None = 
     """
     if not isinstance(method, str) or method not in ("auto", "histogram", "nearest"):
         raise bad_value("method", "'auto', 'histogram' or 'nearest'", method)
-    one, two = law(a, t, "a"), law(b, t, "b")
-    same_dimension(one, two)
+    one, two = (_within_box(x, y) for x, y in itertools.permutations(_laws(a, b, t, period)))
     sampled = one.grid is None and two.grid is None
     if method == "nearest" and not sampled:
         raise bad_value("method", "'histogram' where a density takes part", method)
@@ -133,6 +187,14 @@ def kullback_leibler(a: Any, b: Any, method: str = "auto", *, t: float | None = 
     if sampled and found.value < -CLOSER * found.standard_error:
         raise _dependent(f"samples that lie closer to each other than chance allows ({found.value:.3g})")
     return found._replace(value=max(found.value, 0.0)) if np.isfinite(found.value) else found
+
+
+def _within_box(one: Law, other: Law) -> Law:
+    """Samples on a circle moved to where the density beside them lies, or to within one period from 0 on."""
+    if not one.has_circles or one.grid is not None:
+        return one
+    low = 0.0 if other.grid is None else [edges[0] for edges in other.grid.edges]
+    return replace(one, points=wrapped(one.points, low, one.periods))
 
 
 def _refuse_pairs(a: Any, b: Any, one: Law, two: Law) -> None:
@@ -156,9 +218,12 @@ def moments(result: Any, t: float | None = None) -> dict[str, np.ndarray]:
     """mean, variance, skewness and excess kurtosis along each axis, with standard errors ("se_mean", ...), each (dim,).
 
     The errors are those of the influence functions, with the samples' own higher moments: none is taken to be normal.
-    That of the kurtosis needs the eighth moment, and is too small where the tails are heavy.
+    That of the kurtosis needs the eighth moment, and is too small where the tails are heavy. A coordinate on a circle is
+    taken within half a period of the mean direction, so that it does not matter where its axis begins.
     """
     one = law(result, t)
+    if one.has_circles:
+        one = on_line(one, mean_direction(one))
     n = len(one.points) if one.grid is None else np.inf
     mean = one.weights @ one.points
     away = one.points - mean
@@ -254,7 +319,7 @@ def _by_chance(a: Law, b: Law, measure: Measure, rng: np.random.Generator, repli
 def _bandwidth(a: Law, b: Law, seed: int) -> float:
     """The median distance; at least two cells, as a density stands at their centers (Gretton 2012)."""
     rng = private_generator("resamples of a distance", whole("seed", seed, 0))
-    x, y = a.draw(rng, 500).points, b.draw(rng, 500).points
+    x, y = a.draw(rng, 500).embedded.points, b.draw(rng, 500).embedded.points
     cells = [float(w.min()) for one in (a, b) if one.grid is not None for w in one.grid.widths]
     return float(max(np.median(np.sqrt(((x - y) ** 2).sum(axis=1))), 2.0 * max(cells, default=0.0)))
 
@@ -268,7 +333,7 @@ def _gaussian(width: float) -> Kernel:
 
 def _similarity(a: Law, b: Law, kernel: Kernel) -> tuple[np.ndarray, np.ndarray]:
     """Mean kernel of each point of a with b, and of b with a; of one law without those of its own and its swarm."""
-    square = np.maximum(squares(a, b), 0.0)
+    square = np.maximum(squares(a.embedded, b.embedded), 0.0)
     if a is b:
         np.fill_diagonal(square, 0.0)
     values = kernel(square)
@@ -291,7 +356,7 @@ def _discrepancy(a: Law, b: Law, kernel: Kernel) -> tuple[float, float]:
 
 
 def _kl_histogram(a: Law, b: Law) -> float:
-    if a.grid is not None and b.grid is not None and a.grid.shape != b.grid.shape:
+    if a.grid is not None and b.grid is not None and not _same_cells(a.grid, b.grid):
         raise bad_value("b", "on the grid of `a`", b.grid)
     grid = a.grid if a.grid is not None else b.grid
     if grid is None:
@@ -309,6 +374,11 @@ def _kl_histogram(a: Law, b: Law) -> float:
     if b.grid is None:
         bias += float((p[busy] * (1.0 - q[busy]) / q[busy]).sum()) / (2.0 * len(b.points))
     return float((p[busy] * np.log(p[busy] / q[busy])).sum() - bias)
+
+
+def _same_cells(a: Grid, b: Grid) -> bool:
+    pairs = zip(a.edges, b.edges, strict=True)
+    return a.shape == b.shape and all(np.abs(x - y).max() < 1e-9 * np.ptp(x) for x, y in pairs)
 
 
 def _kl_shared(p: np.ndarray, q: np.ndarray) -> float:
@@ -336,8 +406,9 @@ def _kl_nearest(a: Law, b: Law) -> tuple[float, float]:
     from scipy.spatial import cKDTree
 
     n, m, d = len(a.points), len(b.points), a.dim
-    own = cKDTree(a.points).query(a.points, k=2)[0][:, 1]
-    other, nearest = cKDTree(b.points).query(a.points, k=1)
+    box = [p if np.isfinite(p) else 0.0 for p in a.periods] if a.has_circles else None  # 0: a line
+    own = cKDTree(a.points, boxsize=box).query(a.points, k=2)[0][:, 1]
+    other, nearest = cKDTree(b.points, boxsize=box).query(a.points, k=1)
     safe = (own > 0.0) & (other > 0.0)
     if not safe.any():  # every sample has a twin
         return np.nan, np.nan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..arguments import instance, number, reals, whole
 from ..errors import bad_type, bad_value
 from ..model.grid import Grid
 from ..randomness import private_generator
-from ..results.ensemble import Ensemble, error_of_mean
+from ..results.ensemble import Ensemble, error_of_mean, periods_of
 
 POINTS = 2000  # samples that enter a sum over pairs
 TRANSPORTED = 1500  # blocks of cells between which optimal transport is solved
@@ -35,12 +35,15 @@ class Law:
         None for samples.
     swarms : ndarray (n,) of int, or None
         The number of the swarm that each sample belongs to, where samples of several independent swarms are not independent.
+    periods: tuple of float (dim,)
+        Of coordinates on a circle, inf for those on a line; () where all are on a line.
     """
 
     points: np.ndarray
     weights: np.ndarray
     grid: Grid | None
     swarms: np.ndarray | None = None
+    periods: tuple[float, ...] = ()
 
     @property
     def dim(self) -> int:
@@ -66,9 +69,9 @@ class Law:
             members = [np.flatnonzero(self.swarms == k) for k in rng.choice(numbers, size=numbers.size)]
             points = self.points[np.concatenate(members)]
             again = np.repeat(np.arange(numbers.size), [m.size for m in members])
-            return Law(points, np.full(len(points), 1.0 / len(points)), None, again)
+            return Law(points, np.full(len(points), 1.0 / len(points)), None, again, self.periods)
         picked = rng.integers(len(self.points), size=len(self.points))
-        return Law(self.points[picked], self.weights, None)
+        return replace(self, points=self.points[picked])
 
     def draw(self, rng: np.random.Generator, n: int) -> Law:
         """n samples of this law, spread evenly inside the cells of a density."""
@@ -77,7 +80,23 @@ class Law:
         if self.grid is not None:
             widths = np.stack([w.ravel() for w in np.meshgrid(*self.grid.widths, indexing="ij")], axis=1)
             points = points + (rng.random(points.shape) - 0.5) * widths[picked]
-        return Law(points, np.full(n, 1.0 / n), None)
+        return Law(points, np.full(n, 1.0 / n), None, None, self.periods)
+
+    @property
+    def has_circles(self) -> bool:
+        """Whether a coordinate is on a circle."""
+        return bool(np.isfinite(self.periods).any())
+
+    @cached_property
+    def embedded(self) -> Law:
+        """With each circle of period P as that of radius P / (2 pi) in a plane, so that distances are chords."""
+        if not self.has_circles:
+            return self
+        columns = []
+        for x, period in zip(self.points.T, self.periods, strict=True):
+            radius = period / (2.0 * np.pi)
+            columns += [radius * np.cos(x / radius), radius * np.sin(x / radius)] if np.isfinite(period) else [x]
+        return replace(self, points=np.stack(columns, axis=1), periods=())
 
 
 def law(result: Any, t: float | None = None, name: str = "result") -> Law:
@@ -96,26 +115,28 @@ def law(result: Any, t: float | None = None, name: str = "result") -> Law:
         number("t", t, "one of the times of the result", lambda v: v >= 0.0)
     if isinstance(result, Ensemble):
         points = result.positions[-1] if t is None else result.at(t)
-        return _samples(points, name, result.swarms if result.has_swarms else None)
+        return _samples(points, name, result.swarms if result.has_swarms else None, result.periods)
     if hasattr(result, "masses") and hasattr(result, "grid") and not isinstance(result, type):
         masses = result.masses
         if masses.ndim > result.grid.dim:
             masses = masses[-1 if t is None else result.index(t)]
         points = np.stack([x.ravel() for x in np.meshgrid(*result.grid.centers, indexing="ij")], axis=1)
         masses = np.maximum(masses.ravel(), 0.0)  # a density may end 1e-16 below zero
-        return Law(points, masses / masses.sum(), result.grid)
+        return Law(points, masses / masses.sum(), result.grid, None, periods_of(result.grid))
     if isinstance(result, list | np.ndarray):
         return _samples(reals(name, result, "a Solution, an Ensemble or an array of samples"), name)
     raise bad_type(name, "a Solution, an Ensemble or an array of samples", result)
 
 
-def _samples(points: np.ndarray, name: str = "result", swarms: np.ndarray | None = None) -> Law:
+def _samples(
+    points: np.ndarray, name: str = "result", swarms: np.ndarray | None = None, periods: tuple[float, ...] = ()
+) -> Law:
     points = points[:, None] if points.ndim == 1 else points
     finite = np.isfinite(points).all(axis=1) if points.ndim == 2 else np.ones(len(points), dtype=bool)
     points, swarms = points[finite], None if swarms is None else swarms[finite]
     if points.ndim != 2 or len(points) < 2:
         raise bad_value(name, "at least two finite samples of shape (n,) or (n, dim)", f"shape {points.shape}")
-    return Law(points, np.full(len(points), 1.0 / len(points)), None, swarms)
+    return Law(points, np.full(len(points), 1.0 / len(points)), None, swarms, periods)
 
 
 def along(one: Law, axis: int) -> Law:
@@ -124,11 +145,12 @@ def along(one: Law, axis: int) -> Law:
     whole("axis", axis, 0, one.dim - 1)
     if one.dim == 1:
         return one
+    periods = one.periods[axis : axis + 1]
     if one.grid is None:
-        return Law(one.points[:, [axis]], one.weights, None, one.swarms)
-    grid = Grid.from_edges(one.grid.edges[axis])
+        return Law(one.points[:, [axis]], one.weights, None, one.swarms, periods)
+    grid = Grid.from_edges(one.grid.edges[axis], one.grid.walls[axis])
     others = tuple(a for a in range(one.dim) if a != axis)
-    return Law(grid.centers[0][:, None], one.weights.reshape(one.grid.shape).sum(axis=others), grid)
+    return Law(grid.centers[0][:, None], one.weights.reshape(one.grid.shape).sum(axis=others), grid, None, periods)
 
 
 def same_dimension(a: Law, b: Law) -> None:
@@ -144,7 +166,7 @@ def thin(one: Law, seed: int) -> Law:
         kept = order[: int(np.searchsorted(np.cumsum(one.weights[order]), 1.0 - 1e-12)) + 1]
         if len(kept) > 2 * POINTS:
             return one.draw(private_generator("choice of samples", seed), POINTS)
-        return Law(one.points[kept], one.weights[kept] / one.weights[kept].sum(), one.grid)
+        return replace(one, points=one.points[kept], weights=one.weights[kept] / one.weights[kept].sum())
     return choose(one, POINTS, seed)
 
 
@@ -153,7 +175,8 @@ def choose(one: Law, n: int, seed: int) -> Law:
     if len(one.points) <= n:
         return one
     picked = private_generator("choice of samples", seed).choice(len(one.points), n, replace=False)
-    return Law(one.points[picked], np.full(n, 1.0 / n), None, None if one.swarms is None else one.swarms[picked])
+    swarms = None if one.swarms is None else one.swarms[picked]
+    return Law(one.points[picked], np.full(n, 1.0 / n), None, swarms, one.periods)
 
 
 def few(one: Law, seed: int) -> Law:
@@ -169,7 +192,7 @@ def few(one: Law, seed: int) -> Law:
     if size > 1:
         moments = np.stack([_blocks(moments[..., k], size) for k in range(one.dim)], axis=-1)
     used = masses > SKIPPED
-    return Law(moments[used] / masses[used][:, None], masses[used] / masses[used].sum(), one.grid)
+    return replace(one, points=moments[used] / masses[used][:, None], weights=masses[used] / masses[used].sum())
 
 
 def _blocks(values: np.ndarray, size: int) -> np.ndarray:
@@ -184,6 +207,15 @@ def squares(a: Law, b: Law) -> np.ndarray:
     center = b.points.mean(axis=0)
     x, y = a.points - center, b.points - center
     return (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2.0 * x @ y.T
+
+
+def torus_squares(a: Law, b: Law) -> np.ndarray:
+    """|x - y|^2 for all pairs of points, the short way round each circle."""
+    total = np.zeros((len(a.points), len(b.points)))
+    for x, y, period in zip(a.points.T, b.points.T, a.periods, strict=True):
+        apart = x[:, None] - y
+        total += (apart - period * np.round(apart / period) if np.isfinite(period) else apart) ** 2
+    return total
 
 
 def standard_error(laws: Sequence[Law], influences: Sequence[np.ndarray]) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..results.ensemble import Ensemble, error_of_mean
+from .circle import on_line
 from .dependence import independent_by_seed, paired_by_seed, rows_go_together
 from .distances import along, moments
 from .distribution import Law
@@ -23,6 +24,7 @@ class Side:
     result: Any
     law: Law
     t: float
+    middle: np.ndarray | None = None  # (dim,): moments on circles are of coordinates within half a period of it
     _along: dict[int, tuple[Law, dict[str, float]]] = field(default_factory=dict, init=False, repr=False)
 
     def along(self, axis: int) -> Law:
@@ -33,8 +35,12 @@ class Side:
         """The law of one coordinate and its moments, computed once: each result is compared with all others."""
         if axis not in self._along:
             one = along(self.law, axis)
-            self._along[axis] = one, {name: float(value[0]) for name, value in moments(one).items()}
+            self._along[axis] = one, {name: float(value[0]) for name, value in moments(self._cut(one, axis)).items()}
         return self._along[axis]
+
+    def _cut(self, one: Law, axis: int) -> Law:
+        """A coordinate on a circle as one on a line."""
+        return one if self.middle is None else on_line(one, self.middle[[axis]])
 
     def moments(self, axis: int) -> dict[str, Any]:
         """Mean, deviation (unbiased), skewness and kurtosis of a coordinate, each with its error, and the largest source."""
@@ -43,7 +49,8 @@ class Side:
         unbiased = 1.0 if one.grid is not None else n / (n - 1.0)
         deviation = math.sqrt(found["variance"] * unbiased)
         spread = 0.5 * found["se_variance"] / deviation if deviation > 0.0 else 0.0
-        sampling = (0.0 if one.grid is not None else float(error_of_mean(one.points, one.swarms)[0]), spread)
+        points = self._cut(one, axis).points
+        sampling = (0.0 if one.grid is not None else float(error_of_mean(points, one.swarms)[0]), spread)
         errors = {"sampling": sampling} | self.other_errors(axis)
         source, largest = max(((name, math.hypot(*pair)) for name, pair in errors.items()), key=lambda entry: entry[1])
         return {
@@ -91,7 +98,8 @@ class Side:
         one, two = self.moments(axis), other.moments(axis)
         apart = one["mean"] - two["mean"]
         if self.law.points.shape == other.law.points.shape and self.paired(other):
-            differences = self.law.points[:, axis] - other.law.points[:, axis]
+            mine, theirs = (x._cut(along(x.law, axis), axis).points[:, 0] for x in (self, other))
+            differences = mine - theirs
             error = float(error_of_mean(differences, self.law.swarms))
             return apart, math.hypot(error, *(pair[0] for x in (self, other) for pair in x.other_errors(axis).values()))
         return apart, math.hypot(one["se_mean"], two["se_mean"])

@@ -10,12 +10,15 @@ import numpy as np
 
 from ..errors import bad_value
 from ..randomness import private_generator
-from .distribution import Law, squares, standard_error
+from .distribution import Law, squares, standard_error, torus_squares
 
 DIRECTIONS = 24  # lines on which the sliced distance projects
 
 
-def _quantiles(points: np.ndarray, weights: np.ndarray, edges: np.ndarray | None) -> tuple[np.ndarray, ...]:
+Quantiles = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def quantiles(points: np.ndarray, weights: np.ndarray, edges: np.ndarray | None) -> Quantiles:
     """The quantile function in pieces: shares u (m + 1,), and its values at both ends of each piece, (m,) each."""
     if edges is not None:
         used = weights > 0.0
@@ -26,26 +29,37 @@ def _quantiles(points: np.ndarray, weights: np.ndarray, edges: np.ndarray | None
     return u / u[-1], points[order], points[order]
 
 
-def _line_distance(a: tuple[np.ndarray, ...], b: tuple[np.ndarray, ...], order: int) -> float:
+def pieces(of: Quantiles, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values of a quantile function at both ends of pieces of u, (k,) each, none of which holds one of its shares."""
+    shares, low, high = of
+    piece = np.clip(np.searchsorted(shares, 0.5 * (first + last), side="right") - 1, 0, low.size - 1)
+    span = np.maximum(shares[piece + 1] - shares[piece], 1e-300)
+    parts = (np.clip((u - shares[piece]) / span, 0.0, 1.0) for u in (first, last))
+    start, end = (low[piece] + part * (high[piece] - low[piece]) for part in parts)
+    return start, end
+
+
+def square(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The mean square of what goes linearly from `start` to `end`."""
+    return np.asarray((start**2 + start * end + end**2) / 3.0)
+
+
+def absolute(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The mean absolute value of what goes linearly from `start` to `end`."""
+    total = np.abs(start) + np.abs(end)
+    crossing = (start**2 + end**2) / np.where(total > 0.0, total, 1.0)
+    return np.asarray(0.5 * np.where(start * end < 0.0, crossing, total))
+
+
+def _line_distance(a: Quantiles, b: Quantiles, order: int) -> float:
     """The integral of |Q_a - Q_b|^order over u, exactly: both are linear on each piece of the common division."""
     u = np.union1d(a[0], b[0])
-    middle, width = 0.5 * (u[1:] + u[:-1]), np.diff(u)
-    start, end = np.zeros(middle.size), np.zeros(middle.size)
-    for (shares, low, high), sign in ((a, 1.0), (b, -1.0)):
-        piece = np.clip(np.searchsorted(shares, middle, side="right") - 1, 0, low.size - 1)
-        span = np.maximum(shares[piece + 1] - shares[piece], 1e-300)
-        first, last = (np.clip((x - shares[piece]) / span, 0.0, 1.0) for x in (u[:-1], u[1:]))
-        start += sign * (low[piece] + first * (high[piece] - low[piece]))
-        end += sign * (low[piece] + last * (high[piece] - low[piece]))
-    if order == 2:
-        return float(width @ (start**2 + start * end + end**2) / 3.0)
-    crossing = start * end < 0.0
-    total = np.abs(start) + np.abs(end)
-    inside = np.where(crossing, (start**2 + end**2) / np.where(total > 0.0, total, 1.0), total)
-    return float(width @ inside / 2.0)
+    ends = zip(pieces(a, u[:-1], u[1:]), pieces(b, u[:-1], u[1:]), strict=True)
+    start, end = (x - y for x, y in ends)
+    return float(np.diff(u) @ (square if order == 2 else absolute)(start, end))
 
 
-def _potential(values: np.ndarray, other: tuple[np.ndarray, ...], order: int) -> np.ndarray:
+def _potential(values: np.ndarray, other: Quantiles, order: int) -> np.ndarray:
     """The Kantorovich potential at samples on a line: its slope is that of the cost |x - T(x)|^order, T = Q_b(F_a)."""
     rank = np.argsort(values, kind="stable")
     x = values[rank]
@@ -75,7 +89,7 @@ def sliced(a: Law, b: Law, order: int) -> tuple[float, float]:
     total, heights = 0.0, [np.zeros(len(x.points)) for x in (a, b)]
     for e in directions:
         edges = [x.grid.edges[0] if x.grid is not None and dim == 1 else None for x in (a, b)]
-        lines = [_quantiles(x.points @ e, x.weights, edge) for x, edge in zip((a, b), edges, strict=True)]
+        lines = [quantiles(x.points @ e, x.weights, edge) for x, edge in zip((a, b), edges, strict=True)]
         total += _line_distance(lines[0], lines[1], order)
         for own, x, other in ((heights[0], a, lines[1]), (heights[1], b, lines[0])):
             if x.grid is None:
@@ -114,7 +128,8 @@ def transport_package(method: str) -> Any:
 
 def optimal(ot: Any, a: Law, b: Law, order: int) -> tuple[float, float]:
     """The distance by linear programming; the dual potentials give its standard error."""
-    cost = np.sqrt(np.maximum(squares(a, b), 0.0)) ** order
+    far = torus_squares(a, b) if a.has_circles else np.maximum(squares(a, b), 0.0)
+    cost = np.sqrt(far) ** order
     total, log = ot.emd2(a.weights, b.weights, cost, log=True, numItermax=10_000_000)
     value = float(max(total, 0.0)) ** (1.0 / order)
     return value, root_error(standard_error((a, b), (log["u"], log["v"])), value, order)

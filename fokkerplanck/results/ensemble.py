@@ -183,6 +183,11 @@ class Ensemble:
         )
 
     @property
+    def periods(self) -> tuple[float, ...]:
+        """Of coordinates that were simulated on a circle, inf for those on a line; () where all are on a line."""
+        return tuple(self.settings.get("periods", ()))
+
+    @property
     def has_swarms(self) -> bool:
         """Whether the paths are those of several swarms."""
         return self.swarms is not None and bool((self.swarms != self.swarms[0]).any())
@@ -254,6 +259,13 @@ def _joined_swarms(parts: Sequence[Ensemble]) -> np.ndarray | None:
         numbers.append(part.swarms + after)
         after += int(part.swarms.max()) + 1
     return np.concatenate(numbers)
+
+
+def periods_of(grid: Grid) -> tuple[float, ...]:
+    """Lengths of the periodic axes of a grid, inf for the others; () where none is periodic."""
+    axes = range(grid.dim)
+    found = tuple(float(np.ptp(grid.edges[a])) if grid.periodic(a) else np.inf for a in axes)
+    return found if any(map(grid.periodic, axes)) else ()
 
 
 def error_of_mean(values: np.ndarray, swarms: np.ndarray | None = None) -> np.ndarray:

@@ -24,7 +24,7 @@ from ..model.initial_density import law_of_result
 from ..model.ito_correction import ito_correction
 from ..progress import Pace
 from ..randomness import own_seed, private_generator, streams
-from ..results.ensemble import Ensemble
+from ..results.ensemble import Ensemble, periods_of
 from ..solvers.discretization.scharfetter_gummel import Sampled
 from ..solvers.discretization.singular_points import SingularPoint
 from .interacting_paths import at_start, read_of_swarm
@@ -147,6 +147,8 @@ def simulate(
         eq.assumption(last, np.ones(last.shape[1]))
     ends = target is not None or (grid is not None and grid.absorbs) or eq.ends_paths
     settings = {"process": repr(eq), "dt": dt} | ({} if grid is None else {"walls": grid.boundary})
+    if grid is not None and (periods := periods_of(grid)):
+        settings["periods"] = periods
     error = None
     if step_error and not eq.ends_paths:
         few = starts[: pairs(n_paths, swarm_size if eq.interaction is not None else None)]

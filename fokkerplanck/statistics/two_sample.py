@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..arguments import flag, reals, whole
+from ..arguments import flag, periods, reals, whole
 from ..errors import bad_value
 from ..randomness import private_generator
 
@@ -44,7 +45,14 @@ class TwoSampleTest:
 
 
 def two_sample(
-    a: Any, b: Any, paired: bool = False, kernel: str = "energy", permutations: int = 1000, seed: int = 0
+    a: Any,
+    b: Any,
+    paired: bool = False,
+    kernel: str = "energy",
+    permutations: int = 1000,
+    seed: int = 0,
+    *,
+    period: float | Sequence[float | None] | None = None,
 ) -> TwoSampleTest:
     """Test whether two samples are of one law.
 
@@ -61,6 +69,8 @@ def two_sample(
     permutations : int
     seed : int
         Of the permutations, and of the choice of at most 1000 rows where there are more.
+    period : float or list with one entry a coordinate, optional
+        Of coordinates known modulo a period, None for others. Their distances are chords of the circle.
 
     Returns
     -------
@@ -84,7 +94,7 @@ def two_sample(
     rng = private_generator("two-sample test", whole("seed", seed, 0))
     x, y = _chosen(x, y, paired, rng)
     n, m = len(x), len(y)
-    points = _in_units(np.concatenate([x, y]))
+    points = _in_units(np.concatenate([x, y]), periods(period, x.shape[1]))
     similarity = _similarity(points, kernel)
     w = np.concatenate([np.full(n, 1.0 / n), np.full(m, -1.0 / m)])
     square = float(w @ similarity @ w)
@@ -116,12 +126,24 @@ def _chosen(x: np.ndarray, y: np.ndarray, paired: bool, rng: np.random.Generator
     return x[rng.permutation(len(x))[:MOST]], y[rng.permutation(len(y))[:MOST]]
 
 
-def _in_units(points: np.ndarray) -> np.ndarray:
-    """Coordinates over their quartile distance, or their deviation where quartiles coincide."""
-    low, middle, high = np.quantile(points, [0.25, 0.5, 0.75], axis=0)
-    away = points - middle
-    spread = np.where(high > low, high - low, np.sqrt((away**2).mean(axis=0)))
-    return away[:, spread > 0.0] / spread[spread > 0.0]
+def _in_units(points: np.ndarray, periods: Sequence[float]) -> np.ndarray:
+    """Coordinates (n, dim) over their quartile distance, or their deviation where quartiles coincide; a circle is two."""
+    columns = []
+    for x, period in zip(points.T, periods or (math.inf,) * points.shape[1], strict=True):
+        if math.isfinite(period):
+            radius = period / (2.0 * math.pi)
+            columns.append(np.stack([radius * np.cos(x / radius), radius * np.sin(x / radius)], axis=1))
+        else:
+            columns.append(x[:, None])
+    away = [x - np.median(x, axis=0) for x in columns]
+    spreads = [_spread(x) for x in away]
+    return np.concatenate([x / s for x, s in zip(away, spreads, strict=True) if s > 0.0] or [points[:, :0]], axis=1)
+
+
+def _spread(away: np.ndarray) -> float:
+    """The larger quartile distance of the columns (n, k) of one coordinate, or their deviation where quartiles coincide."""
+    low, high = np.quantile(away, [0.25, 0.75], axis=0)
+    return float(np.where(high > low, high - low, np.sqrt((away**2).mean(axis=0))).max())
 
 
 def _similarity(points: np.ndarray, kernel: str) -> np.ndarray:
