@@ -2,16 +2,26 @@
 4.5 / sqrt(n) on correlations, passed by chance in 7e-6 of them."""
 
 import ast
+import copy
+import datetime
 import functools
+import importlib
+import sys
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from paths import ROOT
+from scipy.interpolate import CubicSpline
+from scipy.stats import norm
 
 import fokkerplanck as fp
 from fokkerplanck.comparison import distances
 from fokkerplanck.deep_linear import DeepLinear, small_start, train
-from fokkerplanck.randomness import digest, private_generator
+from fokkerplanck.randomness import digest, fingerprint, private_generator
 
 N = 4000
 START = fp.gaussian([0.0, 0.01], [0.05, 0.05])
@@ -116,6 +126,106 @@ def test_functions_count_by_code_and_by_what_it_refers_to(monkeypatch):
     loop: list = []
     loop.append(loop)
     assert digest(loop) == digest(loop)
+
+
+EQUATION = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+
+
+class Scaled:
+    """A class whose objects hold what they were given in private."""
+
+    factor = 2.0
+
+    def __init__(self, by):
+        self._by = by
+
+    def __call__(self, x):
+        return self.factor * self._by * x
+
+
+def with_inner(x):
+    return (lambda y: RATE * y)(x)
+
+
+def with_equation(x):
+    return x * EQUATION.settings.get("scale", 1.0)
+
+
+def with_class(x):
+    return Scaled(1.0)(x)
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "value"),
+    [
+        (with_inner, "RATE", 2.0),
+        (with_equation, "EQUATION", fp.FokkerPlanck(drift=lambda x: -x, diffusion=1.0)),
+        (with_class, "Scaled", type("Scaled", (), {"__call__": lambda self, x: 3.0 * x, "factor": 2.0})),
+    ],
+)
+def test_functions_count_by_whatever_they_refer_to(function, name, value, monkeypatch):
+    """Sweeps and trainings that went on after such a change returned the old numbers."""
+    before = digest(function), fingerprint(function)
+    assert before == (digest(function), fingerprint(function))
+    monkeypatch.setitem(globals(), name, value)
+    assert digest(function) != before[0]
+    assert fingerprint(function) != before[1]
+
+
+def test_a_module_of_the_users_counts_by_what_is_taken_of_it(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for factor in (2, 3):
+        (tmp_path / "helper_of_a_user.py").write_text(f"def scaled(x):\n    return {factor} * x\n\nOTHER = {factor}\n")
+        importlib.invalidate_caches()
+        sys.modules.pop("helper_of_a_user", None)
+        helper = importlib.import_module("helper_of_a_user")
+        scope = {"helper": helper}
+        exec("def by_name(x): return helper.scaled(x)", scope)
+        found.append((fingerprint(helper.scaled), fingerprint(scope["by_name"])))
+    assert not set(found[0]) & set(found[1])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Fraction(1, 2), Fraction(1, 3)),
+        (Decimal("1.5"), Decimal("2.5")),
+        (Path("a"), Path("b")),
+        (datetime.date(2020, 1, 1), datetime.date(2021, 1, 1)),
+        (range(3), range(4)),
+        (pandas.DataFrame({"x": [1.0, 2.0]}), pandas.DataFrame({"x": [1.0, 3.0]})),
+        (CubicSpline([0, 1, 2], [0, 1, 4]), CubicSpline([0, 1, 2], [0, 1, 5])),
+        (norm(1.0), norm(2.0)),
+        (Scaled(1.0), Scaled(2.0)),
+    ],
+)
+def test_objects_of_any_class_count_by_what_they_hold(one, other):
+    """Fractions, paths, dates and data frames were all alike."""
+    for of in (digest, fingerprint):
+        assert of(one) == of(copy.deepcopy(one)), one
+        assert of(one) != of(other), one
+
+
+def test_a_law_of_scipy_counts_the_same_after_numbers_are_drawn():
+    law = norm(1.0)
+    before = digest(law)
+    law.rvs(3)
+    law.pdf(0.0)
+    assert digest(law) == before
+
+
+def test_a_fingerprint_tells_nesting_order_and_arguments_apart():
+    assert fingerprint([[1], 2]) != fingerprint([[1, 2]])
+    u, v = np.arange(3.0), np.arange(1.0, 4.0)
+    assert fingerprint(u, v, u) != fingerprint(u, v, v)
+
+    def made(order):
+        scope: dict = {}
+        exec(f"def f({order[0]}, {order[1]}): return {order[0]} - {order[1]}", scope)
+        return scope["f"]
+
+    assert fingerprint(made("ab")) != fingerprint(made("ba"))
 
 
 def test_deep_linear_runs_share_their_starts_and_nothing_else():

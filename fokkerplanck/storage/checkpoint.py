@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..randomness import digest
+from ..randomness import fingerprint
 from ..version import __version__
 from .files import write_atomically
 
@@ -49,7 +49,7 @@ def keep(path: Path, piece: Piece, *depends_on: Any) -> None:
 
 
 def _key(depends_on: tuple[Any, ...]) -> str:
-    return f"{__version__} {digest(*depends_on):x}"
+    return f"{__version__} {fingerprint(*depends_on):x}"
 
 
 def _read(path: Path, key: str) -> Piece | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from ..arguments import whole
-from ..errors import bad_value
+from ..errors import bad_type, bad_value
 from ..storage.checkpoint import Piece, found, keep
 from .process import belong_to, free_cores, one_thread
 
@@ -144,7 +145,12 @@ def _submitted(executor: Executor, tasks: Tasks, window: int) -> Iterator[tuple[
         while True:
             while len(running) < window and not broken and (entry := next(left, None)) is not None:
                 try:
-                    running[executor.submit(_run, cloudpickle.dumps(entry[1]))] = entry[0]
+                    task = cloudpickle.dumps(entry[1])
+                except (TypeError, AttributeError, pickle.PicklingError) as error:
+                    yield entry[0], _does_not_travel(error)
+                    continue
+                try:
+                    running[executor.submit(_run, task)] = entry[0]
                 except BrokenExecutor:  # meanwhile
                     broken = True
             if not running:
@@ -156,6 +162,12 @@ def _submitted(executor: Executor, tasks: Tasks, window: int) -> Iterator[tuple[
     finally:
         for future in running:
             future.cancel()
+
+
+def _does_not_travel(error: Exception) -> TypeError:
+    rule = "made, with its setting, of what can be sent to another process"
+    then = "Locks, open files and connections cannot: open them inside the function."
+    return bad_type("function", rule, f"one of which Python says: {error}", then)
 
 
 def _outcome(future: Future) -> Any:

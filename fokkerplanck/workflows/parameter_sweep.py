@@ -14,9 +14,10 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..arguments import callable_with, whole
+from ..arguments import callable_with, file_name, whole
 from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..results.requests import progress_reporter
+from ..storage.files import check_room
 from .executors import Kept, Spread, gathered, outcomes
 from .process import available_cores
 
@@ -64,9 +65,7 @@ class Sweep(Sequence[Any]):
 
     def __repr__(self) -> str:
         lines = [f"Sweep of {len(self)} settings, {len(self.failures)} failed"]
-        lines += [
-            f"  {self.settings[k]}: {type(error).__name__}: {error}" for k, error in list(self.failures.items())[:5]
-        ]
+        lines += [f"  {self.settings[k]}: {_said(error)}" for k, error in list(self.failures.items())[:5]]
         return "\n".join(lines)
 
 
@@ -111,8 +110,13 @@ def sweep(
         On bad input; and the first error, if all settings fail.
     """
     asked = _checked(function, settings)
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        then = "Such as concurrent.futures.ThreadPoolExecutor(4); None takes processes of this machine."
+        raise bad_type("executor", "an executor of `concurrent.futures`", executor, then)
     if executor is not None and workers is not None:
         raise bad_value("workers", "None beside an executor, which has its own", workers)
+    if folder is not None:
+        check_room(file_name("folder", folder), 0.0)
     count = whole("workers", workers, 1, 10_000) if workers is not None else min(available_cores(), len(asked))
     spread = partial(outcomes, executor=executor, workers=count)
     report = progress_reporter(progress)
@@ -129,10 +133,16 @@ def sweep(
     if failures:
         k = min(failures)
         text = (
-            f"{len(failures)} of {len(asked)} settings failed, such as {dict(asked[k])}: {failures[k]}. See `failures`."
+            f"{len(failures)} of {len(asked)} settings failed, such as {dict(asked[k])}: {_said(failures[k])}. "
+            "See `failures`."
         )
         warn(text, ModelWarning)
     return Sweep(asked, tuple(results.get(k) for k in range(len(asked))), failures)
+
+
+def _said(error: BaseException) -> str:
+    """An error in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(" .:")
 
 
 def _checked(function: Any, settings: Any) -> tuple[Mapping[str, Any], ...]:
@@ -165,17 +175,24 @@ def _found(
 
 
 def _piece(function: Callable[..., Any], setting: Mapping[str, Any]) -> dict[str, Any]:
-    """The result as a checkpoint keeps it: one value, or values by name."""
+    """The result as a checkpoint keeps it, and gives it back: one value, or values by name."""
     result = function(**setting)
-    piece = {OF + name: v for name, v in result.items()} if isinstance(result, Mapping) else {"result": result}
-    piece = {name: v.item() if isinstance(v, np.generic) else v for name, v in piece.items()}
+    named = result if isinstance(result, Mapping) else None
+    then = "Return the numbers that you want to keep, or leave `folder` out."
+    if named is not None and not all(isinstance(name, str) for name in named):
+        raise bad_type("function", "with results by name where they are dicts and a folder keeps them", result, then)
+    piece = {"result": result} if named is None else {OF + name: v for name, v in named.items()}
+    arrays = {name: v for name, v in piece.items() if isinstance(v, np.ndarray) and not v.dtype.hasobject}
+    rest = {
+        name: v.item() if isinstance(v, np.generic) else v for name, v in piece.items() if not isinstance(v, np.ndarray)
+    }
     try:
-        json.dumps({name: v for name, v in piece.items() if not isinstance(v, np.ndarray)})
+        if len(arrays) + len(rest) == len(piece):
+            return arrays | json.loads(json.dumps(rest))  # as it is read again: a tuple as a list
     except (TypeError, ValueError):
-        then = "Return the numbers that you want to keep, or leave `folder` out."
-        rule = "with results that are numbers, texts, arrays or dicts of them, where a folder keeps them"
-        raise bad_type("function", rule, result, then) from None
-    return piece
+        pass
+    rule = "with results that are numbers, texts, arrays or dicts of them, where a folder keeps them"
+    raise bad_type("function", rule, result, then)
 
 
 def _of_piece(piece: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -116,6 +117,62 @@ def test_a_setting_that_exits_costs_itself():
         found = fp.sweep(leaves, [{"x": x} for x in range(3)], workers=2)
     assert found.results == (0, None, 2)
     assert isinstance(found.failures[1], SystemExit)
+
+
+SCALE = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+
+
+def spread(D):
+    return variance(D * SCALE.diffusion)
+
+
+def test_a_sweep_does_not_go_on_with_what_another_equation_gave(tmp_path, monkeypatch):
+    """An object that the function refers to did not count: the numbers of the equation before it came back in silence."""
+    with ThreadPoolExecutor(1) as threads:
+        first = fp.sweep(spread, SETTINGS, threads, folder=tmp_path)
+        monkeypatch.setitem(globals(), "SCALE", fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.25))
+        second = fp.sweep(spread, SETTINGS, threads, folder=tmp_path)
+    np.testing.assert_allclose(np.array(first) / np.array(second), 2.0, rtol=1e-3)
+
+
+def test_results_are_the_same_when_they_are_read_again(tmp_path):
+    """A tuple was a list, and the keys of a dict texts, in the second run only."""
+
+    def nested(x):
+        return {"pair": (x, 2), "by number": {1: x}, "array": np.arange(2)}
+
+    with ThreadPoolExecutor(1) as threads:
+        first, again = (fp.sweep(nested, [{"x": 1}], threads, folder=tmp_path) for _ in range(2))
+    assert first[0]["pair"] == again[0]["pair"] == [1, 2]
+    assert first[0]["by number"] == again[0]["by number"] == {"1": 1}
+    assert list(first[0]) == list(again[0])
+
+
+@pytest.mark.parametrize(
+    ("result", "match"),
+    [({1: 2}, "with results by name where they are dicts"), (np.array([None, "a"]), "with results that are numbers")],
+)
+def test_what_a_folder_cannot_keep_is_refused(result, match, tmp_path):
+    with ThreadPoolExecutor(1) as threads, pytest.raises(TypeError, match=match):
+        fp.sweep(lambda x: result, [{"x": 1}], threads, folder=tmp_path)
+
+
+def test_what_does_not_travel_costs_its_setting():
+    lock = threading.Lock()
+    with pytest.raises(TypeError, match=r"of what can be sent to another process, .*Locks, open files"):
+        fp.sweep(lambda x: lock.locked(), [{"x": 1}])
+    with pytest.warns(fp.ModelWarning, match="1 of 2 settings failed, such as .*: TypeError: `function` must be made"):
+        found = fp.sweep(lambda x: 1, [{"x": lock}, {"x": 2}], workers=1)
+    assert found.results == (None, 1)
+
+
+def test_bad_places_and_executors_meet_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder, match in ((tmp_path / "file", "`folder` must be a folder"), (3, "`folder` must be a file name")):
+        with pytest.raises((TypeError, ValueError), match=match):
+            fp.sweep(variance, SETTINGS, folder=folder)
+    with pytest.raises(TypeError, match=r"`executor` must be an executor of `concurrent.futures`"):
+        fp.sweep(variance, SETTINGS, "dask")
 
 
 def test_a_sweep_goes_on_where_it_stopped(tmp_path):
