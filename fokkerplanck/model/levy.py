@@ -92,7 +92,11 @@ class LevyJumps:
 
     def __repr__(self) -> str:
         kind = "" if isinstance(self.kind, str) and self.kind == "isotropic" else f", kind={self.kind!r}"
-        scale = getattr(self.scale, "__qualname__", None) or repr(self.scale)
+        names = [
+            getattr(s, "__qualname__", None) or repr(s)
+            for s in (self.scale if isinstance(self.scale, (list, tuple)) else [self.scale])
+        ]
+        scale = f"({', '.join(names)})" if isinstance(self.scale, (list, tuple)) else names[0]
         return f"LevyJumps(stability={self.stability!r}, scale={scale}{kind})"
 
 

@@ -10,7 +10,7 @@ replacement and (N - B)/(N - 1) without:
                   C = q eta^2 f Sigma / B, q from the interquartile range of the batch noise
     subdiffusive  first-order with waiting times of time_order below 1
     momentum      theta' = v,  v' = -(1 - m) v - eta g + noise of D = eta^2 f Sigma / (2 B), on (theta, v);
-                  `extrapolated()` takes the grid's first-order error off the density
+                  `extrapolated()` takes the grid's first-order error off the density; with stability, jumps of v as in levy
     swarm         first-order plus -strength (theta - <theta>)
     shuffled      what is left of the noise at the ends of epochs, and its drift, see `fokkerplanck.sgd.shuffled_model`
     refined       any of these refinements together, see `fokkerplanck.sgd.refined_model`
@@ -38,6 +38,7 @@ from ..model.grid import Grid
 from ..model.levy import LevyJumps
 from .batch_noise_scale import covariance_factor, quartile_share
 from .global_minimum import as_low_and_near, smallest_loss
+from .momentum_model import MomentumModel
 from .refined_model import RefinedDrift
 from .two_step_model import TwoStepModel, check_two_step
 
@@ -90,6 +91,7 @@ USES = {
     "subdiffusive": {"time_order"},
 }
 USES["swarm"] = {"strength"}
+USES["momentum"] = USES["levy"]
 USES["refined"] = {"stability", "scale", "anisotropic", "box", "time_order", "strength", "drift", "central_flow"}
 NAMES = ("temperature", "stability", "scale", "time_order", "strength", "box", "anisotropic", "drift", "central_flow")
 
@@ -206,6 +208,10 @@ def _check_settings(sgd: SGD, model: str, settings: Settings) -> None:
     for name, owner in (("stability", "levy"), ("strength", "swarm")):
         if model == owner and getattr(settings, name) is None:
             raise bad_value(name, f"given for model {owner!r}", None)
+    if settings.stability is None and model in ("refined", "momentum"):
+        for name in ("scale", "anisotropic", "box"):
+            if getattr(settings, name) is not getattr(plain, name):
+                raise bad_value(name, "left out without stability", getattr(settings, name), "It belongs to the jumps.")
     if model == "refined":
         _check_refined(sgd, settings)
     if model == "subdiffusive":
@@ -229,10 +235,6 @@ def _check_refined(sgd: SGD, settings: Settings) -> None:
     if settings.strength is not None and order < 1.0:
         then = "A swarm whose workers wait would have to share their physical times."
         raise bad_value("strength", "None together with time_order below 1", settings.strength, then)
-    if settings.stability is None:
-        for name, value, plain in (("scale", settings.scale, None), ("anisotropic", settings.anisotropic, False)):
-            if value is not plain:
-                raise bad_value(name, "left out without stability", value, "It belongs to the jumps.")
     curved = {"central_flow": (settings.central_flow, False), "drift": (settings.drift, "first-order")}
     for name, (asked, without) in curved.items():
         if asked != without and not sgd.loss.knows_curvature:
@@ -280,15 +282,6 @@ class _Coefficients:
     def levy_deviation(self, theta: np.ndarray) -> np.ndarray:
         """C^(1/2) of one parameter."""
         return np.sqrt(2.0 * self.scale * self.sgd.batch_diffusion(theta)[0, 0])
-
-    def momentum_drift(self, theta: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
-        """(v, -(1 - m) v - eta g)."""
-        return [v + 0.0 * theta, -(1.0 - self.sgd.momentum) * v + self.sgd.drift(theta)]
-
-    def momentum_diffusion(self, theta: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
-        """(0, D)."""
-        noise = self.sgd.diffusion(theta)
-        return [0.0 * (noise + v), noise + 0.0 * v]
 
 
 @dataclass(frozen=True, eq=False)
@@ -438,7 +431,19 @@ def _refined(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
 
 
 def _momentum(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
-    return {"drift": _read(sgd, "momentum_drift"), "diffusion": _read(sgd, "momentum_diffusion")}
+    parts = {name: _in_time(sgd, partial(_kicked, name=name)) for name in ("drift", "diffusion")}
+    if settings.stability is None:
+        return parts
+    kicks = _levy(sgd, model, settings)
+    kicked = MomentumModel(sgd, kicks["jumps"])
+    jumps = LevyJumps(kicks["jumps"].stability, (0.0, kicked.kick), kind="axes")
+    return {"drift": kicked.drift, "diffusion": kicked.diffusion, "jumps": jumps, "settings": kicks["settings"]}
+
+
+def _kicked(sgd: SGD, name: str) -> Callable[..., Any]:
+    """A coefficient of momentum."""
+    found: Callable[..., Any] = getattr(MomentumModel(sgd), name)
+    return found
 
 
 def _shuffled(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:

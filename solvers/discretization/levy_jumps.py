@@ -20,6 +20,7 @@ from ...errors import bad_value
 from ...model.grid import Grid
 from .fractional_laplacian import jump_constant
 
+ROUNDING = 1e-13  # of all rates of a convolution: less is an error of its transforms, and leads nowhere
 MAX_DENSE = 6000  # cells up to which a generator with jumps is formed as a matrix
 
 
@@ -201,7 +202,8 @@ class Jumps:
     def into(self, target: np.ndarray) -> np.ndarray:
         """Rate of jumps from each cell into the target, (n,)."""
         goal = target.reshape(self.grid.shape).astype(float)
-        return np.maximum(self._sum(part.strength * part.seen(goal) for part in self.parts), 0.0)
+        seen = [(part, part.seen(goal)) for part in self.parts]
+        return self._sum(part.strength * np.where(rates > ROUNDING * part.total, rates, 0.0) for part, rates in seen)
 
     def scaled(self, factor: float) -> Jumps:
         """All rates times a factor."""
@@ -234,7 +236,12 @@ class Jumps:
     @property
     def everywhere(self) -> bool:
         """Whether jumps of every kind start in every cell, so that all cells reach each other."""
-        return self.target is None and self.stability < 2.0 and all((part.strength > 0.0).all() for part in self.parts)
+        return self.target is None and self.stability < 2.0 and self.start_from(np.ones(self.grid.size, dtype=bool))
+
+    def start_from(self, cells: np.ndarray) -> bool:
+        """Whether jumps of every kind start in all these cells, (n,) of bool, and go along every axis."""
+        axes = {axis for part in self.parts for axis in part.axes}
+        return len(axes) == self.grid.dim and all((part.strength.ravel()[cells] > 0.0).all() for part in self.parts)
 
     @property
     def uniform(self) -> bool:
@@ -321,13 +328,16 @@ class Jumps:
             total += field.ravel()
         return total
 
-    def equivalent_diffusion(self, masses: np.ndarray) -> float:
-        """The diffusion coefficient that would spread the density as fast over its own width: <s^a> width^(2 - a)."""
+    def equivalent_diffusion(self, masses: np.ndarray) -> np.ndarray:
+        """The diffusion (dim,) that would spread the density as fast over its own width: <s^a> width^(2 - a)."""
         p = masses.reshape(self.grid.shape)
         total = max(float(p.sum()), 1e-300)
-        rate = sum(float((part.strength * p).sum()) / total for part in self.parts) / len(self.parts)
+        rates, counts = np.zeros(self.grid.dim), np.zeros(self.grid.dim)
+        for part in self.parts:
+            rates[list(part.axes)] += float((part.strength * p).sum()) / total
+            counts[list(part.axes)] += 1.0
         width = min(_spread(p, self.grid, axis) for axis in range(self.grid.dim))
-        return rate * width ** (2.0 - self.stability)
+        return rates / np.maximum(counts, 1.0) * width ** (2.0 - self.stability)
 
 
 def _spread(p: np.ndarray, grid: Grid, axis: int) -> float:

@@ -73,6 +73,8 @@ def _convolutions(jumps: Any, grid: Grid) -> Iterator[tuple[list[tuple[int, floa
     if grid.dim == 1 or (isinstance(jumps.kind, str) and jumps.kind == "axes"):
         for axis in range(grid.dim):
             strength = jumps.scale_at(coords, axis) ** a
+            if not strength.any():
+                continue  # as along the parameter of SGD with momentum
             kernel, total = _line_kernel(a, widths[axis], rings[axis])
             diffusive = matched_diffusion(a, widths[axis]) / widths[axis] ** 2
             single = jump_constant(a, 1) * widths[axis] ** -a

@@ -17,7 +17,7 @@ from ...model.jump_laws import Kernel, normalized
 from ...model.poisson import PoissonJumps
 from .generator import Generator, Links
 from .jump_lattice import JumpLattice, jump_lattice
-from .levy_jumps import Convolution, Jumps, Ring
+from .levy_jumps import MAX_DENSE, Convolution, Jumps, Ring
 from .levy_rates import check_equal_cells
 
 IMAGES = 8  # boxes on each side whose images are summed one by one; beyond, they are spread evenly
@@ -79,6 +79,10 @@ class PoissonPart(Jumps):
     def everywhere(self) -> bool:
         """Whether jumps alone lead from everywhere to everywhere: that is left to the links."""
         return False
+
+    def start_from(self, cells: np.ndarray) -> bool:
+        """As for Levy jumps where there is no matrix; else its links tell, as jumps of one sign do not lead back."""
+        return self.grid.size > MAX_DENSE and super().start_from(cells)
 
     @cached_property
     def skew(self) -> float:

@@ -63,7 +63,7 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> Resolution:
                 numerical[i, b, a] += (along * added).sum()
             peclet = max(peclet, float(w[weight > 1e-6].max(initial=0.0)))
     if q.jumps is not None:
-        physical += np.array([q.jumps.equivalent_diffusion(p) for p in share])[:, None, None] * np.eye(dim)
+        physical += np.array([np.diag(q.jumps.equivalent_diffusion(p)) for p in share])
     beside = [_worst_direction(d, n) for d, n in zip(physical, numerical, strict=True)]
     physical_part, numerical_part = max(beside, key=lambda pair: pair[1] / max(pair[0], 1e-300))
     widened = 0.0 if q.added_diffusion is None else float(max((q.added_diffusion * p).sum() for p in share))

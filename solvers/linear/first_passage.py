@@ -66,7 +66,7 @@ class BackwardEquation:
     def _reachability(self, source: np.ndarray, lasting: bool) -> tuple[np.ndarray, np.ndarray]:
         """(cells from which an exit is certain to be reached, cells from which it may never be and a source is met)."""
         q, outside = self.q, self.outside
-        if q.jumps is not None and all((part.strength.ravel()[outside] > 0.0).all() for part in q.jumps.parts):
+        if q.jumps is not None and q.jumps.start_from(outside):
             return (outside, ~outside & False) if q.exits else (outside & False, outside)
         counts = lasting and bool(q.atoms)
         if counts not in self.ends:

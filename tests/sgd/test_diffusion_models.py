@@ -358,6 +358,7 @@ def test_models_that_are_no_equation_say_where_they_are(model, call):
         ("subdiffusive", {"time_order": 0.7}, 0.0),
         ("swarm", {"strength": 0.1}, 0.0),
         ("momentum", {}, 0.5),
+        ("momentum", {"stability": 1.5}, 0.5),
     ],
 )
 def test_every_model_goes_to_other_processes(model, options, momentum):
@@ -370,7 +371,9 @@ def test_every_model_goes_to_other_processes(model, options, momentum):
         for name in ("drift_at", "diffusion_at") + (() if eq.potential is None else ("potential_at",)):
             np.testing.assert_array_equal(getattr(other, name)(points), getattr(eq, name)(points))
         if eq.jumps is not None:
-            np.testing.assert_array_equal(other.jumps.scale(*points.coords), eq.jumps.scale(*points.coords))
+            for axis in range(grid.dim):
+                ours, theirs = (jumps.scale_at(points.coords, axis) for jumps in (eq.jumps, other.jumps))
+                np.testing.assert_array_equal(theirs, ours)
     again = pickle.loads(pickle.dumps(sgd))
     assert again.loss.hessian(0.4) == sgd.loss.hessian(0.4)
     assert repr(again) == repr(sgd)

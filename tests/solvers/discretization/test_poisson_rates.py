@@ -246,3 +246,11 @@ def test_the_error_is_that_of_second_order(law, square, diffusion):
         at_rest = fp.stationary(eq, fp.Grid((-14, 14), 256))
     off = abs(at_rest.covariance()[0, 0] - (2 * diffusion + 0.3 * square) / 2)
     assert 0.6 * off < at_rest.error["covariance"][0, 0] < 2.0 * off
+
+
+def test_jumps_of_one_sign_never_lead_back():
+    """Up alone, without drift or noise: what lies below is never reached, where a singular matrix was solved before."""
+    eq = fp.FokkerPlanck(drift=lambda x: 0 * x, diffusion=0.0, jumps=fp.PoissonJumps(1.0, ([1.0], [1.0])))
+    grid = fp.Grid((-3, 3), 60)
+    assert fp.first_passage(eq, grid, lambda x: x < -1, error=False).at(0.0) == np.inf
+    assert fp.first_passage(eq, grid, lambda x: x > 1.5, error=False).at(0.0) == pytest.approx(2.0, rel=0.06)
