@@ -205,8 +205,8 @@ class SGD:
         temperature : float, optional
             Of "langevin". Default: that of `temperature`; the equation's `settings` say what it is and where it was read.
         stability, scale : float, number or callable
-            Of "levy" and "momentum": the stability index, and the per-sample scale of the gradient noise (default: what gives the
-            first-order diffusion at stability 2).
+            Of "levy" and "momentum": the stability index, and the per-sample scale of the gradient noise (default: what gives
+            the first-order diffusion at stability 2).
         time_order : float
             Of "subdiffusive", below 1.
         strength : float
@@ -214,9 +214,9 @@ class SGD:
         box : Grid or list of (low, high), optional
             Of "langevin" and of anisotropic jumps: where the smallest loss is looked for.
         anisotropic : bool
-            Of "levy" and "momentum": whether jumps have the covariance of the batch noise, times a factor that gives them the interquartile
-            range of the batch noise at the point of smallest loss. `scale`, a number, then is that range in units of a normal
-            law of the same covariance (default: measured over 4000 batches; `settings` says it).
+            Of "levy" and "momentum": whether jumps have the covariance of the batch noise, times a factor that gives them its
+            interquartile range at the point of smallest loss. `scale`, a number, then is that range in units of a normal law of
+            the same covariance (default: measured over 4000 batches; `settings` says it).
         drift : {"first-order", "second-order", "two-step"}
             Of "refined". "two-step" holds at and above the edge of stability, see `fokkerplanck.sgd.two_step_model`; together
             with `stability` for one parameter whose gradient is linear.
