@@ -31,9 +31,9 @@ from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.measure import ROUNDING, Offer, coarser_grids, compared, note, scheme_order, worst
 from ..solvers.discretization.generator import Generator
 from ..solvers.discretization.scharfetter_gummel import generator
+from ..solvers.evolution.slow_modes import slow_modes
 from ..solvers.linear.absorption import Absorber
 from ..solvers.linear.first_passage import BackwardEquation
-from ..solvers.linear.spectrum import generator_modes
 from .parameter_slope import Slope, slope
 from .stationary_state import State, leave_out_tails, state_of
 
@@ -259,7 +259,7 @@ def _stationary(state: State, grid: Grid, observe: Callable) -> tuple[float, Pus
 def _eigenvalue(q: Generator, mode: int) -> tuple[float | complex, Pushed]:
     if mode > q.grid.size - 3:
         raise bad_value("mode", f"below the {q.grid.size} cells less two", mode)
-    modes = generator_modes(q, mode + 2)
+    modes = slow_modes(q, mode + 2)
     z = modes.values[mode]
     others = np.delete(modes.values, mode)
     if others.size and np.abs(others - z).min() <= APART * float(np.abs(modes.values).max()):

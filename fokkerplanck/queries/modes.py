@@ -17,7 +17,8 @@ from ..results.spectrum import Spectrum, spectrum_of
 from ..results.tolerance import to_tolerance
 from ..solvers.discretization.resolution import resolution
 from ..solvers.discretization.scharfetter_gummel import generator
-from ..solvers.linear.spectrum import check_resolved, generator_modes
+from ..solvers.evolution.slow_modes import slow_modes
+from ..solvers.linear.spectrum import check_resolved
 from ..wall_and_grid_warnings import (
     warn_of_resolution,
     warn_of_untreated,
@@ -63,14 +64,14 @@ def spectrum(
     q = generator(eq, grid)
     warn_of_untreated(q)
     grid = q.grid
-    modes = generator_modes(q, k)
+    modes = slow_modes(q, k)
     result = spectrum_of(grid, modes, bool(q.exits))
     check_resolved(q, modes, result)
     if error:
 
         def ask(other: FokkerPlanck, coarse: Grid) -> Spectrum:
             there = generator(other, coarse)
-            return spectrum_of(there.grid, generator_modes(there, min(k + MORE, coarse.size - 1)), bool(q.exits), False)
+            return spectrum_of(there.grid, slow_modes(there, min(k + MORE, coarse.size - 1)), bool(q.exits), False)
 
         result = measured(result, ask, eq, spectrum_errors)
     if result.error:

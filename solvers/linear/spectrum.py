@@ -45,22 +45,22 @@ class Modes(NamedTuple):
     missed: str
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """Eigenvalues z of Q, or of T - 1, with right and left vectors (n, count), in any order."""
 
     values: np.ndarray
     right: np.ndarray
     left: np.ndarray
 
-    def chosen(self, which: list[int]) -> _Found:
+    def chosen(self, which: list[int]) -> Found:
         """Some of them."""
-        return _Found(self.values[which], self.right[:, which], self.left[:, which])
+        return Found(self.values[which], self.right[:, which], self.left[:, which])
 
-    def conjugates(self) -> _Found:
+    def conjugates(self) -> Found:
         """Their conjugates."""
-        return _Found(self.values.conj(), self.right.conj(), self.left.conj())
+        return Found(self.values.conj(), self.right.conj(), self.left.conj())
 
-    def joined(self, other: _Found, tolerance: float) -> _Found:
+    def joined(self, other: Found, tolerance: float) -> Found:
         """With those of another that are not among these, and with all their conjugates."""
         result = self
         for i in range(other.values.size):
@@ -68,7 +68,7 @@ class _Found(NamedTuple):
             for new in (one, one.conjugates()):
                 if (np.abs(result.values - new.values) > tolerance).all():
                     both = zip(result, new, strict=True)
-                    result = _Found(*(np.concatenate(parts, axis=-1) for parts in both))
+                    result = Found(*(np.concatenate(parts, axis=-1) for parts in both))
         return result
 
 
@@ -83,17 +83,17 @@ def generator_modes(q: Generator, k: int) -> Modes:
         still = np.eye(q.grid.size, min(k, q.grid.size))
         return Modes(np.zeros(still.shape[1]), np.zeros(still.shape[1]), still, still, "")
     if _is_chain(q):
-        return _slowest(_chain_modes(q, k), "", rates, k, _decay)
+        return slowest_of(_chain_modes(q, k), "", rates, k, decay_rates)
     potential = log_masses(q, np.arange(q.grid.size)) if q.jumps is None else None
     if potential is not None and q.grid.size > max(DENSE, k + 8):
-        return _slowest(*_counted(q, potential, k), rates=rates, k=k, decay=_decay)
+        return slowest_of(*_counted(q, potential, k), rates=rates, k=k, decay=decay_rates)
     masses = excessive_masses(rates)
     scale = np.maximum(np.sqrt(masses), FLATTEST)  # left vectors are divided by it, and keep some ten digits
     scaled = sp.csc_array(sp.diags_array(1.0 / scale) @ q.matrix @ sp.diags_array(scale))
     few = q.grid.size <= max(DENSE, k + 2)
     found, missed = (_dense_modes(scaled.toarray()), "") if few else _searched(rates, scaled, masses, k)
     found = found._replace(right=found.right * scale[:, None], left=found.left / scale[:, None])
-    return _slowest(found, missed, rates, k, _decay)
+    return slowest_of(found, missed, rates, k, decay_rates)
 
 
 def transfer_modes(t: sp.csc_array, k: int) -> Modes:
@@ -101,19 +101,19 @@ def transfer_modes(t: sp.csc_array, k: int) -> Modes:
     rates, n = Rates.of_steps(t), t.shape[0]
     less_one = sp.csc_array(t - sp.eye_array(n))
     if n <= max(1000, k + 2):
-        return _slowest(_dense_modes(less_one.toarray()), "", rates, k, _decay_in_steps, steps=True)
+        return slowest_of(_dense_modes(less_one.toarray()), "", rates, k, _decay_in_steps, steps=True)
     found = _nearest(less_one, 1e-9, k + 6)
-    return _slowest(*_powers(t, found, k), rates=rates, k=k, decay=_decay_in_steps, steps=True)
+    return slowest_of(*_powers(t, found, k), rates=rates, k=k, decay=_decay_in_steps, steps=True)
 
 
-def _searched(rates: Rates, q: sp.csc_array, masses: np.ndarray, k: int) -> tuple[_Found, str]:
+def _searched(rates: Rates, q: sp.csc_array, masses: np.ndarray, k: int) -> tuple[Found, str]:
     """The slowest modes near 0, with those that shifts along the parabola of the spectrum add until none can be missed."""
     parabola = spectral_parabola(rates, masses)
     found = _nearest(q, 1e-9 * float(rates.outflow.max()), k + 6)
     found = found.joined(found, 0.0)  # the last conjugate
     discs = [Disc(0.0, float(np.abs(found.values).max()) * (1.0 - SAME))]
     while True:
-        slowest = float(np.sort(_decay(found.values))[k - 1]) * (1.0 + SAME)
+        slowest = float(np.sort(decay_rates(found.values))[k - 1]) * (1.0 + SAME)
         shift = next_shift(discs, slowest, parabola)
         if shift is None or len(discs) > MOST_SHIFTS:
             break
@@ -121,7 +121,7 @@ def _searched(rates: Rates, q: sp.csc_array, masses: np.ndarray, k: int) -> tupl
         radius = float(np.abs(near - shift).max()) * (1.0 - 10.0 * ROUGH)
         discs.append(Disc(shift, radius))
         tolerance = 10.0 * ROUGH * (radius + abs(shift))
-        slow = near[_decay(near) <= slowest]
+        slow = near[decay_rates(near) <= slowest]
         if (np.abs(found.values[:, None] - slow).min(axis=0, initial=np.inf) > tolerance).any():
             found = found.joined(_nearest(q, shift, k // 2 + 6), tolerance)
     if shift is None:
@@ -129,7 +129,7 @@ def _searched(rates: Rates, q: sp.csc_array, masses: np.ndarray, k: int) -> tupl
     return found, f"oscillating modes between the frequencies {shift.imag:.3g} and {parabola[0] * slowest**0.5:.3g}"
 
 
-def _counted(q: Generator, potential: Potential, k: int) -> tuple[_Found, str]:
+def _counted(q: Generator, potential: Potential, k: int) -> tuple[Found, str]:
     """The slowest modes under detailed balance, all of them real, with Sylvester's count of how many there are.
 
     A diagonal scaling makes Q symmetric, S = P^-1/2 Q P^1/2. As many pivots of S - s are positive as there are eigenvalues
@@ -153,10 +153,10 @@ def _counted(q: Generator, potential: Potential, k: int) -> tuple[_Found, str]:
         many = max(count, many) + 4
     # functions of the start are found unscaled: in the tails a scaled vector has no digits left
     left = _arnoldi(_factor_at(rates, shift), shift, many, "T", 1e-12)
-    return _paired((values, vectors * scale), left), missed
+    return paired((values, vectors * scale), left), missed
 
 
-def _powers(t: sp.csc_array, found: _Found, k: int) -> tuple[_Found, str]:
+def _powers(t: sp.csc_array, found: Found, k: int) -> tuple[Found, str]:
     """Modes found nearest to 1, with those elsewhere near the unit circle, by Arnoldi iteration on a power of T."""
     found = found.joined(found, 0.0)
     slowest = float(np.sort(_decay_in_steps(found.values))[k - 1])
@@ -179,7 +179,7 @@ def _powers(t: sp.csc_array, found: _Found, k: int) -> tuple[_Found, str]:
         moved = matrix @ vectors
         values = np.einsum("ni,ni->i", vectors.conj(), moved) / np.einsum("ni,ni->i", vectors.conj(), vectors)
         pairs.append((values - 1.0, vectors))
-    other = _paired(*pairs)
+    other = paired(*pairs)
     residual = np.abs(t @ other.right - other.right * (1.0 + other.values)).max(axis=0) / np.abs(other.right).max(
         axis=0
     )
@@ -201,7 +201,7 @@ def check_resolved(q: Generator, modes: Modes, result: object) -> None:
         )
 
 
-def _decay(z: np.ndarray) -> np.ndarray:
+def decay_rates(z: np.ndarray) -> np.ndarray:
     """Decay rates of modes of Q."""
     return -z.real
 
@@ -212,8 +212,8 @@ def _decay_in_steps(z: np.ndarray) -> np.ndarray:
         return -0.5 * np.log1p(np.maximum(2.0 * z.real + np.abs(z) ** 2, -1.0))
 
 
-def _slowest(
-    found: _Found,
+def slowest_of(
+    found: Found,
     missed: str,
     rates: Rates,
     k: int,
@@ -253,10 +253,10 @@ def _biorthogonal(values: np.ndarray, right: np.ndarray, left: np.ndarray, k: in
     return right[:, :k], (np.linalg.pinv(product) @ left.T).T[:, :k]
 
 
-def _dense_modes(q: np.ndarray) -> _Found:
+def _dense_modes(q: np.ndarray) -> Found:
     """All modes of a full matrix."""
     values, left, right = eig(q, left=True, right=True)
-    return _Found(values, right, left.conj())
+    return Found(values, right, left.conj())
 
 
 def _factor_at(q: sp.sparray, shift: complex, symmetric: bool = False) -> SuperLU:
@@ -267,10 +267,10 @@ def _factor_at(q: sp.sparray, shift: complex, symmetric: bool = False) -> SuperL
     return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
 
-def _nearest(q: sp.sparray, shift: complex, count: int) -> _Found:
+def _nearest(q: sp.sparray, shift: complex, count: int) -> Found:
     """The `count` modes nearest to a shift, by Arnoldi iteration on the inverse."""
     factor = _factor_at(q, shift)
-    return _paired(*(_arnoldi(factor, shift, count, mode, 1e-12) for mode in ("N", "T")))
+    return paired(*(_arnoldi(factor, shift, count, mode, 1e-12) for mode in ("N", "T")))
 
 
 def _symmetric_nearest(q: sp.csc_array, shift: float, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -296,7 +296,7 @@ def _arnoldi(factor: SuperLU, shift: complex, count: int, mode: str, tolerance: 
     return shift + 1.0 / values, vectors
 
 
-def _paired(right: tuple[np.ndarray, np.ndarray], left: tuple[np.ndarray, np.ndarray]) -> _Found:
+def paired(right: tuple[np.ndarray, np.ndarray], left: tuple[np.ndarray, np.ndarray]) -> Found:
     """Right and left modes found apart, (values, vectors) each, brought together by their eigenvalues."""
     values: np.ndarray = right[0]
     used: list[int] = []
@@ -304,7 +304,7 @@ def _paired(right: tuple[np.ndarray, np.ndarray], left: tuple[np.ndarray, np.nda
         distance = np.abs(left[0] - z)
         distance[used] = np.inf
         used.append(int(np.argmin(distance)))
-    return _Found(values, right[1], left[1][:, used])
+    return Found(values, right[1], left[1][:, used])
 
 
 def _is_chain(q: Generator) -> bool:
@@ -314,7 +314,7 @@ def _is_chain(q: Generator) -> bool:
     return chain and [link.stride for link in q.links] == [1] and all((r > 0.0).all() for r in rates)
 
 
-def _chain_modes(q: Generator, k: int) -> _Found:
+def _chain_modes(q: Generator, k: int) -> Found:
     """Modes of a chain, right to a relative 1e-15 however slow.
 
     Made symmetric, -Q = B^T B, where B has a row (sqrt(forward), -sqrt(backward)) for each link and one for each
@@ -334,4 +334,4 @@ def _chain_modes(q: Generator, k: int) -> _Found:
     vectors = vectors[int(walls[0]) :: 2][:n]
     log_scale = 0.5 * np.concatenate([[0.0], np.cumsum(np.log(link.forward) - np.log(link.backward))])
     scale = np.exp(np.clip(log_scale - log_scale.max(), -300.0, 0.0))[:, None]
-    return _Found(-(roots**2), vectors * scale, vectors / scale)
+    return Found(-(roots**2), vectors * scale, vectors / scale)
