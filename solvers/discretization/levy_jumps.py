@@ -6,6 +6,7 @@ is lost, a reflecting wall folds its end point back, a periodic axis wraps it; b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -87,6 +88,13 @@ class Convolution:
         for axis, ring in zip(self.axes, self.rings, strict=True):
             shape[axis] = ring.size
         return rfftn(self.kernel.reshape(shape), axes=self.axes)
+
+    @property
+    def operations(self) -> float:
+        """Of one transform on the rings: points times the logarithm of those of a ring, to base 2."""
+        on_rings = math.prod(ring.size for ring in self.rings)
+        lines = math.prod(n for axis, n in enumerate(self.grid.shape) if axis not in self.axes)
+        return lines * on_rings * math.log2(on_rings)
 
     def arrivals(self, sources: np.ndarray) -> np.ndarray:
         """Sum over j of K(i - j) sources_j with the walls, (*grid.shape)."""
@@ -267,6 +275,13 @@ class Jumps:
     def _same_axes(self) -> bool:
         """Whether there are many convolutions over all axes, which can share their transforms."""
         return len(self.parts) > 2 and all(len(part.axes) == self.grid.dim for part in self.parts)
+
+    @cached_property
+    def operations(self) -> float:
+        """Of the transforms in a product: n log2(n) for each line of n that is transformed, there or back."""
+        if self._same_axes:
+            return sum(part.operations for part in self.parts) + self.parts[0].operations
+        return 2.0 * sum(part.operations for part in self.parts)
 
     def _gain(self, p: np.ndarray) -> np.ndarray:
         if not self._same_axes:

@@ -39,6 +39,11 @@ class KernelPart:
     total: float = 1.0
     axes: tuple[int, ...] = (0,)
 
+    @property
+    def operations(self) -> float:
+        """Half of those of a product."""
+        return 0.5 * self.rates.size
+
     def arrivals(self, sources: np.ndarray) -> np.ndarray:
         """Sum over j of K(i, j) sources_j."""
         return self.rates @ sources

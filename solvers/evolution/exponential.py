@@ -15,7 +15,7 @@ import numpy as np
 from ...errors import ConvergenceError, bad_value, warn
 from ...progress import Pace
 from ..discretization.generator import Generator
-from ..discretization.rate_structure import chain_rates
+from ..discretization.rate_structure import chain_rates, product_seconds
 from .chebyshev import Chebyshev
 from .rational import Rational
 from .uniformization import Uniformization
@@ -77,7 +77,7 @@ def _cheapest_products(q: Generator, intervals: list[float], rtol: float, horizo
 
 def _hours(products: float, q: Generator) -> float:
     """Roughly what so many products take."""
-    return products * q.grid.size * (1e-9 if q.jumps is None else 3e-8) / 3600.0
+    return products * product_seconds(q) / 3600.0
 
 
 def _check_affordable(products: float, q: Generator, masses: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from scipy.special import gammaln
 
 from ...errors import ConvergenceError
 from ..discretization.generator import Generator
-from ..discretization.rate_structure import chain_rates
+from ..discretization.rate_structure import chain_rates, product_seconds
 from .chebyshev import Chebyshev
 
 NODES = 12  # of a panel
@@ -27,7 +27,10 @@ PART = 0.005  # of rtol: what the quadrature of one panel may be off by
 MOST_PANELS = 5000
 ANGLES, FLAT = 600, 0.2  # of Kanter's integral from this beta on; below, more as it falls
 MOST_TERMS = 20_000
-TYPICAL_PANELS, TYPICAL_SOLVES = 20.0, 150.0  # of an ordinary problem, and of a window of contours
+TYPICAL_PANELS, TYPICAL_SOLVES = 20.0, 150.0  # of an ordinary problem, and of a window of contours at beta = .8
+SOLVES_GROW = 1.4  # as beta comes to 1: 33 solves at .5, 190 at .8, 500 to 1200 at .95 were counted
+PRODUCTS_A_SOLVE = 55.0  # of the iteration with jumps, of complex numbers: 20 to 55 were counted
+KEPT = 4e-9  # seconds a cell, to add a product to the sums of all times
 
 
 class Subordination:
@@ -112,9 +115,13 @@ def cheaper(q: Generator, times: np.ndarray, beta: float, rtol: float) -> bool:
     first = times[times > 0.0]
     windows = max(1.0, math.log10(float(times[-1]) / float(first[0]))) if first.size else 1.0
     # seconds, as measured on one core; only the ratio matters
-    seconds = products * n * (5e-9 if q.jumps is None else 5e-8)
-    solve = 0.3 * (n / 65536.0) ** 1.3 if q.jumps is None else 1e-5 * n
-    return seconds < windows * TYPICAL_SOLVES * solve
+    one = product_seconds(q)
+    seconds = products * (one + KEPT * n)
+    factors, solves = 0.3 * (n / 65536.0) ** 1.3, TYPICAL_SOLVES
+    if q.jumps is not None:
+        factors += PRODUCTS_A_SOLVE * one
+        solves *= ((1.0 - beta) / 0.2) ** -SOLVES_GROW  # spectra of jumps that differ from place to place are not real
+    return seconds < windows * solves * factors
 
 
 def propagate_subordinated(
