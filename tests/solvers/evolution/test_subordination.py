@@ -93,16 +93,15 @@ def field(x, y):
     "jumps", [fp.LevyJumps(1.5, 0.3), fp.LevyJumps(1.5, field), fp.LevyJumps(1.5, (0.3, 0.2), "axes")]
 )
 def test_a_product_costs_the_transforms_that_it_makes(jumps, walls, monkeypatch):
-    """Of lines of n points n log2(n) each, counted while it runs; a covariance that turns costs (40 + 1) / 2 times one kernel."""
+    """n log2(n) for lines of n points, counted while it runs; a covariance that turns costs (40 + 1) / 2 times one kernel."""
     q = fp.generator(fp.FokkerPlanck(jumps=jumps), fp.Grid([(-2, 2)] * 2, [24, 20], walls))
     done = []
 
     def counted(transform, there):
         def run(values, s=None, axes=None):
             out = transform(values, s=s, axes=axes)
-            points = np.prod(
-                [n for axis, n in enumerate(out.shape if not there else values.shape) if axis not in axes], dtype=float
-            )
+            shape = values.shape if there else out.shape
+            points = math.prod(n for axis, n in enumerate(shape) if axis not in axes)
             ring = math.prod(s if s is not None else (values.shape[axis] for axis in axes))
             done.append(points * ring * math.log2(ring))
             return out
