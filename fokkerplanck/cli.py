@@ -432,15 +432,13 @@ def _rich_table(problem: Problem, tab: Any) -> Any:
         justify: Any = "left" if name in ("model", "axis") else "right"
         result.add_column(short.get(name, name), justify=justify, no_wrap=True)
     for row in tab.rows:
-        result.add_row(*[_cell(tab.columns[i], row[i], problem.names) for i in kept])
+        result.add_row(*[_cell(tab.columns[i], row[i]) for i in kept])
     return result
 
 
-def _cell(column: str, value: Any, names: tuple[str, ...]) -> str:
+def _cell(column: str, value: Any) -> str:
     if value is None:
         return ""
-    if column == "axis":
-        return names[value]
     if column in ("se_mean", "se_deviation"):
         return f"{value:.1e}" if value else ""
     if column == "z_mean":

@@ -69,8 +69,9 @@ def warn_of_slow_convergence(q: Generator, masses: np.ndarray, atoms: Mapping[fl
         if held > GATHERED:
             text = (
                 f"a share of {held:.2g} of the probability lies in the atom or in the cells beside the natural boundary "
-                f"x = {point:.6g}, where equal cells converge logarithmically. Take cells of a width in proportion to the "
-                f"distance from it, such as fp.Grid.graded((low, high), lambda x: 1e-6 + 0.02 * abs(x - {point:.6g}))."
+                f"{q.grid.names[0]} = {point:.6g}, where equal cells converge logarithmically. Take cells of a width in "
+                "proportion to the distance from it, such as "
+                f"fp.Grid.graded((low, high), lambda x: 1e-6 + 0.02 * abs(x - {point:.6g}))."
             )
             warn(text, ResolutionWarning)
 
@@ -156,8 +157,8 @@ def _warn_of_noisy_walls(q: Generator, start: np.ndarray, masses: np.ndarray) ->
             came = after[cell] > REACHED * after.max() and before[cell] < AWAY * before.max()
             if reflects and came and alike[cell] > LOUDER * usual:
                 text = (
-                    f"the density has come to the reflecting wall x[{axis}] = {grid.edges[axis][-side]:.4g}, where D is "
-                    f"{alike[cell] / usual:.2g} times that at the start: the wall shifts means and variances. "
+                    f"the density has come to the reflecting wall {grid.names[axis]} = {grid.edges[axis][-side]:.4g}, "
+                    f"where D is {alike[cell] / usual:.2g} times that at the start: the wall shifts means and variances. "
                     "If it is only the end of the box and none of the problem, enlarge the box."
                 )
                 warn(text, ResolutionWarning)
@@ -206,7 +207,7 @@ def warn_of_smearing(
     if not (excess > ROUNDING * widths**2).any():
         return
     axis = int(np.argmax(excess / widths**2))
-    where = "" if grid.dim == 1 else f" along axis {axis}"
+    where = "" if grid.dim == 1 else f" along {grid.names[axis]}"
     beside, then = "where SGD has no noise of its own", "Twice as many cells divide it by four"
     if noise[axis] > NOTHING * smearing[axis]:
         beside = f"to the {noise[axis]:.2g} of SGD"
@@ -245,7 +246,7 @@ def warn_of_clamping(met: float, when: str, growth: float) -> None:
 
 
 def _tell_of_wall(grid: Grid, axis: int, side: int, share: str, force: float) -> None:
-    place = f"x[{axis}] = {grid.edges[axis][-side]:.4g}"
+    place = f"{grid.names[axis]} = {grid.edges[axis][-side]:.4g}"
     why = "the box cuts it off" if force < 0.0 else "the force presses it against the wall"
     text = f"the density at the reflecting wall {place} {share} of its largest value: {why}. "
     then = "If this wall is only the end of the box and none of the problem, enlarge the box"

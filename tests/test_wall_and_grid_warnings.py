@@ -104,9 +104,7 @@ def test_walls_that_are_meant_keep_silent(eq, grid, start):
 def test_noise_that_grows_towards_a_wall_warns_without_force(bounds):
     """dX = sqrt(2 D) dW keeps its mean, 1, with D = X^2/2 (natural at 0) or X^2/2 + .02; the wall at 4 takes a tenth."""
     eq = fp.FokkerPlanck(diffusion=lambda x: 0.5 * x**2 + 0.02 * (bounds[0] < 0))
-    with pytest.warns(
-        fp.ResolutionWarning, match=r"reflecting wall x\[0\] = 4, where D is \d+ times that at the start"
-    ):
+    with pytest.warns(fp.ResolutionWarning, match=r"reflecting wall x = 4, where D is \d+ times that at the start"):
         off = fp.solve(eq, fp.Grid(bounds, 200), fp.gaussian(1, 0.1), 0.9)
     assert off.mean()[0, 0] < 0.95
     silent(lambda: fp.solve(eq, fp.Grid(bounds, 200), fp.gaussian(1, 0.1), 0.05))
@@ -252,9 +250,7 @@ def test_a_tail_of_jumps_that_the_box_cuts_off_warns_in_time_too():
 def test_a_box_narrower_than_the_stationary_density_warns(half):
     """Ornstein-Uhlenbeck of deviation 1 between walls at +-1/2: deviation .28, nearly that of a uniform density."""
     eq, grid = fp.FokkerPlanck(drift=lambda x: -x, diffusion=1.0), fp.Grid((-half, half), 100)
-    with pytest.warns(
-        fp.ResolutionWarning, match=r"at the reflecting wall x\[0\] = .* of its largest value: the box cuts"
-    ):
+    with pytest.warns(fp.ResolutionWarning, match=r"at the reflecting wall x = .* of its largest value: the box cuts"):
         fp.stationary(eq, grid)
     with pytest.warns(fp.ResolutionWarning, match=r"has grown to .* of its largest value: the box cuts"):
         fp.solve(eq, grid, fp.gaussian(0, half / 4), [3.0])

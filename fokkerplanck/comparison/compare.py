@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arguments import increasing, instance, same_time
 from ..errors import bad_type, bad_value, warn
+from ..model.grid import AXES
 from ..progress import Pace
 from ..randomness import private_generator
 from ..results.ensemble import Ensemble
@@ -26,6 +27,7 @@ MOMENTS = ("mean", "deviation", "skewness", "kurtosis")
 USUAL = ("W2", "MMD", "KL", "tail")
 DISTANCES = (*USUAL, "energy", "p")
 DRAWN = 1000  # points of a density that a p-value is of
+JOINT = "all"  # the axis of the rows on joint laws
 SLICED = ("sliced W1", "sliced W2")  # the joint rows without POT
 TAIL_PATHS = 500  # from which 2 % are ten
 COLUMNS = (
@@ -80,7 +82,8 @@ def compare(
     -------
     Comparison
         One row a time, a model and an axis; in more dimensions one more with the distances between the joint laws, whose
-        axis is "all". Printed, it shows what fits 80 columns, and in brackets what is no larger than chance; `rows`,
+        axis is "all"; else it is the name of the coordinate, as in an equation or of a parameter of SGD. Printed, it
+        shows what fits 80 columns, and in brackets what is no larger than chance; `rows`,
         `to_csv` and `to_markdown` hold everything.
 
     Notes
@@ -92,7 +95,8 @@ def compare(
     _check(results, distances)
     chosen = _reference(results, reference)
     _warn_of_single_swarms(results)
-    dim = _dimension(results[chosen])
+    names = _names_of_axes(results)
+    joint = JOINT if JOINT not in names else f"{JOINT} axes"
     rows: list[dict[str, Any]] = []
     moments = _common_times(results, times)
     pace = Pace(__name__, "comparison")
@@ -100,13 +104,13 @@ def compare(
         pace(n / len(moments))
         laws = {name: _laws.law(result, t, f"results[{name!r}]") for name, result in results.items()}
         sides = _sides(results, laws, chosen, t)
-        for axis in range(dim):
+        for axis, called in enumerate(names):
             for name, side in sides.items():
-                row = {"t": t, "model": name, "axis": axis} | _alone(side, axis, moments, distances)
+                row = {"t": t, "model": name, "axis": called} | _alone(side, axis, moments, distances)
                 rows.append(row if name == chosen else row | _apart(side, sides[chosen], axis, distances))
-        if dim > 1 and distances:
+        if len(names) > 1 and distances:
             rows += [
-                {"t": t, "model": name, "axis": "all"} | _joint(side, sides[chosen], distances)
+                {"t": t, "model": name, "axis": joint} | _joint(side, sides[chosen], distances)
                 for name, side in sides.items()
                 if name != chosen
             ]
@@ -267,6 +271,14 @@ def _noise(one: Law, base: Law) -> float:
 
 def _dimension(result: Any) -> int:
     return result.dim if isinstance(result, Ensemble) else result.grid.dim
+
+
+def _names_of_axes(results: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the coordinates are called: by the first result that has names of its own, else x, y, z, or their numbers."""
+    dim = _dimension(next(iter(results.values())))
+    usual = AXES[:dim] if dim <= len(AXES) else tuple(map(str, range(dim)))
+    found = [r.names if isinstance(r, Ensemble) else r.grid.names for r in results.values()]
+    return next((tuple(names) for names in found if names is not None and tuple(names) != usual), usual)
 
 
 def _reference(results: Mapping[str, Any], reference: str | None) -> str:

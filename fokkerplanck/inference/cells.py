@@ -11,7 +11,7 @@ from ..arguments import number, whole
 from ..errors import bad_type, bad_value
 from ..model.grid import Grid
 from ..solvers.kernels.interpolation import cubic_weights, linear_weights
-from .paths import Transitions
+from .paths import Transitions, along_axis
 
 STEP_CELLS = 8.0  # cells in one standard deviation of a step
 MOST_CELLS = 420  # along one axis in 1D; its matrices are dense
@@ -21,13 +21,11 @@ MARGIN, MARGIN_PLANE = 4.5, 2.5  # standard deviations of a step between the dat
 UNEVEN = 2.0  # ratio of step lengths from which the cells follow them
 
 
-def step_lengths(
-    x: np.ndarray, step: np.ndarray, most: int = 16, axis: int | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def step_lengths(x: np.ndarray, step: np.ndarray, most: int = 16, where: str = "") -> tuple[np.ndarray, np.ndarray]:
     """Places (k,) and the standard deviation of the step from there (k,), along one coordinate.
 
-    In bins of equally many starts, after a straight line within each bin has been taken off. The axis, where there are
-    several, is for the sentence in which steps without a random part are refused.
+    In bins of equally many starts, after a straight line within each bin has been taken off. `where` names the coordinate,
+    if there are several, in the sentence in which steps without a random part are refused.
     """
     order = np.argsort(x, kind="stable")
     bins = np.array_split(order, max(1, min(most, x.size // 50)))
@@ -42,12 +40,8 @@ def step_lengths(
         lengths.append(float(np.sqrt((rest * rest).mean())))
     scale = max(lengths)
     if scale == 0.0:
-        which, then = (
-            ("", "Nothing is left to fit.")
-            if axis is None
-            else (f" along coordinate {axis} (counted from 0)", "Leave it out.")
-        )
-        raise bad_value("data", "moving at random", f"steps{which} that follow from the place alone", then)
+        then = "Leave it out." if where else "Nothing is left to fit."
+        raise bad_value("data", "moving at random", f"steps{where} that follow from the place alone", then)
     return np.array(places), np.maximum(lengths, 1e-3 * scale)
 
 
@@ -76,7 +70,7 @@ def choose_grid(
     room = margin if margin is not None else MARGIN if dim == 1 else MARGIN_PLANE
     for axis in range(dim):
         x, y = data.starts[:, axis], data.ends[:, axis]
-        places, lengths = step_lengths(x, y - x, axis=axis if dim > 1 else None)
+        places, lengths = step_lengths(x, y - x, where=along_axis(data.names, axis, dim))
         low, high = min(x.min(), y.min()), max(x.max(), y.max())
         a, b = ends[axis]
         if (a is not None and a > low) or (b is not None and b < high):
@@ -87,7 +81,8 @@ def choose_grid(
     if dim == 1 and uneven[0] and cells is None:
         return _graded(bounds[0], *wished[0], fineness)
     counts = _counts(cells, bounds, [float(w.min()) for _, w in wished], fineness)
-    return Grid(bounds if dim > 1 else bounds[0], counts if dim > 1 else counts[0])
+    grid = Grid(bounds if dim > 1 else bounds[0], counts if dim > 1 else counts[0])
+    return grid if data.names is None else grid.named(data.names)
 
 
 def resized(grid: Grid, factor: float) -> Grid:

@@ -31,7 +31,7 @@ def plot_fit(fit: Any, level: float = 0.9, names: Sequence[str] | None = None) -
         return _plot_plane(fit, level, names)
     if fit.data.dim != 1:
         raise bad_value("fit", "of one or two coordinates for a figure", fit.data.dim, "Use fit.interval(...).")
-    (label,) = ("x",) if names is None else words("names", names, 1)
+    (label,) = (fit.data.names or ("x",)) if names is None else words("names", names, 1)
     pairs = fit.likelihood.data
     x, step = pairs.starts[:, 0], pairs.ends[:, 0] - pairs.starts[:, 0]
     low, high = np.quantile(x, [0.002, 0.998]).tolist()
@@ -62,7 +62,7 @@ def _of_d(one: str, other: str) -> str:
 
 def _plot_plane(fit: Any, level: float, names: Sequence[str] | None) -> Figure:
     """Maps of the drift and of the entries of D, above maps of half the widths of their intervals, where there are data."""
-    labels = ["x", "y"] if names is None else words("names", names, 2)
+    labels = list(fit.data.names or ("x", "y")) if names is None else words("names", names, 2)
     starts = fit.likelihood.data.starts
     ends = np.quantile(starts, [0.002, 0.998], axis=0).T.tolist()
     edges = [np.linspace(low, high, CELLS + 1) for low, high in ends]

@@ -165,7 +165,7 @@ class Fit:
     def plot(self, level: float = 0.9, names: Sequence[str] | None = None) -> Figure:
         """Drift and diffusion with their intervals over the places of the data: curves in 1D, maps in 2D.
 
-        `names` are the words for the coordinates.
+        `names` are the words for the coordinates, by default those of the data.
         """
         from .fit_figure import plot_fit
 

@@ -10,6 +10,7 @@ with c_t the time less its mean.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,8 +71,8 @@ def homogeneity_test(data: Any, lag: int = 1) -> Homogeneity:
     """
     pairs = _trimmed(as_paths(data).transitions(lag))
     step = pairs.ends - pairs.starts
-    features, names = step_features(step, local_scale(pairs.starts, step), "the step")
-    tilted, more = _tilted(features, names, pairs.starts)
+    features, names = step_features(step, local_scale(pairs.starts, step, pairs.names), "the step", pairs.names)
+    tilted, more = _tilted(features, names, pairs.starts, pairs.names)
     residual, names = left_over(tilted, design(pairs.starts)), more
     differ = [_runs(column, pairs.run) for column in residual.T]
     c = pairs.when - pairs.when.mean()
@@ -85,11 +86,13 @@ def homogeneity_test(data: Any, lag: int = 1) -> Homogeneity:
     return Homogeneity(min(1.0, count * differ[i]), min(1.0, count * drift[j]), names[i], names[j], trend)
 
 
-def _tilted(features: np.ndarray, names: list[str], place: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def _tilted(
+    features: np.ndarray, names: list[str], place: np.ndarray, called: Sequence[str] | None
+) -> tuple[np.ndarray, list[str]]:
     """The features and their products with each coordinate, which tell pulls apart that balance on average."""
     z = np.clip((place - place.mean(axis=0)) / np.maximum(place.std(axis=0), 1e-300), -CLIP, CLIP)
     products = [features * column[:, None] for column in z.T]
-    axes = [""] if z.shape[1] == 1 else [f" {axis}" for axis in range(z.shape[1])]
+    axes = [""] if z.shape[1] == 1 else [f" {word}" for word in called or range(z.shape[1])]
     more = [f"{name} times place{axis}" for axis in axes for name in names]
     return np.column_stack([features, *products]), names + more
 

@@ -166,10 +166,10 @@ def _triples(paths: Paths, lag: int) -> Triples:
 
 def _test(paths: Paths, lag: int, rng: np.random.Generator) -> _Found:
     data = _triples(paths, lag)
-    scale = local_scale(data.place, data.future)
-    future, future_names = step_features(data.future, scale, "the next step")
-    last, last_names = step_features(data.last, scale, "the last step")
-    before, before_names = step_features(data.before, scale, "the step before it")
+    scale = local_scale(data.place, data.future, paths.names)
+    future, future_names = step_features(data.future, scale, "the next step", paths.names)
+    last, last_names = step_features(data.last, scale, "the last step", paths.names)
+    before, before_names = step_features(data.before, scale, "the step before it", paths.names)
     past, past_names = np.column_stack([last, before]), last_names + before_names
     units, unit = np.unique(data.unit, return_inverse=True)
     residual = left_over(np.column_stack([future, past]), design(data.place))
@@ -197,13 +197,14 @@ def _kind(paths: Paths, lags: list[int], tests: list[_Found]) -> str:
     if not broken:
         return "none seen"
     lag, test = broken[0]
-    if "stay" in test.future or "stay" in test.past:
+    stays, lengths = ([f.startswith(word) for f in (test.future, test.past)] for word in ("stay in", "length of"))
+    if any(stays):
         return "stays: waiting times that are not exponential (fp.stays estimates their order)"
-    if "length" in test.future and "length" in test.past:
+    if all(lengths):
         if test.correlation > 0.0:
             return "a hidden strength of the noise, or steps that keep their size"
         return "steps whose sizes alternate"
-    if "length" in test.future or "length" in test.past:
+    if any(lengths):
         return "a hidden coordinate"
     growth = _spread(paths, 2 * lag) / max(_spread(paths, lag), 1e-300)
     if test.correlation > 0.0:

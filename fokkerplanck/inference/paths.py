@@ -30,6 +30,8 @@ class Transitions:
         Time of the start.
     tau : float
         Time between start and end.
+    names : tuple of str, or None
+        Of the coordinates.
     """
 
     starts: np.ndarray
@@ -37,6 +39,7 @@ class Transitions:
     run: np.ndarray
     when: np.ndarray
     tau: float
+    names: tuple[str, ...] | None = None
 
     @property
     def size(self) -> int:
@@ -45,7 +48,9 @@ class Transitions:
 
     def chosen(self, which: np.ndarray) -> Transitions:
         """Some of them, by mask or index."""
-        return Transitions(self.starts[which], self.ends[which], self.run[which], self.when[which], self.tau)
+        return Transitions(
+            self.starts[which], self.ends[which], self.run[which], self.when[which], self.tau, self.names
+        )
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -73,6 +78,9 @@ class Paths:
     runs : tuple of ndarray (n_steps, dim)
         With NaN rows where nothing was recorded.
     dt : float
+    names : tuple of str, or None
+        Of the coordinates: the columns of a table that has one a coordinate, the labels of an xarray object, or those of an
+        Ensemble. Messages, figures and grids use them.
 
     Examples
     --------
@@ -83,15 +91,17 @@ class Paths:
 
     runs: tuple[np.ndarray, ...]
     dt: float
+    names: tuple[str, ...] | None
 
     def __init__(self, data: Any, dt: float = 1.0, observable: Callable | Sequence[Callable] | None = None):
+        names: Sequence[str] | None
         step = number("dt", dt, "a positive number", lambda v: 0.0 < v < np.inf)
         if isinstance(data, Paths):
-            runs, step = list(data.runs), data.dt
+            runs, step, names = list(data.runs), data.dt, data.names
         elif isinstance(data, Ensemble):
-            runs, step = _from_ensemble(data)
+            (runs, step), names = _from_ensemble(data), data.names
         else:
-            entries, width = _entries(data)
+            entries, width, names = _entries(data)
             runs, step = [_run(entry) for entry in entries], step * width
             _tell_infinite(entries)
         runs = [_observed(run, observable) for run in runs] if observable is not None else runs
@@ -105,6 +115,7 @@ class Paths:
             run.flags.writeable = False
         object.__setattr__(self, "runs", tuple(runs))
         object.__setattr__(self, "dt", step)
+        object.__setattr__(self, "names", _usable(names, runs[0].shape[1]) if observable is None else None)
 
     @property
     def n_runs(self) -> int:
@@ -119,7 +130,7 @@ class Paths:
     def thin(self, lag: int) -> Paths:
         """Every lag-th row of each run."""
         lag = whole("lag", lag, 1, MOST)
-        return _make(tuple(run[::lag] for run in self.runs), self.dt * lag)
+        return _make(tuple(run[::lag] for run in self.runs), self.dt * lag, self.names)
 
     def transitions(self, lag: int = 1) -> Transitions:
         """The pairs of rows that follow each other after thinning by `lag`, where both are recorded.
@@ -143,7 +154,7 @@ class Paths:
             rule = f"below the length of the runs, at most {longest} rows between gaps"
             raise bad_value("lag", rule, lag, "Take a shorter lag or longer runs.")
         parts = [np.concatenate(p) for p in (starts, ends, number_of, when)]
-        return Transitions(parts[0], parts[1], parts[2], parts[3], lag * self.dt)
+        return Transitions(parts[0], parts[1], parts[2], parts[3], lag * self.dt, self.names)
 
     def values(self) -> np.ndarray:
         """All recorded rows, (n, dim)."""
@@ -157,7 +168,8 @@ class Paths:
         recorded = len(self.values())
         gaps = f", {recorded} recorded" if recorded < sum(lengths) or short < long else ""
         runs = "1 run" if self.n_runs == 1 else f"{self.n_runs} runs"
-        return f"Paths: {runs} in {self.dim}D, {rows} each{gaps}, dt = {self.dt:g}"
+        called = "" if self.names is None else f" ({', '.join(self.names)})"
+        return f"Paths: {runs} in {self.dim}D{called}, {rows} each{gaps}, dt = {self.dt:g}"
 
 
 def as_paths(data: Any) -> Paths:
@@ -165,15 +177,30 @@ def as_paths(data: Any) -> Paths:
     return data if isinstance(data, Paths) else Paths(data)
 
 
-def _make(runs: tuple[np.ndarray, ...], dt: float) -> Paths:
+def _usable(names: Sequence[str] | None, dim: int) -> tuple[str, ...] | None:
+    """Names that can stand on axes, one a coordinate."""
+    if names is None or len(names) != dim or len(set(names)) < dim:
+        return None
+    return tuple(names) if all(name.strip() and name.isprintable() for name in names) else None
+
+
+def along_axis(names: Sequence[str] | None, axis: int, dim: int) -> str:
+    """Which coordinate a message speaks of; empty where there is only one."""
+    if dim == 1:
+        return ""
+    return f" along coordinate {axis} (counted from 0)" if names is None else f" along {names[axis]}"
+
+
+def _make(runs: tuple[np.ndarray, ...], dt: float, names: tuple[str, ...] | None = None) -> Paths:
     made = Paths.__new__(Paths)
     object.__setattr__(made, "runs", runs)
     object.__setattr__(made, "dt", dt)
+    object.__setattr__(made, "names", names)
     return made
 
 
-def _entries(data: Any) -> tuple[list[Any], float]:
-    """The runs in whatever was given, one entry each, and the number of steps between rows."""
+def _entries(data: Any) -> tuple[list[Any], float, Sequence[str] | None]:
+    """The runs in whatever was given, one entry each, the number of steps between rows, and names of coordinates."""
     if isinstance(data, str) or hasattr(data, "__fspath__"):
         data = read_file(data)
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):  # pandas and polars
@@ -181,14 +208,14 @@ def _entries(data: Any) -> tuple[list[Any], float]:
     if isinstance(data, dict):
         return table_columns({str(name): np.asarray(column) for name, column in data.items()})
     if hasattr(data, "dims") and hasattr(data, "transpose"):
-        data = _from_xarray(data)
+        return list(_from_xarray(data)), 1.0, _labels(data)
     if isinstance(data, np.ndarray) and data.dtype.kind in "fiu":
         if data.ndim not in (1, 2, 3) or not data.size:
             raise bad_value("data", RULE, f"shape {data.shape}", "Give (n_runs, n_steps) or (n_runs, n_steps, dim).")
-        return ([data] if data.ndim == 1 else list(data)), 1.0
+        return ([data] if data.ndim == 1 else list(data)), 1.0, None
     if not isinstance(data, (list, tuple)) or not len(data):
         raise bad_type("data", RULE, data)
-    return ([data] if all(np.ndim(entry) == 0 for entry in data) else list(data)), 1.0
+    return ([data] if all(np.ndim(entry) == 0 for entry in data) else list(data)), 1.0, None
 
 
 def _run(entry: Any) -> np.ndarray:
@@ -240,6 +267,13 @@ def _from_xarray(data: Any) -> np.ndarray:
         raise bad_value("data", "an array with the dimensions run and time", f"dimensions {dims}", "Rename them.")
     values = data.transpose(*lead, *[d for d in dims if d not in lead]).values
     return values if "run" in dims else values[None]
+
+
+def _labels(data: Any) -> list[str] | None:
+    """Labels of the coordinates, where the third dimension has some that are text."""
+    third = [name for name in data.dims if name not in ("run", "time")]
+    labels = np.asarray(data[third[0]].values) if third and third[0] in data.coords else np.zeros(0)
+    return [str(label) for label in labels] if labels.dtype.kind in "UO" else None
 
 
 def _observed(run: np.ndarray, observable: Callable | Sequence[Callable]) -> np.ndarray:

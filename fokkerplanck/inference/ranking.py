@@ -203,7 +203,7 @@ def _cells_of(grid: Grid, points: np.ndarray) -> np.ndarray:
         x = points[:, axis]
         outside = (x < edges[0]) | (x > edges[-1])
         if outside.any():
-            rule = f"a grid around all the data, [{x.min():.6g}, {x.max():.6g}] along axis {axis}"
+            rule = f"a grid around all the data, [{x.min():.6g}, {x.max():.6g}] along {grid.names[axis]}"
             raise bad_value("cells", rule, f"[{edges[0]:.6g}, {edges[-1]:.6g}]")
         index.append(np.clip(np.searchsorted(edges, x, side="right") - 1, 0, edges.size - 2))
     return np.ravel_multi_index(tuple(index), grid.shape)

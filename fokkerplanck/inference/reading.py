@@ -56,8 +56,8 @@ def _column(entries: list[str], decimal_comma: bool) -> np.ndarray:
         return np.array(entries)
 
 
-def table_columns(columns: dict[str, np.ndarray]) -> tuple[list[np.ndarray], float]:
-    """The runs in a table, and the number of steps between their rows.
+def table_columns(columns: dict[str, np.ndarray]) -> tuple[list[np.ndarray], float, list[str] | None]:
+    """The runs in a table, the number of steps between their rows, and the names of the coordinates if it says them.
 
     With a column that names the run (`run`, `seed`, ...) the other numeric columns are coordinates, in the order of
     `step` where there is one, missing steps becoming gaps. Without it each numeric column is a run; a column of steps
@@ -82,9 +82,11 @@ def table_columns(columns: dict[str, np.ndarray]) -> tuple[list[np.ndarray], flo
     else:
         table, names = np.stack(list(values.values()), axis=1), columns[run]
         groups = [(table[names == name], names == name) for name in dict.fromkeys(names.tolist())]
+    called = None if run is None else list(values)
     if step is None:
-        return [rows for rows, _ in groups], 1.0
-    return _on_steps([(rows, columns[step].astype(float)[which]) for rows, which in groups])
+        return [rows for rows, _ in groups], 1.0, called
+    runs, width = _on_steps([(rows, columns[step].astype(float)[which]) for rows, which in groups])
+    return runs, width, called
 
 
 def _on_steps(groups: list[tuple[np.ndarray, np.ndarray]]) -> tuple[list[np.ndarray], float]:

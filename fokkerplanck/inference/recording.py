@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import bad_value, warn
 from .cells import step_lengths
-from .paths import Paths, Transitions
+from .paths import Paths, Transitions, along_axis
 
 TOGETHER, BARELY = 0.25, 0.1  # C of steps on a circle; and from where on only if both ends of the range are alike
 FEWEST_BESIDE = 100  # starts on each side of the seam, from which one can tell whether they are alike
@@ -48,7 +48,7 @@ def check_wrapped(paths: Paths, closed: tuple[bool, ...]) -> None:
         both = np.isfinite(step)
         period = _period(start[both], step[both])
         if period is not None:
-            rule = f"continuous in time{_of_axis(axis, paths.dim)}"
+            rule = f"continuous in time{along_axis(paths.names, axis, paths.dim)}"
             found = f"values that jump by nearly {period:.4g} between the ends of their range"
             then = (
                 f"Are these angles modulo {period:.4g}? Unwrap each run, np.unwrap(run, period=P, axis=0) with the exact P; "
@@ -100,9 +100,10 @@ def check_moving(data: Transitions) -> None:
     for axis in range(dim):
         x, y = data.starts[:, axis], data.ends[:, axis]
         if dim > 1 and x.min() == x.max() == y.min() == y.max():
-            what = f"coordinate {axis} (counted from 0), which is {x[0]:.6g} in every row"
+            which = f"coordinate {axis} (counted from 0)" if data.names is None else data.names[axis]
+            what = f"{which}, which is {x[0]:.6g} in every row"
             raise bad_value("data", "moving at random in every coordinate", what, "Leave this column out.")
-        step_lengths(x, y - x, axis=axis if dim > 1 else None)
+        step_lengths(x, y - x, where=along_axis(data.names, axis, dim))
 
 
 def tell_rounded(data: Transitions) -> None:
@@ -116,7 +117,8 @@ def tell_rounded(data: Transitions) -> None:
             continue
         excess = spacing**2 / (12.0 * data.tau)
         warn(
-            f"The values{_of_axis(axis, dim)} are multiples of {spacing:.4g}, and steps are {length / spacing:.2g} of these. "
+            f"The values{along_axis(data.names, axis, dim)} are multiples of {spacing:.4g}, and steps are "
+            f"{length / spacing:.2g} of these. "
             f"If they were rounded, D comes out too large, by about {spacing:.4g}^2 / (12 lag) = {excess:.2g}, and rates do as "
             "well. Take a longer lag or values with more digits, or take this off D."
         )
@@ -133,7 +135,3 @@ def _spacing(values: np.ndarray) -> float | None:
     spacing = reach / round(reach / float(gaps.min()))
     number = (levels - levels[0]) / spacing
     return spacing if np.abs(number - np.round(number)).max() < WHOLE else None
-
-
-def _of_axis(axis: int, dim: int) -> str:
-    return f" along coordinate {axis} (counted from 0)" if dim > 1 else ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.interpolate import BSpline
 
 from .cells import step_lengths
+from .paths import along_axis
 
 CLIP = 3.0  # standard deviations of a step
 KNOTS = {1: 14, 2: 8}  # splines along each axis; tensor products in 2D, sums and products of coordinates beyond
@@ -48,15 +51,20 @@ def left_over(features: np.ndarray, basis: np.ndarray) -> np.ndarray:
     return features - basis @ np.linalg.solve(square + ridge * np.eye(len(square)), basis.T @ features)
 
 
-def step_features(step: np.ndarray, scale: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
+def step_features(
+    step: np.ndarray, scale: np.ndarray, name: str, called: Sequence[str] | None = None
+) -> tuple[np.ndarray, list[str]]:
     """Features (n, k) of steps (n, dim) in units of the local deviation (n, dim), with their names.
+
+    called: names of the coordinates.
 
     Each coordinate, clipped; the length, clipped; and whether there was a step at all, where some are none.
     """
     z = step / scale
     length = np.minimum(np.sqrt((z * z).mean(axis=1)), CLIP)
     columns, names = [*np.clip(z, -CLIP, CLIP).T, length], []
-    axes = [""] if step.shape[1] == 1 else [f" along axis {axis}" for axis in range(step.shape[1])]
+    dim = step.shape[1]
+    axes = [""] if dim == 1 else [f" along {word}" for word in called or [f"axis {axis}" for axis in range(dim)]]
     names = [f"{name}{axis}" for axis in axes] + [f"length of {name}"]
     stayed = (np.abs(z) < STAYED).all(axis=1)
     if 0.002 < stayed.mean() < 0.998:
@@ -65,10 +73,10 @@ def step_features(step: np.ndarray, scale: np.ndarray, name: str) -> tuple[np.nd
     return np.stack(columns, axis=1), names
 
 
-def local_scale(x: np.ndarray, step: np.ndarray) -> np.ndarray:
+def local_scale(x: np.ndarray, step: np.ndarray, called: Sequence[str] | None = None) -> np.ndarray:
     """The standard deviation of the step at each place, (n, dim), smoothed over bins along each axis."""
     result, dim = np.empty_like(step), step.shape[1]
     for axis in range(dim):
-        places, lengths = step_lengths(x[:, axis], step[:, axis], axis=axis if dim > 1 else None)
+        places, lengths = step_lengths(x[:, axis], step[:, axis], where=along_axis(called, axis, dim))
         result[:, axis] = np.interp(x[:, axis], places, lengths)
     return result

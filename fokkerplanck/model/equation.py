@@ -29,13 +29,12 @@ from .coefficients import (
     _sum_of_diffusions,
     _vector,
 )
-from .grid import Grid
+from .grid import AXES, Grid, wall_name
 from .levy import LevyJumps
 from .mean_field import MeanField
 from .pair_force import PairForce
 from .poisson import PoissonJumps
 
-WALL_NAMES = tuple(f"{axis} {side}" for axis in "xyz" for side in ("low", "high"))
 CONVENTIONS = {"ito": 0.0, "stratonovich": 0.5, "klimontovich": 1.0}
 
 
@@ -139,8 +138,8 @@ class FokkerPlanck:
         Rate k >= 0 at which a path ends where it is: dp/dt = L p - k p. A function of the coordinates without `t`. The
         mass that is left is the survival; with `fp.stationary(..., reset=...)` what is killed enters again.
     reactivity : mapping from the name of a wall to a number, optional
-        kappa >= 0, a velocity: such as {"x high": 2.0}, a reflecting wall of the grid that takes what touches it at the rate
-        kappa p per area (a Robin or radiation boundary: J = kappa p). 0 reflects, and an infinite one would absorb.
+        kappa >= 0, a velocity: such as {"x high": 2.0}, by `names`, a reflecting wall of the grid that takes what touches it at
+        the rate kappa p per area (a Robin or radiation boundary: J = kappa p). 0 reflects, and an infinite one would absorb.
     assumption : callable, optional
         assumption(points (dim, n), weights (n,)), called with the cells and masses that `solve` and `stationary` find, or with
         the last positions of simulated paths: models of SGD say there where they lie where the model does not hold.
@@ -246,16 +245,21 @@ class FokkerPlanck:
     def _check_reactivity(self) -> None:
         if self.reactivity is None:
             return
-        then = 'Such as reactivity={"x high": 2.0}.'
+        then = f'Such as reactivity={{"{self.walls[1]}": 2.0}}.'
         if not isinstance(self.reactivity, Mapping) or not self.reactivity:
             raise bad_type("reactivity", "a mapping from names of walls to numbers", self.reactivity, then)
         for name, value in self.reactivity.items():
-            if name not in WALL_NAMES:
-                raise bad_value("reactivity", f"for walls named {', '.join(map(repr, WALL_NAMES))}", name, then)
+            if name not in self.walls:
+                raise bad_value("reactivity", f"for walls named {', '.join(map(repr, self.walls))}", name, then)
             number("reactivity", value, "of finite numbers not below 0", lambda v: 0.0 <= v < np.inf, then)
         if self.jumps is not None:
             then = "What jumps over a wall does not touch it: make the wall absorbing or reflecting."
             raise bad_value("reactivity", "None together with jumps", self.reactivity, then)
+
+    @property
+    def walls(self) -> tuple[str, ...]:
+        """Names of the walls, the lower and the higher of each axis: "x low", "x high", by the names of the coordinates."""
+        return tuple(wall_name(axis, side) for axis in self.names or AXES for side in (0, 1))
 
     @property
     def ends_paths(self) -> bool:

@@ -253,6 +253,11 @@ class Grid:
         return f"Grid({' x '.join(axes)})"
 
 
+def wall_name(axis: str, side: int) -> str:
+    """What a wall is called: "x low", "x high" for the sides 0 and 1 of an axis x."""
+    return f"{axis} {'high' if side else 'low'}"
+
+
 def _bounds(bounds: Any) -> list[tuple[float, float]]:
     array = reals("bounds", bounds, "a pair (low, high) or a list of such pairs")
     if array.ndim == 1:

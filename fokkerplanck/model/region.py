@@ -14,7 +14,7 @@ from ..arguments import call, callable_with, takes_time
 from ..arguments import mask as region_mask
 from ..errors import bad_type, bad_value
 from .coefficients import Points
-from .grid import Grid
+from .grid import AXES, Grid
 
 MOST_PLACES, MOST_IN_CELL = 2e6, 1024
 PLACES_AT_ONCE = 16_384
@@ -33,7 +33,8 @@ def read_region(name: str, region: Any, grid: Grid, optional: bool = False) -> t
             raise bad_value(name, "given, as no wall absorbs", None, "Pass f(x) -> mask, or make a wall absorbing.")
         return np.zeros(grid.shape, dtype=bool), None
     if isinstance(region, str):
-        then = f"Such as {name}=lambda {', '.join('xyz'[: grid.dim])}: x > 0."
+        coordinates = [n if n.isidentifier() else a for n, a in zip(grid.names, AXES, strict=False)]
+        then = f"Such as {name}=lambda {', '.join(coordinates)}: {coordinates[0]} > 0."
         raise bad_type(name, "a function or a boolean array", region, then)
     function = region if callable(region) else None
     found = region if function is None else call(name, function, Points.centers(grid).coords)

@@ -32,7 +32,7 @@ def at_rest(eq: FokkerPlanck, grid: Grid, start_on: Callable[[Grid], np.ndarray]
     atoms = final_atoms(q, start)
     parts = f"{len(classes)} closed class(es)"
     if not classes:
-        parts = "no stationary density: all ends in " + ", ".join(f"x = {x:.6g}" for x in atoms)
+        parts = "no stationary density: all ends in " + ", ".join(f"{grid.names[0]} = {x:.6g}" for x in atoms)
     message = "; ".join([parts, *q.found])
     d = eq.diffusion_at(Points.centers(grid))
     return Stationary(grid, masses / grid.volumes, InTime(q), stats, d, message=message, atoms=atoms)

@@ -45,6 +45,8 @@ class Ensemble:
     swarms : ndarray (n_paths,) of int, or None
         Where paths interact, the number of the swarm that each belongs to. Errors of sampling are then those of independent
         swarms; of one swarm alone they are those of as many independent paths, which these are not.
+    names : tuple of str, or None
+        Of the coordinates, where the equation or the loss names them.
     """
 
     times: np.ndarray
@@ -55,6 +57,7 @@ class Ensemble:
     step_error: dict[str, np.ndarray] | None = None
     reach: float = np.inf
     swarms: np.ndarray | None = None
+    names: tuple[str, ...] | None = None
 
     @property
     def n_paths(self) -> int:
@@ -180,6 +183,7 @@ class Ensemble:
             else None,
             self.reach,
             _joined_swarms(parts),
+            self.names,
         )
 
     @property

@@ -29,7 +29,8 @@ class ExitPassage:
     ----------
     grid : Grid
     name : str
-        "x low", "x high" and so on for walls, "target", "killing", or "jumps" for what jumps over a wall.
+        "x low", "x high" and so on for walls, by the names of the axes, "target", "killing", or "jumps" for what
+        jumps over a wall.
     generator : Generator
         Killed on the target.
     outside : ndarray of bool (n,)

@@ -82,7 +82,7 @@ class FirstPassage:
 
     @cached_property
     def ways_out(self) -> dict[str, ExitPassage]:
-        """One result for each way out, of an equation: "x low" and "x high" for walls, "target", "killing"."""
+        """One result for each way out, of an equation: "x low", "x high" by the names of the axes, "target", "killing"."""
         return ways_out([(one.generator, ~one.target.ravel()) for one in (self, *self.coarser)], self.error.cap)
 
     def at(self, x: Any) -> float:

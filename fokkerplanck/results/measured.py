@@ -367,10 +367,10 @@ def warn_inside_cells(
     found = hidden_feature(eq, grid, relevant, t)
     if found is None or not found.matters:
         return
-    where = ", ".join(f"{x:.4g}" for x in found.place)
+    where = ", ".join(f"{name} = {x:.4g}" for name, x in zip(grid.names, found.place, strict=True))
     hidden = "the potential varies by" if found.bump > 1.0 else "D varies by a factor"
     size = f"{found.bump:.2g} kT" if found.bump > 1.0 else f"{found.ratio:.2g}"
-    text = f"{hidden} {size} inside cells near x = {where}"
+    text = f"{hidden} {size} inside cells near {where}"
     if error is not None:
         error.doubt(f"{text}, which the grids do not see")
     then = "the answer may be far off, and its error estimate does not see it. "

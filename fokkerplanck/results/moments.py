@@ -123,7 +123,7 @@ def shown_numbers(values: np.ndarray) -> str:
     return ", ".join(f"{v:.6g}" for v in values)
 
 
-def shown_points(atoms: Mapping[float, float], found: tuple[str, ...]) -> list[str]:
-    """Lines that say what singular points keep, and what they are."""
-    kept = [f"  atom       {mass:.6g} at x = {x:.6g}" for x, mass in atoms.items()]
+def shown_points(atoms: Mapping[float, float], found: tuple[str, ...], name: str) -> list[str]:
+    """Lines that say what singular points of an axis keep, and what they are."""
+    kept = [f"  atom       {mass:.6g} at {name} = {x:.6g}" for x, mass in atoms.items()]
     return kept + [f"  {line}" for line in found]

@@ -37,7 +37,7 @@ class StationaryReset(Stationary):
     rate : float
         Resets per time: the firing rate of a neuron, the inverse of the cycle time. `error["rate"]` is its error.
     rates : dict of float
-        Of these, those by each way out: "x low", "x high", "killing", ...
+        Of these, those by each way out: "x low", "x high" by the names of the axes, "killing", ...
     delay : float
         Time spent outside at each reset.
     """

@@ -173,7 +173,7 @@ class Solution(Moments):
             f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance()[-1])))}",
         ]
         found = () if self.generator is None else self.generator.found
-        return "\n".join(lines + shown_points({x: m[-1] for x, m in self.atoms.items()}, found))
+        return "\n".join(lines + shown_points({x: m[-1] for x, m in self.atoms.items()}, found, self.grid.names[0]))
 
 
 def best_of(result: Any, size: Callable[[Any], float]) -> Any:

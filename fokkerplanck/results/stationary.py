@@ -197,7 +197,7 @@ class Stationary(Moments):
         ]
         if isinstance(self.process, InTime):
             lines.insert(1, f"  {self._flows()}")
-            lines += shown_points(self.atoms, self.process.generator.found)
+            lines += shown_points(self.atoms, self.process.generator.found, self.grid.names[0])
         if self.stability is not None:
             lines.append(f"  stability  {self.stability}; there may be other states")
         return "\n".join(lines)

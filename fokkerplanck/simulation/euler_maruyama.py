@@ -24,7 +24,7 @@ from ..model.initial_density import law_of_result
 from ..model.ito_correction import ito_correction
 from ..progress import Pace
 from ..randomness import own_seed, private_generator, streams
-from ..results.ensemble import Ensemble, periods_of
+from ..results.ensemble import Ensemble
 from ..solvers.discretization.scharfetter_gummel import Sampled
 from ..solvers.discretization.singular_points import SingularPoint
 from .interacting_paths import at_start, read_of_swarm
@@ -37,7 +37,7 @@ from .step_error import pairs, waiting_step_error
 from .step_error import step_error as measured_step_error
 from .target_crossings import Steps, Watch, first_meeting, places_along_steps
 from .unseen_features import warn_of_unseen_features
-from .walls_and_killing import fold, path_points, survival_of_step
+from .walls_and_killing import fold, path_points, record_of, survival_of_step
 
 KIND = "equation"
 BLOCK = 8192  # paths that share a stream of random numbers
@@ -146,9 +146,7 @@ def simulate(
         last = positions[-1][np.isfinite(positions[-1]).all(axis=1)].T
         eq.assumption(last, np.ones(last.shape[1]))
     ends = target is not None or (grid is not None and grid.absorbs) or eq.ends_paths
-    settings = {"process": repr(eq), "dt": dt} | ({} if grid is None else {"walls": grid.boundary})
-    if grid is not None and (periods := periods_of(grid)):
-        settings["periods"] = periods
+    settings, names = record_of(eq, dt, grid)
     error = None
     if step_error and not eq.ends_paths:
         few = starts[: pairs(n_paths, swarm_size if eq.interaction is not None else None)]
@@ -156,7 +154,7 @@ def simulate(
         measure = measured_step_error if eq.time_order == 1.0 else waiting_step_error
         error = measure(coarse, fine, moments, np.random.default_rng(streams(seed, "step error", 1)[1][0]))
     swarms = None if eq.interaction is None else np.arange(n_paths) // swarm_size
-    return Ensemble(moments, positions, walk.exits if ends else None, seed, settings, error, swarms=swarms)
+    return Ensemble(moments, positions, walk.exits if ends else None, seed, settings, error, swarms=swarms, names=names)
 
 
 def _swarm_size(eq: FokkerPlanck, size: Any, n_paths: int) -> int:

@@ -83,7 +83,7 @@ def simulate(
     positions = _run(blocks, times, horizon, starts, workers)
     exits = None if condition is None else np.concatenate([b.exits for b in blocks])
     settings = {"process": repr(sgd)} | ({} if target is None else {"target": _name(target), "max_steps": horizon})
-    return Ensemble(np.array(times), positions, exits, seed, settings, reach=farthest)
+    return Ensemble(np.array(times), positions, exits, seed, settings, reach=farthest, names=sgd.loss.parameters)
 
 
 def reach(sgd: SGD, starts: np.ndarray, steps: int) -> float:

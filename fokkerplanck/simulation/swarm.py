@@ -45,7 +45,7 @@ def simulate_swarm(
         _run(_block(sgd, starts[members], stream), strength, times, horizon, positions[:, members])
     settings = {"process": repr(sgd), "strength": strength, "swarms": n_swarms, "workers": n_workers}
     swarms = np.repeat(np.arange(n_swarms), n_workers) if strength > 0.0 else None
-    return Ensemble(np.array(times), positions, None, seed, settings, swarms=swarms)
+    return Ensemble(np.array(times), positions, None, seed, settings, swarms=swarms, names=sgd.loss.parameters)
 
 
 def _block(sgd: SGD, starts: np.ndarray, stream: np.random.SeedSequence) -> Any:

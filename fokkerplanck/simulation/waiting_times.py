@@ -97,7 +97,7 @@ def simulate_waiting(
             block = CompiledBlock(sgd, starts[part], generator, None, sgd.loss.path_kernels(None))
         _record(block, counts[:, part], positions[:, part], partial(_report, pace, k, len(noise)))
     settings = {"process": repr(sgd), "time_order": time_order, "scale": scale}
-    return Ensemble(moments, positions, None, seed, settings)
+    return Ensemble(moments, positions, None, seed, settings, names=sgd.loss.parameters)
 
 
 def _report(pace: Pace, blocks: int, of: int, share: float) -> None:

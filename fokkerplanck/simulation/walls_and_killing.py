@@ -8,8 +8,9 @@ import numpy as np
 
 from ..errors import ResolutionWarning, bad_value, warn
 from ..model.coefficients import Points
-from ..model.equation import WALL_NAMES, FokkerPlanck
+from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
+from ..results.ensemble import periods_of
 
 LIKELY = 0.5  # probability of reacting at a touch from which the step is too long
 
@@ -23,7 +24,7 @@ def survival_of_step(
         rate = 0.5 * (eq.killing_at(path_points(before)) + eq.killing_at(path_points(after)))
         lasting *= np.exp(-dt * rate)
     for name, kappa in (eq.reactivity or {}).items():
-        axis, side = divmod(WALL_NAMES.index(name), 2)
+        axis, side = divmod(eq.walls.index(name), 2)
         assert grid is not None
         if axis >= grid.dim or grid.boundary[axis][side] != "reflecting":
             raise bad_value("boundary", f"'reflecting' at {name!r}, which has a reactivity", grid.boundary)
@@ -72,3 +73,14 @@ def fold(x: np.ndarray, start: float, end: float, low: str, high: str) -> np.nda
     if high == "reflecting":
         return end - np.abs(end - x)
     return x
+
+
+def record_of(eq: FokkerPlanck, dt: float, grid: Grid | None) -> tuple[dict[str, Any], tuple[str, ...] | None]:
+    """What an ensemble says of its simulation, and the names of its coordinates where they have any."""
+    settings: dict[str, Any] = {"process": repr(eq), "dt": dt}
+    if grid is None:
+        return settings, None if eq.names is None else tuple(eq.names)
+    periods = periods_of(grid)
+    return settings | {"walls": grid.boundary} | ({"periods": periods} if periods else {}), tuple(
+        eq.names or grid.names
+    )

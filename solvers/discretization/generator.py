@@ -6,6 +6,7 @@ two of these can disagree.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +16,7 @@ import scipy.sparse as sp
 
 from ...arguments import reals
 from ...errors import bad_value
-from ...model.grid import Grid
+from ...model.grid import Grid, wall_name
 from ..kernels.matvec import Operator, apply
 
 if TYPE_CHECKING:
@@ -60,10 +61,9 @@ class Exit(NamedTuple):
     atom: float | None = None
     name: str = ""
 
-    @property
-    def way(self) -> str:
-        """What the way out is called: "x low" for the lower wall of the first axis."""
-        return self.name or f"{'xyz'[self.axis]} {'high' if self.side else 'low'}"
+    def way(self, axes: Sequence[str]) -> str:
+        """What the way out is called: "x low" for the lower wall of an axis x, by the names of the axes."""
+        return self.name or wall_name(axes[self.axis], self.side)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +145,7 @@ class Generator:
         """Each way out of the box by name, with the rate into it from each cell, (n,); "jumps" are those over walls."""
         into: dict[str, np.ndarray] = {}
         for wall in self.exits:
-            np.add.at(into.setdefault(wall.way, np.zeros(self.grid.size)), wall.cells, wall.rates)
+            np.add.at(into.setdefault(wall.way(self.grid.names), np.zeros(self.grid.size)), wall.cells, wall.rates)
         if self.jumps is not None and (self.jumps.escape > 0.0).any():
             into["jumps"] = self.jumps.escape
         return {name: rates for name, rates in into.items() if (rates > 0.0).any()}

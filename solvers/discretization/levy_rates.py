@@ -58,7 +58,7 @@ def check_equal_cells(grid: Grid) -> None:
     for axis, widths in enumerate(grid.widths):
         if np.ptp(widths) > 1e-9 * widths.mean():
             raise bad_value(
-                "grid", f"of equal cells along axis {axis} together with jumps", "graded cells", "Use fp.Grid."
+                "grid", f"of equal cells along {grid.names[axis]} together with jumps", "graded cells", "Use fp.Grid."
             )
         if grid.shape[axis] < 3:
             raise bad_value("cells", "at least 3 along each axis together with jumps", grid.shape[axis])

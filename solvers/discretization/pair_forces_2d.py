@@ -40,7 +40,7 @@ def felt_on_plane(pair: PairForce, grid: Grid) -> Callable[[np.ndarray], Felt]:
         if np.ptp(widths) > ROUND * widths[0]:
             then = "On a line they may be unequal."
             raise bad_value(
-                "grid", "of equal cells for a PairForce in a plane", f"unequal ones along axis {axis}", then
+                "grid", "of equal cells for a PairForce in a plane", f"unequal ones along {grid.names[axis]}", then
             )
     fits_memory("cells", 200 * 8.0 * grid.size, "Take fewer cells.")
     means = _Tiles.of(pair, grid).means()
@@ -221,4 +221,4 @@ def _check_seams(pair: PairForce, grid: Grid, level: float) -> None:
             ends.append(pair.at(z))
         if np.abs(ends[0] - ends[1]).max() > ROUND * max(float(np.abs(ends[0] - level).max()), 1e-300):
             then = "The displacements on both sides are one. Give the force instead."
-            raise bad_value("potential", f"periodic along axis {axis}", "a jump there", then)
+            raise bad_value("potential", f"periodic along {grid.names[axis]}", "a jump there", then)

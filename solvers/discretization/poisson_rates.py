@@ -120,7 +120,7 @@ def with_poisson_jumps(jumps: PoissonJumps, base: Generator) -> Generator:
     crossings = _upwards(lattice, grid) if grid.dim == 1 else None
     whole = PoissonPart(grid, (part,), np.nan, up=crossings, folded=_beyond_reflecting(lattice, grid))
     base, left = _less_diffusion(base, lattice, rate.ravel())
-    return replace(base, jumps=whole, untreated=(*base.untreated, *_narrow(lattice, left, widths)))
+    return replace(base, jumps=whole, untreated=(*base.untreated, *_narrow(lattice, left, grid)))
 
 
 def _on_rings(lattice: JumpLattice, rings: tuple[Ring, ...]) -> np.ndarray:
@@ -191,14 +191,14 @@ def _less(link: Links, diffusion: np.ndarray) -> tuple[Links, float]:
     return less, float((1.0 - share).max(initial=0.0))
 
 
-def _narrow(lattice: JumpLattice, left: np.ndarray, widths: tuple[float, ...]) -> list[str]:
+def _narrow(lattice: JumpLattice, left: np.ndarray, grid: Grid) -> list[str]:
     """A sentence for each axis along which the cells spread jumps by more than belongs to them."""
     found = []
-    for axis, (excess, square, h) in enumerate(zip(left, lattice.square, widths, strict=True)):
+    for name, excess, square, widths in zip(grid.names, left, lattice.square, grid.widths, strict=True):
         if excess > NARROW * square and square > 0.0:
-            needed = h * NARROW * square / excess
+            needed = float(widths[0]) * NARROW * square / excess
             found.append(
-                f"the law of jumps is narrower than the cells along axis {axis}, which give it {excess / square:.2g} of its "
+                f"the law of jumps is narrower than the cells along {name}, which give it {excess / square:.2g} of its "
                 f"mean square too much; take cells of about {needed:.2g}, or put such small jumps into drift and diffusion"
             )
     return found

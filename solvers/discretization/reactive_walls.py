@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import bad_value
 from ...model.coefficients import Points
-from ...model.equation import WALL_NAMES, FokkerPlanck
+from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from .generator import Exit, Generator
 
@@ -23,7 +23,7 @@ def with_reactive_walls(eq: FokkerPlanck, base: Generator, t: float, mean: Any) 
     """The generator with an exit at each wall that has a reactivity."""
     exits = list(base.exits)
     for name, kappa in (eq.reactivity or {}).items():
-        axis, side = divmod(WALL_NAMES.index(name), 2)
+        axis, side = divmod(eq.walls.index(name), 2)
         _check(eq, base.grid, name, axis, side)
         rates = _rates(eq, base.grid, axis, side, float(kappa), t, mean)
         n = base.grid.shape[axis]

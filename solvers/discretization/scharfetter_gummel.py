@@ -149,7 +149,9 @@ class Sampled:
             line = self.lines[0]
             samples = line.samples()
             points = Places.look(line.reader, samples, fixed).points(line.reader, samples)
-            self.untreated = beside_jumps([p for p in points if p.passage not in ("open", "absorbed")])
+            self.untreated = beside_jumps(
+                [p for p in points if p.passage not in ("open", "absorbed")], self.grid.names[0]
+            )
 
     def _read_with_jumps(self, d_cells: np.ndarray, covariance: np.ndarray, t: float) -> None:
         """Read drift and diffusion, with the tensor of short jumps whose covariance is a field."""
@@ -401,7 +403,7 @@ class _Line:
         line = None if places is None else places.line(reader, self.samples(pull), span, self.jumps)
         if line is not None:
             kept = line.fit(reader, self.d_cells, forward, backward)
-            found = tuple(str(point) for point in line.points)
+            found = tuple(point.described(span.grid.names[0]) for point in line.points)
             return Velocities(
                 forward, backward, line.beside, kept, found, tuple(p.position for p in line.points), line.logarithmic
             )
@@ -444,5 +446,5 @@ def _check_periodic(eq: FokkerPlanck, span: AxisLinks, t: float) -> None:
     v = eq.potential_at(Points.faces(span.grid, span.axis), t)
     jump = float(np.abs(np.take(v, -1, axis=span.axis) - np.take(v, 0, axis=span.axis)).max())
     if callable(eq.potential) and jump > 1e-9 * float(np.abs(v).max()):
-        rule = f"periodic along axis {span.axis}, where the walls are"
+        rule = f"periodic along {span.grid.names[span.axis]}, where the walls are"
         raise bad_value("potential", rule, f"a jump of {jump:.4g}", "Give a constant force as `drift` instead.")

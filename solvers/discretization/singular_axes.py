@@ -260,7 +260,7 @@ class SingularAxis:
     @property
     def found(self) -> tuple[str, ...]:
         """Lines that say what the points are."""
-        texts = [str(p).replace("x = ", f"{self.name} = ", 1) for group in self.groups for p in group.points]
+        texts = [p.described(self.name) for group in self.groups for p in group.points]
         texts = [t.replace("stays, as an atom", "stays in the cells there") for t in texts]
         return (*dict.fromkeys(texts), *(() if self.curve is None else self.curve.found))
 

@@ -89,6 +89,10 @@ class SingularPoint:
         return "kept" if self.below.attracts or self.above.attracts else "closed"
 
     def __str__(self) -> str:
+        return self.described("x")
+
+    def described(self, name: str) -> str:
+        """Where it is along an axis of this name, what its sides are, and what passes."""
         then = {
             "closed": "nothing passes",
             "open": "passed both ways",
@@ -103,7 +107,7 @@ class SingularPoint:
             side.kind + (", attracting" if side.kind == "natural" and side.attracts else "") for side in self.sides
         ]
         shown = kinds[0] if len(set(kinds)) == 1 else f"{kinds[0]} from below, {kinds[1]} from above"
-        return f"x = {self.position:.6g}: {shown} ({then})"
+        return f"{name} = {self.position:.6g}: {shown} ({then})"
 
 
 def singular_walls(reader: AxisReader, samples: Samples) -> list[SingularPoint]:

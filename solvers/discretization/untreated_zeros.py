@@ -34,9 +34,9 @@ def in_tensor(eq: FokkerPlanck, grid: Grid, t: float, d_cells: np.ndarray, treat
     return list(dict.fromkeys(found))
 
 
-def beside_jumps(points: list[SingularPoint]) -> list[str]:
-    """Of the points of a line on which there are jumps too."""
-    return [f"{point}, but not with jumps: there it is passed, and nothing is kept" for point in points]
+def beside_jumps(points: list[SingularPoint], name: str) -> list[str]:
+    """Of the points of a line of this name on which there are jumps too."""
+    return [f"{point.described(name)}, but not with jumps: there it is passed, and nothing is kept" for point in points]
 
 
 def _at_walls(eq: FokkerPlanck, grid: Grid, axis: int, t: float, along: np.ndarray) -> list[str]:

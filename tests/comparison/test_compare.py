@@ -88,7 +88,7 @@ def test_common_times_and_axes():
     other = ensemble(positions, times=(1.0, 2.0))
     table = fp.compare({"a": other, "b": ensemble(positions, times=(2.0, 3.0))}, reference="b")
     assert table.column("t") == [2.0] * 5
-    assert table.column("axis") == [0, 0, 1, 1, "all"]
+    assert table.column("axis") == ["x", "x", "y", "y", "all"]
 
 
 @pytest.mark.parametrize(

@@ -114,5 +114,5 @@ def test_places_where_it_does_not_apply():
     with pytest.raises(ValueError, match="`grid` must be of equal cells for a PairForce in a plane"):
         fp.solve(eq, graded, lambda x, y: 0.25 + 0 * x, 0.1)
     tilted = fp.FokkerPlanck(diffusion=0.5, interaction=fp.PairForce(potential=lambda x, y: x + 0 * y))
-    with pytest.raises(ValueError, match="`potential` must be periodic along axis 0"):
+    with pytest.raises(ValueError, match="`potential` must be periodic along x"):
         solved(tilted, 12, boundary="periodic")

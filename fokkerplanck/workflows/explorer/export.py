@@ -180,7 +180,7 @@ def table(answers: Answers, frame: Frame) -> str:
         error, model = frame.errors.get(row["model"], float("nan")), row["model"]
         moments = [_with_error(row[name], row[f"se_{name}"]) for name in ("mean", "deviation")]
         known = f"{error:.1e}" if np.isfinite(error) else ""
-        rows.append([model, answers.names[row["axis"]], *moments, known, f"{masses[model]:.4g}"])
+        rows.append([model, row["axis"], *moments, known, f"{masses[model]:.4g}"])
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in compress(cells, kept)) + "</tr>" for cells in rows
     )

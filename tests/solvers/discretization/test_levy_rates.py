@@ -307,7 +307,7 @@ def test_bad_input():
         fp.generator(levy(1.5, lambda x: x), grid)
     with pytest.raises(ValueError, match="`kind` must be left alone in one dimension"):
         fp.generator(levy(1.5, kind="axes"), grid)
-    with pytest.raises(ValueError, match="`grid` must be of equal cells along axis 0 together with jumps"):
+    with pytest.raises(ValueError, match="`grid` must be of equal cells along x together with jumps"):
         fp.generator(levy(1.5), fp.Grid.from_edges([0.0, 0.1, 0.3, 0.7]))
     with pytest.raises(ValueError, match=r"`grid` must be of one or two axes together with jumps, got '?3 axes"):
         fp.generator(levy(1.5), fp.Grid([(0, 1)] * 3, 4))

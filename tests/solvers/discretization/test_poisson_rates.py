@@ -197,7 +197,7 @@ def test_narrow_jumps():
     sol = fp.solve(fp.FokkerPlanck(diffusion=0.2, jumps=drifting), grid, start, 1.0, error=False)
     np.testing.assert_allclose(sol.mean()[-1, 0], 0.5, atol=1e-6)
     np.testing.assert_allclose(sol.covariance()[-1, 0, 0], 0.25 + 0.4 + 0.005 + 0.05**2 / 12, atol=1e-3)
-    with pytest.warns(fp.ResolutionWarning, match="narrower than the cells along axis 0"):
+    with pytest.warns(fp.ResolutionWarning, match="narrower than the cells along x"):
         fp.solve(fp.FokkerPlanck(jumps=drifting), grid, start, 1.0, error=False)
 
 

@@ -294,7 +294,7 @@ def tilt(x):
 @pytest.mark.parametrize("potential", [tilt, np.sin, lambda x: x**2], ids=["tilt", "sine", "square"])
 @pytest.mark.parametrize("cells", [5, 50])
 def test_a_potential_must_close_round_a_circle(potential, cells):
-    with pytest.raises(ValueError, match="`potential` must be periodic along axis 0, where the walls are, got a jump"):
+    with pytest.raises(ValueError, match="`potential` must be periodic along x, where the walls are, got a jump"):
         fp.generator(fp.FokkerPlanck(potential=potential, diffusion=0.1), fp.Grid((0, 4), cells, boundary="periodic"))
 
 
