@@ -170,7 +170,8 @@ def test_paths_have_the_names_of_the_columns(tmp_path):
     found = fp.markov_test(paths, lags=1)
     assert found.features[0].split(" along ")[-1] in ("length", "stay time") or "of" in found.features[0]
     fitted = fp.fit(paths, lambda k: fp.FokkerPlanck(drift=lambda x, y: [-k * x, -k * y], diffusion=0.5), cells=12)
-    assert {"length", "stay time"} <= labels(fitted.plot())
+    shown = labels(fitted.plot())
+    assert {"length", "fit\nstay time"} <= shown
 
 
 def test_names_of_columns_are_no_kinds_of_memory():

@@ -40,6 +40,7 @@ from .batch_noise_scale import covariance_factor, quartile_share
 from .global_minimum import as_low_and_near, smallest_loss
 from .momentum_model import MomentumModel
 from .refined_model import RefinedDrift
+from .shuffled_model import ShuffledModel, tell_of_shuffling
 from .two_step_model import TwoStepModel, check_two_step
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ def model_equation(sgd: SGD, model: str, settings: Settings) -> FokkerPlanck:
         raise bad_value("model", f"one of {', '.join(map(repr, VALID_WHEN))}", model, then)
     _check_settings(sgd, model, settings)
     _check_schedule(sgd, model, settings)
+    if model != "shuffled" and not (model == "langevin" and settings.temperature is not None):
+        tell_of_shuffling(sgd, model)
     builds = {"langevin": _langevin, "levy": _levy, "momentum": _momentum, "refined": _refined, "shuffled": _shuffled}
     build = builds.get(model, _diffusive)
     coefficients = build(sgd, model, settings)
@@ -447,8 +450,6 @@ def _kicked(sgd: SGD, name: str) -> Callable[..., Any]:
 
 
 def _shuffled(sgd: SGD, model: str, settings: Settings) -> dict[str, Any]:
-    from .shuffled_model import ShuffledModel
-
     own = ShuffledModel(sgd)
     return {"drift": own.drift, "diffusion": own.diffusion}
 

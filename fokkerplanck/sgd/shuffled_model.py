@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import bad_value
+from ..errors import ModelWarning, bad_value, warn
 
 if TYPE_CHECKING:
     from .algorithm import SGD
@@ -75,3 +75,16 @@ class ShuffledModel:
             high, low = (np.einsum("ii...->...", self.sgd.loss.covariance(*end)) for end in ends)
             slope.append((high - low) / (2.0 * h))
         return np.stack(slope)
+
+
+def tell_of_shuffling(sgd: SGD, model: str) -> None:
+    """A warning where SGD shuffles: the noise of `model` is that of independent batches."""
+    if not sgd.shuffle:
+        return
+    known = "" if sgd.momentum else "sgd.equation('shuffled'), "
+    text = (
+        f"SGD with shuffle=True sees every sample once in an epoch, so that its noise nearly cancels there; {model!r} has the "
+        f"noise of independent batches, and its density is wider at the ends of epochs. Use {known}"
+        "sgd.transfer_operator(grid), of which one application is an epoch, or sgd.simulate."
+    )
+    warn(text, ModelWarning)

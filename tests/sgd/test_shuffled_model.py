@@ -1,6 +1,7 @@
 """The model of shuffled SGD, against epochs whose maps are known: quadratic samples are linear maps."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -60,7 +61,9 @@ def test_density_against_the_operator():
     model = fp.solve(sgd.equation("shuffled"), grid, fp.gaussian(0.5, 0.05), 40.0, error=False)
     np.testing.assert_allclose(model.mean(), exact.mean(), atol=1e-3)
     np.testing.assert_allclose(model.covariance(), exact.covariance(), rtol=0.3)
-    first = fp.solve(sgd.equation(), grid, fp.gaussian(0.5, 0.05), 40.0, error=False)
+    with pytest.warns(fp.ModelWarning, match="every sample once"):
+        plain = sgd.equation()
+    first = fp.solve(plain, grid, fp.gaussian(0.5, 0.05), 40.0, error=False)
     assert first.covariance().item() > 10 * exact.covariance().item()
 
 
@@ -84,3 +87,35 @@ def test_what_is_refused():
         fp.SGD(loss, 0.1, 3, shuffle=True).equation("shuffled")
     with pytest.raises(ValueError, match="`schedule` must be None with model 'shuffled'"):
         fp.SGD(loss, 0.1, 2, shuffle=True, schedule="1/(1+t)").equation("shuffled")
+
+
+def test_models_of_independent_batches_say_that_shuffling_cancels_their_noise():
+    """Four samples, one at a time, at a rate of 0.2: the variance at the ends of epochs is a twelfth of the first-order one."""
+    sgd = fp.SGD(fp.SampleLoss("(w - x)**2 / 2", ["w"], {"x": [-1.0, -0.2, 0.3, 0.9]}), 0.2, 1, shuffle=True)
+    grid = fp.Grid((-1.5, 1.5), 600)
+    with pytest.warns(
+        fp.ModelWarning, match=r"every sample once.*'first-order' has the noise.*equation\('shuffled'\), sgd.tr"
+    ):
+        plain = fp.stationary(sgd.equation(), grid, error=False).covariance()[0, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shuffled = fp.stationary(sgd.equation("shuffled"), grid, error=False).covariance()[0, 0]
+        sgd.equation("langevin", temperature=0.01)
+        fp.SGD(sgd.loss, 0.2, 1).equation()
+    exact = sgd.simulate(0.0, [40, 80, 120], n_paths=20_000, seed=1).covariance()[-1, 0, 0]
+    assert plain > 10 * exact
+    assert shuffled == pytest.approx(exact, rel=0.5)
+
+
+@pytest.mark.parametrize("model", ["second-order", "langevin", "refined", "levy", "subdiffusive"])
+def test_each_of_these_models_says_it(model):
+    sgd = fp.SGD(fp.SampleLoss("(w - x)**2 / 2", ["w"], {"x": [-1.0, -0.2, 0.3, 0.9]}), 0.2, 1, shuffle=True)
+    more = {"levy": {"stability": 1.7}, "subdiffusive": {"time_order": 0.8}}.get(model, {})
+    with pytest.warns(fp.ModelWarning, match="every sample once in an epoch"):
+        sgd.equation(model, **more)
+
+
+def test_with_momentum_the_shuffled_equation_is_not_offered():
+    sgd = fp.SGD(fp.SampleLoss("(w - x)**2 / 2", ["w"], {"x": [-1.0, 1.0]}), 0.1, 1, shuffle=True, momentum=0.5)
+    with pytest.warns(fp.ModelWarning, match=r"Use sgd.transfer_operator\(grid\)"):
+        sgd.equation("momentum")
