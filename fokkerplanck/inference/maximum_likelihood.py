@@ -20,7 +20,7 @@ from .optimize import Ascent, ascend, inverse
 from .passage_fit import fit_passages
 from .passage_times import PassageTimes
 from .paths import Paths, Transitions, as_paths
-from .recording import check_moving, check_wrapped, tell_rounded
+from .recording import check_moving, check_wrapped, closed_axes, tell_rounded
 from .smoothing import smooth
 from .spline import FEWEST as SPLINE_FEWEST
 from .spline import SplineFamily
@@ -111,7 +111,7 @@ def fit(
         return fit_passages(data, model, start)
     paths = as_paths(data)
     transitions = paths.transitions(lag)
-    check_wrapped(paths, _closed(cells, paths.dim, method))
+    check_wrapped(paths, closed_axes(None if method == "gaussian" else cells, paths.dim))
     if not isinstance(method, str) or method not in METHODS:
         raise bad_value("method", "'auto', 'grid' or 'gaussian'", method)
     if isinstance(model, str):
@@ -133,13 +133,6 @@ def fit(
     likelihood = choose_likelihood(equation, transitions, walls, cells, method)
     ascent = ascend(likelihood, theta)
     return _finish(paths, lag, names, likelihood, ascent, None, cells is None)
-
-
-def _closed(cells: Any, dim: int, method: str) -> tuple[bool, ...]:
-    """The axes that are closed to circles on the grid that was given."""
-    if not isinstance(cells, Grid) or cells.dim != dim or method == "gaussian":
-        return (False,) * dim
-    return tuple(cells.periodic(axis) for axis in range(dim))
 
 
 def _fit_spline(

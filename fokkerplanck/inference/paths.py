@@ -81,6 +81,8 @@ class Paths:
     names : tuple of str, or None
         Of the coordinates: the columns of a table that has one a coordinate, the labels of an xarray object, or those of an
         Ensemble. Messages, figures and grids use them.
+    periods : tuple of float
+        Of the coordinates of simulated paths that a periodic grid folded, inf for others; () where none is known.
 
     Examples
     --------
@@ -92,14 +94,18 @@ class Paths:
     runs: tuple[np.ndarray, ...]
     dt: float
     names: tuple[str, ...] | None
+    periods: tuple[float, ...]
 
     def __init__(self, data: Any, dt: float = 1.0, observable: Callable | Sequence[Callable] | None = None):
         names: Sequence[str] | None
+        periods: tuple[float, ...] = ()
         step = number("dt", dt, "a positive number", lambda v: 0.0 < v < np.inf)
         if isinstance(data, Paths):
             runs, step, names = list(data.runs), data.dt, data.names
+            periods = data.periods
         elif isinstance(data, Ensemble):
             (runs, step), names = _from_ensemble(data), data.names
+            periods = data.periods
         else:
             entries, width, names = _entries(data)
             runs, step = [_run(entry) for entry in entries], step * width
@@ -116,6 +122,7 @@ class Paths:
         object.__setattr__(self, "runs", tuple(runs))
         object.__setattr__(self, "dt", step)
         object.__setattr__(self, "names", _usable(names, runs[0].shape[1]) if observable is None else None)
+        object.__setattr__(self, "periods", periods if observable is None else ())
 
     @property
     def n_runs(self) -> int:
@@ -130,7 +137,7 @@ class Paths:
     def thin(self, lag: int) -> Paths:
         """Every lag-th row of each run."""
         lag = whole("lag", lag, 1, MOST)
-        return _make(tuple(run[::lag] for run in self.runs), self.dt * lag, self.names)
+        return _make(tuple(run[::lag] for run in self.runs), self.dt * lag, self.names, self.periods)
 
     def transitions(self, lag: int = 1) -> Transitions:
         """The pairs of rows that follow each other after thinning by `lag`, where both are recorded.
@@ -191,11 +198,14 @@ def along_axis(names: Sequence[str] | None, axis: int, dim: int) -> str:
     return f" along coordinate {axis} (counted from 0)" if names is None else f" along {names[axis]}"
 
 
-def _make(runs: tuple[np.ndarray, ...], dt: float, names: tuple[str, ...] | None = None) -> Paths:
+def _make(
+    runs: tuple[np.ndarray, ...], dt: float, names: tuple[str, ...] | None = None, periods: tuple[float, ...] = ()
+) -> Paths:
     made = Paths.__new__(Paths)
     object.__setattr__(made, "runs", runs)
     object.__setattr__(made, "dt", dt)
     object.__setattr__(made, "names", names)
+    object.__setattr__(made, "periods", periods)
     return made
 
 

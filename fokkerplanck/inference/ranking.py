@@ -29,6 +29,7 @@ from .cells import MOST_CELLS, MOST_PLANE, choose_grid
 from .coefficients import check_markov
 from .fit_result import Fit
 from .paths import Paths, Transitions, as_paths
+from .recording import check_wrapped, closed_axes
 from .transition_matrix import fourth_order, transition_matrix
 
 MIXED = 1e-6  # of a uniform law: what a model may lose on one transition that it excludes
@@ -105,8 +106,8 @@ def rank(
     lag : int
         Rows between the ends of a transition.
     cells : Grid, int or list of int, optional
-        The common cells. Where a step of SGD has few outcomes (few distinct batches) the scores of exact operators grow
-        without limit as cells shrink: fix the cells, and report them.
+        The common cells; of angles modulo a period, a Grid that is periodic. Where a step of SGD has few outcomes (few
+        distinct batches) the scores of exact operators grow without limit as cells shrink: fix the cells, and report them.
     level : float
         A model is in the best set unless it is worse than the first with this one-sided probability.
     parameters : dict of float, optional
@@ -126,6 +127,7 @@ def rank(
     ('slow',)
     """
     paths = as_paths(data)
+    check_wrapped(paths, closed_axes(cells, paths.dim), "or pass a Grid with a periodic boundary as `cells`.")
     transitions = paths.transitions(lag)
     number("level", level, "between 1/2 and 1", lambda v: 0.5 <= v < 1.0)
     if not isinstance(models, Mapping) or not models or not all(isinstance(name, str) for name in models):

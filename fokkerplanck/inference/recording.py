@@ -13,9 +13,12 @@ h^2 / (12 tau) to D.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import bad_value, warn
+from ..model.grid import Grid
 from .cells import step_lengths
 from .paths import Paths, Transitions, along_axis
 
@@ -37,11 +40,32 @@ DIGITS = 1e-6  # of the largest value: what numbers of single precision resolve
 WHOLE = 1e-2  # of a spacing
 
 
-def check_wrapped(paths: Paths, closed: tuple[bool, ...]) -> None:
-    """Refuse coordinates that are taken modulo a period, but for axes that are `closed`, (dim,), on the grid that was given."""
+UNWRAP = "Unwrap each run, np.unwrap(run, period=P, axis=0) with the exact P; "
+
+
+def closed_axes(cells: Any, dim: int) -> tuple[bool, ...]:
+    """The axes that are closed to circles on the grid that was given, if one was."""
+    if not isinstance(cells, Grid) or cells.dim != dim:
+        return (False,) * dim
+    return tuple(cells.periodic(axis) for axis in range(dim))
+
+
+def check_wrapped(
+    paths: Paths,
+    closed: tuple[bool, ...],
+    otherwise: str = "or fit cosine and sine; or pass a Grid with a periodic boundary as `cells`.",
+) -> None:
+    """Refuse coordinates that are taken modulo a period, but for axes that are `closed`, (dim,), on the grid that was given.
+
+    Of simulated paths that a periodic grid folded the periods are known; of others they are looked for.
+    """
     for axis in range(paths.dim):
         if closed[axis]:
             continue
+        known = float(paths.periods[axis]) if paths.periods else np.inf
+        if np.isfinite(known):
+            rule = f"continuous in time{along_axis(paths.names, axis, paths.dim)}"
+            raise bad_value("data", rule, f"paths folded into a period of {known:.4g}", UNWRAP + otherwise)
         rows = [run[:, axis] for run in paths.runs]
         start = np.concatenate([x[:-1] for x in rows])
         step = np.concatenate([np.diff(x) for x in rows])
@@ -50,11 +74,7 @@ def check_wrapped(paths: Paths, closed: tuple[bool, ...]) -> None:
         if period is not None:
             rule = f"continuous in time{along_axis(paths.names, axis, paths.dim)}"
             found = f"values that jump by nearly {period:.4g} between the ends of their range"
-            then = (
-                f"Are these angles modulo {period:.4g}? Unwrap each run, np.unwrap(run, period=P, axis=0) with the exact P; "
-                "or fit cosine and sine; or pass a Grid with a periodic boundary as `cells`."
-            )
-            raise bad_value("data", rule, found, then)
+            raise bad_value("data", rule, found, f"Are these angles modulo {period:.4g}? {UNWRAP}{otherwise}")
 
 
 def _period(start: np.ndarray, step: np.ndarray) -> float | None:

@@ -140,3 +140,38 @@ def test_a_column_that_never_moves_is_named(model):
     time = np.stack([np.broadcast_to(np.arange(300.0), X.shape), X], axis=2)
     with pytest.raises(ValueError, match="coordinate 0"):
         check_moving(Paths(time, dt=0.2).transitions())
+
+
+WALKS = np.mod(np.cumsum(np.random.default_rng(5).normal(0.0, 0.1, (8, 400)), axis=1), 1.0)
+FREE = fp.FokkerPlanck(diffusion=0.005)
+
+
+def test_tests_of_memory_and_rankings_refuse_wrapped_angles_too():
+    with pytest.raises(ValueError, match=r"np\.unwrap.*observable=\[np.cos, np.sin\]"):
+        fp.markov_test(WALKS, lags=1)
+    with pytest.raises(ValueError, match=r"np\.unwrap.*periodic boundary as `cells`"):
+        fp.rank({"free": FREE}, WALKS)
+    with pytest.raises(ValueError, match=r"np\.unwrap"):
+        fp.rank({"free": FREE}, WALKS, cells=fp.Grid((0, 1), 40))
+    angles = fp.Paths(WALKS, observable=[lambda x: np.cos(2 * np.pi * x), lambda x: np.sin(2 * np.pi * x)])
+    assert fp.markov_test(angles, lags=1).p_values[0] > 1e-3
+    assert fp.markov_test(np.unwrap(WALKS, period=1.0, axis=1), lags=1).p_values[0] > 1e-3
+
+
+def test_a_ranking_on_a_periodic_grid_knows_the_walk_from_a_wider_one():
+    wider = fp.FokkerPlanck(diffusion=0.01)
+    found = fp.rank({"wider": wider, "free": FREE}, WALKS, cells=fp.Grid((0, 1), 40, "periodic"))
+    assert found.best == ("free",)
+    assert found.scores["free"] - found.scores["wider"] > 0.05
+
+
+@pytest.mark.parametrize("deviation", [0.1, 0.6])
+def test_paths_that_a_periodic_grid_folded_are_known_whatever_their_steps(deviation):
+    eq = fp.FokkerPlanck(diffusion=0.5 * deviation**2, names=["angle"])
+    grid = fp.Grid((0, 1), 40, "periodic")
+    paths = fp.Paths(fp.simulate(eq, 0.5, np.arange(60.0), 0.5, n_paths=6, seed=1, grid=grid, step_error=False))
+    assert paths.periods == paths.thin(2).periods == (1.0,)
+    for ask in (fp.markov_test, fp.fit, lambda data: fp.rank({"free": eq}, data)):
+        with pytest.raises(ValueError, match=r"got paths folded into a period of 1\. Unwrap each run"):
+            ask(paths)
+    assert fp.rank({"free": eq}, paths, cells=grid).best == ("free",)
