@@ -19,7 +19,7 @@ from ..arguments import whole
 from ..errors import bad_type, bad_value
 from ..randomness import private_generator
 from .paths import MOST, Paths, as_paths
-from .recording import check_wrapped
+from .recording import tell_wrapped
 from .residuals import design, left_over, local_scale, step_features
 
 TRIM = 0.01  # of the places, at each end of each axis
@@ -76,8 +76,8 @@ def markov_test(data: Any, lags: Sequence[int] | int = (1, 3, 10), *, seed: int 
     Parameters
     ----------
     data : Paths, or whatever `Paths` takes
-        Several runs; a few long ones are cut into pieces. Angles modulo a period are refused where they are seen: steps of a
-        period at the ends of the range are taken for memory.
+        Several runs; a few long ones are cut into pieces. Angles modulo a period bring a warning where they are seen: if
+        not all that moves them is periodic too, what is wrapped has memory.
     lags : int or sequence of int
         Rows between the places that are compared. Thinning hides memory: a process may fail at lag 1 and pass at 10, and
         what fails at no lag may still have memory on scales beyond.
@@ -96,7 +96,7 @@ def markov_test(data: Any, lags: Sequence[int] | int = (1, 3, 10), *, seed: int 
     rejected at a level of 5 %; in three dimensions with 300 rows 7 %.
     """
     paths = as_paths(data)
-    check_wrapped(paths, (False,) * paths.dim, "or test fp.Paths(data, observable=[np.cos, np.sin]).")
+    tell_wrapped(paths)
     if not isinstance(lags, (int, np.integer, Sequence, np.ndarray)) or isinstance(lags, (str, bool)):
         raise bad_type("lags", "whole numbers", lags, "Such as lags=(1, 3, 10).")
     wished = [whole("lags", lag, 1, MOST) for lag in ([lags] if isinstance(lags, (int, np.integer)) else lags)]

@@ -127,7 +127,7 @@ def rank(
     ('slow',)
     """
     paths = as_paths(data)
-    check_wrapped(paths, closed_axes(cells, paths.dim), "or pass a Grid with a periodic boundary as `cells`.")
+    check_wrapped(paths, closed_axes(cells, paths.dim), "or pass a Grid with a periodic boundary as `cells`")
     transitions = paths.transitions(lag)
     number("level", level, "between 1/2 and 1", lambda v: 0.5 <= v < 1.0)
     if not isinstance(models, Mapping) or not models or not all(isinstance(name, str) for name in models):

@@ -13,7 +13,7 @@ h^2 / (12 tau) to D.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,9 +40,6 @@ DIGITS = 1e-6  # of the largest value: what numbers of single precision resolve
 WHOLE = 1e-2  # of a spacing
 
 
-UNWRAP = "Unwrap each run, np.unwrap(run, period=P, axis=0) with the exact P; "
-
-
 def closed_axes(cells: Any, dim: int) -> tuple[bool, ...]:
     """The axes that are closed to circles on the grid that was given, if one was."""
     if not isinstance(cells, Grid) or cells.dim != dim:
@@ -53,28 +50,61 @@ def closed_axes(cells: Any, dim: int) -> tuple[bool, ...]:
 def check_wrapped(
     paths: Paths,
     closed: tuple[bool, ...],
-    otherwise: str = "or fit cosine and sine; or pass a Grid with a periodic boundary as `cells`.",
+    otherwise: str = "or fit cosine and sine; or pass a Grid with a periodic boundary as `cells`",
 ) -> None:
-    """Refuse coordinates that are taken modulo a period, but for axes that are `closed`, (dim,), on the grid that was given.
+    """Refuse coordinates that are taken modulo a period, but for axes that are `closed`, (dim,), on the grid that was given."""
+    if found := _wrapped(paths, closed):
+        rule = f"continuous in time{found.where}"
+        then = f"Unwrap each run, np.unwrap(run, period=P, axis=0) with the exact P; {otherwise}."
+        raise bad_value("data", rule, found.what, then if found.known else f"{found.question} {then}")
 
-    Of simulated paths that a periodic grid folded the periods are known; of others they are looked for.
-    """
-    for axis in range(paths.dim):
-        if closed[axis]:
-            continue
+
+def tell_wrapped(paths: Paths) -> None:
+    """A warning of coordinates that are taken modulo a period, for questions whose answer may still be right."""
+    if found := _wrapped(paths, (False,) * paths.dim):
+        asked = "" if found.known else f"{found.question} "
+        warn(
+            f"The data hold {found.what}{found.where}. {asked}The answer is that for the angle on its "
+            "circle, which is Markov only if all that moves it is periodic too. If it is not, unwrap each run: "
+            "np.unwrap(run, period=P, axis=0)."
+        )
+
+
+class _Wrapped(NamedTuple):
+    """A coordinate that is taken modulo a period."""
+
+    period: float
+    where: str
+    known: bool
+
+    @property
+    def what(self) -> str:
+        """What was found in the data."""
+        if self.known:
+            return f"paths folded into a period of {self.period:.4g}"
+        return f"values that jump by nearly {self.period:.4g} between the ends of their range"
+
+    @property
+    def question(self) -> str:
+        """What the user knows and the data do not say."""
+        return f"Are these angles modulo {self.period:.4g}?"
+
+
+def _wrapped(paths: Paths, closed: tuple[bool, ...]) -> _Wrapped | None:
+    """The first such coordinate; of simulated paths that a periodic grid folded the periods are known."""
+    for axis in np.flatnonzero(~np.array(closed)):
+        where = along_axis(paths.names, int(axis), paths.dim)
         known = float(paths.periods[axis]) if paths.periods else np.inf
         if np.isfinite(known):
-            rule = f"continuous in time{along_axis(paths.names, axis, paths.dim)}"
-            raise bad_value("data", rule, f"paths folded into a period of {known:.4g}", UNWRAP + otherwise)
+            return _Wrapped(known, where, True)
         rows = [run[:, axis] for run in paths.runs]
         start = np.concatenate([x[:-1] for x in rows])
         step = np.concatenate([np.diff(x) for x in rows])
         both = np.isfinite(step)
         period = _period(start[both], step[both])
         if period is not None:
-            rule = f"continuous in time{along_axis(paths.names, axis, paths.dim)}"
-            found = f"values that jump by nearly {period:.4g} between the ends of their range"
-            raise bad_value("data", rule, found, f"Are these angles modulo {period:.4g}? {UNWRAP}{otherwise}")
+            return _Wrapped(period, where, False)
+    return None
 
 
 def _period(start: np.ndarray, step: np.ndarray) -> float | None:

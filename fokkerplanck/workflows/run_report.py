@@ -52,21 +52,22 @@ def verdicts(outcome: Outcome, grid: Grid, limit: float = 3.0) -> list[str]:
             )
             continue
         for model in outcome.solutions:
-            gaps = [g for row in here if row["model"] == model for g in _gaps(row, truth[row["axis"]], grid)]
+            gaps = [g for row in here if row["model"] == model for g in _gaps(row, truth, grid)]
             sentences.append(f"t = {t:g}: {model} {_verdict(gaps, limit, outcome.solutions[model].stats)}")
     return sentences
 
 
-def _gaps(row: dict[str, Any], truth: dict[str, Any], grid: Grid) -> list[Gap]:
-    """Those of mean and deviation; 0 where the grid cannot tell two values apart."""
-    cell = float(grid.widths[grid.names.index(row["axis"])].min())
+def _gaps(row: dict[str, Any], along: dict[str, Any], grid: Grid) -> list[Gap]:
+    """Those of mean and deviation to the rows of SGD, by axis; 0 where the grid cannot tell two values apart."""
+    axis, truth = list(along).index(row["axis"]), along[row["axis"]]
+    cell = float(grid.widths[axis].min())
     gaps = []
     for moment in ("mean", "deviation"):
         apart = abs(row[moment] - truth[moment])
         apart = apart if apart > RESOLVED * cell else 0.0
         sampling, own = truth[f"se_{moment}"] or 0.0, row[f"se_{moment}"] or 0.0
         of_sampling, of_all = _ratio(apart, sampling), _ratio(apart, math.hypot(sampling, own))
-        gaps.append(Gap(of_sampling, of_all, moment, grid.names.index(row["axis"]), row["largest_error"] or "sampling"))
+        gaps.append(Gap(of_sampling, of_all, moment, axis, row["largest_error"] or "sampling"))
     return gaps
 
 

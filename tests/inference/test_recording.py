@@ -146,16 +146,22 @@ WALKS = np.mod(np.cumsum(np.random.default_rng(5).normal(0.0, 0.1, (8, 400)), ax
 FREE = fp.FokkerPlanck(diffusion=0.005)
 
 
-def test_tests_of_memory_and_rankings_refuse_wrapped_angles_too():
-    with pytest.raises(ValueError, match=r"np\.unwrap.*observable=\[np.cos, np.sin\]"):
-        fp.markov_test(WALKS, lags=1)
-    with pytest.raises(ValueError, match=r"np\.unwrap.*periodic boundary as `cells`"):
-        fp.rank({"free": FREE}, WALKS)
-    with pytest.raises(ValueError, match=r"np\.unwrap"):
-        fp.rank({"free": FREE}, WALKS, cells=fp.Grid((0, 1), 40))
-    angles = fp.Paths(WALKS, observable=[lambda x: np.cos(2 * np.pi * x), lambda x: np.sin(2 * np.pi * x)])
-    assert fp.markov_test(angles, lags=1).p_values[0] > 1e-3
-    assert fp.markov_test(np.unwrap(WALKS, period=1.0, axis=1), lags=1).p_values[0] > 1e-3
+def test_rankings_refuse_wrapped_angles_too():
+    for cells in (None, fp.Grid((0, 1), 40)):
+        with pytest.raises(ValueError, match=r"np\.unwrap.*periodic boundary as `cells`"):
+            fp.rank({"free": FREE}, WALKS, cells=cells)
+
+
+def test_tests_of_memory_say_which_angle_they_test():
+    """The wrapped walk is Markov; the wrapped angle of a pendulum that counts its turns is not, though the angle itself is."""
+    with pytest.warns(UserWarning, match=r"Are these angles modulo 0\.99.*on its circle, which is Markov only if"):
+        assert fp.markov_test(WALKS, lags=1).p_values[0] > 1e-3
+    turning = ornstein_uhlenbeck(60, 300, 0.2, seed=3) * 3.0
+    with pytest.warns(UserWarning, match=r"np\.unwrap"):
+        assert fp.markov_test(np.mod(turning, 2.0 * np.pi), lags=1).p_values[0] < 0.05
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fp.markov_test(turning, lags=1).p_values[0] > 1e-3
 
 
 def test_a_ranking_on_a_periodic_grid_knows_the_walk_from_a_wider_one():
@@ -171,7 +177,9 @@ def test_paths_that_a_periodic_grid_folded_are_known_whatever_their_steps(deviat
     grid = fp.Grid((0, 1), 40, "periodic")
     paths = fp.Paths(fp.simulate(eq, 0.5, np.arange(60.0), 0.5, n_paths=6, seed=1, grid=grid, step_error=False))
     assert paths.periods == paths.thin(2).periods == (1.0,)
-    for ask in (fp.markov_test, fp.fit, lambda data: fp.rank({"free": eq}, data)):
+    for ask in (fp.fit, lambda data: fp.rank({"free": eq}, data)):
         with pytest.raises(ValueError, match=r"got paths folded into a period of 1\. Unwrap each run"):
             ask(paths)
+    with pytest.warns(UserWarning, match="The data hold paths folded into a period of 1"):
+        fp.markov_test(paths, lags=1)
     assert fp.rank({"free": eq}, paths, cells=grid).best == ("free",)
