@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
+from fokkerplanck.comparison import distances
 from fokkerplanck.solvers.accuracy.refinement import Attempt, refined
+from fokkerplanck.solvers.discretization.scharfetter_gummel import generator
+from fokkerplanck.solvers.linear.multigrid import Multigrid
 
 OU = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
 ROTATING = fp.FokkerPlanck(drift=lambda x, y: [-x - 0.2 * y, 0.2 * x - y], diffusion=0.5)
@@ -125,6 +128,24 @@ def test_a_sweep_says_which_settings_are_done(said):
     assert sorted(line.split(",")[0] for line in lines) == ["sweep: setting 0 done", "sweep: setting 1 failed"]
 
 
+def says_its_share(said, monkeypatch, questions):
+    """Each question, by the name of its loop, says shares when lines are due at once, and none when they never are."""
+    monkeypatch.setattr("fokkerplanck.progress.EVERY", 1e9)
+    for question in questions.values():
+        lines, _ = said(logging.INFO, question)
+        assert not any("% done" in line for line in lines)
+    monkeypatch.setattr("fokkerplanck.progress.EVERY", 0.0)
+    for what, question in questions.items():
+        lines, _ = said(logging.INFO, question)
+        shares = [
+            float(line.split(": ")[1].split(" %")[0])
+            for line in lines
+            if line.startswith(f"{what}: ") and "done" in line
+        ]
+        assert len(shares) >= 1, what
+        assert all(0.0 <= share <= 100.0 for share in shares)
+
+
 def test_long_loops_say_how_far_they_have_come(said, monkeypatch):
     """Here after every step or never; else every two seconds, so that nothing is said of what is quick."""
     runs = fp.simulate(OU, fp.gaussian(0, 0.7), np.arange(100) * 0.5, 0.05, n_paths=4, seed=1, step_error=False)
@@ -162,17 +183,56 @@ def test_long_loops_say_how_far_they_have_come(said, monkeypatch):
             cells=40,
         ),
     }
-    monkeypatch.setattr("fokkerplanck.progress.EVERY", 1e9)
-    for question in questions.values():
-        lines, _ = said(logging.INFO, question)
-        assert not any("% done" in line for line in lines)
+    says_its_share(said, monkeypatch, questions)
+
+
+def test_loops_of_moving_targets_memory_and_permutations_do_so_too(said, monkeypatch):
+    plane = fp.FokkerPlanck(drift=lambda x, y: [-x, -y], diffusion=0.5)
+    box = fp.Grid([(-2, 2)] * 2, (12, 12))
+    waits = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5, time_order=0.7)
+    rotating = Multigrid(-generator(ROTATING, fp.Grid([(-4, 4)] * 2, (40, 40), "absorbing")).matrix)
+    line, points = fp.Grid((-4, 4), 60), np.arange(30.0)
+
+    def disc(x, y, t):
+        return x**2 + y**2 > (1.6 - 0.5 * t) ** 2
+
+    def with_memory(method):
+        return fp.solve(waits, line, fp.gaussian(1, 0.3), 1.0, method=method, error=False)
+
+    questions = {
+        "passage in time": lambda: fp.first_passage(OU, line, lambda x, t: np.abs(x) > 2 - t, error=False).survival(
+            [0.3], fp.point(0.0)
+        ),
+        "edges of a moving target": lambda: fp.first_passage(plane, box, disc, error=False).survival(
+            [0.2], fp.gaussian([0, 0], 0.2)
+        ),
+        "committor in time": lambda: fp.committor(
+            plane, box, lambda x, y, t: x < -1.2 - 0.3 * np.tanh(t), lambda x, y: x > 1.2, error=False
+        ),
+        "density by contours": lambda: with_memory("contour"),
+        "density in time": lambda: with_memory("subordination"),
+        "multigrid": lambda: rotating.solve(np.ones(1600)),
+        "permutations": lambda: fp.two_sample(points, points + 1.0),
+        "distance by chance": lambda: distances.wasserstein(points, points + 1.0),
+        "error of a distance": lambda: distances.kullback_leibler(
+            points, np.random.default_rng(1).permutation(points) ** 1.1, method="histogram"
+        ),
+    }
+    says_its_share(said, monkeypatch, questions)
+
+
+def test_permutations_are_the_same_however_many_are_held_at_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(40, 2)), rng.normal(size=(40, 2)) + 0.3
+    found = []
+    for at_once in (7, 1000):
+        monkeypatch.setattr("fokkerplanck.statistics.two_sample.AT_ONCE", at_once)
+        found.append(fp.two_sample(a, b, permutations=500).p_value)
+    assert found[0] == found[1]
+
+
+def test_a_periodic_state_says_it_by_its_periods(said, monkeypatch):
     monkeypatch.setattr("fokkerplanck.progress.EVERY", 0.0)
-    for what, question in questions.items():
-        lines, _ = said(logging.INFO, question)
-        shares = [
-            float(line.split(": ")[1].split(" %")[0])
-            for line in lines
-            if line.startswith(f"{what}: ") and "done" in line
-        ]
-        assert len(shares) >= 1, what
-        assert all(0.0 <= share <= 100.0 for share in shares)
+    eq = fp.FokkerPlanck(drift=lambda x, t: np.sin(t) - x, diffusion=0.5)
+    lines, _ = said(logging.INFO, lambda: fp.stationary(eq, fp.Grid((-4, 4), 40), period=2 * np.pi, error=False))
+    assert any("% done" in line for line in lines)

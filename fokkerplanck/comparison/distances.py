@@ -21,6 +21,7 @@ import numpy as np
 from ..arguments import instance, number, whole
 from ..errors import bad_value
 from ..model.grid import Grid
+from ..progress import Pace
 from ..randomness import private_generator
 from ..results.ensemble import Ensemble, error_of_mean
 from ..statistics.tail_index import hill_index
@@ -300,7 +301,10 @@ def _with_errors(a: Law, b: Law, measure: Measure, seed: int) -> Distance:
     if not np.isfinite(value):
         return Distance(value, np.nan, np.nan)
     rng = private_generator("resamples of a distance", whole("seed", seed, 0))
-    again = [measure(a.resample(rng), b.resample(rng)) for _ in range(REPLICATES)]
+    again, pace = [], Pace(__name__, "error of a distance")
+    for k in range(REPLICATES):
+        pace(k / REPLICATES)
+        again.append(measure(a.resample(rng), b.resample(rng)))
     finite = [x for x in again if np.isfinite(x)]
     error = float(np.std(finite, ddof=1)) if len(finite) > 1 else np.nan
     return Distance(value, error, _by_chance(a, b, measure, rng, REPLICATES // 2))
@@ -309,8 +313,9 @@ def _with_errors(a: Law, b: Law, measure: Measure, seed: int) -> Distance:
 def _by_chance(a: Law, b: Law, measure: Measure, rng: np.random.Generator, replicates: int) -> float:
     """The mean distance if both were of the law of b (of the density, where one is)."""
     base = a if a.grid is not None else b
-    same = []
-    for _ in range(replicates):
+    same, pace = [], Pace(__name__, "distance by chance")
+    for k in range(replicates):
+        pace(k / replicates)
         one, two = (x if x.grid is not None else base.draw(rng, max(round(x.independent), 2)) for x in (a, b))
         same.append(measure(one, two))
     return float(np.mean(same))

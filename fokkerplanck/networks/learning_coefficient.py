@@ -20,6 +20,7 @@ import numpy as np
 
 from ..arguments import callable_with, number, reals, whole
 from ..errors import bad_value
+from ..progress import Pace
 from ..randomness import private_generator
 
 if TYPE_CHECKING:
@@ -242,7 +243,9 @@ def _mala(
     """
     k, g = posterior.at(theta)
     trace, taken = np.empty((draws, len(theta))), 0.0
+    pace = Pace(__name__, "draws of a learning coefficient")
     for n in range(burn + draws):
+        pace(n / (burn + draws), f"t = {t:.4g}")
         force = t * g + posterior.pull * (theta - posterior.centre)
         h = (step * np.exp(SCATTER * rng.standard_normal(len(theta))))[:, None]
         new = theta - h * force + np.sqrt(2.0 * h) * rng.standard_normal(theta.shape)

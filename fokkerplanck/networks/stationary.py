@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arguments import fits_memory, number, reals, whole
 from ..errors import bad_value
+from ..progress import Pace
 
 if TYPE_CHECKING:
     from .loss_functions import LossFunctions
@@ -150,7 +151,9 @@ def closure(net: LossFunctions, theta: Any, steps: int, learning_rate: float, ba
     fits_memory("theta", 8.0 * 5 * mean.size**2, "The closure holds d x d matrices; train runs instead.")
     covariance = np.zeros((mean.size, mean.size))
     means, traces, losses = [mean], [0.0], [net.loss(mean)]
-    for _ in range(steps):
+    pace = Pace(__name__, "closure")
+    for step in range(steps):
+        pace(step / steps)
         hessian = net.hessian(mean)
         top = float(np.linalg.eigvalsh(hessian)[-1])
         _refuse_beyond_edge(rate, top)

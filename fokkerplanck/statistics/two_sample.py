@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,12 @@ import numpy as np
 
 from ..arguments import flag, periods, reals, whole
 from ..errors import bad_value
+from ..progress import Pace
 from ..randomness import private_generator
 
 KERNELS = ("energy", "gaussian")
 MOST = 1000  # samples of each that enter the sums over pairs
+AT_ONCE = 1000  # permutations
 
 
 @dataclass(frozen=True)
@@ -158,14 +160,26 @@ def _similarity(points: np.ndarray, kernel: str) -> np.ndarray:
 
 def _shuffled(similarity: np.ndarray, w: np.ndarray, n: int, permutations: int, rng: np.random.Generator) -> np.ndarray:
     """The statistic with the labels of all rows exchanged at random."""
-    return _forms(similarity, np.stack([rng.permutation(w) for _ in range(permutations)], axis=1))
+    return _in_blocks(
+        similarity, permutations, lambda count: np.stack([rng.permutation(w) for _ in range(count)], axis=1)
+    )
 
 
 def _swapped(similarity: np.ndarray, w: np.ndarray, n: int, permutations: int, rng: np.random.Generator) -> np.ndarray:
     """The statistic with the partners of pairs exchanged at random: s^T H s / n^2 with signs s."""
     own, cross = similarity[:n, :n] + similarity[n:, n:], similarity[:n, n:]
-    signs = rng.integers(0, 2, (n, permutations)) * 2.0 - 1.0
-    return _forms(own - cross - cross.T, signs / n)
+    return _in_blocks(
+        own - cross - cross.T, permutations, lambda count: (rng.integers(0, 2, (n, count)) * 2.0 - 1.0) / n
+    )
+
+
+def _in_blocks(matrix: np.ndarray, permutations: int, draw: Callable[[int], np.ndarray]) -> np.ndarray:
+    """The forms of all permutations, some at a time, so that memory does not grow with their number."""
+    found, pace = [], Pace(__name__, "permutations")
+    for first in range(0, permutations, AT_ONCE):
+        found.append(_forms(matrix, draw(min(AT_ONCE, permutations - first))))
+        pace(min(first + AT_ONCE, permutations) / permutations)
+    return np.concatenate(found)
 
 
 def _forms(matrix: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from ...errors import ConvergenceError
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ...model.region import RegionInTime
+from ...progress import Pace
 from ..discretization.generator import Generator, compressed_rows
 from ..discretization.scharfetter_gummel import generator
 from ..kernels.matvec import Operator
@@ -45,8 +46,10 @@ def committor_by_cells(
     times = motion.times(0.0, horizon)
     times = np.concatenate([times[:1], times[1] * FIRST, times[1:]])
     values = np.append(np.zeros(grid.size), 1.0)
+    pace = Pace(__name__, "committor in time")
     for start, stop in zip(times[-2::-1], times[:0:-1], strict=True):
         values = backward.back(values, float(start), float(stop))
+        pace(1.0 - start / horizon)
     return backward.fixed(values, 0.0)[:-1]
 
 

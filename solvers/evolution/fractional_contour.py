@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from ...errors import ConvergenceError
+from ...progress import Pace
 from ..discretization.generator import Generator
 from ..discretization.rate_structure import advection_rate, chain_rates
 from ..kernels.tridiagonal import solve_shifted
@@ -142,6 +143,7 @@ class Contour:
         self.rtol, self.otherwise = rtol, otherwise
         self.digits = min(-math.log(rtol) + 1.5, MOST_DIGITS)
         self.work = {"solves": 0, "windows": 0}
+        self.pace = Pace(__name__, "density by contours")
 
     def window(self, masses: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Masses (n_times, n) at positive times within a decade, and their errors in the 1-norm (n_times,)."""
@@ -178,6 +180,7 @@ class Contour:
             part = factors[:, start : start + len(block)]
             total += part.real @ block.imag + part.imag @ block.real
             start += len(block)
+            self.pace(start / z.size, f"window {self.work['windows']}")
         return total
 
 

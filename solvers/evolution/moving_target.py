@@ -20,6 +20,7 @@ from ...errors import SubcellWarning, bad_value
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ...model.region import RegionInTime, places_of
+from ...progress import Pace
 from ..discretization.generator import Generator
 from ..discretization.scharfetter_gummel import generator
 from ..linear.absorption import SHORTEST, TARGET, Absorber
@@ -92,7 +93,9 @@ class Motion:
         ends[[0, -1]] = True
         base = scan[ends]
         kept, last, before = [start], self.pattern(start), (start, self.pattern(start))
+        pace = Pace(__name__, "edges of a moving target")
         for end in base[1:].tolist():
+            pace((end - start) / (stop - start))
             for t, now in self._between(*before, end, self.pattern(end), NARROW * (stop - start)):
                 if not _near(last, now) and before[0] > kept[-1]:
                     kept.append(before[0])
@@ -206,7 +209,9 @@ class Sweep:
         horizon, moves = float(stops[-1]), False
         table = timetable(self.eq, self.grid, horizon, rtol, NOTHING, None)
         driven = Driven(lambda t, p: self._killed(t), rtol, horizon, False, table) if self._still is None else None
+        begun, pace = self.time, Pace(__name__, "passage in time")
         for stop in stops.tolist():
+            pace((self.time - begun) / max(horizon - begun, 1e-300))
             length = stop - self.time
             if length > 0.0:
                 jump, before = length <= 4.0 * NARROW * horizon, self.left

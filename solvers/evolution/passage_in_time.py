@@ -12,6 +12,7 @@ from ...errors import ConvergenceError
 from ...model.coefficients import Points
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
+from ...progress import Pace
 from ..discretization.rates_in_time import ChainRates, RatesInTime
 from .moving_domain import Gap, Inside, Stretch, edges_at, gaps
 from .radau import Radau
@@ -73,7 +74,9 @@ class Passage:
         stop_of_run = float(times[-1])
         stretches = gaps(self.grid, self.inside, self.time, stop_of_run if stop_of_run > self.time else self.time + 1.0)
         waiting, swept = list(times), []
+        begun, pace = self.time, Pace(__name__, "passage in time")
         for stretch in stretches:
+            pace((self.time - begun) / max(stop_of_run - begun, 1e-300))
             share = (min(stretch.stop, stop_of_run) - self.time) / max(stop_of_run - self.time, 1e-300)
             runs, covered = self._enter(stretch, rtol * max(share, 1e-3))
             swept.append(covered)

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from ...errors import ConvergenceError
+from ...progress import Pace
 from ..discretization.generator import Generator
 from ..discretization.rate_structure import chain_rates, product_seconds
 from .chebyshev import Chebyshev
@@ -55,7 +56,9 @@ class Subordination:
         weight = np.zeros(self.scales.size)
         done, spent, outflow = 0.0, 0.0, float(self.q.outflow.max(initial=0.0))
         length = self.end if outflow == 0.0 else min(self.end, 1.0 / outflow)
+        pace = Pace(__name__, "density in time")
         while done < self.end and self.work["panels"] < MOST_PANELS:
+            pace(done / self.end)
             self.work["panels"] += 1
             length = min(length, self.end - done)
             states, off = self.chebyshev.through(masses, np.append(length * self.places, length))

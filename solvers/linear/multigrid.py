@@ -25,6 +25,7 @@ from scipy.sparse.linalg import splu
 
 from ...errors import ConvergenceError
 from ...model.grid import Grid
+from ...progress import Pace
 from ..discretization.generator import Generator
 
 FEWEST = 10_000  # cells of a 3D grid above which this beats factors: measured, 21^3 take the same time
@@ -252,7 +253,9 @@ def _bicgstab(
     x, r = x.copy(), residual.copy()
     shadow, p, v = r.copy(), np.zeros(r.size), np.zeros(r.size)
     rho = alpha = omega = 1.0
+    pace = Pace(__name__, "multigrid")
     for k in range(1, MOST + 1):
+        pace((k - 1) / MOST, f"iteration {k} of at most {MOST}")
         last, rho = rho, _dot(shadow, r)
         if rho == 0.0 or omega == 0.0 or not np.isfinite(rho):
             return x, k - 1

@@ -156,7 +156,7 @@ def test_tests_of_memory_say_which_angle_they_test():
     """The wrapped walk is Markov; the wrapped angle of a pendulum that counts its turns is not, though the angle itself is."""
     with pytest.warns(UserWarning, match=r"Are these angles modulo 0\.99.*on its circle, which is Markov only if"):
         assert fp.markov_test(WALKS, lags=1).p_values[0] > 1e-3
-    turning = ornstein_uhlenbeck(60, 300, 0.2, seed=3) * 3.0
+    turning = ornstein_uhlenbeck(60, 800, 0.2, seed=2) * 3.0
     with pytest.warns(UserWarning, match=r"np\.unwrap"):
         assert fp.markov_test(np.mod(turning, 2.0 * np.pi), lags=1).p_values[0] < 0.05
     with warnings.catch_warnings():
