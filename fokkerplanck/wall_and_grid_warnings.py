@@ -49,7 +49,9 @@ def warn_of_resolution(stats: Resolution, over: str = "the density", then: str =
         more = f"Take {max(times, 2.0):.2g} times as many cells along each axis"
         peclet = stats.peclet
         size = (
-            f"; largest cell Peclet number {peclet:.2g}" if math.isfinite(peclet) else "; the noise vanishes in places"
+            f"; largest cell Peclet number {peclet:.2g}"
+            if math.isfinite(peclet)
+            else "; largest cell Peclet number above 700"
         )
     else:
         beside, size = "where the equation has none", ""

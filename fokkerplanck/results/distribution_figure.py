@@ -9,15 +9,13 @@ import numpy as np
 
 from ..arguments import flag
 from ..errors import bad_type, bad_value
-from .figure_style import curve, density_map, new_figure, stretch, styled, within
+from .figure_style import DECADES, curve, density_map, new_figure, stretch, styled, within
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from .distribution import Distribution
-
-DECADES = 1e-8  # of the largest density, below which a logarithmic scale ends
 
 
 @styled

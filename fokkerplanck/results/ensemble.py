@@ -10,7 +10,10 @@ import numpy as np
 
 from ..arguments import call, instance, mask, number
 from ..errors import bad_type, bad_value, warn
-from ..model.grid import Grid
+from ..model.grid import AXES, Grid
+from .html import with_picture
+
+BINS = 40  # of the small picture in a notebook
 
 
 class Share(NamedTuple):
@@ -107,6 +110,36 @@ class Ensemble:
             raise bad_value("grid", f"of dimension {self.dim}, as the paths are", grid.dim)
         counts = [np.histogramdd(p[self._kept(p)], bins=list(grid.edges))[0] for p in self.positions]
         return np.array(counts) / (self.n_paths * np.asarray(grid.volumes))
+
+    def to_dataframe(self) -> Any:
+        """A pandas data frame with a row for each time and path: time, path, and the coordinates by their names."""
+        import pandas
+
+        return pandas.DataFrame(self._columns())
+
+    def to_csv(self, path: str) -> None:
+        """Write a CSV file with a row for each time and path: time, path, and the coordinates by their names."""
+        from ..storage.files import write_text
+        from ..storage.tables import csv_text
+
+        columns = self._columns()
+        write_text(path, csv_text(list(columns), zip(*(c.tolist() for c in columns.values()), strict=True)))
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        count = len(self.times)
+        called = self.names or (AXES[: self.dim] if self.dim <= len(AXES) else [f"x{k}" for k in range(self.dim)])
+        keys = {"time": np.repeat(self.times, self.n_paths), "path": np.tile(np.arange(self.n_paths), count)}
+        names = [name if name not in keys else f"{name} (coordinate)" for name in called]
+        return keys | {name: self.positions[:, :, k].ravel() for k, name in enumerate(names)}
+
+    def _repr_html_(self) -> str:
+        """The text, with a histogram of each of up to three coordinates at the last time."""
+        last = self.positions[-1][self._kept(self.positions[-1])]
+        curves = []
+        for x in last.T[:3] if len(last) else ():
+            heights, edges = np.histogram(x, bins=BINS)
+            curves.append((np.repeat(edges, 2)[1:-1], np.repeat(heights, 2).astype(float)))
+        return with_picture(repr(self), curves)
 
     def fraction(self, inside: Callable) -> Share:
         """Share of all paths in a region, with its standard error: binomial, or that of independent swarms.

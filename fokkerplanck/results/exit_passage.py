@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from ..solvers.discretization.generator import Generator
 from ..solvers.evolution.exponential import propagate
 from ..solvers.linear.first_passage import solve_backward
 from .requests import check_rtol, output_times
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,6 +89,13 @@ class ExitPassage:
         masses = np.where(self.outside, _density.initial_masses(p0, self.grid)[0].ravel(), 0.0)
         run = propagate(self.generator, masses, output_times(times), "auto", rtol)
         return np.array([float(self.rates @ p) for p, _, _ in run])
+
+    def plot(self, ax: Axes | None = None, log: bool = False) -> Figure:
+        """A figure of the probability of leaving there from each place, on `ax` if given: a curve in 1D, a map in 2D."""
+        from .field_figures import plot_field
+
+        given = ~self.outside.reshape(self.grid.shape)
+        return plot_field(self.grid, self.probability, given, f"probability of {self.name}", ax, log)
 
     def __repr__(self) -> str:
         low, high = self.probability.min(), self.probability.max()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ..arguments import call, fields, flag, same_time
-from ..errors import bad_value
+from ..errors import bad_type, bad_value
 from ..model.grid import Grid
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .solution import Solution
 
 CAPTION = 14.0  # letters of a caption an inch
+DECADES = 1e-8  # of the largest density, below which a logarithmic scale ends
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # Okabe and Ito
 LINES = ("-", "--", ":", "-.", (0, (3, 1, 1, 1, 1, 1)))
 DENSITY_MAP = "Blues"
@@ -174,6 +175,27 @@ def check_band(result: Any, error: Any) -> None:
         raise bad_value("error", "False in more than one dimension", error, "Read the errors in `result.error`.")
     if not result.error:
         raise bad_value("error", "False for a result without a measured error", error, result.error.note + ".")
+
+
+def check_scale_and_axes(grid: Grid, log: Any, ax: Any) -> None:
+    """Refuse a logarithmic scale for maps, and given axes for more than one curve."""
+    if flag("log", log) and grid.dim == 2:
+        raise bad_value("log", "False for a map over time", log, "See distribution().plot(log=True).")
+    if ax is not None and (grid.dim > 1 or not hasattr(ax, "plot")):
+        raise bad_type("ax", "matplotlib Axes for curves in one dimension, or None", ax)
+
+
+def density_axis(ax: Axes, log: bool) -> None:
+    """From zero, or logarithmic down to `DECADES` of the largest density that is seen."""
+    if not log:
+        ax.set_ylim(0.0, None)
+        return
+    heights = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in ax.lines])
+    spans = np.concatenate([np.asarray(line.get_xdata(), dtype=float) for line in ax.lines])
+    top = float(heights.max())
+    seen = heights[(heights > DECADES * top) & within(spans, ax.get_xlim())]
+    ax.set_yscale("log")
+    ax.set_ylim(0.5 * float(seen.min()), 2.0 * top)
 
 
 def coarse_curve(ax: Axes, grid: Grid, axis: int, density: np.ndarray, bins: np.ndarray, **style: Any) -> None:

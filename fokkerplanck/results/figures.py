@@ -24,12 +24,14 @@ from .figure_style import (
     band,
     bin_edges,
     check_band,
+    check_scale_and_axes,
     cividis,
     coarse_curve,
     contour_levels,
     current_at,
     current_caption,
     curve,
+    density_axis,
     density_map,
     density_scale,
     histogram,
@@ -54,7 +56,16 @@ if TYPE_CHECKING:
 
 
 @styled
-def plot_solution(sol: Solution, times: Sequence[float] | None = None, error: bool = False) -> Figure:
+def plot_solution(
+    sol: Solution,
+    times: Sequence[float] | None = None,
+    error: bool = False,
+    *,
+    log: bool = False,
+    ax: Axes | None = None,
+    landscape: Callable | None = None,
+    title: str = "",
+) -> Figure:
     """The density over time: curves in 1D, a row of maps with the current in 2D, curves of the marginals in 3D.
 
     Parameters
@@ -64,17 +75,27 @@ def plot_solution(sol: Solution, times: Sequence[float] | None = None, error: bo
         Output times to show. Default: all, or five of them spread evenly.
     error : bool
         In one dimension, whether to show the measured error of the density around each curve.
+    log : bool
+        In one and three dimensions, whether the density is shown on a logarithmic scale.
+    ax : matplotlib Axes, optional
+        To draw on, in one dimension.
+    landscape : callable f(x, y), optional
+        Drawn as contours in 2D.
+    title : str
     """
     check_band(sol, error)
+    check_scale_and_axes(sol.grid, log, ax)
     if times is None:
         picked = spread_indices(sol.times.size, 5)
     else:
         picked = [sol.index(t, "times") for t in increasing("times", times)]
     labels = sol.grid.names
     if sol.grid.dim == 2:
-        return _maps({"density": sol}, None, picked, labels, None)
-    fig, axes = new_figure(5.5, 3.2, 1, sol.grid.dim)
-    for axis, ax in enumerate(axes[0]):
+        maps = _maps({"density": sol}, None, picked, labels, landscape)
+        maps.suptitle(title, fontsize=11)
+        return maps
+    panels = new_figure(5.5, 3.2, 1, sol.grid.dim)[1][0] if ax is None else [ax]
+    for axis, panel in enumerate(panels):
         low, high = stretch(sol.grid, axis, sol.masses[picked])
         for k, i in enumerate(picked):
             shade = 0.85 * (1.0 - k / max(len(picked) - 1, 1))
@@ -82,9 +103,13 @@ def plot_solution(sol: Solution, times: Sequence[float] | None = None, error: bo
             label = f"t = {sol.times[i]:g}"
             density = sol.marginal(axis)[i]
             around = sol.error.in_cells("density", i) if error else None
-            curve(ax, sol.grid, axis, density, around, color=cividis(shade), linestyle=style, label=label)
-        ax.set(xlim=(low, high), ylim=(0, None), xlabel=labels[axis], ylabel=f"density of {labels[axis]}")
-    axes[0][-1].legend(title="shaded: measured error" if error else None)
+            curve(panel, sol.grid, axis, density, around, color=cividis(shade), linestyle=style, label=label)
+        panel.set(xlim=(low, high), xlabel=labels[axis], ylabel=f"density of {labels[axis]}")
+        density_axis(panel, log)
+    panels[-1].legend(title="shaded: measured error" if error else None)
+    fig: Any = panels[0].figure
+    if title:
+        fig.suptitle(title, fontsize=11)
     return fig
 
 
@@ -96,6 +121,8 @@ def plot_stationary(
     ensemble: Ensemble | None = None,
     title: str = "",
     error: bool = False,
+    log: bool = False,
+    ax: Axes | None = None,
 ) -> Figure:
     """The stationary density, in 2D with the current that flows in it.
 
@@ -110,24 +137,34 @@ def plot_stationary(
     title : str
     error : bool
         In one dimension, whether to show the measured error of each density around its curve.
+    log : bool
+        In one and three dimensions, whether the density is shown on a logarithmic scale.
+    ax : matplotlib Axes, optional
+        To draw on, in one dimension.
     """
     several = st if isinstance(st, Mapping) else {"": st}
     for one in several.values():
         check_band(one, error)
     first = next(iter(several.values()))
     labels, grid = first.grid.names, first.grid
+    check_scale_and_axes(grid, log, ax)
     if ensemble is not None and getattr(ensemble, "dim", None) != grid.dim:
         raise bad_type("ensemble", f"an Ensemble in {grid.dim} dimension(s), or None", ensemble)
     if grid.dim == 2:
-        fig = _stationary_maps(several, ensemble, labels, landscape)
-        fig.suptitle(title, fontsize=11)
+        maps = _stationary_maps(several, ensemble, labels, landscape)
+        maps.suptitle(title, fontsize=11)
+        return maps
+    panels = new_figure(5.5, 3.7, 1, grid.dim)[1][0] if ax is None else [ax]
+    for axis, panel in enumerate(panels):
+        _stationary_curves(panel, several, axis, ensemble, error)
+        panel.set(xlabel=labels[axis], ylabel=f"stationary density of {labels[axis]}")
+        density_axis(panel, log)
+    shown: Any = {"title": "shaded: measured error" if error else None}
+    fig: Any = panels[0].figure
+    if ax is not None:
+        ax.legend(**shown)
         return fig
-    fig, axes = new_figure(5.5, 3.7, 1, grid.dim)
-    for axis, ax in enumerate(axes[0]):
-        _stationary_curves(ax, several, axis, ensemble, error)
-        ax.set(xlabel=labels[axis], ylabel=f"stationary density of {labels[axis]}")
-    title_of = "shaded: measured error" if error else None
-    fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2, title=title_of)
+    fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, **shown)
     fig.suptitle(title, fontsize=11)
     return fig
 

@@ -65,7 +65,8 @@ class Moments:
     def distribution(self, t: float | None = None) -> Distribution:
         """The law of what is in the box, scaled to one: at the output time t, or at the last; a stationary result has none.
 
-        `pdf`, `cdf`, `quantile`, `interval`, `sample`, `probability` and `conditional` are also asked here, for the last time.
+        `pdf`, `cdf`, `survival`, `quantile`, `interval`, `sample`, `probability` and `conditional` are also asked here, for the
+        last time.
         """
         times = getattr(self, "times", None)
         if times is None:
@@ -82,6 +83,10 @@ class Moments:
     def cdf(self, x: Any, t: float | None = None) -> Any:
         """P(X <= x), see `Distribution.cdf`."""
         return self.distribution(t).cdf(x)
+
+    def survival(self, x: Any, t: float | None = None) -> Any:
+        """P(X > x) in 1D, see `Distribution.survival`."""
+        return self.distribution(t).survival(x)
 
     def quantile(self, q: Any, t: float | None = None) -> Any:
         """The smallest x with P(X <= x) >= q in 1D, see `Distribution.quantile`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from .stats import SolutionStats
 
 if TYPE_CHECKING:
     import xarray
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from .ensemble import Ensemble
@@ -122,11 +123,43 @@ class Solution(Moments):
         """The density at the output time t, grid.shape."""
         return self.density[self.index(t)]
 
-    def plot(self, ensemble: Ensemble | None = None, **options: Any) -> Figure:
-        """A figure of the density over time: curves in 1D, maps in 2D; with an ensemble, one panel a time with both."""
+    def plot(
+        self,
+        ensemble: Ensemble | None = None,
+        *,
+        times: Sequence[float] | None = None,
+        error: bool = False,
+        log: bool = False,
+        ax: Axes | None = None,
+        landscape: Callable | None = None,
+        title: str = "",
+    ) -> Figure:
+        """A figure of the density over time: curves in 1D, maps in 2D; with an ensemble, one panel a time with both.
+
+        Parameters
+        ----------
+        ensemble : Ensemble, optional
+        times : sequence of float, optional
+            Output times to show. Default: all, or five of them spread evenly. Without an ensemble.
+        error : bool
+            In 1D and without an ensemble, whether to show the measured error around each curve.
+        log : bool
+            In 1D and 3D and without an ensemble, whether the density is shown on a logarithmic scale.
+        ax : matplotlib Axes, optional
+            To draw on, in 1D and without an ensemble.
+        landscape : callable f(x, y), optional
+            Drawn as contours in 2D.
+        title : str
+        """
         from .figures import plot_evolution, plot_solution
 
-        return plot_solution(self, **options) if ensemble is None else plot_evolution(self, ensemble, **options)
+        alone = {"times": (times, None), "error": (error, False), "log": (log, False), "ax": (ax, None)}
+        if ensemble is None:
+            return plot_solution(self, times, error, log=log, ax=ax, landscape=landscape, title=title)
+        for name, (value, usual) in alone.items():
+            if value is not usual:
+                raise bad_value(name, f"{usual} beside an ensemble", value, "Plot the solution alone.")
+        return plot_evolution(self, ensemble, landscape=landscape, title=title)
 
     def animate(self, path: str, **options: Any) -> None:
         """Write an animation of the density (.gif, or .mp4 with ffmpeg), one frame an output time, or `between=` them too."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,16 @@ from ..solvers.discretization.generator import Generator
 from ..solvers.linear.irreversibility import Irreversibility, dissipation, irreversibility
 from .moments import Moments, gradient, shown_numbers, shown_points
 from .processes import NO_GENERATOR, Extrapolated, InSteps, InTime, Process
-from .solution import at_rest, best_of
+from .solution import Solution, at_rest, best_of
 from .stability import Stability
 from .stats import StationaryStats
 
 if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from .ensemble import Ensemble
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -177,16 +181,60 @@ class Stationary(Moments):
         found: Stationary = best_of(self, lambda r: float(r.error["density"]))
         return found
 
-    def plot(self, **options: Any) -> Figure:
-        """A figure of the density, with the current in 2D."""
+    def plot(
+        self,
+        *,
+        landscape: Callable | None = None,
+        ensemble: Ensemble | None = None,
+        title: str = "",
+        error: bool = False,
+        log: bool = False,
+        ax: Axes | None = None,
+    ) -> Figure:
+        """A figure of the density, with the current in 2D.
+
+        Parameters
+        ----------
+        landscape : callable f(x, y), optional
+            Drawn as contours in 2D.
+        ensemble : Ensemble, optional
+            Its positions at the last time are shown beside the density.
+        title : str
+        error : bool
+            In 1D, whether to show the measured error around the curve.
+        log : bool
+            In 1D and 3D, whether the density is shown on a logarithmic scale.
+        ax : matplotlib Axes, optional
+            To draw on, in 1D.
+        """
         from .figures import plot_stationary
 
-        return plot_stationary(self, **options)
+        return plot_stationary(self, landscape=landscape, ensemble=ensemble, title=title, error=error, log=log, ax=ax)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """The density as a labelled data set."""
+        return self._as_solution().to_xarray().isel(time=0, drop=True)
+
+    def to_dataframe(self) -> Any:
+        """A pandas data frame with a row for each cell: the coordinates of its center, density."""
+        return self.to_xarray()["density"].to_dataframe().reset_index()
+
+    def to_csv(self, path: str) -> None:
+        """Write a CSV file with a row for each cell: the coordinates of its center, density."""
+        from ..storage.netcdf import axis_names
+        from ..storage.tables import save_field
+
+        axes = zip(axis_names(self.grid.names), self.grid.centers, strict=True)
+        save_field(path, dict(axes), "density", self.density)
 
     def save(self, path: str) -> None:
         """Write a netCDF file, with the current; `fokkerplanck.load` reads it as a Solution whose one time is infinity."""
+        self._as_solution().save(path)
+
+    def _as_solution(self) -> Solution:
+        """As a solution whose one time is infinity."""
         method = "stationary chain" if isinstance(self.process, InSteps) else "stationary"
-        at_rest(self, method, self.process.settings).save(path)
+        return at_rest(self, method, self.process.settings)
 
     def __repr__(self) -> str:
         lines = [
