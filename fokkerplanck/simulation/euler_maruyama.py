@@ -16,17 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import call, fits_memory, flag, increasing, instance, mask, number, reals, whole
+from ..arguments import call, fits_memory, flag, increasing, instance, mask, number, whole
 from ..errors import NotFiniteError, ResolutionWarning, bad_type, bad_value, warn
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
-from ..model.initial_density import law_of_result
 from ..model.ito_correction import ito_correction
 from ..progress import Pace
-from ..randomness import own_seed, private_generator, streams
+from ..randomness import own_seed, streams
 from ..results.ensemble import Ensemble
 from ..solvers.discretization.scharfetter_gummel import Sampled
 from ..solvers.discretization.singular_points import SingularPoint
+from .dimension import dimension_of_paths
 from .interacting_paths import at_start, read_of_swarm
 from .jump_increments import JumpNoise, check_jumps, jump_noise, jumped
 from .levy_increments import root_times
@@ -118,7 +118,7 @@ def simulate(
     n_paths = whole("n_paths", n_paths, 1, MOST_PATHS)
     seed = own_seed(seed, KIND, eq, p0, dt, n_paths, grid, target, swarm_size)
     swarm_size, step_error = _swarm_size(eq, swarm_size, n_paths), flag("step_error", step_error)
-    dim = _dimension(eq, p0, grid)
+    dim = dimension_of_paths(eq, p0, grid, n_paths)
     fits_memory("n_paths", 8.0 * n_paths * dim * (moments.size + 12.0), "Record fewer times or run in parts.")
     first, noise = streams(seed, KIND, -(-n_paths // BLOCK))
     starts = start_positions(p0, n_paths, dim, first)
@@ -177,17 +177,6 @@ def _step(name: str, value: Any, end: float) -> float:
         rule = f"at least the last of `times` over {MAX_STEPS:g}"
         raise bad_value(name, rule, value, "Simulate a shorter time, or solve for the density.")
     return step
-
-
-def _dimension(eq: FokkerPlanck, p0: Any, grid: Grid | None) -> int:
-    if grid is not None:
-        return grid.dim
-    p0 = law_of_result(p0)
-    if not hasattr(p0, "sample"):
-        p0 = reals("p0", p0, "a density to sample from, a point or an array of starts")
-    elif not isinstance(p0, type):
-        return int(np.atleast_2d(p0.sample(private_generator("dimension of a start"), 1)).shape[1])
-    return 1 if np.ndim(p0) == 0 else int(np.shape(p0)[-1]) if np.ndim(p0) == 2 else max(1, int(np.size(p0)))
 
 
 def _singular_points(eq: FokkerPlanck, grid: Grid | None) -> tuple[list[SingularPoint], tuple[tuple[int, float], ...]]:

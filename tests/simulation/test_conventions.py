@@ -55,3 +55,22 @@ def test_paths_of_a_tensor_that_stratonovich_does_not_define_are_refused():
     eq = fp.FokkerPlanck(drift=back, diffusion=tensor, convention="stratonovich")
     with pytest.raises(ValueError, match="pass `noise` instead of `diffusion`"):
         fp.simulate(eq, fp.point([0.0, 0.0]), [1.0], 0.1, n_paths=10, seed=1)
+
+
+def test_as_many_numbers_as_paths_are_starts_on_a_line():
+    """By the functions of the equation or by its names; else they are one point, as they always were."""
+    starts, still = np.linspace(-1.0, 1.0, 40), {"n_paths": 40, "seed": 1, "step_error": False}
+    equations = [
+        fp.FokkerPlanck(drift=lambda x: 0 * x, diffusion=0.0),
+        fp.FokkerPlanck(drift=lambda x, t: t + 0 * x, diffusion=0.0),
+        fp.FokkerPlanck(diffusion=0.0, names=["angle"]),
+    ]
+    for eq in equations:
+        found = fp.simulate(eq, starts, [0.0], 0.1, **still)
+        np.testing.assert_array_equal(found.positions[0, :, 0], starts)
+    many = fp.simulate(fp.FokkerPlanck(drift=lambda *x: [-c for c in x], diffusion=0.0), starts, [0.0], 0.1, **still)
+    assert many.dim == 40
+    pair = fp.simulate(
+        fp.FokkerPlanck(drift=lambda x, y: [-x, -y], diffusion=0.0), [1.0, 2.0], [0.0], 0.1, n_paths=2, seed=1
+    )
+    assert pair.dim == 2
