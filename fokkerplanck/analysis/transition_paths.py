@@ -19,6 +19,7 @@ from ..results.figure_style import arrows
 from ..solvers.accuracy.coarsening import as_function
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.discretization.generator import Exit, Generator, half_widths
+from ..solvers.discretization.levy_jumps import Jumps
 from ..solvers.linear.absorption import Absorber, Region
 from ..solvers.linear.first_passage import solve_backward
 from .stationary_state import State, state_of, with_errors
@@ -92,7 +93,7 @@ def transition_paths(eq: FokkerPlanck, grid: Grid, source: Any, target: Any, *, 
     Parameters
     ----------
     eq : FokkerPlanck
-        With one stationary density; without time dependence, interaction, memory and jumps.
+        With one stationary density; without time dependence, interaction and memory. With jumps on a line.
     grid : Grid
         Without absorbing walls.
     source, target : boolean array on the grid or callable
@@ -109,12 +110,17 @@ def transition_paths(eq: FokkerPlanck, grid: Grid, source: Any, target: Any, *, 
     With stationary masses P and rates Q_ij of jumps from cell i to cell j, the reactive flux on a link is P_i q-_i Q_ij q+_j -
     P_j q-_j Q_ji q+_i, where q+ is the committor and q- that of the process backward in time, whose rates are P_j Q_ji / P_i
     (E and Vanden-Eijnden 2006; Metzner, Schuette and Vanden-Eijnden 2006, 2009). Detailed balance is not assumed. The edges of
-    the regions lie where they are, also between the cell centers.
+    the regions lie where they are, also between the cell centers; jumps end in a region where they end in a cell whose center
+    lies in it. A jump from the source into the target is a transition that takes no time, and the current counts jumps across
+    each place. In a plane, and through a periodic wall, jumps have no path that a current could follow.
     """
     flag("error", error)
     grid = autonomous(eq, grid, "stationary")
-    if eq.jumps is not None or eq.time_order < 1.0:
-        raise bad_value("eq", "without jumps and memory here", eq, "Simulate the paths instead: fp.simulate.")
+    if eq.time_order < 1.0:
+        raise bad_value("eq", "without memory here", eq, "Simulate the paths instead: fp.simulate.")
+    if eq.jumps is not None and (grid.dim > 1 or grid.periodic(0)):
+        then = "Jumps have no path there that a current could follow: simulate them, fp.simulate."
+        raise bad_value("grid", "a line between walls for transition paths with jumps", grid, then)
     for name, region in (("source", source), ("target", target)):
         if callable(region) and takes_time(region):
             raise bad_value(name, "independent of time here", region, "Transitions are those of a stationary state.")
@@ -144,11 +150,18 @@ def _transitions(state: State, regions: list[Region]) -> TransitionPaths:
     cut = Absorber(grid, regions)
     killed, into = cut.killed(q)
     ends = _ends(q, p, cut)
-    returning, out_of = _reversed(killed, p, ends)
     outside = ~(source | target)
     forward = np.minimum(solve_backward(killed, outside, into[1]) + target, 1.0)
-    backward = np.minimum(solve_backward(returning, outside, out_of[0]) + source, 1.0)
+    if q.jumps is None:
+        returning, out_of = _reversed(killed, p, ends)
+        backward = np.minimum(solve_backward(returning, outside, out_of[0]) + source, 1.0)
+    else:
+        backward = np.minimum(_from_source(killed, q.jumps, p, ends, source, outside) + source, 1.0)
     rate, on_way = float(into[1] @ (p * backward)), p * backward * forward
+    current = _current(killed, p, backward, forward, ends)
+    if q.jumps is not None:
+        rate += float(q.jumps.into(target)[source] @ p[source])
+        current = current + _by_jumps(q.jumps, p * backward, forward)
     if not rate > 0.0:
         raise bad_value(
             "target", "reached from `source` in double precision", f"a rate of {rate:g}", "Bring them closer."
@@ -156,7 +169,7 @@ def _transitions(state: State, regions: list[Region]) -> TransitionPaths:
     return TransitionPaths(
         grid,
         on_way.reshape(grid.shape) / grid.volumes,
-        _current(killed, p, backward, forward, ends),
+        current,
         rate,
         float(on_way.sum()),
         float(on_way.sum()) / rate,
@@ -215,6 +228,28 @@ def _reversed(killed: Generator, p: np.ndarray, ends: list[_End]) -> tuple[Gener
         np.add.at(into, (end.region, end.cells), end.outward)
     exits = [Exit(-1, 0, end.cells, end.outward) for end in ends]
     return replace(killed, links=tuple(links), exits=tuple(exits)), into
+
+
+def _from_source(
+    killed: Generator, jumps: Jumps, p: np.ndarray, ends: list[_End], source: np.ndarray, outside: np.ndarray
+) -> np.ndarray:
+    """q- (n,) outside, by the masses that came from the source: Q x = 0 there, fed by links and jumps out of the source."""
+    fed = jumps.dense[:, source] @ p[source]
+    for end in ends:
+        np.add.at(fed, end.cells[end.region == 0], (end.outward * p[end.cells])[end.region == 0])
+    cells = np.flatnonzero(outside)
+    matrix = killed.matrix[cells][:, cells].toarray()
+    came = np.zeros(p.size)
+    came[cells] = np.maximum(np.linalg.solve(-matrix, fed[cells]), 0.0)
+    return _over(came, p)
+
+
+def _by_jumps(jumps: Jumps, past: np.ndarray, forward: np.ndarray) -> np.ndarray:
+    """The reactive current of jumps on a line, (1, n): what they carry up across both faces of each cell, on average."""
+    flux = forward[:, None] * jumps.dense * past
+    np.fill_diagonal(flux, 0.0)
+    across = np.concatenate([[0.0], np.cumsum(flux.sum(axis=0) - flux.sum(axis=1))])
+    return 0.5 * (across[1:] + across[:-1])[None]
 
 
 def _over(flux: np.ndarray, masses: np.ndarray) -> np.ndarray:
