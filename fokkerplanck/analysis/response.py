@@ -129,5 +129,6 @@ def _response(
         raise bad_value("grid", "one whose cells stay", "faces that move onto zeros of D", then)
     f, p = on_grid(observe, grid, "observe").ravel(), state.masses
     pushed = slope(lambda a: generator(family(a), grid, fixed=True).apply(p), at)
-    values, off = ([f @ state.resolvent(w, part) for w in frequencies] for part in pushed)
+    parts = (pushed.value, pushed.error)
+    values, off = ([f @ state.resolvent(w, part) for w in frequencies] for part in parts)
     return Response(grid, frequencies, np.array(values), np.abs(off))

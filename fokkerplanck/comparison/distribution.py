@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import instance, number, reals, whole
-from ..errors import bad_type, bad_value
+from ..arguments import instance, number, reals, sized, whole
+from ..errors import bad_type, bad_value, warn
 from ..model.grid import Grid
 from ..randomness import private_generator
 from ..results.ensemble import Ensemble, error_of_mean, periods_of
@@ -124,18 +124,31 @@ def law(result: Any, t: float | None = None, name: str = "result") -> Law:
         masses = np.maximum(masses.ravel(), 0.0)  # a density may end 1e-16 below zero
         return Law(points, masses / masses.sum(), result.grid, None, periods_of(result.grid))
     if isinstance(result, list | np.ndarray):
-        return _samples(reals(name, result, "a Solution, an Ensemble or an array of samples"), name)
+        return _given(reals(name, result, "a Solution, an Ensemble or an array of samples"), name)
     raise bad_type(name, "a Solution, an Ensemble or an array of samples", result)
+
+
+def _given(points: np.ndarray, name: str) -> Law:
+    """Samples of the user's own, of a size whose square is a number; what is not finite is left out, and said."""
+    found = _samples(points, name)
+    sized(name, np.abs(found.points).max(keepdims=True))
+    lost = len(points) - len(found.points)
+    if lost:
+        text = f"{lost} of the {len(points)} samples of `{name}` are not finite: the distance is that of the others."
+        warn(text)
+    return found
 
 
 def _samples(
     points: np.ndarray, name: str = "result", swarms: np.ndarray | None = None, periods: tuple[float, ...] = ()
 ) -> Law:
+    shape = points.shape
     points = points[:, None] if points.ndim == 1 else points
     finite = np.isfinite(points).all(axis=1) if points.ndim == 2 else np.ones(len(points), dtype=bool)
     points, swarms = points[finite], None if swarms is None else swarms[finite]
     if points.ndim != 2 or len(points) < 2:
-        raise bad_value(name, "at least two finite samples of shape (n,) or (n, dim)", f"shape {points.shape}")
+        of = f"shape {shape}" if len(points) == len(finite) else f"{len(points)} finite of shape {shape}"
+        raise bad_value(name, "at least two finite samples of shape (n,) or (n, dim)", of)
     return Law(points, np.full(len(points), 1.0 / len(points)), None, swarms, periods)
 
 

@@ -205,3 +205,26 @@ def test_what_does_not_depend_on_a_parameter():
     found = fp.derivative(family, [0.3, 1.0], fp.Grid((-2, 2), 80), observe=lambda x: x)
     assert (np.abs(found.derivative) <= np.maximum(found.error["derivative"], 1e-12)).all()
     assert (found.error["derivative"] < 1e-9).all()
+
+
+def test_slopes_that_differ_on_either_side_are_an_error():
+    """The symmetric difference of |a| at 0 is 0: that was called the derivative, without an error."""
+
+    def pushed(a):
+        return fp.FokkerPlanck(drift=lambda x: abs(a) - x, diffusion=0.5)
+
+    grid = fp.Grid((-6, 6), 120)
+    found = fp.derivative(pushed, 0.0, grid, observe=lambda x: x)
+    assert abs(found.derivative) < 1e-6
+    assert found.difference_error == pytest.approx(1.0, rel=1e-3)
+    assert found.error["derivative"] >= 1.0
+    smooth = fp.derivative(pushed, 0.3, grid, observe=lambda x: x)
+    assert smooth.derivative == pytest.approx(1.0, rel=1e-6)
+    assert smooth.difference_error < 1e-6
+
+
+def test_a_parameter_at_the_end_of_its_range_is_refused():
+    """A diffusion of 0 was divided by."""
+    grid = fp.Grid((-6, 6), 120)
+    with pytest.raises(ValueError, match=r"`at` must be inside the range .*says there: `diffusion` must be at least 0"):
+        fp.derivative(lambda d: fp.FokkerPlanck(drift=lambda x: -x, diffusion=d), 0.0, grid, observe=lambda x: x**2)

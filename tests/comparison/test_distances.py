@@ -399,3 +399,24 @@ def test_workers_of_sgd_are_swarms():
     coupled, free = (sgd.simulate_swarm(1.0, [20], k, n_workers=50, n_swarms=4, seed=1) for k in (0.1, 0.0))
     assert np.array_equal(coupled.swarms, np.repeat(np.arange(4), 50))
     assert free.swarms is None
+
+
+def test_samples_that_are_not_finite_are_counted():
+    """They were left out in silence."""
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(size=200), rng.normal(size=200)
+    a[:30] = np.nan
+    with pytest.warns(UserWarning, match="30 of the 200 samples of `a` are not finite"):
+        found = ds.wasserstein(a, b)
+    assert found == ds.wasserstein(a[30:], b)
+    with pytest.raises(ValueError, match=r"at least two finite samples .*got 1 finite of shape \(2,\)"):
+        ds.mmd(np.array([1.0, np.nan]), b)
+
+
+@pytest.mark.parametrize("unit", [1e-170, 1e170])
+def test_samples_whose_squares_are_no_numbers_are_refused(unit):
+    """The energy distance of two laws far apart was 0 at 1e-170, and nan at 1e170."""
+    a, b = np.arange(20.0), np.arange(20.0) + 30.0
+    for distance in (ds.energy, ds.mmd, ds.wasserstein):
+        with pytest.raises(ValueError, match="Take units in which it is of ordinary size"):
+            distance(a * unit, b * unit)
