@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import erfcx
 
 from .errors import ResolutionWarning, warn
-from .model.equation import FokkerPlanck
+from .model.equation import WALL_NAMES, FokkerPlanck
 from .model.grid import Grid
 from .model.initial_density import covariance
 from .results.stats import GridStats
@@ -106,7 +106,7 @@ def warn_of_walls(eq: FokkerPlanck, q: Generator, start: np.ndarray | None, mass
     Such a box cuts the density off (the force points inward) or holds back what would run away (outward), unless the wall
     belongs to the problem, as a floor does: that only the user knows. Where the noise rules, as in a box without force, even
     where noise that varies draws the density together, the walls are what was asked for; where the noise vanishes, they are
-    natural. Between two walls from which a force of any strength points inward, so that the density falls towards both, it
+    natural. A wall with a reactivity belongs to the problem. Between two walls from which a force of any strength points inward, so that the density falls towards both, it
     has a width of its own, and a box narrower than that is rarely meant. Without a start, as for a stationary density, only
     these speak.
     """
@@ -117,13 +117,16 @@ def warn_of_walls(eq: FokkerPlanck, q: Generator, start: np.ndarray | None, mass
         if start is not None:
             _warn_of_noisy_walls(q, start, masses)
         return
+    takes = np.zeros((len(WALL_NAMES) // 2, 2), dtype=bool)
+    for name, reactivity in (eq.reactivity or {}).items():
+        takes.flat[WALL_NAMES.index(name)] = reactivity > 0.0
     for axis in range(grid.dim):
         others = tuple(a for a in range(grid.dim) if a != axis)
         after = masses.sum(axis=others) / grid.widths[axis]
         before = None if start is None else start.sum(axis=others) / grid.widths[axis]
         falls = after.size > 1 and after[0] < after[1] and after[-1] < after[-2]
         for side, cell in ((0, 0), (1, -1)):
-            if grid.dim == 1 and grid.edges[axis][-side] in q.singular:
+            if takes[axis, side] or (grid.dim == 1 and grid.edges[axis][-side] in q.singular):
                 continue  # it belongs to the problem
             if grid.boundary[axis][side] != "reflecting" or not after[cell] > REACHED * after.max():
                 continue

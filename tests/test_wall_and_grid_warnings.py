@@ -93,6 +93,11 @@ def test_a_box_in_the_plane_warns():
         (fp.FokkerPlanck(diffusion=0.5), fp.Grid((-1, 1), 100), fp.gaussian(0, 0.05)),  # diffusion in a box
         (OU, fp.Grid((-1.7, 1.7), 100), fp.uniform(-1.7, 1.7)),  # starts at the walls
         (OU, fp.Grid((-1.7, 1.7), 100, "absorbing"), fp.gaussian(0, 0.1)),
+        (
+            fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5, reactivity={"x high": 2.0}),
+            fp.Grid((-4, 1), 100),
+            fp.gaussian(-1, 0.1),
+        ),
         (fp.FokkerPlanck(drift=1.0, diffusion=0.5), fp.Grid((-1, 1), 60, "periodic"), fp.gaussian(0, 0.1)),
     ],
 )

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..arguments import callable_with, whole
 from ..errors import bad_value
+from .derivative_check import check_derivatives
 from .loss_functions import FunctionNetwork, LossFunctions
 
 if TYPE_CHECKING:
@@ -91,8 +92,15 @@ class Network(LossFunctions):
             (theta, v) -> Hessian of the mean loss times v; default: differences of gradients.
         params : array (d,) or (n_runs, d)
             Start of all runs, or a row a run.
+
+        Warns
+        -----
+        ModelWarning
+            Where the gradient is not that of the losses along a random direction at the start, or `hvp` not its derivative.
         """
-        return FunctionNetwork(weighted_grad, per_sample, hvp, params)
+        net = FunctionNetwork(weighted_grad, per_sample, hvp, params)
+        check_derivatives(net, hvp is not None)
+        return net
 
     def context(self) -> contextlib.AbstractContextManager:
         """Where JAX computes in this network's precision."""

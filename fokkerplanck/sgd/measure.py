@@ -40,6 +40,7 @@ ERRORS = 2.0  # standard errors on either side: 95 %
 BLOCKS = 20  # behind the error of the scale
 STEPS = 20_000  # that are whitened at most, evenly chosen
 LOOKED_AT = 200  # times at which the curvature is taken
+LOST = 1e3 * np.finfo(float).eps  # of the numbers that noise is the difference of: below it the noise is rounding
 RANK = 1e-10  # of the largest eigenvalue of a covariance: directions below it carry no noise
 SLOW = 0.1  # eta times curvature from which the rates of the first-order drift are off by 5 %
 
@@ -155,7 +156,7 @@ def _sums(sgd: SGD) -> list[int]:
 def whitened_noise(sgd: SGD, positions: np.ndarray, moves_only: bool = False) -> np.ndarray | None:
     """z of all steps of paths (n_times, n_paths, d or 2 d), (n, r) in the main axes of C; None where there is no noise.
 
-    Steps that begin where there is no noise at all, and those of diverged paths, are left out, as is the smaller last batch
+    Steps that begin where there is no noise at all, and those of diverged paths, are left out, also where rounding hides it, as is the smaller last batch
     of shuffled epochs; of more than 20,000 an even choice counts. `moves_only`: steps that move.
     """
     d, eta = sgd.loss.dim, sgd.learning_rate
@@ -184,7 +185,9 @@ def whitened_noise(sgd: SGD, positions: np.ndarray, moves_only: bool = False) ->
     values, axes = np.linalg.eigh(covariance)
     values, axes = values[:, ::-1], axes[:, :, ::-1]
     floor = RANK**2 * float(np.median(values[:, 0])) if len(values) else 0.0  # what is left at a minimum is round-off
-    noisy = values > np.maximum(RANK * values[:, :1], floor)
+    sizes = (before**2).sum(axis=1) + (after**2).sum(axis=1) + (step**2).sum(axis=1)
+    lost = LOST**2 * sizes[:, None]  # of runs that grow: the noise is a difference of such numbers
+    noisy = values > np.maximum(np.maximum(RANK * values[:, :1], floor), lost)
     along = np.einsum("nij,ni->nj", axes, noise)
     z = np.where(noisy, along / np.sqrt(np.where(noisy, values, 1.0)), 0.0)
     rank = int(noisy.sum(axis=1).max(initial=0))

@@ -2,11 +2,13 @@
 
 import importlib.util
 import sys
+import warnings
 
 import numpy as np
 import pytest
 from least_squares import Line
 
+import fokkerplanck as fp
 import fokkerplanck.networks as fn
 from fokkerplanck.networks.function_training import step_weights
 from fokkerplanck.networks.training import Rule
@@ -165,6 +167,34 @@ class TestNetwork:
             fn.Network.from_functions(lambda w, p: w, lambda w: np.float64(1.0), params=[0.0])
         with pytest.raises(ValueError, match="`theta` must be finite"):
             Line().network().gradient(np.zeros(4))
+
+    def test_a_gradient_of_another_function_warns(self):
+        """A mean in place of a sum trains n_samples times too slowly, and no number showed it."""
+        line = Line()
+        x, n = line.x, len(line.x)
+
+        def gradient(w, p):
+            return x.T @ (p * line.errors(w))
+
+        def losses(w):
+            return 0.5 * line.errors(w) ** 2
+
+        start = np.ones(x.shape[1])
+        for wrong in (lambda w, p: gradient(w, p) / n, lambda w, p: -gradient(w, p)):
+            with pytest.warns(fp.ModelWarning, match="`weighted_grad` is not the gradient of `per_sample`"):
+                fn.Network.from_functions(wrong, losses, params=start)
+        with pytest.warns(fp.ModelWarning, match="`hvp` is not the Hessian of the mean loss"):
+            fn.Network.from_functions(gradient, losses, lambda w, v: 2.0 * line.hessian @ v, params=start)
+        with pytest.raises(ValueError, match="`weighted_grad` must be finite at the start"):
+            fn.Network.from_functions(lambda w, p: np.nan * w, losses, params=start)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            fn.Network.from_functions(gradient, losses, lambda w, v: line.hessian @ v, params=start)
+            fn.Network.from_functions(  # single precision, and a kink at the start
+                lambda w, p: p @ (x * (x @ w > 0.0)[:, None]),
+                lambda w: np.maximum(x @ w, 0.0).astype(np.float32),
+                params=np.zeros(x.shape[1]) + 1e-4,
+            )
 
     def test_without_jax_one_sentence_says_what_to_install(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "jax", None)
