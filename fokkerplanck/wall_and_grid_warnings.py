@@ -106,7 +106,7 @@ def warn_of_walls(eq: FokkerPlanck, q: Generator, start: np.ndarray | None, mass
     Such a box cuts the density off (the force points inward) or holds back what would run away (outward), unless the wall
     belongs to the problem, as a floor does: that only the user knows. Where the noise rules, as in a box without force, even
     where noise that varies draws the density together, the walls are what was asked for; where the noise vanishes, they are
-    natural. A wall with a reactivity belongs to the problem. Between two walls from which a force of any strength points inward, so that the density falls towards both, it
+    natural. Between two walls from which a force of any strength points inward, so that the density falls towards both, it
     has a width of its own, and a box narrower than that is rarely meant. Without a start, as for a stationary density, only
     these speak.
     """
@@ -127,7 +127,7 @@ def warn_of_walls(eq: FokkerPlanck, q: Generator, start: np.ndarray | None, mass
         falls = after.size > 1 and after[0] < after[1] and after[-1] < after[-2]
         for side, cell in ((0, 0), (1, -1)):
             if takes[axis, side] or (grid.dim == 1 and grid.edges[axis][-side] in q.singular):
-                continue  # it belongs to the problem
+                continue  # it belongs to the problem, as what takes a part of the paths does
             if grid.boundary[axis][side] != "reflecting" or not after[cell] > REACHED * after.max():
                 continue
             began = 0.0 if before is None else float(before[cell] / before.max())

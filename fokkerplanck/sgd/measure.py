@@ -156,8 +156,8 @@ def _sums(sgd: SGD) -> list[int]:
 def whitened_noise(sgd: SGD, positions: np.ndarray, moves_only: bool = False) -> np.ndarray | None:
     """z of all steps of paths (n_times, n_paths, d or 2 d), (n, r) in the main axes of C; None where there is no noise.
 
-    Steps that begin where there is no noise at all, and those of diverged paths, are left out, also where rounding hides it, as is the smaller last batch
-    of shuffled epochs; of more than 20,000 an even choice counts. `moves_only`: steps that move.
+    Steps that begin where there is no noise at all or rounding hides it, and those of diverged paths, are left out, as is the
+    smaller last batch of shuffled epochs; of more than 20,000 an even choice counts. `moves_only`: steps that move.
     """
     d, eta = sgd.loss.dim, sgd.learning_rate
     whole_batch = _draws_a_whole_batch(sgd, len(positions) - 1)
