@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import erfcx
 
 from .errors import ResolutionWarning, warn
-from .model.equation import WALL_NAMES, FokkerPlanck
+from .model.equation import FokkerPlanck
 from .model.grid import Grid
 from .model.initial_density import covariance
 from .results.stats import GridStats
@@ -117,16 +117,14 @@ def warn_of_walls(eq: FokkerPlanck, q: Generator, start: np.ndarray | None, mass
         if start is not None:
             _warn_of_noisy_walls(q, start, masses)
         return
-    takes = np.zeros((len(WALL_NAMES) // 2, 2), dtype=bool)
-    for name, reactivity in (eq.reactivity or {}).items():
-        takes.flat[WALL_NAMES.index(name)] = reactivity > 0.0
+    taking = {(e.axis, e.side) for e in q.exits if np.any(e.rates > 0.0)}
     for axis in range(grid.dim):
         others = tuple(a for a in range(grid.dim) if a != axis)
         after = masses.sum(axis=others) / grid.widths[axis]
         before = None if start is None else start.sum(axis=others) / grid.widths[axis]
         falls = after.size > 1 and after[0] < after[1] and after[-1] < after[-2]
         for side, cell in ((0, 0), (1, -1)):
-            if takes[axis, side] or (grid.dim == 1 and grid.edges[axis][-side] in q.singular):
+            if (axis, side) in taking or (grid.dim == 1 and grid.edges[axis][-side] in q.singular):
                 continue  # it belongs to the problem, as what takes a part of the paths does
             if grid.boundary[axis][side] != "reflecting" or not after[cell] > REACHED * after.max():
                 continue

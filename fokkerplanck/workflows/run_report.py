@@ -53,7 +53,9 @@ def verdicts(outcome: Outcome, grid: Grid, limit: float = 3.0) -> list[str]:
             continue
         for model in outcome.solutions:
             gaps = [g for row in here if row["model"] == model for g in _gaps(row, truth, grid)]
-            sentences.append(f"t = {t:g}: {model} {_verdict(gaps, limit, outcome.solutions[model].stats)}")
+            solution = outcome.solutions[model]
+            unknown = "" if solution.error else solution.error.note
+            sentences.append(f"t = {t:g}: {model} {_verdict(gaps, limit, solution.stats, unknown)}")
     return sentences
 
 
@@ -75,11 +77,16 @@ def _ratio(apart: float, error: float) -> float:
     return 0.0 if apart == 0.0 else apart / error if error > 0.0 else math.inf
 
 
-def _verdict(gaps: list[Gap], limit: float, stats: SolutionStats) -> str:
-    """Agreement; or a difference that the model's own error explains; or one that it does not, with its reason."""
+def _verdict(gaps: list[Gap], limit: float, stats: SolutionStats, unknown: str = "") -> str:
+    """Agreement; or a difference that the model's own error explains, or that nothing is said of as that error is `unknown`; or
+    one that it does not, with its reason."""
     worst, beside = max(gaps, key=lambda gap: gap.of_all), max(gaps)
+    reason = _reason(worst, stats)
+    if worst.of_all > limit and (reason or not unknown):
+        return f"is off by {_shown(worst.of_all)} standard errors in the {worst.moment}{reason}."
     if worst.of_all > limit:
-        return f"is off by {_shown(worst.of_all)} standard errors in the {worst.moment}{_reason(worst, stats)}."
+        off = f"its {worst.moment} is off by {_shown(worst.of_all)} standard errors of the simulation"
+        return f"cannot be compared with SGD: {off}, and its own error is not known ({unknown})."
     if beside.of_sampling > limit:
         source = {
             "grid": f"its grid: take {_cells_for(beside)} times as many cells along each axis",

@@ -1,5 +1,7 @@
 """Verdicts tell apart: the model, its grid, its sampled batches, its box, and divergence of SGD itself."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,18 @@ def test_errors_of_a_run_are_those_of_its_output_times(tmp_path):
         assert solution.error[name] == pytest.approx(direct.error[name], rel=1e-2)
     errors = [row[outcome.comparison.columns.index("se_mean")] for row in outcome.comparison.rows]
     assert errors == pytest.approx(direct.error["mean"][:, 0], rel=1e-2)
+
+
+@pytest.mark.parametrize("cells", [2, 5])
+def test_a_grid_whose_error_is_not_known_is_no_verdict_on_the_model(cells):
+    """With 2 cells the model was called off by 129 standard errors."""
+    sgd = fp.SGD(PARABOLA, 0.1, batch_size=1)
+    start = fp.gaussian(0.5, 0.2)
+    coarse = fp.Grid((-3, 3), cells)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        solution = fp.solve(sgd.equation(), coarse, start, [5.0])
+    found = verdicts(outcome(sgd, {"first-order": solution}, sgd.simulate(start, [5], n_paths=200, seed=0)), coarse)
+    assert len(found) == 1
+    assert "first-order cannot be compared with SGD: its deviation is off by" in found[0]
+    assert "its own error is not known (grid error not measured: an axis has fewer than 16 cells)" in found[0]
