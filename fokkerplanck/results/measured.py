@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -188,13 +187,15 @@ def _of_moments(results: Sequence[Any], order: float, late: Sequence[float]) -> 
 def _numbers(results: Sequence[Any], name: str, order: float, late: Sequence[float], power: int) -> np.ndarray:
     """Errors of what a result offers by name: of the dimension of a length to the given power.
 
-    It changes by up to e (3 deviations)^power where the density changes by e.
+    It changes by up to e (3 deviations)^power where the density changes by e; each axis has deviations of its own, as it may
+    have units of its own.
     """
     offers = []
     for r, e in zip(results, late, strict=True):
         value = getattr(r, name)
-        spread = 3.0 * math.sqrt(float(np.abs(r.covariance()).max(initial=0.0))) if power else 1.0
-        offers.append(Offer(value() if callable(value) else value, max(e, 1e-12) * spread**power))
+        spread = 3.0 * np.sqrt(np.abs(np.einsum("...ii->...i", r.covariance())).reshape(-1, r.grid.dim).max(axis=0))
+        size = (1.0, spread, np.outer(spread, spread))[power]
+        offers.append(Offer(value() if callable(value) else value, max(e, 1e-12) * size))
     return compared(offers, [r.grid for r in results], order).error
 
 

@@ -80,10 +80,15 @@ def _hours(products: float, q: Generator) -> float:
     return products * product_seconds(q) / 3600.0
 
 
-def _check_affordable(products: float, q: Generator, masses: np.ndarray) -> None:
-    """Refuse short steps that would take hours in place of long ones."""
+def _may_rest(products: float, rtol: float) -> bool:
+    """Whether rounding leaves it to be seen that a density is at rest over so many products, see `_advance`."""
+    return 2.0 * ROUNDING * products <= AT_REST * rtol
+
+
+def _check_affordable(products: float, q: Generator, masses: np.ndarray, rtol: float) -> None:
+    """Refuse short steps that would take hours in place of long ones, unless rest may end them early."""
     hours = _hours(products, q)
-    if hours > 1.0:
+    if hours > 1.0 and not _may_rest(products, rtol):
         raise ConvergenceError(
             f"rtol is out of reach of long steps over this horizon, and short ones would take some {hours:.0f} hours; "
             "raise rtol, or ask for fp.stationary or fp.spectrum.",
@@ -93,9 +98,9 @@ def _check_affordable(products: float, q: Generator, masses: np.ndarray) -> None
 
 def _check_horizon(chosen: Chebyshev | Uniformization, q: Generator, intervals: np.ndarray, rtol: float) -> None:
     """Refuse a horizon of hours before the start, unless rest may end it early, see `_advance`; warn of one of minutes."""
-    hours = _hours(sum(chosen.products(float(dt)) for dt in intervals if dt > 0.0), q)
-    horizon = float(intervals.sum())
-    if hours > MOST_HOURS and ROUNDING * float(q.outflow.max(initial=0.0)) * horizon > AT_REST * rtol:
+    products = sum(chosen.products(float(dt)) for dt in intervals if dt > 0.0)
+    hours, horizon = _hours(products, q), float(intervals.sum())
+    if hours > MOST_HOURS and not _may_rest(products, rtol):
         rule = f"reached within {MOST_HOURS:g} hours"
         then = "Take earlier times or fewer cells; for what comes last ask fp.stationary, or fp.spectrum for rates."
         raise bad_value("times", rule, f"{horizon:.4g}, that is {hours:.1g} hours of {chosen.name}", then)
@@ -108,7 +113,8 @@ def _advance(
 ) -> tuple[np.ndarray, float]:
     """exp(Q interval) masses and its error; a long interval in pieces that double, up to where the density is at rest.
 
-    exp(Qt) only contracts in the 1-norm, hence |exp(Qt) P - P| <= t |Q P|.
+    exp(Qt) only contracts in the 1-norm, hence |exp(Qt) P - P| <= t |Q P|, and n times as long a time changes P at most by n
+    times what it changes by in one: of the two the second knows less of the rounding of Q P.
     """
     if not isinstance(chosen, (Chebyshev, Uniformization)) or (products := chosen.products(interval)) < LONG:
         return chosen.advance(masses, interval)
@@ -121,8 +127,12 @@ def _advance(
         if (hours := _hours(chosen.products(step), q)) > MOST_HOURS:
             text = f"the density is still moving, and to go on takes some {hours:.1g} hours; take earlier times"
             raise ConvergenceError(text, masses)
+        before = masses
         masses, share = chosen.advance(masses, step)
         error, left, piece = error + share, left - step, 2.0 * piece
+        change = float(np.abs(masses - before).sum()) * left / step
+        if change <= AT_REST * rtol:
+            return masses, error + change
     return masses, error
 
 
@@ -165,7 +175,7 @@ def propagate(
                 if method != "auto" or not isinstance(chosen, Rational):
                     raise
                 chosen = _cheapest_products(q, [float(interval)], rtol, horizon)
-                _check_affordable(chosen.products(float(interval)), q, masses)
+                _check_affordable(chosen.products(float(interval)), q, masses, rtol)
                 _check_horizon(chosen, q, np.array([interval]), rtol)
                 masses, share = _advance(chosen, q, masses, float(interval), rtol)
             error += share

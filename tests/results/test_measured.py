@@ -56,3 +56,19 @@ def test_answers_that_cannot_be_compared_have_no_error_and_say_why():
     assert found.mass == pytest.approx(fine.mass)
     assert not found.error
     assert found.error.note == "grid error not measured: a coarser grid finds other points that keep what arrives"
+
+
+@pytest.mark.parametrize(("x", "y"), [(1e-12, 1e12), (1e12, 1e-12)])
+def test_errors_of_moments_have_the_units_of_their_axis(x, y):
+    """The rounding of the wider axis was that of all: a variance of 1e-24 had an error of 1e18."""
+
+    def error(x, y, which):
+        eq = fp.FokkerPlanck(drift=lambda u, v: [-u, -2 * v], diffusion=[0.5 * x**2, 0.3 * y**2])
+        s = fp.solve(
+            eq, Grid([(-4 * x, 4 * x), (-3 * y, 3 * y)], [40, 36]), fp.gaussian([x, 0], [0.3 * x, 0.3 * y]), 0.5
+        )
+        unit = np.array([x, y])
+        return s.error["mean"][0] / unit if which == "mean" else s.error["covariance"][0] / np.outer(unit, unit)
+
+    for which in ("mean", "covariance"):
+        np.testing.assert_allclose(error(x, y, which), error(1.0, 1.0, which), rtol=0.01, atol=1e-7)

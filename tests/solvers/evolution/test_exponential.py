@@ -212,6 +212,26 @@ def test_a_run_ends_where_the_density_is_at_rest():
     np.testing.assert_allclose(long.density[-1], fp.stationary(TURNING, CUBE).density, atol=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore:times up to")
+def test_rest_is_seen_beside_the_rounding_of_the_rates():
+    """t |QP| knows no less than t times the rounding of the rates: to t = 10^8, 10^8 products were made of a state at rest."""
+    eq = fp.FokkerPlanck(drift=lambda x, y: [-x, -2 * y], diffusion=[0.5, 0.3])
+    grid = fp.Grid([(-4, 4), (-3, 3)], [40, 36])
+    late = fp.solve(eq, grid, fp.gaussian([1, 0], 0.5), 1e8, method="chebyshev", error=False)
+    assert late.stats["products"] < 1e6
+    assert late.stats["error_estimate"] < 1e-6
+    np.testing.assert_allclose(late.density[-1], fp.stationary(eq, grid).density, atol=1e-7)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_a_slow_escape_is_not_taken_for_rest():
+    """The well is left at a rate of 1.2e-5: most of what happens, happens long after the well has been filled."""
+    eq, grid = fp.FokkerPlanck(potential=lambda x: (x**2 - 1) ** 2 / 4, diffusion=0.025), fp.Grid((-1.8, 1.8), 60)
+    rate = -fp.spectrum(eq, grid, 2, error=False).eigenvalues[1]
+    found = fp.solve(eq, grid, fp.gaussian(-1, 0.15), 0.5 / rate, method="chebyshev", error=False)
+    assert found.probability(lambda x: x > 0) == pytest.approx(0.5 * (1 - np.exp(-0.5)), abs=1e-3)
+
+
 def test_a_horizon_of_days_is_refused_before_the_start():
     with pytest.raises(
         ValueError, match=r"`times` must be reached within 2 hours, got 1e\+12, that is .* hours of cheb"
