@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from ..arguments import flag
 from ..errors import bad_value
+from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
+from ..model.jump_laws import Kernel
+from ..model.levy import LevyJumps
+from ..model.poisson import PoissonJumps
 from ..queries import autonomous
 from ..solvers.accuracy.estimates import Errors
+from ..solvers.discretization.poisson_rates import jumps_on_lattice
 from .stationary_state import State, state_of, with_errors
+
+BEYOND = 1e-9  # of the jumps, whose distances are not known
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,7 +55,7 @@ def effective_transport(eq: FokkerPlanck, grid: Grid, *, error: bool = True) -> 
     Parameters
     ----------
     eq : FokkerPlanck
-        Without time dependence, interaction, memory and jumps.
+        Without time dependence, interaction and memory; in 1D with `PoissonJumps` whose sizes do not depend on the place.
     grid : Grid
         With at least one periodic axis.
     error : bool
@@ -61,27 +69,65 @@ def effective_transport(eq: FokkerPlanck, grid: Grid, *, error: bool = True) -> 
     -----
     With the rates r of jumps over distances d, and stationary masses P, v = sum d r P, D = sum d d r P / 2 + sum d r x, where
     Q x = v P - (sum d r P into each cell): the second derivative of the cumulant generating function (Derrida 1983). In 1D the
-    limit of fine cells is the formula of Reimann et al. (2001).
+    limit of fine cells is the formula of Reimann et al. (2001). Jumps that go round several times count each turn.
     """
     flag("error", error)
     grid = autonomous(eq, grid, "stationary")
     if not any(grid.periodic(axis) for axis in range(grid.dim)):
         raise bad_value("grid", "periodic along an axis", grid, "Between walls nothing moves on in the long run.")
-    if eq.jumps is not None or eq.time_order < 1.0:
-        raise bad_value("eq", "without jumps and memory here", eq, "Their displacements have no finite variance.")
-    state = state_of(eq, grid)
-    result = _transport(state)
-    return with_errors(result, state, _transport, eq, ("diffusion", "velocity")) if error else result
+    if eq.time_order < 1.0:
+        raise bad_value("eq", "without memory here", eq, "Its displacements grow more slowly than time.")
+    jumps = None if eq.jumps is None else _of_given_sizes(eq.jumps, grid)
+    state, ask = state_of(eq, grid), partial(_transport, jumps=jumps)
+    result = ask(state)
+    return with_errors(result, state, ask, eq, ("diffusion", "velocity")) if error else result
 
 
-def _transport(state: State) -> Transport:
+def _of_given_sizes(jumps: LevyJumps | PoissonJumps, grid: Grid) -> PoissonJumps:
+    """The jumps, whose distances have to be known and to have a finite variance."""
+    if isinstance(jumps, LevyJumps):
+        raise bad_value("eq", "without Levy jumps here", jumps, "Their displacements have no finite variance.")
+    if grid.dim > 1 or isinstance(jumps.law_read, Kernel):
+        then = "From a kernel on a circle one cannot tell how often a jump goes round. Simulate: fp.simulate without a grid."
+        raise bad_value("eq", "with jumps of given sizes on a line, if it has any", jumps, then)
+    return jumps
+
+
+def _transport(state: State, jumps: PoissonJumps | None = None) -> Transport:
     grid, masses = state.grid, state.masses
+    if jumps is not None:
+        return _with_jumps(state, jumps)
     along = [_distances(state, axis) for axis in range(grid.dim)]
     arriving = [_arriving(state, d, masses) for d in along]
     velocity = np.array([one.sum() for one in arriving])
     beside = [state.solve(v * masses - one) for v, one in zip(velocity, arriving, strict=True)]
     cross = np.array([[_arriving(state, d, x).sum() for x in beside] for d in along])
     return Transport(grid, velocity, 0.5 * _spread(state, along) + 0.5 * (cross + cross.T))
+
+
+def _with_jumps(state: State, jumps: PoissonJumps) -> Transport:
+    """On a circle, with jumps over the offsets of their lattice."""
+    grid, h = state.grid, float(state.grid.widths[0][0])
+    lattice = jumps_on_lattice(jumps, grid)
+    if 1.0 - float(lattice.weights.sum()) > BEYOND:
+        rule = "with jumps that end within some periods, all but 1e-9 of them"
+        raise bad_value(
+            "eq", rule, f"{1.0 - float(lattice.weights.sum()):.2g} beyond", "Simulate: fp.simulate without a grid."
+        )
+    offsets, rate, along = lattice.offsets(0), jumps.rate_at(Points.centers(grid).coords).ravel(), _distances(state, 0)
+
+    def arriving(p: np.ndarray) -> np.ndarray:
+        """As `_arriving`, for links and jumps together."""
+        ends = (np.arange(p.size)[:, None] + offsets) % p.size
+        carried = (rate * p)[:, None] * (h * offsets * lattice.weights)
+        return _arriving(state, along, p) + np.bincount(ends.ravel(), carried.ravel(), p.size)
+
+    first = arriving(state.masses)
+    velocity = float(first.sum())
+    cross = float(arriving(state.solve(velocity * state.masses - first)).sum())
+    square = h**2 * float(lattice.weights @ offsets**2) * float(rate @ state.masses)
+    diffusion = 0.5 * (_spread(state, [along]) + square) + cross
+    return Transport(grid, np.array([velocity]), diffusion)
 
 
 def _distances(state: State, axis: int) -> list[np.ndarray]:

@@ -111,16 +111,23 @@ def with_poisson_jumps(jumps: PoissonJumps, base: Generator) -> Generator:
     if isinstance(jumps.law_read, Kernel):
         by_kernel, up, out = _kernel_part(jumps.law_read, grid, rate)
         return replace(base, jumps=PoissonPart(grid, (by_kernel,), np.nan, up=up, folded=out))
-    widths = tuple(float(w.mean()) for w in grid.widths)
-    rings = tuple(Ring.of(n, walls) for n, walls in zip(grid.shape, grid.boundary, strict=True))
-    reach = tuple(IMAGES * (ring.period or ring.size) for ring in rings)
-    lattice = jump_lattice(jumps.law_read, widths, reach)
+    rings, lattice = _rings(grid), jumps_on_lattice(jumps, grid)
     kernel = _on_rings(lattice, rings)
     part = Convolution(grid, tuple(range(grid.dim)), rings, kernel, 1.0, rate)
     crossings = _upwards(lattice, grid) if grid.dim == 1 else None
     whole = PoissonPart(grid, (part,), np.nan, up=crossings, folded=_beyond_reflecting(lattice, grid))
     base, left = _less_diffusion(base, lattice, rate.ravel())
     return replace(base, jumps=whole, untreated=(*base.untreated, *_narrow(lattice, left, grid)))
+
+
+def _rings(grid: Grid) -> tuple[Ring, ...]:
+    return tuple(Ring.of(n, walls) for n, walls in zip(grid.shape, grid.boundary, strict=True))
+
+
+def jumps_on_lattice(jumps: PoissonJumps, grid: Grid) -> JumpLattice:
+    """The law of sizes on the offsets between equal cells of a grid, as far as `IMAGES` boxes reach."""
+    reach = tuple(IMAGES * (ring.period or ring.size) for ring in _rings(grid))
+    return jump_lattice(jumps.law_read, tuple(float(w.mean()) for w in grid.widths), reach)
 
 
 def _on_rings(lattice: JumpLattice, rings: tuple[Ring, ...]) -> np.ndarray:
