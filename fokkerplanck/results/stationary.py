@@ -255,6 +255,8 @@ class Stationary(Moments):
         found = self.irreversibility
         if found.is_equilibrium:
             return f"equilibrium, no current (to rounding: below {found.current_rounding.max(initial=0.0):.1e})"
+        if not np.isfinite(found.entropy_production):
+            return "current flows, entropy production infinite: there are ways that lead in one direction only"
         text = f"current flows, entropy production {found.entropy_production:.4g}"
         return text if found.rounding < 0.1 * found.entropy_production else f"{text} (rounding: {found.rounding:.1g})"
 

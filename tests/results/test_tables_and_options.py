@@ -107,3 +107,10 @@ def test_a_peclet_number_beyond_double_precision_is_not_called_missing_noise():
     eq = fp.FokkerPlanck(drift=lambda x: -50 * x, diffusion=0.01)
     with pytest.warns(fp.ResolutionWarning, match="largest cell Peclet number above 700"):
         fp.solve(eq, fp.Grid((-1, 1), 10), fp.gaussian(0.5, 0.1), [1.0])
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_an_infinite_entropy_production_is_said_in_words():
+    eq = fp.FokkerPlanck(drift=lambda x, v: [v, -x - v], diffusion=[0.0, 0.5])
+    shown = repr(fp.stationary(eq, fp.Grid([(-4, 4)] * 2, 20), error=False))
+    assert "current flows, entropy production infinite: there are ways that lead in one direction only" in shown
