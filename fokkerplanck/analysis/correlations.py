@@ -191,6 +191,6 @@ def _drawn(ax: Axes | None, x: np.ndarray, y: np.ndarray, across: str, up: str, 
     if ax is None:
         _, axes = new_figure(5.2, 3.4, 1, 1)
         ax = axes[0][0]
-    getattr(ax, how)(x, y, color="C0")
+    getattr(ax, how)(x, y, color="C0", marker="o" if x.size == 1 else None)  # a line of one point is not seen
     ax.set(xlabel=across, ylabel=up)
     return ax.figure  # type: ignore[return-value]

@@ -36,6 +36,7 @@ def plot_field(
     labels = grid.names
     panel = panel_of(grid, ax)
     shown = np.where(np.isfinite(values) & ~(log & (values <= 0.0)), values, np.nan)
+    log = log and bool(np.nanmax(shown, initial=0.0) > 0.0)  # a logarithmic axis of nothing cannot be drawn
     if grid.dim == 1:
         panel.plot(grid.centers[0], np.where(fixed & log, np.nan, shown), color="C0")
         if error is not None:
@@ -43,6 +44,10 @@ def plot_field(
             band(panel, grid.centers[0], shown, around, "C0", label="measured error")
             panel.legend()
         _shade(panel, grid, fixed)
+        if (infinite := ~np.isfinite(values)).any():
+            _shade(panel, grid, infinite, facecolor="none", edgecolor="0.6", hatch="//", label="infinite")
+            panel.set_xlim(grid.edges[0][0], grid.edges[0][-1])
+            panel.legend()
         panel.set(xlabel=labels[0], ylabel=what, yscale="log" if log else "linear")
         return panel.figure  # type: ignore[return-value]
     norm = None
@@ -52,7 +57,7 @@ def plot_field(
         norm = LogNorm()
     image = panel.pcolormesh(*grid.edges, np.ma.masked_invalid(shown).T, cmap="cividis", norm=norm, rasterized=True)
     inner = np.where(fixed, np.nan, shown)
-    if np.nanmax(inner) > np.nanmin(inner):
+    if np.isfinite(inner).any() and np.nanmax(inner) > np.nanmin(inner):
         levels = np.geomspace if log else np.linspace
         at = levels(np.nanmin(inner[inner > 0.0]) if log else np.nanmin(inner), np.nanmax(inner), LINES_IN_MAP + 2)[
             1:-1
@@ -127,8 +132,9 @@ def panel_of(grid: Grid, ax: Any) -> Axes:
     return ax
 
 
-def _shade(ax: Axes, grid: Grid, fixed: np.ndarray) -> None:
-    """Grey stretches where a field on a line is given."""
+def _shade(ax: Axes, grid: Grid, fixed: np.ndarray, label: str | None = None, **style: Any) -> None:
+    """Stretches of a line, grey as where a field is given, or in another style; the first with a label."""
     turns = np.flatnonzero(np.diff(np.concatenate([[0], fixed.astype(int), [0]])))
     for low, high in zip(turns[::2], turns[1::2], strict=True):
-        ax.axvspan(grid.edges[0][low], grid.edges[0][high], color=REGION, lw=0)
+        ax.axvspan(grid.edges[0][low], grid.edges[0][high], lw=0, label=label, **(style or {"color": REGION}))
+        label = None

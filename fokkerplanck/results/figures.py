@@ -100,10 +100,11 @@ def plot_solution(
         for k, i in enumerate(picked):
             shade = 0.85 * (1.0 - k / max(len(picked) - 1, 1))
             style: Any = LINES[k % len(LINES)]
-            label = f"t = {sol.times[i]:g}"
+            label = f"t = {sol.times[i]:g}" + _held({at: mass[i] for at, mass in sol.atoms.items()})
             density = sol.marginal(axis)[i]
             around = sol.error.in_cells("density", i) if error else None
             curve(panel, sol.grid, axis, density, around, color=cividis(shade), linestyle=style, label=label)
+        low, high = _with_atoms(panel, sol.atoms, low, high)
         panel.set(xlim=(low, high), xlabel=labels[axis], ylabel=f"density of {labels[axis]}")
         density_axis(panel, log)
     panels[-1].legend(title="shaded: measured error" if error else None)
@@ -209,12 +210,28 @@ def _stationary_curves(ax: Axes, several: Mapping[str, Any], axis: int, ensemble
             histogram(ax, last, bin_edges(grid.edges[axis], (low, high), 110), _last(ensemble))
     for k, (name, st) in enumerate(several.items()):
         density = st.marginal(axis)
-        few = int((density > 0.01 * density.max()).sum()) <= 3
-        label = name or "stationary density"
+        few = 0 < int((density > 0.01 * density.max()).sum()) <= 3
+        label = (name or "stationary density") + _held(st.atoms)
         style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5]}
         around = st.error.in_cells("density") if error else None
         curve(ax, grid, axis, density, around, label=label + (" (a point mass)" if few else ""), **style)
+        low, high = _with_atoms(ax, st.atoms, low, high)
     ax.set(xlim=(low, high), ylim=(0, None))
+
+
+def _held(atoms: Mapping[float, Any]) -> str:
+    """The probabilities that atoms hold, for a legend."""
+    held = [f"{float(np.sum(mass)):.3g} at {at:.3g}" for at, mass in atoms.items() if np.sum(mass) > 0.0]
+    return f" ({', '.join(held)})" if held else ""
+
+
+def _with_atoms(ax: Axes, atoms: Mapping[float, Any], low: float, high: float) -> tuple[float, float]:
+    """A dotted line at each atom, and the stretch that holds them too."""
+    seen = [at for at, mass in atoms.items() if np.max(mass) > 0.0]
+    for at in seen:
+        ax.axvline(at, color="0.4", linestyle=":")
+    margin = 0.02 * (max([high, *seen]) - min([low, *seen]))
+    return min([low, *(at - margin for at in seen)]), max([high, *(at + margin for at in seen)])
 
 
 @styled

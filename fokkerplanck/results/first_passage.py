@@ -185,4 +185,5 @@ class FirstPassage:
 
     def __repr__(self) -> str:
         low, high = self.mean[~self.target].min(), self.mean.max()
-        return f"First passage on {self.grid!r}\n  mean time  {low:.6g} to {high:.6g}, {self.error.note}"
+        lines = [f"First passage on {self.grid!r}", f"  mean time  {low:.6g} to {high:.6g}, {self.error.note}"]
+        return "\n".join(lines + self.stats.lines_on_batches())

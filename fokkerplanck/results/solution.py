@@ -201,6 +201,7 @@ class Solution(Moments):
             f"  times      {self.times.size}: {self.times[0]:g} to {self.times[-1]:g}",
             f"  method     {self.method}, error in time at most {s.error_estimate:.1e} ({space})",
             f"  grid       {self.error.note}",
+            *s.lines_on_batches(),
             f"  mass       {self.mass[-1]:.12g} at the end, smallest density {s.min_density:.1e} of the largest",
             f"  mean       {shown_numbers(self.mean()[-1])}",
             f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance()[-1])))}",

@@ -242,6 +242,7 @@ class Stationary(Moments):
             f"  mean       {shown_numbers(self.mean())}",
             f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance())))}",
             f"  grid       {self.error.note}",
+            *self.stats.lines_on_batches(),
         ]
         if isinstance(self.process, InTime):
             lines.insert(1, f"  {self._flows()}")

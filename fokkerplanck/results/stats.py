@@ -48,6 +48,12 @@ class GridStats(Resolution, Mapping[str, Any]):
         entries = ", ".join(f"{name}={value!r}" for name, value in self.items())
         return f"{type(self).__name__}({entries})"
 
+    def lines_on_batches(self) -> list[str]:
+        """A line for the repr of a result, where batches were sampled: `error` does not know what their choice costs."""
+        found = self.sampling_error or {}
+        told = [f"of the {name} up to {float(np.nanmax(np.abs(value))):.1e}" for name, value in found.items()]
+        return [f"  batches    sampled: standard error {', '.join(told)}, beside that of the grid"] if told else []
+
     def _applies(self, name: str) -> bool:
         if name not in self.__dataclass_fields__:
             return False

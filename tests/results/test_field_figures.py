@@ -113,3 +113,37 @@ def test_captions_of_maps_lie_within_the_figure():
     box = fig._supxlabel.get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= fig.bbox.width
+
+
+def test_figures_say_what_atoms_hold():
+    """A density whose probability has gone to an exit was drawn as a line at 0, and two atoms as one point mass elsewhere."""
+    eq = fp.FokkerPlanck(diffusion=lambda x: x * (1 - x) / 2)
+    late = fp.solve(eq, fp.Grid((0, 1), 64), fp.gaussian(0.3, 0.05), [0.5, 8.0])
+    texts = [t.get_text() for t in late.plot().axes[0].get_legend().get_texts()]
+    assert texts[1].startswith("t = 8 (0.7")
+    assert " at 0, 0.3" in texts[1]
+    st = fp.stationary(eq, fp.Grid((0, 1), 64), fp.gaussian(0.3, 0.05))
+    fig = st.plot()
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["stationary density (0.7 at 0, 0.3 at 1)"]
+    low, high = fig.axes[0].get_xlim()
+    assert low < 0.0
+    assert high > 1.0
+    plain = fp.stationary(fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5), fp.Grid((-4, 4), 64))
+    assert [t.get_text() for t in plain.plot().legends[0].get_texts()] == ["stationary density"]
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_infinite_times_are_shown_as_such(log):
+    """Only the target was drawn, and with a logarithmic axis nothing could be."""
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=lambda x: 0.5 * x**2)
+    passage = fp.first_passage(eq, fp.Grid((-2, 2), 80), lambda x: x > 1)
+    fig = passage.plot(log=log)
+    fig.canvas.draw()
+    assert fig.axes[0].get_xlim() == (-2.0, 2.0)
+    assert [t.get_text() for t in fig.axes[0].get_legend().get_texts()] == ["infinite"]
+
+
+def test_a_correlation_at_one_lag_is_a_point():
+    ou = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    fig = fp.correlation(ou, fp.Grid((-4, 4), 64), lambda x: x, [0.0]).plot()
+    assert fig.axes[0].get_lines()[0].get_marker() == "o"

@@ -54,3 +54,19 @@ def test_a_mixture_of_transfers_is_the_transfer_of_all_maps():
     assert abs(whole.matrix - mixed.matrix).max() < 1e-15
     for name in ("clamped", "mean", "noise", "stretch"):
         np.testing.assert_allclose(getattr(mixed, name), getattr(whole, name), atol=1e-15)
+
+
+def test_results_print_it():
+    """The error of the grid stood alone: a mean off by 2e-3 with an error of 8e-13."""
+    x = np.random.default_rng(5).normal(size=200)
+    sgd = fp.SGD(fp.SampleLoss("(w - x)**2 / 2", ["w"], {"x": x}), 0.3, batch_size=3)
+    sampled = sgd.transfer_operator(fp.Grid((-3, 3), 120))
+    line = "batches    sampled: standard error of the mean up to"
+    for result in (
+        sampled.evolve(fp.gaussian(0, 0.3), [3]),
+        sampled.stationary(),
+        sampled.first_passage(lambda w: w > 0.6),
+    ):
+        assert line in repr(result)
+    few = fp.SGD(fp.SampleLoss("(w - x)**2 / 2", ["w"], {"x": [-1.0, 1.0]}), 0.3, batch_size=1)
+    assert "batches" not in repr(few.transfer_operator(fp.Grid((-3, 3), 120)).stationary())
