@@ -12,7 +12,7 @@ from ..model.grid import Grid
 from ..queries import solve
 from ..results.solution import Solution
 from ..results.tolerance import to_tolerance
-from .outcome import Problem
+from .outcome import Problem, plain_model
 
 
 def grid_within(problem: Problem, tol: float) -> Grid:
@@ -30,7 +30,7 @@ def grid_within(problem: Problem, tol: float) -> Grid:
     for case in problem.cases:
         equations = [eq for eq in case.models.values() if eq is not None]
         if not equations and case.sgd is not None:
-            equations = [case.sgd.equation()]
+            equations = [plain_model(case.sgd)]
         for eq in equations:
             try:
                 grid = finer_grid(problem, eq, grid, tol)

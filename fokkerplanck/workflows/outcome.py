@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..comparison.compare import compare
+from ..errors import ModelWarning
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..results.solution import Solution
@@ -35,11 +37,14 @@ class Case:
     models : dict by name
         An equation, or None for the models that are transfer operators: "exact" and "gaussian-chain".
     sgd : SGD or None
+    notes : tuple of str
+        What the models said when they were made.
     """
 
     rate: float | None
     models: dict[str, FokkerPlanck | None]
     sgd: SGD | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -52,7 +57,14 @@ class Case:
         given = [eq for eq in self.models.values() if eq is not None]
         if given or self.sgd is None:
             return given[0]
-        return self.sgd.equation("momentum" if self.sgd.momentum else "first-order")
+        return plain_model(self.sgd)
+
+
+def plain_model(sgd: SGD) -> FokkerPlanck:
+    """The model whose noise pictures show and whose cells do where none was asked for, and so without its warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ModelWarning)
+        return sgd.equation("momentum" if sgd.momentum else "first-order")
 
 
 @dataclass

@@ -124,8 +124,11 @@ def _descent_cases(run: RunFile, landscape: Landscape, grid: Grid) -> tuple[Call
     for rate in settings.learning_rate:
         with naming(**settings_keys("output"), learning_rate="sgd.learning_rate", batch_size="sgd.batch_size"):
             sgd = descent(loss, rate, settings.batch_size, settings)
-            models = {name: model_of(sgd, name, run.spec.output, grid) for name in run.spec.output.models}
-            cases.append(Case(rate, models, sgd))
+            models, notes = {}, list[str]()
+            for name in run.spec.output.models:
+                with noting(notes, name):
+                    models[name] = model_of(sgd, name, run.spec.output, grid)
+            cases.append(Case(rate, models, sgd, tuple(notes)))
     decayed = loss.with_weight_decay(settings.weight_decay)
     return (lambda *coordinates: decayed.value(*coordinates[: loss.dim])), cases
 
@@ -219,7 +222,7 @@ def compute(problem: Problem, report: Report = lambda text, share: None) -> list
 def solved(problem: Problem, case: Case, report: Report, between: int) -> Outcome:
     """The densities of one case at the output times, its curves at so many times more, and its simulation."""
     spec = problem.spec
-    outcome = Outcome(case, {}, {})
+    outcome = Outcome(case, {}, {}, notes=list(case.notes))
     for k, model in enumerate(case.models):
 
         def part(share: float, model: str = model, k: int = k) -> None:

@@ -36,6 +36,7 @@ from ..storage.tables import Comparison, exact
 from .ablation import APART, ablation_sentences, ablation_table, apart, ratio_error, study_models, write_ablation
 from .choose_cells import finer_grid
 from .executors import Kept, Spread, as_pays, gathered
+from .outcome import plain_model
 from .run import descent, described, model_of, settings_keys
 from .run_report import RESOLVED
 from .runfile import RunFile, naming
@@ -187,7 +188,7 @@ def _check_models(problem: Problem, spec: Any) -> None:
         sgd = _descent(problem, spec, problem.cases[0].rate, batch)
         with naming(**settings_keys("study")):
             for variant in study_models(spec.study).values():
-                model_of(sgd, *variant, problem.grid)
+                _quietly(partial(model_of, sgd, *variant, problem.grid))
     if spec.study.target is not None:
         parse_condition(spec.study.target, problem.names, name="study.target")
 
@@ -265,7 +266,7 @@ def _resolved(
     if tol is None:
         return problem, failures
     grid: Grid = problem.grid
-    asked = {name: eq for name, eq in equations.items() if eq is not None} or {"first-order": sgd.equation()}
+    asked = {name: eq for name, eq in equations.items() if eq is not None} or {"first-order": plain_model(sgd)}
     for name, eq in asked.items():
         try:
             grid = finer_grid(problem, eq, grid, tol)

@@ -80,3 +80,13 @@ def test_times_within_an_epoch_are_refused(tmp_path):
 def test_mistakes(tmp_path, line, sentence):
     with pytest.raises(ValueError, match=sentence):
         problem_of(tmp_path, line)
+
+
+@pytest.mark.filterwarnings("ignore:the grid adds")
+def test_what_models_of_shuffled_sgd_say_is_a_note_of_the_run(tmp_path):
+    """And nothing where only the operator was asked for, though pictures and grids read the model of first order."""
+    problem = problem_of(tmp_path, "shuffle = true", models="first-order")
+    assert compute(problem)[0].notes[0].startswith("first-order: SGD with shuffle=True sees every sample once")
+    silent = problem_of(tmp_path, "shuffle = true").cases[0]  # warnings are errors here
+    assert silent.notes == ()
+    assert silent.noise.settings["model"] == "first-order"
