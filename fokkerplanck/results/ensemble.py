@@ -112,13 +112,13 @@ class Ensemble:
         return np.array(counts) / (self.n_paths * np.asarray(grid.volumes))
 
     def to_dataframe(self) -> Any:
-        """A pandas data frame with a row for each time and path: time, path, and the coordinates by their names."""
+        """A pandas data frame that `fokkerplanck.Paths` reads: a row for each time and path, with time, run and the coordinates."""
         import pandas
 
         return pandas.DataFrame(self._columns())
 
     def to_csv(self, path: str) -> None:
-        """Write a CSV file with a row for each time and path: time, path, and the coordinates by their names."""
+        """Write a CSV file that `fokkerplanck.Paths` reads: a row for each time and path, with time, run and the coordinates."""
         from ..storage.files import write_text
         from ..storage.tables import csv_text
 
@@ -128,7 +128,7 @@ class Ensemble:
     def _columns(self) -> dict[str, np.ndarray]:
         count = len(self.times)
         called = self.names or (AXES[: self.dim] if self.dim <= len(AXES) else [f"x{k}" for k in range(self.dim)])
-        keys = {"time": np.repeat(self.times, self.n_paths), "path": np.tile(np.arange(self.n_paths), count)}
+        keys = {"time": np.repeat(self.times, self.n_paths), "run": np.tile(np.arange(self.n_paths), count)}
         names = [name if name not in keys else f"{name} (coordinate)" for name in called]
         return keys | {name: self.positions[:, :, k].ravel() for k, name in enumerate(names)}
 

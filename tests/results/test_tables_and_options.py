@@ -49,16 +49,25 @@ def test_stationary_results_are_tables(rest, tmp_path):
 
 def test_paths_are_tables(paths, tmp_path):
     frame = paths.to_dataframe()
-    assert list(frame.columns) == ["time", "path", "h"]
-    assert frame.query("time == 2.0 and path == 7")["h"].item() == paths.at(2.0)[7, 0]
+    assert list(frame.columns) == ["time", "run", "h"]
+    assert frame.query("time == 2.0 and run == 7")["h"].item() == paths.at(2.0)[7, 0]
     paths.to_csv(tmp_path / "paths.csv")
     text = (tmp_path / "paths.csv").read_text().splitlines()
-    assert text[0] == "time,path,h"
+    assert text[0] == "time,run,h"
     assert text[1].split(",") == ["0.5", "0", repr(float(paths.positions[0, 0, 0]))]
-    odd = fp.Ensemble(paths.times, np.repeat(paths.positions, 2, axis=2), names=("time", "path"))
-    assert list(odd.to_dataframe().columns) == ["time", "path", "time (coordinate)", "path (coordinate)"]
+    odd = fp.Ensemble(paths.times, np.repeat(paths.positions, 2, axis=2), names=("time", "run"))
+    assert list(odd.to_dataframe().columns) == ["time", "run", "time (coordinate)", "run (coordinate)"]
     many = fp.Ensemble(paths.times, np.repeat(paths.positions, 4, axis=2))
     assert list(many.to_dataframe().columns)[2:] == ["x0", "x1", "x2", "x3"]
+
+
+def test_tables_of_paths_are_read_as_data(paths, tmp_path):
+    paths.to_csv(tmp_path / "paths.csv")
+    for table in (str(tmp_path / "paths.csv"), paths.to_dataframe()):
+        found = fp.Paths(table)
+        assert found.names == ("h",)
+        assert found.dt == 1.5
+        np.testing.assert_array_equal(np.stack(found.runs), fp.Paths(paths).runs)
 
 
 def test_paths_have_a_picture_in_notebooks(paths):
