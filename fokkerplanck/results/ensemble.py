@@ -112,13 +112,13 @@ class Ensemble:
         return np.array(counts) / (self.n_paths * np.asarray(grid.volumes))
 
     def to_dataframe(self) -> Any:
-        """A pandas data frame that `fokkerplanck.Paths` reads: a row for each time and path, with time, run and the coordinates."""
+        """A pandas data frame that `fokkerplanck.Paths` reads: a row for each time and path, with time, run, coordinates."""
         import pandas
 
         return pandas.DataFrame(self._columns())
 
     def to_csv(self, path: str) -> None:
-        """Write a CSV file that `fokkerplanck.Paths` reads: a row for each time and path, with time, run and the coordinates."""
+        """Write a CSV file that `fokkerplanck.Paths` reads: a row for each time and path, with time, run, coordinates."""
         from ..storage.files import write_text
         from ..storage.tables import csv_text
 
