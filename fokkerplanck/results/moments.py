@@ -128,6 +128,13 @@ def shown_numbers(values: np.ndarray) -> str:
     return ", ".join(f"{v:.6g}" for v in values)
 
 
+def shown_deviations(covariance: np.ndarray, grid: Grid) -> str:
+    """Deviations along the axes, from the covariance (dim, dim), and of which of them the circle had to be cut."""
+    joined = [name for axis, name in enumerate(grid.names) if grid.periodic(axis)]
+    note = f" ({', '.join(joined)} as on a line, cut where the periodic axis begins)" if joined else ""
+    return shown_numbers(np.sqrt(np.diagonal(covariance))) + note
+
+
 def shown_points(atoms: Mapping[float, float], found: tuple[str, ...], name: str) -> list[str]:
     """Lines that say what singular points of an axis keep, and what they are."""
     kept = [f"  atom       {mass:.6g} at {name} = {x:.6g}" for x, mass in atoms.items()]

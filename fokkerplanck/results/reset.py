@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from ..solvers.linear.irreversibility import Irreversibility
-from .moments import shown_numbers
+from .moments import shown_deviations, shown_numbers
 from .solution import Solution, at_rest
 from .stationary import Stationary
 
@@ -68,7 +68,7 @@ class StationaryReset(Stationary):
             f"  rate       {shown_rates(self.rate, self.rates)}",
             f"  mass       {self.mass:.6g} in the box",
             f"  mean       {shown_numbers(self.mean())}",
-            f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance())))}",
+            f"  deviation  {shown_deviations(self.covariance(), self.grid)}",
             f"  grid       {self.error.note}",
         ]
         return "\n".join(lines)

@@ -14,7 +14,7 @@ from ..errors import bad_value
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.discretization.generator import Generator
-from .moments import Moments, shown_numbers, shown_points
+from .moments import Moments, shown_deviations, shown_numbers, shown_points
 from .stats import SolutionStats
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class Solution(Moments):
             *s.lines_on_batches(),
             f"  mass       {self.mass[-1]:.12g} at the end, smallest density {s.min_density:.1e} of the largest",
             f"  mean       {shown_numbers(self.mean()[-1])}",
-            f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance()[-1])))}",
+            f"  deviation  {shown_deviations(self.covariance()[-1], self.grid)}",
         ]
         found = () if self.generator is None else self.generator.found
         return "\n".join(lines + shown_points({x: m[-1] for x, m in self.atoms.items()}, found, self.grid.names[0]))

@@ -15,7 +15,7 @@ from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.discretization.generator import Generator
 from ..solvers.linear.irreversibility import Irreversibility, dissipation, irreversibility
-from .moments import Moments, gradient, shown_numbers, shown_points
+from .moments import Moments, gradient, shown_deviations, shown_numbers, shown_points
 from .processes import NO_GENERATOR, Extrapolated, InSteps, InTime, Process
 from .solution import Solution, at_rest, best_of
 from .stability import Stability
@@ -240,7 +240,7 @@ class Stationary(Moments):
         lines = [
             f"Stationary density on {self.grid!r}",
             f"  mean       {shown_numbers(self.mean())}",
-            f"  deviation  {shown_numbers(np.sqrt(np.diagonal(self.covariance())))}",
+            f"  deviation  {shown_deviations(self.covariance(), self.grid)}",
             f"  grid       {self.error.note}",
             *self.stats.lines_on_batches(),
         ]

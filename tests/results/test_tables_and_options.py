@@ -123,3 +123,11 @@ def test_an_infinite_entropy_production_is_said_in_words():
     eq = fp.FokkerPlanck(drift=lambda x, v: [v, -x - v], diffusion=[0.0, 0.5])
     shown = repr(fp.stationary(eq, fp.Grid([(-4, 4)] * 2, 20), error=False))
     assert "current flows, entropy production infinite: there are ways that lead in one direction only" in shown
+
+
+def test_moments_round_a_circle_say_where_it_was_cut():
+    eq = fp.FokkerPlanck(diffusion=0.1, names=["angle"])
+    for result in (fp.solve(eq, fp.Grid((0, 1), 30, "periodic"), fp.uniform(0, 1), 0.1),
+                   fp.stationary(eq, fp.Grid((0, 1), 30, "periodic"))):  # fmt: skip
+        assert "(angle as on a line, cut where the periodic axis begins)" in repr(result)
+    assert "periodic axis" not in repr(fp.stationary(EQ, GRID, error=False))
