@@ -336,6 +336,9 @@ PUBLIC_CALLS = {
     "Solution.moment": Door(lambda **a: made()["sol"].moment(**a), k=2),
     "Solution.marginal": Door(lambda **a: made()["sol2"].marginal(**a), axis=0),
     "Solution.pdf": Door(lambda **a: made()["sol"].pdf(**a), x=0.5, t=1.0),
+    "Solution.survival": Door(lambda **a: made()["sol"].survival(**a), x=0.3),
+    "Stationary.to_csv": Door(lambda **a: made()["st"].to_csv(**a), path="a.csv"),
+    "Ensemble.to_csv": Door(lambda **a: made()["mc"].to_csv(**a), path="a.csv"),
     "Solution.cdf": Door(lambda **a: made()["sol2"].cdf(**a), x=[0.5, 0.2]),
     "Solution.quantile": Door(lambda **a: made()["sol"].quantile(**a), q=0.5),
     "Solution.interval": Door(lambda **a: made()["sol"].interval(**a), level=0.9),
@@ -664,7 +667,10 @@ TAKES = {
     "-1, 0, -0.5, large int, empty list, empty array, 7 x 5 array, 2 x 2 x 2 x 2 array": ["Fit.interval.x"],
     "-1, 0": ["Solution.current.index"],
     "0, 7 x 5 array, 2 x 2 x 2 x 2 array": ["Solution.quantile.q"],
-    "inf, -1, 0, -0.5, large int, huge float, 7 x 5 array, 2 x 2 x 2 x 2 array": ["Solution.pdf.x"],
+    "inf, -1, 0, -0.5, large int, huge float, 7 x 5 array, 2 x 2 x 2 x 2 array": [
+        "Solution.pdf.x",
+        "Solution.survival.x",
+    ],
     "None, 0": ["SGD.simulate.steps"],
     "large int": [
         "underdamped_spectrum.temperature",
@@ -734,7 +740,13 @@ TAKES = {
         "SGD.weight_decay",
     ],
     "list of text": ["named.names"],
-    "text, number as text": ["Solution.save.path", "load.path", "Comparison.save_csv.path"],
+    "text, number as text": [
+        "Solution.save.path",
+        "load.path",
+        "Comparison.save_csv.path",
+        "Stationary.to_csv.path",
+        "Ensemble.to_csv.path",
+    ],
     "large int, huge float": ["PassageTimes alone.times"],
     "0, huge int, large int": [
         "markov_test.seed",
