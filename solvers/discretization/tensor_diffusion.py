@@ -78,7 +78,7 @@ def tensor_generator(grid: Grid, drift: np.ndarray, lattice: Lattice, alpha: flo
     links += _wall_links(cells, alpha)
     links += _reconnect(cells, links)
     two_way = all((link.forward > 0.0).all() and (link.backward > 0.0).all() for link in links)
-    return Generator(grid, tuple(links), tuple(exits), cells.added, two_way and bool(cells.shared.all()))
+    return Generator(grid, tuple(links), tuple(exits), cells.added, two_way and bool((cells.shared == 1.0).all()))
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class _Cells:
     """Decomposed coefficients of the raveled cells, in units of the cell widths.
 
     widths (dim, n), drift (dim, n) per cell width, force (dim, n) times cell width, offsets (n, k, dim), weights (n, k),
-    shared (n,): 1 where the drift goes along the tensor's links, 0 where along the axes.
+    shared (n,): the share of the drift that goes along the tensor's links, the rest along the axes.
     """
 
     grid: Grid
@@ -144,11 +144,12 @@ def _inverse(tensors: np.ndarray) -> np.ndarray:
 def _share(
     offsets: np.ndarray, weights: np.ndarray, inverse: np.ndarray, force: np.ndarray, drift: np.ndarray
 ) -> np.ndarray:
-    """1.0 where the drift goes along the tensor's links, 0.0 where along the axes, (n,).
+    """The share of the drift that goes along the tensor's links, the rest along the axes, (n,).
 
-    Along the links where that adds less numerical diffusion, measured by D; but not where it would add more than half of
-    the tensor's own trace and more than the axes do, as happens with a drift across noise of rank one; and never where the
-    links cannot carry it, as no force drives a drift across the range of D.
+    All of it along the links where that adds less numerical diffusion, measured by D; but not where it would add more than half
+    of the tensor's own trace and more than the axes do, as happens with a drift across noise of rank one; and never where the
+    links cannot carry it, as no force drives a drift across the range of D. Between, the share falls smoothly to none where
+    that is twice as much, so that rates have no jumps in time where a drift changes.
     """
     carried = np.einsum("nk,nki,nkj,jn->in", weights, offsets, offsets, force)
     whole = np.abs(carried - drift).sum(axis=0) <= 1e-6 * np.abs(drift).sum(axis=0)
@@ -156,10 +157,19 @@ def _share(
     by_length = (offsets**2).sum(axis=2)
     on_links = weights * _excess(np.abs(np.einsum("nki,in->nk", offsets, force)))
     on_axes = np.stack([_axis_excess(offsets, weights, drift, axis) for axis in range(len(drift))], axis=1)
-    better = (on_links * by_d).sum(axis=1) <= 2.0 * np.einsum("ni,nii->n", on_axes, inverse)
-    length_added = (on_links * by_length).sum(axis=1)
-    small = length_added <= np.maximum(0.5 * (weights * by_length).sum(axis=1), on_axes.sum(axis=1))
-    return np.where(better & small & whole, 1.0, 0.0)
+    by_axes = 2.0 * np.einsum("ni,nii->n", on_axes, inverse)
+    allowed = np.maximum(0.5 * (weights * by_length).sum(axis=1), on_axes.sum(axis=1))
+    less = _up_to_twice((on_links * by_d).sum(axis=1), by_axes) * _up_to_twice(
+        (on_links * by_length).sum(axis=1), allowed
+    )
+    return np.where(whole, less, 0.0)
+
+
+def _up_to_twice(size: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """1 for sizes up to what is allowed, 0 from twice as much, and a smooth step between them."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beyond = np.where(size > allowed, np.clip(size / allowed - 1.0, 0.0, 1.0), 0.0)
+    return 1.0 - beyond**2 * (3.0 - 2.0 * beyond)
 
 
 def _axis_excess(offsets: np.ndarray, weights: np.ndarray, drift: np.ndarray, axis: int) -> np.ndarray:

@@ -226,3 +226,15 @@ def test_two_samples_in_two_dimensions_have_noise_of_rank_one():
     solution = fp.solve(fp.SGD(loss, 0.1).equation(), fp.Grid([(-3, 3)] * 2, 100), fp.gaussian([0.8, -0.4], 0.2), 10)
     want = np.array([0.8, -0.4]) * np.exp(-1.0)
     np.testing.assert_allclose(solution.mean()[-1], want, atol=0.03)  # without the drift across: .5 off
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_a_drift_that_changes_takes_as_few_steps_as_along_the_axes():
+    """How the drift is shared between the links of the tensor and the axes has no jumps in time."""
+    grid, start = fp.Grid([(-4, 4)] * 2, [12, 12]), fp.gaussian([0, 0], 1.0)
+
+    def steps(diffusion):
+        eq = fp.FokkerPlanck(drift=lambda x, y, t: [-x - y + np.cos(2 * np.pi * t), x - y], diffusion=diffusion)
+        return fp.solve(eq, grid, start, 1.0, rtol=1e-5, error=False).stats.steps
+
+    assert steps([[0.5, 0.2], [0.2, 0.4]]) <= 4 * steps(0.45)
