@@ -16,17 +16,17 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 from ...errors import ConvergenceError, bad_value
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
+from ...progress import Pace
 from ..discretization.rates_in_time import RatesInTime
 from ..kernels import gth_elimination
 from .radau import Radau
-from .time_dependent import Driven, GeneratorAt
-from .time_scan import Probe, Timetable, timetable
+from .time_dependent import Driven, Factor, GeneratorAt
+from .time_scan import Probe, timetable
 
 WHOLE = 1200  # cells up to which U is computed as a whole
 DOUBLINGS = 40  # of the number of periods in which the densities from all cells become one
+MOST_KEPT = 4_000_000  # cells of all exponentials of a period that are kept, some 250 bytes each
 SAME = 1e-7  # of a coefficient's size, by which it may miss itself a period later
-
-Method = Radau | Driven
 
 
 class PeriodicState(NamedTuple):
@@ -61,11 +61,15 @@ def periodic_state(
         If the start is remembered for so many periods that the error would exceed 1000 rtol, or forever.
     """
     table = timetable(eq, grid, period, rtol, np.empty(0), None)
-    method = _method(eq, grid, generator_at, period, rtol, table)
+    method: Radau | Driven
+    if grid.dim == 1 and eq.jumps is None:
+        method = Radau(RatesInTime(eq, grid, period), grid.periodic(0), rtol, period, table)
+    else:
+        method = Driven(generator_at, rtol, period, False, table)
     if isinstance(method, Radau) and grid.size <= WHOLE:
         state = _from_all_cells(method, grid.size, period)
     else:
-        state = _from_products(lambda: _method(eq, grid, generator_at, period, rtol, table), grid, period, rtol)
+        state = _from_products(method, grid, period, rtol)
     if not state.error <= 1e3 * rtol:
         raise ConvergenceError(
             f"the start is remembered for some {state.memory:.1e} periods, so that the error may be {state.error:.1e}: there "
@@ -73,14 +77,6 @@ def periodic_state(
             state.masses,
         )
     return state
-
-
-def _method(
-    eq: FokkerPlanck, grid: Grid, generator_at: GeneratorAt, period: float, rtol: float, table: Timetable
-) -> Method:
-    if grid.dim == 1 and eq.jumps is None:
-        return Radau(RatesInTime(eq, grid, period), grid.periodic(0), rtol, period, table)
-    return Driven(generator_at, rtol, period, False, table)
 
 
 def _from_all_cells(method: Radau, n: int, period: float) -> PeriodicState:
@@ -106,21 +102,31 @@ def _from_all_cells(method: Radau, n: int, period: float) -> PeriodicState:
     return PeriodicState(masses / masses.sum(), 4.0 * periods * error, periods)
 
 
-def _from_products(make: Callable[[], Method], grid: Grid, period: float, rtol: float) -> PeriodicState:
-    """From the two leading eigenvectors of U."""
-    errors = [0.0]
+def _from_products(method: Radau | Driven, grid: Grid, period: float, rtol: float) -> PeriodicState:
+    """From the two leading eigenvectors of U, as a uniform density is followed through a period.
+
+    What is found is followed in steps of its own, and its change in a period counts as an error.
+    """
+    uniform = grid.volumes.ravel() / grid.volumes.sum()
+    follow = _factors(method, uniform, period) if isinstance(method, Driven) else None
+    pace, done, errors = Pace(__name__, "periodic state"), 0, [0.0]
 
     def product(v: np.ndarray) -> np.ndarray:
+        nonlocal done
+        done += 1
+        pace(0.0, f"{done} periods followed")
         size = float(np.abs(v).sum())
         if size == 0.0:
-            return v
-        after, error = make().advance(np.real(v).ravel() / size, 0.0, period)
+            return v.ravel()
+        if follow is not None:
+            return size * follow(v.ravel() / size)
+        after, error = method.advance(v.ravel() / size, 0.0, period)
         errors.append(error)
         return size * after
 
     operator = LinearOperator((grid.size, grid.size), matvec=product, dtype=float)
     try:
-        values, vectors = eigs(operator, k=2, v0=grid.volumes.ravel() / grid.volumes.sum(), tol=0.1 * rtol)
+        values, vectors = eigs(operator, k=2, v0=uniform, tol=0.1 * rtol)
     except ArpackNoConvergence as failure:
         raise ConvergenceError("the periodic state does not converge; follow it with fp.solve", None) from failure
     first = int(np.argmin(np.abs(values - 1.0)))
@@ -129,4 +135,24 @@ def _from_products(make: Callable[[], Method], grid: Grid, period: float, rtol: 
     memory = 1.0 / gap if gap > 0.0 else np.inf
     negative = float(-np.minimum(masses, 0.0).sum())
     masses = np.maximum(masses, 0.0)
-    return PeriodicState(masses / masses.sum(), memory * (max(errors) + rtol) + 2.0 * negative, memory)
+    masses /= masses.sum()
+    after, own = method.advance(masses, 0.0, period)
+    error = max(*errors, own + float(np.abs(after - masses).sum()))
+    return PeriodicState(masses, memory * (error + rtol) + 2.0 * negative, memory)
+
+
+def _factors(method: Driven, masses: np.ndarray, period: float) -> Callable[[np.ndarray], np.ndarray] | None:
+    """A period by the exponentials of the steps that some masses take, or None if they are too many to keep."""
+    factors: list[Factor] = []
+    method.kept = factors
+    method.advance(masses, 0.0, period)
+    method.kept = None
+    if len(factors) * masses.size > MOST_KEPT:
+        return None
+
+    def follow(start: np.ndarray) -> np.ndarray:
+        for factor in factors:
+            start = factor.apply(start)
+        return start
+
+    return follow

@@ -9,7 +9,9 @@ two rates serves. The error of a step is its difference from two half steps, and
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,11 +23,27 @@ from .time_scan import Timetable
 
 GAUSS = 0.5 - math.sqrt(3.0) / 6.0
 MINOR, MAJOR = 0.25 - math.sqrt(3.0) / 6.0, 0.25 + math.sqrt(3.0) / 6.0
+HALVES, EXPONENTIALS = (
+    ((MAJOR, MINOR), (MINOR, MAJOR)),
+    2,
+)  # weights of the rates in each exponential of a step; half steps
 MAX_STEPS = 100_000
 EXPONENTIAL = 2e-3  # of the error allowed in a step, what each of its exponentials may have
 
 # The generator at a time, for a density with the given cell masses
 GeneratorAt = Callable[[float, np.ndarray], Generator]
+
+
+class Factor(NamedTuple):
+    """An exponential exp(Q h) of a step, to within an error in the 1-norm."""
+
+    q: Generator
+    h: float
+    error: float
+
+    def apply(self, masses: np.ndarray) -> np.ndarray:
+        """exp(Q h) masses."""
+        return choose(self.q, np.array([self.h]), self.error, rational=False).advance(masses, self.h)[0]
 
 
 class Driven:
@@ -42,6 +60,11 @@ class Driven:
         Whether the generator reads the masses, and of these the mean only. It is then predicted at the Gauss times.
     table : Timetable
         Pieces of the run that no step leaves.
+
+    Attributes
+    ----------
+    kept : list of Factor, or None
+        Where it is a list, the exponentials of all steps that were taken are added to it, in their order.
     """
 
     name = "magnus"
@@ -52,6 +75,8 @@ class Driven:
         self.nonlinear = nonlinear
         self.step, self.piece = horizon / 16.0, 0
         self.work = {"steps": 0, "rejected": 0, "generators": 0}
+        self.kept: list[Factor] | None = None
+        self._latest: deque[Factor] = deque(maxlen=len(HALVES) * EXPONENTIALS)
         self.pace = Pace(__name__, "density in time")
 
     def advance(self, masses: np.ndarray, start: float, end: float) -> tuple[np.ndarray, float]:
@@ -79,6 +104,8 @@ class Driven:
                 self.step = h * max(0.2, 0.9 * (allowed / share) ** 0.25)
                 continue
             masses, error = twice, error + share + 4.0 * EXPONENTIAL * allowed
+            if self.kept is not None:
+                self.kept += self._latest
             t = stop if h == stop - t or stop - t - h < 1e-14 * self.horizon else t + h
             self.work["steps"] += 1
             if h == self.step:
@@ -90,7 +117,7 @@ class Driven:
         early, late = GAUSS * h, (1.0 - GAUSS) * h
         first = self._generator(t + early, self._predicted(masses, rate, t, early))
         second = self._generator(t + late, self._predicted(masses, rate, t, late))
-        for weights in ((MAJOR, MINOR), (MINOR, MAJOR)):
+        for weights in HALVES:
             masses = self._exponential(mixture(first, second, *weights), masses, h)
         return masses
 
@@ -111,8 +138,9 @@ class Driven:
             return np.asarray(masses + 0.25 * h * (rate + 3.0 * slope))
 
     def _exponential(self, q: Generator, masses: np.ndarray, h: float) -> np.ndarray:
-        rtol = max(EXPONENTIAL * 0.5 * self.rtol * h / self.horizon, 1e-13)
-        return choose(q, np.array([h]), rtol, rational=False).advance(masses, h)[0]
+        factor = Factor(q, h, max(EXPONENTIAL * 0.5 * self.rtol * h / self.horizon, 1e-13))
+        self._latest.append(factor)
+        return factor.apply(masses)
 
     def _generator(self, t: float, masses: np.ndarray) -> Generator:
         self.work["generators"] += 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fokkerplanck as fp
+from fokkerplanck.solvers.evolution.time_dependent import Driven
 
 LINE = fp.Grid((-5, 5), 120)
 
@@ -79,3 +80,18 @@ def test_refusals():
         fp.stationary(fp.FokkerPlanck(drift=lambda x: -x, diffusion=1.0), LINE, period=1.0)
     with pytest.raises(ValueError, match="`p0` must be None for a periodic state"):
         fp.stationary(eq, LINE, fp.point(0.0), period=1.0)
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.ResolutionWarning")
+def test_a_full_tensor_in_two_dimensions_follows_few_periods_anew(monkeypatch):
+    """The exponentials of one period serve for all products: coefficients are read for three periods, not for each product."""
+    periods = []
+    whole = Driven.advance
+    monkeypatch.setattr(Driven, "advance", lambda self, *given: periods.append(given[1:]) or whole(self, *given))
+    eq = fp.FokkerPlanck(drift=lambda x, y, t: [-x + np.cos(2 * np.pi * t), -y], diffusion=[[0.5, 0.2], [0.2, 0.4]])
+    grid = fp.Grid([(-3, 3), (-3, 3)], [12, 12])
+    state = fp.stationary(eq, grid, period=1.0, error=False)
+    assert sum(given == (0.0, 1.0) for given in periods) == 2  # a uniform density, and the state itself
+    run = fp.solve(eq, grid, fp.gaussian([0, 0], 1.0), 12.0, error=False)
+    assert np.abs(run.masses[-1] - state.masses[0]).sum() < 1e-4
+    assert state.stats["error_estimate"] < 1e-4
