@@ -25,10 +25,10 @@ class LevyJumps:
         s >= 0, read where a jump starts: a jump is s times a standard one, and the density widens as s t^(1/a). With two and
         more dimensions also a function that returns a matrix C, (d, d, ...), symmetric and positive semidefinite: elliptic
         jumps exp(-t (k . C k)^(a/2)) whose shape changes from place to place; C = s^2 where they are isotropic. On a grid in
-        two dimensions; to simulate in any number.
+        two and three dimensions; to simulate in any number.
     kind : {"isotropic", "axes"} or 2 x 2 matrix
-        Only in two dimensions. "isotropic": exp(-t s^a |k|^a). "axes": independent jumps along each axis,
-        exp(-t (s_1^a |k_1|^a + s_2^a |k_2|^a)). A matrix C, symmetric and positive definite: elliptic jumps,
+        Only in two dimensions; "axes" of one scale also in three. "isotropic": exp(-t s^a |k|^a). "axes": independent jumps
+        along each axis, exp(-t (s_1^a |k_1|^a + s_2^a |k_2|^a)). A matrix C, symmetric and positive definite: elliptic jumps,
         exp(-t s^a (k . C k)^(a/2)).
 
     Examples

@@ -37,10 +37,14 @@ SAME = 1e-12  # relative: laws of directions that differ by less are one
 
 @dataclass(frozen=True, eq=False)
 class EllipticJumps:
-    """The jumps of a covariance field on a grid, and the diffusion tensor (2, 2, *grid.shape) for the short ones."""
+    """The jumps of a covariance field on a grid, and the diffusion tensor (d, d, *grid.shape) for the short ones.
+
+    said: what the rates do not do as they should, in a sentence each.
+    """
 
     jumps: Jumps
     tensor: np.ndarray
+    said: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, grid: Grid, covariance: np.ndarray, stability: float) -> EllipticJumps:

@@ -46,14 +46,28 @@ def with_jumps(eq: FokkerPlanck, base: Generator) -> Generator:
 
 def check_grid(grid: Grid, jumps: Any) -> None:
     """Refuse grids on which jumps have no rates."""
-    check_equal_cells(grid)
+    check_equal_cells(grid, 3)
+    by_axis = isinstance(jumps.scale, (list, tuple)) or not isinstance(jumps.kind, str)
+    if grid.dim == 3 and by_axis:
+        raise bad_value(
+            "kind", "left alone in three dimensions", jumps.kind, "Give `scale` as a function that returns C."
+        )
     if grid.dim == 1 and not (isinstance(jumps.kind, str) and jumps.kind == "isotropic"):
         raise bad_value("kind", "left alone in one dimension", jumps.kind)
 
 
-def check_equal_cells(grid: Grid) -> None:
-    """Refuse grids on which a jump is no shift of cells."""
-    if grid.dim > 2:
+def covariance_of(jumps: LevyJumps, grid: Grid) -> np.ndarray | None:
+    """C (d, d, *grid.shape) where the scale is a matrix, or jumps in three dimensions go all ways; else None."""
+    coords = Points.centers(grid).coords
+    covariance = jumps.matrix_at(coords)
+    if covariance is not None or grid.dim < 3 or not isinstance(jumps.kind, str) or jumps.kind != "isotropic":
+        return covariance
+    return np.eye(3)[:, :, None, None, None] * np.broadcast_to(jumps.scale_at(coords) ** 2, grid.shape)
+
+
+def check_equal_cells(grid: Grid, most: int = 2) -> None:
+    """Refuse grids on which a jump is no shift of cells, or of more than so many axes."""
+    if grid.dim > most:
         raise bad_value("grid", "of one or two axes together with jumps", f"{grid.dim} axes")
     for axis, widths in enumerate(grid.widths):
         if np.ptp(widths) > 1e-9 * widths.mean():

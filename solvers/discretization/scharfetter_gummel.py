@@ -31,9 +31,10 @@ from .axis_links import AxisLinks
 from .axis_reader import AxisReader, Pull, along_axis
 from .discontinuities import JumpLines, uneven
 from .elliptic_jumps import EllipticJumps, centered
+from .elliptic_jumps_3d import SHORT, elliptic_jumps_3d
 from .generator import Exit, Generator, Links
 from .killing import with_killing
-from .levy_rates import check_grid, with_jumps
+from .levy_rates import check_grid, covariance_of, with_jumps
 from .oblique_jumps import with_oblique_jumps
 from .poisson_rates import with_poisson_jumps
 from .quadrature import NODES, NODES_ACROSS, derivative, gauss, primitive
@@ -41,7 +42,7 @@ from .reactive_walls import with_reactive_walls
 from .singular_axes import LineSamples, SingularAxis, fades
 from .singular_lines import Places, with_nodes
 from .singular_points import Samples, SingularPoint
-from .tensor_diffusion import Lattice, tensor_generator
+from .tensor_diffusion import MAX_OFFSET, Lattice, tensor_generator
 from .untreated_zeros import beside_jumps, in_tensor
 
 MOST_KEPT = 200_000  # cells of a grid whose generator is kept
@@ -122,7 +123,7 @@ class Sampled:
         self.elliptic: EllipticJumps | None = None
         d_cells = eq.diffusion_at(Points.centers(grid), t)
         levy = eq.jumps if isinstance(eq.jumps, LevyJumps) else None
-        if levy is not None and (covariance := levy.matrix_at(Points.centers(grid).coords)) is not None:
+        if levy is not None and (covariance := covariance_of(levy, grid)) is not None:
             self._read_with_jumps(d_cells, covariance, t)
             return
         depends_on_sigma = eq.noise is not None and eq.alpha == 0.5 and grid.dim > 1
@@ -157,11 +158,13 @@ class Sampled:
         """Read drift and diffusion, with the tensor of short jumps whose covariance is a field."""
         check_grid(self.grid, self.eq.jumps)
         self.full, self.lines, self.places, self.induced, self.alpha = True, [], None, 0.0, 0.0
-        self.elliptic = EllipticJumps.of(self.grid, covariance, self.eq.jumps.stability)  # type: ignore[union-attr]
+        build = EllipticJumps.of if self.grid.dim == 2 else elliptic_jumps_3d
+        self.elliptic = build(self.grid, covariance, self.eq.jumps.stability)  # type: ignore[union-attr]
+        self.untreated += self.elliptic.said
         if d_cells.ndim == self.grid.dim + 1:
             d_cells = np.einsum("i...,ij->ij...", d_cells, np.eye(self.grid.dim))
         self.drift, self.tensor = _drift_at_centers(self.eq, self.grid, t), d_cells + self.elliptic.tensor
-        self.lattice = Lattice.of(self.grid, self.tensor)
+        self.lattice = Lattice.of(self.grid, self.tensor, MAX_OFFSET if self.grid.dim == 2 else SHORT)
 
     def singular_points(self) -> list[SingularPoint]:
         """Walls and zeros of D of a 1D grid, classified; none in more dimensions, or with jumps."""

@@ -39,8 +39,8 @@ class Lattice(NamedTuple):
     added: np.ndarray
 
     @classmethod
-    def of(cls, grid: Grid, diffusion: np.ndarray) -> Lattice:
-        """From D at the cell centers, (dim, dim, *grid.shape), or (dim, *grid.shape) where diagonal."""
+    def of(cls, grid: Grid, diffusion: np.ndarray, most: int = MAX_OFFSET) -> Lattice:
+        """From D at the cell centers, (dim, dim, *grid.shape), or (dim, *grid.shape) where diagonal; offsets up to `most`."""
         dim, n = grid.dim, grid.size
         if diffusion.ndim == dim + 1:
             diffusion = np.einsum("i...,ij->ij...", diffusion, np.eye(dim))
@@ -49,7 +49,7 @@ class Lattice(NamedTuple):
         tensors = np.ascontiguousarray(0.5 * (tensors + np.swapaxes(tensors, 1, 2)))
         terms = 3 if dim == 2 else 6
         offsets, weights, added = np.zeros((n, terms, dim), np.int64), np.zeros((n, terms)), np.zeros(n)
-        decompose(tensors, np.full(n, min(MAX_OFFSET, max(1, min(grid.shape) - 1))), offsets, weights, added)
+        decompose(tensors, np.full(n, min(most, max(1, min(grid.shape) - 1))), offsets, weights, added)
         return cls(offsets, weights, added)
 
 

@@ -163,6 +163,3 @@ def test_bad_input():
         fp.generator(with_scale(lambda x, y: [[np.nan + 0 * x, 0.0], [0.0, 1.0]]), grid)
     with pytest.raises(ValueError, match="`kind` must be left alone where the scale is a matrix"):
         fp.generator(fp.FokkerPlanck(jumps=fp.LevyJumps(1.5, rotating, kind="axes")), grid)
-    cube = lambda x, y, z: np.eye(3).reshape(3, 3, 1, 1, 1) + 0 * x  # noqa: E731
-    with pytest.raises(ValueError, match="`grid` must be of one or two axes together with jumps"):
-        fp.generator(with_scale(cube), fp.Grid([(-1, 1)] * 3, 4))
