@@ -310,6 +310,6 @@ def test_bad_input():
     with pytest.raises(ValueError, match="`grid` must be of equal cells along x together with jumps"):
         fp.generator(levy(1.5), fp.Grid.from_edges([0.0, 0.1, 0.3, 0.7]))
     with pytest.raises(ValueError, match=r"`grid` must be of one or two axes together with jumps, got '?3 axes"):
-        fp.generator(levy(1.5), fp.Grid([(0, 1)] * 3, 4))
+        fp.generator(fp.FokkerPlanck(jumps=fp.PoissonJumps(1.0, np.eye(3))), fp.Grid([(0, 1)] * 3, 4))
     with pytest.raises(ValueError, match="`grid` must be of at most 6000 cells for a matrix with jumps"):
         _ = fp.generator(levy(1.5), fp.Grid((0, 1), 6001)).matrix
