@@ -5,8 +5,10 @@ learning coefficient, d / 2 at a regular minimum and less at a degenerate one, m
 density exp(-t K - pull |theta - theta*|^2 / 2), t E[K] = lambda - (m - 1) / ln t + smaller terms.
 
 Chains of the Metropolis-adjusted Langevin algorithm (MALA) sample it. Those that start at theta* (cold) climb out of it and
-tend to report too little where they mix slowly, with good R-hat; those that come down from small t (annealed) tend to
-report too much. Both together bracket the value; one alone does not.
+tend to report too little where they mix slowly, with good R-hat: all of them have seen the stiff directions, none the soft
+ones. Every other move is therefore scaled by the Hessian at theta*, where there are few enough parameters. The moves between
+are as long in every direction, since a curved valley turns away from the axes of that Hessian. Chains that come down from
+small t (annealed) tend to report too much. Both together bracket the value; one alone does not.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ STARTS = ("cold", "annealed")
 TARGET = 0.574  # acceptance at which MALA moves furthest (Roberts and Rosenthal 1998)
 SCATTER = 1.5  # of ln step from move to move: what is stiff in one place is flat in another
 LARGEST_R_HAT = 1.1
+MOST_CURVED = 100  # parameters up to which moves are scaled by the Hessian, of as many gradients
+DIFFERENCE = 1e-5  # step of the differences behind it
 ANNEAL = 4.0  # factor between the temperatures of annealing
 
 
@@ -70,7 +74,7 @@ class LearningCoefficient:
         if len(self.values) < 2:
             return None
         (a, b), (e, f) = ([v[-1] for v in d.values()] for d in (self.values, self.errors))
-        return bool(abs(a - b) <= 3.0 * math.hypot(e, f)) and max(r[-1] for r in self.r_hat.values()) < LARGEST_R_HAT
+        return bool(abs(a - b) <= 3.0 * math.hypot(e, f) and max(r[-1] for r in self.r_hat.values()) < LARGEST_R_HAT)
 
     @property
     def multiplicity_slope(self) -> tuple[float, float]:
@@ -186,6 +190,17 @@ class _Posterior:
     centre: np.ndarray
     pull: float
 
+    def scales(self, t: float) -> np.ndarray | None:
+        """S (d, d) with S S^T the inverse of t H + pull, H the Hessian at the minimum; None for many parameters."""
+        d = self.centre.size
+        if d > MOST_CURVED:
+            return None
+        near = DIFFERENCE * (1.0 + float(np.abs(self.centre).max())) * np.eye(d)
+        up, down = (self.at(self.centre + move)[1] for move in (near, -near))
+        hessian = (up - down) / (2.0 * near[0, 0])
+        curvatures, axes = np.linalg.eigh(0.5 * (hessian + hessian.T))
+        return axes / np.sqrt(t * np.maximum(curvatures, 0.0) + self.pull)
+
     def at(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """K (n,) and its gradient (n, d)."""
         k = reals("excess", self.excess(theta), "a function that returns (n,)")
@@ -204,7 +219,7 @@ def _climb(
     """A row a temperature: t E[K], its standard error, R-hat, acceptance."""
     d = posterior.centre.size
     theta = np.tile(posterior.centre, (chains, 1))
-    step = np.full(chains, 0.5 / (math.sqrt(d) * ladder[0]))
+    step = 0.5 / math.sqrt(d) * np.ones(chains) / np.array([[ladder[0]], [1.0]])  # of moves that are alike, and scaled
     if kind == "annealed":
         theta = theta + rng.standard_normal(theta.shape) / math.sqrt(posterior.pull)
         first = np.exp(np.arange(0.0, math.log(ladder[0]), math.log(ANNEAL)))
@@ -237,29 +252,38 @@ def _mala(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Positions after burn + draws moves, K of the draws (draws, chains), the step, and the share accepted of the draws.
 
-    Proposal theta' = theta - h grad E + sqrt(2 h) xi, accepted with min(1, exp(E - E') q(theta | theta') / q(theta' | theta)).
+    Proposal u' = u - h grad E + sqrt(2 h) xi, accepted with min(1, exp(E - E') q(u | u') / q(u' | u)), with u = theta, and in
+    every other move theta = S u of `_Posterior.scales`; `step` has a row for either, (2, chains).
     ln h scatters by `SCATTER` from move to move, whatever theta. While burning, each chain's ln h moves
     by (acceptance - TARGET) / n^(1/2): chains far out are stiffer than others.
     """
-    k, g = posterior.at(theta)
-    trace, taken = np.empty((draws, len(theta))), 0.0
+    scales = posterior.scales(t)
+
+    def forced(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        k, g = posterior.at(theta)
+        return k, t * g + posterior.pull * (theta - posterior.centre)
+
+    k, force = forced(theta)
+    step, trace, taken = step.copy(), np.empty((draws, len(theta))), 0.0
     pace = Pace(__name__, "draws of a learning coefficient")
     for n in range(burn + draws):
         pace(n / (burn + draws), f"t = {t:.4g}")
-        force = t * g + posterior.pull * (theta - posterior.centre)
-        h = (step * np.exp(SCATTER * rng.standard_normal(len(theta))))[:, None]
-        new = theta - h * force + np.sqrt(2.0 * h) * rng.standard_normal(theta.shape)
-        new_k, new_g = posterior.at(new)
-        back = new - h * (t * new_g + posterior.pull * (new - posterior.centre))
-        forward = theta - h * force
+        kind = 0 if scales is None else n % 2
+        s = scales if kind else None
+        h = (step[kind] * np.exp(SCATTER * rng.standard_normal(len(theta))))[:, None]
+        down = force if s is None else force @ s
+        move = np.sqrt(2.0 * h) * rng.standard_normal(theta.shape) - h * down
+        new = theta + (move if s is None else move @ s.T)
+        new_k, new_force = forced(new)
+        new_down = new_force if s is None else new_force @ s
         log_ratio = posterior.energy(theta, k, t) - posterior.energy(new, new_k, t)
-        log_ratio += (((new - forward) ** 2).sum(axis=1) - ((theta - back) ** 2).sum(axis=1)) / (4.0 * h[:, 0])
+        log_ratio += (((move + h * down) ** 2).sum(axis=1) - ((h * new_down - move) ** 2).sum(axis=1)) / (4.0 * h[:, 0])
         probability = np.exp(np.minimum(np.where(np.isnan(log_ratio), -np.inf, log_ratio), 0.0))
         moved = rng.random(len(theta)) < probability
-        theta, g = np.where(moved[:, None], new, theta), np.where(moved[:, None], new_g, g)
+        theta, force = np.where(moved[:, None], new, theta), np.where(moved[:, None], new_force, force)
         k = np.where(moved, new_k, k)
         if n < burn:
-            step = step * np.exp((probability - TARGET) / math.sqrt(1.0 + n))
+            step[kind] *= np.exp((probability - TARGET) / math.sqrt(1.0 + (n // 2 if scales is not None else n)))
         else:
             trace[n - burn], taken = k, taken + probability.mean()
     return theta, trace, step, taken / max(draws, 1)
