@@ -22,6 +22,10 @@ def warn_of_error(size: float, order: float, converging: bool, limit: float, wha
         return False
     if not converging:
         wider = _shape([4 * n if n > 1 else 1 for n in grid.shape])
+        if math.isinf(size):
+            text = f"the error of {what} is not known, as nothing is left of it on wider cells. Take {wider} cells."
+            warn(text, GridErrorWarning)
+            return True
         text = (
             f"the grid does not resolve {what}: halving the cells still makes a difference of {size:.2g}, and the error may be "
             f"larger than that. Take {wider} cells: those twice and four times as wide are then no wider than these."

@@ -47,3 +47,12 @@ def test_upwinding_says_how_many():
     eq = fp.FokkerPlanck(drift=1.0, diffusion=1e-3)
     with pytest.warns(ResolutionWarning, match=r"Take 9\d times as many cells along each axis"):
         fp.solve(eq, fp.Grid((0, 1), 50, "periodic"), fp.gaussian(0.5, 0.1), [1.0], error=False)
+
+
+def test_what_is_gone_on_wider_cells_has_no_difference():
+    """The difference was called inf."""
+    ou = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    with pytest.warns(
+        fp.GridErrorWarning, match=r"the error of the committor \(relative\) is not known, .* Take 96 cells"
+    ):
+        fp.committor(ou, fp.Grid((-3, 3), 24), lambda x: x < -1.1, lambda x: x > 1.2)
