@@ -342,7 +342,14 @@ def test_other_errors_of_a_function_are_its_own():
 
 
 @pytest.mark.parametrize(
-    ("word", "meant"), [("sigma", "noise=sigma"), ("D", "diffusion=D"), ("V", "potential=V"), ("dfift", "drift=")]
+    ("word", "meant"),
+    [
+        ("sigma", "noise=sigma"),
+        ("D", "diffusion=D"),
+        ("V", "potential=V"),
+        ("source", "fp.stationary(eq, grid, reset=density)"),
+        ("dfift", "drift="),
+    ],
 )
 def test_unknown_keywords_name_the_right_one(word, meant):
     with pytest.raises(TypeError) as caught:
