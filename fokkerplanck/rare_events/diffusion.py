@@ -14,7 +14,8 @@ from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import AXES, Grid
 from .action import STENCIL, DiffusionHamiltonian, Hamiltonian, units_of_noise
-from .field import quasipotential_field
+from .field import action_from_cycle, quasipotential_field
+from .limit_cycle import LimitCycle, limit_cycle
 from .minimum_action_path import least_action
 from .one_dimension import line_action
 from .result import LeastAction, PathCost, Quasipotential
@@ -75,10 +76,18 @@ def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> Le
     _check_equation(eq)
     field = _Fields(eq, start, end)
     hamiltonian = DiffusionHamiltonian(field.drift, field.diffusion)
+    cycle = None
+    if len(start) > 1 and eq.drift is not None:  # down a potential alone nothing turns
+        line = np.array([e[[0, -1]] for e in b.edges]).T if isinstance(b, Grid) else np.stack([start, end])
+        units = units_of_noise(field.diffusion, line)
+        cycle = limit_cycle(hamiltonian, start, units, float(np.linalg.norm((line[1] - line[0]) / units)))
+    answer = partial(found, start, cycle=cycle)
     if isinstance(b, Grid):
         grid = b if eq.names is None else b.named(eq.names)
-        return quasipotential_field(hamiltonian, start, grid, partial(found, start, names=grid.names))
-    return found(start, end, path_cost(hamiltonian, start, end, points), names=eq.names)
+        return quasipotential_field(hamiltonian, start, grid, partial(answer, names=grid.names), cycle=cycle)
+    if cycle is None:
+        return answer(end, path_cost(hamiltonian, start, end, points), names=eq.names)
+    return answer(end, action_from_cycle(hamiltonian, cycle, end, points), names=eq.names)
 
 
 def corner(grid: Grid, a: np.ndarray) -> np.ndarray:
@@ -106,6 +115,7 @@ def found(
     unit: str = "time",
     why: str = "",
     names: Sequence[str] | None = None,
+    cycle: LimitCycle | None = None,
 ) -> LeastAction:
     """The answer as a result, its action times a factor."""
     exponent = np.inf if cost.stuck is not None else factor * float(cost.cost[-1])
@@ -127,6 +137,7 @@ def found(
         cost.stuck,
         why if np.isinf(exponent) else "",
         tuple(names or (AXES if len(a) <= len(AXES) else map(str, range(len(a))))),
+        cycle,
     )
 
 

@@ -3,8 +3,8 @@
     V(x) = min over v of V(x - v) + F(x - v / 2, v),     x - v on the square of the eight neighbours,
 
 solved by sweeps over the grid, as in the ordered upwind and line integral methods (Sethian and Vladimirsky 2003; Dahiya and
-Cameron 2018), here with cubic interpolation, so that the error is of second order. About the attractor V is the quadratic form
-of the linear process, V = (x - a)^T C^-1 (x - a) / 2, A C + C A^T + 2 D = 0.
+Cameron 2018), here with cubic interpolation, so that the error is of second order. Next to the attractor V is known (see
+`fokkerplanck.rare_events.attractors`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.interpolate import interpn
-from scipy.linalg import solve_continuous_lyapunov
 from scipy.ndimage import maximum_filter
 
 from ..errors import ConvergenceError, bad_value
@@ -21,21 +20,24 @@ from ..model.grid import Grid
 from ..progress import Pace
 from ..solvers.accuracy.coarsening import at_centers, coarsened
 from ..solvers.kernels.least_action_sweep import sweep
-from .action import STENCIL, Hamiltonian
-from .minimum_action_path import check_directions, least_action
+from .action import Hamiltonian
+from .attractors import Attractor, CycleAttractor, rest_point
+from .limit_cycle import LimitCycle
+from .minimum_action_path import check_directions
 from .one_dimension import line_action
 from .result import LeastAction, PathCost, Quasipotential
 
+CELLS, ROOM = (60, 120, 240), 0.25  # along an axis, to find a way from a cycle; of the way, around both ends
 DIRECTIONS = 6  # from one neighbour to the next
-KNOWN = 2  # cells about the attractor in which V is the quadratic form
 FEWEST, MOST_CELLS = 16, 400_000  # along an axis; in all
 UNEVEN = 1e-9  # of a width
-SWEEPS, STILL = 400, 1e-9  # of V at the edge of what is known
+SWEEPS, STILL, ROUGH = (
+    400,
+    1e-11,
+    1e-5,
+)  # of the largest V: what still changes when sweeps end, and where ways are looked for
 LONGEST = 20  # of a way back, in cells along the longer axis
-NEWTON = 8  # steps to the attractor
-NEAR, FAR = 0.5, 100.0  # how far from it `a` may be given, and is looked for, in cells
 STANDING = 2.0  # cells about an equilibrium in which V is interpolated along straight lines
-DIFFERENCE = 0.02  # of a cell, for slopes of the drift
 
 
 def quasipotential_field(
@@ -44,6 +46,7 @@ def quasipotential_field(
     grid: Grid,
     result: Callable[[np.ndarray, PathCost], LeastAction],
     *,
+    cycle: LimitCycle | None = None,
     factor: float = 1.0,
     noise: str = "",
 ) -> Quasipotential:
@@ -57,6 +60,8 @@ def quasipotential_field(
         In one dimension any; in two of even cells.
     result : callable
         From a point and the cost of the path to it to the answer for that path.
+    cycle : LimitCycle, optional
+        The attractor, in place of a stable point at a.
     factor, noise
         Of all actions, and of `Quasipotential`.
     """
@@ -74,26 +79,47 @@ def quasipotential_field(
         error = np.array([one.error for one in found])
     else:
         _check_grid(grid)
-        a = attractor(hamiltonian, a, grid)
         check_directions(hamiltonian, np.stack([c.ravel() for c in np.meshgrid(*grid.centers)], axis=-1))
-        values = action_field(hamiltonian, a, grid)
-        error = _error(hamiltonian, a, grid, values)
+        origin: Attractor
+        if cycle is None:
+            origin = rest_point(hamiltonian, a, grid)
+            a = origin.place
+        else:
+            origin = CycleAttractor(hamiltonian, cycle)
+            origin.check(grid)
+        values = action_field(hamiltonian, origin, grid)
+        error = _error(hamiltonian, origin, grid, values)
 
         def along(b: np.ndarray, points: int) -> PathCost:
-            return least_action(hamiltonian, a, b, points, _way(hamiltonian, values, grid, a, b))
+            return path_on_grid(hamiltonian, origin, grid, values, b, points)
 
     def least(b: np.ndarray, points: int) -> LeastAction:
         return result(b, along(b, points))
 
-    return Quasipotential(tuple(a.tolist()), grid, factor * values, factor * error, noise, least)
+    return Quasipotential(tuple(a.tolist()), grid, factor * values, factor * error, noise, least, cycle)
 
 
-def _error(hamiltonian: Hamiltonian, a: np.ndarray, grid: Grid, values: np.ndarray) -> np.ndarray:
+def action_from_cycle(hamiltonian: Hamiltonian, cycle: LimitCycle, b: np.ndarray, points: int) -> PathCost:
+    """The least action from a limit cycle to b (2,): the way to it is found on a grid around both."""
+    ends = np.vstack([cycle.points, b])
+    low, high = ends.min(axis=0), ends.max(axis=0)
+    room = ROOM * (high - low)
+    origin = CycleAttractor(hamiltonian, cycle)
+    for cells in CELLS:
+        grid = Grid([(float(u), float(v)) for u, v in zip(low - room, high + room, strict=True)], (cells, cells))
+        if origin.resolved(grid):
+            values = action_field(hamiltonian, origin, grid, rough=True)
+            return path_on_grid(hamiltonian, origin, grid, values, b, points)
+    rule = f"nearer to the limit cycle that the drift leads to from `a`, which {CELLS[-1]}^2 cells around both do not resolve"
+    raise bad_value("b", rule, b.tolist(), "Give a Grid of smaller cells about the cycle in place of it.")
+
+
+def _error(hamiltonian: Hamiltonian, origin: Attractor, grid: Grid, values: np.ndarray) -> np.ndarray:
     """By how much the values (*grid.shape) change on cells twice as wide, or a cell beside: it changes sign somewhere."""
     half = coarsened(grid)
     try:
         with np.errstate(invalid="ignore"):
-            change = np.abs(at_centers(values, grid, half, 2) - action_field(hamiltonian, a, half))
+            change = np.abs(at_centers(values, grid, half, 2) - action_field(hamiltonian, origin, half))
     except ConvergenceError:
         return np.full(grid.shape, np.nan)
     known = np.isfinite(change)
@@ -108,15 +134,27 @@ def _check_grid(grid: Grid) -> None:
         raise bad_value("b", rule, grid)
 
 
-def _way(hamiltonian: Hamiltonian, values: np.ndarray, grid: Grid, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """From a to b (n, 2), against the steps by which the values came about."""
+def path_on_grid(
+    hamiltonian: Hamiltonian, origin: Attractor, grid: Grid, values: np.ndarray, b: np.ndarray, points: int
+) -> PathCost:
+    """The least action to b (2,), from the way on a grid that led to its values."""
+    value = (
+        origin.near(b[:, None], grid)[0][0]
+        if origin.near(b[:, None], grid)[1][0]
+        else grid.interpolate(values, b.tolist())
+    )
+    return origin.path(b, points, way_back(hamiltonian, values, grid, origin, b), float(value))
+
+
+def way_back(hamiltonian: Hamiltonian, values: np.ndarray, grid: Grid, origin: Attractor, b: np.ndarray) -> np.ndarray:
+    """From the attractor to b (n, 2), against the steps by which the values came about."""
     sides, shares = directions()
     widths = np.array([w[0] for w in grid.widths])
     steps = ((sides[:, :2] + shares[:, None] * sides[:, 2:]) * widths).T
     low, high = (np.array([c[k] for c in grid.centers]) for k in (0, -1))
     way = [b]
     for _ in range(LONGEST * max(grid.shape)):
-        if (np.abs(way[-1] - a) <= KNOWN * widths).all():
+        if origin.near(way[-1][:, None], grid)[1][0]:
             break
         behind = way[-1][:, None] - steps
         inside = ((behind >= low[:, None]) & (behind <= high[:, None])).all(axis=0)
@@ -127,7 +165,7 @@ def _way(hamiltonian: Hamiltonian, values: np.ndarray, grid: Grid, a: np.ndarray
         if not possible.any():
             break
         way.append(behind[:, np.argmin(np.where(possible, total, np.inf))])
-    return np.array([*way, a])[::-1]
+    return np.array([*way, origin.begin(way[-1])])[::-1]
 
 
 def directions() -> tuple[np.ndarray, np.ndarray]:
@@ -141,8 +179,8 @@ def directions() -> tuple[np.ndarray, np.ndarray]:
     return np.array(sides), np.array(shares)
 
 
-def action_field(hamiltonian: Hamiltonian, a: np.ndarray, grid: Grid) -> np.ndarray:
-    """V (*grid.shape) of the attractor a (2,), infinite where nothing leads.
+def action_field(hamiltonian: Hamiltonian, origin: Attractor, grid: Grid, *, rough: bool = False) -> np.ndarray:
+    """V (*grid.shape) of an attractor, infinite where nothing leads; rough: of first order, to find ways.
 
     Raises
     ------
@@ -151,30 +189,28 @@ def action_field(hamiltonian: Hamiltonian, a: np.ndarray, grid: Grid) -> np.ndar
     """
     widths = np.array([w[0] for w in grid.widths])
     places = np.stack([c.ravel() for c in np.meshgrid(*grid.centers, indexing="ij")])
-    off = places - a[:, None]
-    for axis in range(2):
-        if grid.periodic(axis):
-            period = float(np.ptp(grid.edges[axis]))
-            off[axis] -= period * np.round(off[axis] / period)
-    start = _quadratic(hamiltonian, a, off, widths).reshape(grid.shape)
-    known = (np.abs(off) <= KNOWN * widths[:, None]).all(axis=0).reshape(grid.shape)
+    start, known = (field.reshape(grid.shape) for field in origin.near(places, grid))
     sides, shares = directions()
     costs = _costs(hamiltonian, grid, places, widths, sides, shares)
     values = np.where(known, start, np.inf)
     wrap = np.array([grid.periodic(axis) for axis in range(2)])
     flat = _near_equilibria(hamiltonian.moments(places)[0].reshape(2, *grid.shape))
-    still = STILL * float(start[known].max())
+    stages = (np.zeros_like(known),) if rough else (np.zeros_like(known), ~flat)
     pace = Pace(__name__, "quasipotential")
-    for half, cubic in enumerate((np.zeros_like(known), ~flat)):
+    for stage, cubic in enumerate(stages):
         for n in range(SWEEPS):
-            pace(0.5 * (half + n / SWEEPS), f"{n} sweeps")
+            pace((stage + n / SWEEPS) / len(stages), f"{n} sweeps")
             change = max(sweep(values, costs, sides, shares, known, wrap, order, cubic) for order in range(4))
-            if change <= still:
+            if change <= (ROUGH if rough else STILL) * _largest(values):
                 break
         else:
             text = f"the quasipotential still changes by {change:.1e} after {SWEEPS} sweeps in all directions; take other cells"
             raise ConvergenceError(text)
     return values
+
+
+def _largest(values: np.ndarray) -> float:
+    return float(values[np.isfinite(values)].max())
 
 
 def _near_equilibria(drift: np.ndarray) -> np.ndarray:
@@ -196,52 +232,3 @@ def _costs(
         found = hamiltonian.cost(places - 0.5 * step[:, None], np.repeat(step[:, None], places.shape[1], axis=1))
         costs[..., k] = found.value.reshape(grid.shape)
     return costs
-
-
-def attractor(hamiltonian: Hamiltonian, a: np.ndarray, grid: Grid) -> np.ndarray:
-    """The zero of the drift within half a cell of a (2,), which is stable; else refused."""
-    widths = np.array([w[0] for w in grid.widths])
-    place = a.copy()
-    for _ in range(NEWTON):
-        drift, slope = _linear(hamiltonian, place, widths)
-        if np.linalg.matrix_rank(slope) < 2:
-            break
-        place = place - np.linalg.solve(slope, drift)
-        if (np.abs(place - a) > FAR * widths).any():
-            break
-    if (np.abs(place - a) > NEAR * widths).any():
-        then = "" if (np.abs(place - a) > FAR * widths).any() else f"It does at {_shown(place)}."
-        raise bad_value("a", "a point at which the drift vanishes, to half a cell", _shown(a), then)
-    slope = _linear(hamiltonian, place, widths)[1]
-    growth = float(np.linalg.eigvals(slope).real.max())
-    if not growth < 0.0:
-        then = f"Something grows there at the rate {growth:.3g}."
-        raise bad_value("a", "a stable point of the drift", _shown(a), then)
-    return place
-
-
-def _shown(point: np.ndarray) -> str:
-    return f"({', '.join(f'{c:.6g}' for c in point)})"
-
-
-def _linear(hamiltonian: Hamiltonian, a: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The drift at a point (2,) and its derivatives there (2, 2)."""
-    drift = hamiltonian.moments(a[:, None])[0][:, 0]
-    slope = np.empty((2, 2))
-    for axis, width in enumerate(DIFFERENCE * widths):
-        offset = np.zeros((2, 1))
-        offset[axis] = width
-        slope[:, axis] = sum(
-            weight * (hamiltonian.moments(a[:, None] + k * offset)[0] - hamiltonian.moments(a[:, None] - k * offset)[0])
-            for k, weight in STENCIL
-        )[:, 0]
-        slope[:, axis] /= width
-    return drift, slope
-
-
-def _quadratic(hamiltonian: Hamiltonian, a: np.ndarray, off: np.ndarray, widths: np.ndarray) -> np.ndarray:
-    """V at distances (2, n) from a, by the covariance C of the linear process."""
-    slope = _linear(hamiltonian, a, widths)[1]
-    noise = hamiltonian.moments(a[:, None])[1][..., 0]
-    covariance = solve_continuous_lyapunov(slope, -2.0 * noise)
-    return 0.5 * np.einsum("in,ij,jn->n", off, np.linalg.inv(covariance), off)

@@ -4,7 +4,8 @@ The geometric action int F(phi, phi') ds does not depend on how a path is run th
 and its points are kept at set distances (as in the geometric minimum action method of Heymann and Vanden-Eijnden, 2008):
 Newton's method for the displacements along the normals of a polygon, then new points on it, on polygons of more and more
 sides. Newton's method with an exact gradient, rather than a descent, since F has little slope near equilibria. Sides are
-shorter near both ends, which mostly are equilibria: a path may wind about them.
+shorter near both ends, which mostly are equilibria: a path may wind about them. From a limit cycle a path winds without end:
+it is begun on a line next to the cycle, along which its first point slides, with the action there known.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..errors import bad_value
 from .action import SINGULAR, Hamiltonian, InUnits, position_slope, units_of_noise
+from .cycle_tube import Rim
 from .result import PathCost
 
 COARSE = 24  # sides of the first polygon
@@ -28,7 +30,10 @@ MOST_BENDS = 3  # normal directions of the straight line in which the starts ben
 
 
 class Action(NamedTuple):
-    """Action of a polygon, of each of its sides (n,), and its slope at the inner corners (n - 1, d)."""
+    """Action of a polygon, of each of its sides (n,), and its slope at the corners that move.
+
+    These are the inner corners (n - 1, d), and before them the first where it slides along a rim, with its action there.
+    """
 
     total: float
     parts: np.ndarray
@@ -54,26 +59,41 @@ def least_action(
 
 def _least(hamiltonian: Hamiltonian, a: np.ndarray, b: np.ndarray, points: int, way: np.ndarray | None) -> PathCost:
     """`least_action` where distances along all axes are alike."""
-    width = DIFFERENCE * np.full(len(a), np.linalg.norm(b - a))
+    coarsest = halvings(points)[0]
+    starts = _starts(a, b, coarsest)
+    if way is not None:
+        starts.append(spaced(way, coarsest))
+    return least_of(hamiltonian, starts, points, DIFFERENCE * float(np.linalg.norm(b - a)))
+
+
+def halvings(points: int) -> list[int]:
+    """Sides of the polygons on which a path is found, one after the other."""
     sides = [points]
     while sides[0] >= 2 * COARSE or len(sides) < 2:
         sides.insert(0, sides[0] // 2)
-    starts = _starts(a, b, sides[0])
-    if way is not None:
-        starts.append(spaced(way, sides[0]))
-    found = [relax(hamiltonian, start, width) for start in starts]
+    return sides
+
+
+def least_of(
+    hamiltonian: Hamiltonian, starts: list[np.ndarray], points: int, step: float, rim: Rim | None = None
+) -> PathCost:
+    """The least of what polygons (n, d) lead to; `step` for slopes in x. On a rim the cost begins with the action there."""
+    width, sides = np.full(starts[0].shape[1], step), halvings(points)
+    found = [relax(hamiltonian, start, width, rim) for start in starts]
     path, action = min(found, key=lambda f: f[1].total)
     totals, best = [action.total], [action.total]
     for n in sides[1:]:
         if np.isfinite(action.total):
-            path, action = relax(hamiltonian, spaced(path, n), width)
+            path, action = relax(hamiltonian, spaced(path, n), width, rim)
         if not np.isfinite(action.total):
             return PathCost.infinite((0.5 * (path[1:] + path[:-1]))[np.argmax(np.isinf(action.parts))])
         totals.append(action.total)
         best.append(totals[-1] + (totals[-1] - totals[-2]) / 3.0)
     # corners of a path fall between points or on them: what halving changes is taken whole, not a third of it
     error = max(abs(totals[-1] - totals[-2]), abs(best[-1] - best[-2]))
-    cost = np.concatenate([[0.0], np.cumsum(action.parts)]) * (best[-1] / max(action.total, 1e-300))
+    before = 0.0 if rim is None else rim.level
+    share = (best[-1] - before) / max(action.total - before, 1e-300)
+    cost = before + share * np.concatenate([[0.0], np.cumsum(action.parts)])
     return PathCost(path, cost, error)
 
 
@@ -109,56 +129,65 @@ def spaced(path: np.ndarray, sides: int) -> np.ndarray:
     return path
 
 
-def _normals(path: np.ndarray) -> np.ndarray:
-    """Unit vectors across the path at its inner corners, (n - 1, d - 1, d)."""
+def _normals(path: np.ndarray, rim: Rim | None = None) -> np.ndarray:
+    """Unit vectors across the path at its inner corners, (n - 1, d - 1, d); before them that along the rim, if any."""
     tangent = path[2:] - path[:-2]
     norms = np.linalg.norm(tangent, axis=1, keepdims=True)
     tangent = tangent / np.where(norms > 0.0, norms, 1.0)
-    return np.linalg.svd(tangent[:, None, :], full_matrices=True)[2][:, 1:]
+    across = np.linalg.svd(tangent[:, None, :], full_matrices=True)[2][:, 1:]
+    return across if rim is None else np.concatenate([rim.tangent(path[0])[None, None], across])
 
 
-def action_of(hamiltonian: Hamiltonian, path: np.ndarray, width: np.ndarray) -> Action:
+def action_of(hamiltonian: Hamiltonian, path: np.ndarray, width: np.ndarray, rim: Rim | None = None) -> Action:
     """sum_i F(middle of side i, side i): F_v = p acts on both ends of a side, F_x on its middle."""
     x, v = 0.5 * (path[1:] + path[:-1]).T, np.diff(path, axis=0).T
     cost = hamiltonian.cost(x, v)
     total = float(cost.value.sum())
     if not np.isfinite(total):
-        return Action(np.inf, cost.value, np.zeros((len(path) - 2, len(x))))
+        return Action(np.inf, cost.value, np.zeros((len(path) - (2 if rim is None else 1), len(x))))
     pull = -cost.time * position_slope(hamiltonian, x, cost.momentum, width)
-    slope = cost.momentum[:, :-1] - cost.momentum[:, 1:] + 0.5 * (pull[:, :-1] + pull[:, 1:])
-    return Action(total, cost.value, slope.T)
+    slope = (cost.momentum[:, :-1] - cost.momentum[:, 1:] + 0.5 * (pull[:, :-1] + pull[:, 1:])).T
+    if rim is not None:
+        total, slope = total + rim.level, np.vstack([0.5 * pull[:, 0] - cost.momentum[:, 0], slope])
+    return Action(total, cost.value, slope)
 
 
-def relax(hamiltonian: Hamiltonian, path: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, Action]:
+def relax(
+    hamiltonian: Hamiltonian, path: np.ndarray, width: np.ndarray, rim: Rim | None = None
+) -> tuple[np.ndarray, Action]:
     """A polygon moved to where its action is least."""
-    action = action_of(hamiltonian, path, width)
+    action = action_of(hamiltonian, path, width, rim)
     for _ in range(ROUNDS):
         before = action.total
         if not np.isfinite(before):
             break
-        path, action = _across(hamiltonian, path, action, width)
+        path, action = _across(hamiltonian, path, action, width, rim)
         even = spaced(path, len(path) - 1)
-        renewed = action_of(hamiltonian, even, width)
+        renewed = action_of(hamiltonian, even, width, rim)
         if not np.isfinite(renewed.total) or abs(renewed.total - before) <= CONVERGED * before:
             break
         path, action = even, renewed
     return path, action
 
 
-def _across(hamiltonian: Hamiltonian, path: np.ndarray, action: Action, width: np.ndarray) -> tuple[np.ndarray, Action]:
+def _across(
+    hamiltonian: Hamiltonian, path: np.ndarray, action: Action, width: np.ndarray, rim: Rim | None
+) -> tuple[np.ndarray, Action]:
     """Newton's method for displacements along the normals, damped until the action falls."""
-    normals = _normals(path)
+    normals = _normals(path, rim)
     damping = 1e-3
     for _ in range(STEPS):
         slope = np.einsum("ijd,id->ij", normals, action.slope)
-        bend = _second_derivatives(hamiltonian, path, normals, slope, width)
+        bend = _second_derivatives(hamiltonian, path, normals, slope, width, rim)
         scale = float(np.abs(np.diag(bend)).mean())
         before = action.total
         while damping < 1e8:
-            moved = _moved(path, normals, bend, slope, damping * scale)
-            trial = None if moved is None else action_of(hamiltonian, moved, width)
+            moved = _moved(path, normals, bend, slope, damping * scale, rim)
+            trial = None if moved is None else action_of(hamiltonian, moved, width, rim)
             if trial is not None and moved is not None and trial.total < action.total:
                 path, action, damping = moved, trial, max(0.1 * damping, 1e-10)
+                if rim is not None:
+                    normals = _normals(path, rim)
                 break
             damping *= 10.0
         if before - action.total <= CONVERGED * before:
@@ -166,8 +195,17 @@ def _across(hamiltonian: Hamiltonian, path: np.ndarray, action: Action, width: n
     return path, action
 
 
+def _displaced(path: np.ndarray, by: np.ndarray, rim: Rim | None) -> np.ndarray:
+    """The path with the corners that move displaced (n, d); the first stays on its rim."""
+    moved = path.copy()
+    moved[len(path) - 1 - len(by) : -1] += by
+    if rim is not None:
+        moved[0] = rim.onto(moved[0])
+    return moved
+
+
 def _moved(
-    path: np.ndarray, normals: np.ndarray, bend: np.ndarray, slope: np.ndarray, damping: float
+    path: np.ndarray, normals: np.ndarray, bend: np.ndarray, slope: np.ndarray, damping: float, rim: Rim | None
 ) -> np.ndarray | None:
     """The path after one damped Newton step; None where the damped matrix is not positive."""
     try:
@@ -175,25 +213,33 @@ def _moved(
     except LinAlgError:
         return None
     along = cho_solve(factor, -slope.ravel()).reshape(slope.shape)
-    moved = path.copy()
-    moved[1:-1] += np.einsum("ij,ijd->id", along, normals)
-    return moved if np.abs(along).max() < 10.0 * np.linalg.norm(np.ptp(path, axis=0)) else None
+    if np.abs(along).max() >= 10.0 * np.linalg.norm(np.ptp(path, axis=0)):
+        return None
+    return _displaced(path, np.einsum("ij,ijd->id", along, normals), rim)
 
 
 def _second_derivatives(
-    hamiltonian: Hamiltonian, path: np.ndarray, normals: np.ndarray, slope: np.ndarray, width: np.ndarray
+    hamiltonian: Hamiltonian,
+    path: np.ndarray,
+    normals: np.ndarray,
+    slope: np.ndarray,
+    width: np.ndarray,
+    rim: Rim | None,
 ) -> np.ndarray:
     """Of the action in the normal displacements: corners act on their neighbours only, so every third is moved at once."""
     corners, across = slope.shape
     bend = np.zeros((corners, across, corners, across))
     sides = np.linalg.norm(np.diff(path, axis=0), axis=1)
     step = 1e-4 * np.minimum(sides[1:], sides[:-1])[:, None]
+    if rim is not None:
+        step = np.concatenate([1e-4 * sides[:1, None], step])
     for first in range(3):
         moving = np.arange(first, corners, 3)
         for j in range(across):
-            moved = path.copy()
-            moved[1 + moving] += step[moving] * normals[moving, j]
-            change = np.einsum("ijd,id->ij", normals, action_of(hamiltonian, moved, width).slope) - slope
+            by = np.zeros_like(normals[:, j])
+            by[moving] = step[moving] * normals[moving, j]
+            moved = _displaced(path, by, rim)
+            change = np.einsum("ijd,id->ij", normals, action_of(hamiltonian, moved, width, rim).slope) - slope
             for shift in (-1, 0, 1):
                 rows = moving + shift
                 inside = (rows >= 0) & (rows < corners)

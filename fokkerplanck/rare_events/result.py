@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .limit_cycle import LimitCycle
+
 FREE = 1e-3  # cost a length, of the mean along the path, below which the drift carries
 LONG = 0.02  # of the path: what counts as a stretch between two climbs
 
@@ -85,6 +87,8 @@ class LeastAction:
         The reason, where the exponent is infinite.
     names : tuple of str
         Of the coordinates.
+    cycle : LimitCycle or None
+        The stable limit cycle that the drift leads to from a, if it does: the action is then that from the cycle.
     """
 
     a: tuple[float, ...]
@@ -98,6 +102,7 @@ class LeastAction:
     stuck: tuple[float, ...] | None = None
     why: str = ""
     names: tuple[str, ...] = AXES
+    cycle: LimitCycle | None = None
 
     @property
     def climbs(self) -> tuple[float, ...]:
@@ -153,7 +158,7 @@ class LeastAction:
         return Prediction(float(log_time), float(max(error, abs(best - other))))
 
     def __repr__(self) -> str:
-        ends = f"from {_point(self.a)} to {_point(self.b)}"
+        ends = f"from {_origin(self.a, self.cycle)} to {_point(self.b)}"
         if np.isinf(self.exponent):
             place = f" at {_point(self.stuck)}" if self.stuck else ""
             return f"LeastAction {ends}: infinite: {self.why}{place}"
@@ -181,7 +186,7 @@ class LeastAction:
         fig, axes = new_figure(4.6, 3.6, 1, 1 if dim == 1 else 2)
         along = self.path[:, 0]
         if dim > 1:
-            _draw_path(axes[0][0], self.path, labels, landscape if dim == 2 else None)
+            _draw_path(axes[0][0], self.path, labels, landscape if dim == 2 else None, self.cycle)
             along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.path, axis=0), axis=1))])
         last = axes[0][-1]
         last.plot(along, self.cost, "k")
@@ -206,6 +211,8 @@ class Quasipotential:
         What exponents are to be divided by in mean times exp(V / noise); empty for 1.
     least : callable
         From a point b and a number of points to the `LeastAction` from a to it.
+    cycle : LimitCycle or None
+        The attractor, where the drift leads from a to a stable limit cycle.
     """
 
     a: tuple[float, ...]
@@ -214,6 +221,7 @@ class Quasipotential:
     error: np.ndarray
     noise: str
     least: Callable[[np.ndarray, int], LeastAction]
+    cycle: LimitCycle | None = None
 
     def at(self, b: float | Sequence[float]) -> float:
         """V(a, b), interpolated between centers of cells."""
@@ -237,7 +245,7 @@ class Quasipotential:
         lost = self.values.size - finite.size
         beyond = f"; infinite in {lost} cells, where no noise leads" if lost else ""
         worst = f"{np.nanmax(self.error):.1e}" if np.isfinite(self.error).any() else "not known"
-        text = f"Quasipotential of {_point(self.a)} on {' x '.join(map(str, self.grid.shape))} cells"
+        text = f"Quasipotential of {_origin(self.a, self.cycle)} on {' x '.join(map(str, self.grid.shape))} cells"
         return f"{text}: V up to {finite.max():.4g}{share}, error up to {worst}{beyond}"
 
     @styled
@@ -259,7 +267,10 @@ class Quasipotential:
             path = self.to(b).path
             ax.plot(path[:, 0], path[:, 1], "C3", lw=2.0)
             ax.plot(*path[-1], "ks", ms=5)
-        ax.plot(*self.a, "ko", ms=5)
+        if self.cycle is None:
+            ax.plot(*self.a, "ko", ms=5)
+        else:
+            _draw_cycle(ax, self.cycle)
         ax.set(xlabel=labels[0], ylabel=labels[1])
         return fig
 
@@ -281,15 +292,32 @@ def _fitted(x: np.ndarray, y: np.ndarray, degree: int, place: float) -> tuple[fl
     return float(there @ solution), float(np.sqrt(variance * there @ np.linalg.pinv(rows.T @ rows) @ there))
 
 
-def _draw_path(ax: Axes, path: np.ndarray, labels: Sequence[str], landscape: Callable | None) -> None:
-    low, high = path[:, :2].min(axis=0), path[:, :2].max(axis=0)
+def _draw_path(
+    ax: Axes, path: np.ndarray, labels: Sequence[str], landscape: Callable | None, cycle: LimitCycle | None
+) -> None:
+    shown = path[:, :2] if cycle is None else np.vstack([path, cycle.points])
+    low, high = shown.min(axis=0), shown.max(axis=0)
     margin = 0.2 * max((high - low).max(), 1e-12)
     box = [(float(u - margin), float(v + margin)) for u, v in zip(low, high, strict=True)]
     contours(ax, box, landscape)
+    if cycle is not None:
+        _draw_cycle(ax, cycle)
     ax.plot(path[:, 0], path[:, 1], "C3", lw=2.0)
     ax.plot(*path[0, :2], "ko", ms=5)
     ax.plot(*path[-1, :2], "ks", ms=5)
     ax.set(xlim=box[0], ylim=box[1], xlabel=labels[0], ylabel=labels[1])
+
+
+def _draw_cycle(ax: Axes, cycle: LimitCycle) -> None:
+    ax.plot(*np.vstack([cycle.points, cycle.points[:1]]).T, "k", lw=1.0)
+
+
+def _origin(a: Sequence[float], cycle: LimitCycle | None) -> str:
+    return (
+        _point(a)
+        if cycle is None
+        else f"the limit cycle through {_point(cycle.points[0])}, of period {cycle.period:.5g},"
+    )
 
 
 def _numbers(point: float | Sequence[float]) -> list[float]:
