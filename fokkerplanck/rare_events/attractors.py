@@ -20,7 +20,7 @@ from .action import STENCIL, Hamiltonian, InUnits, units_of_noise
 from .cycle_tube import Rim, Tube
 from .limit_cycle import LimitCycle
 from .minimum_action_path import DIFFERENCE as PATH_DIFFERENCE
-from .minimum_action_path import check_directions, halvings, least_action, least_of, spaced
+from .minimum_action_path import check_directions, least_action, least_of, sides_for, spaced
 from .result import PathCost
 
 KNOWN = 2  # cells about the attractor in which V is known
@@ -39,8 +39,8 @@ class Attractor(Protocol):
     def begin(self, x: np.ndarray) -> np.ndarray:
         """Where a path that passes x (2,), near to it, begins."""
 
-    def path(self, b: np.ndarray, points: int, way: np.ndarray, value: float) -> PathCost:
-        """The least action to b (2,), from a way (n, 2) there and about what it costs."""
+    def path(self, b: np.ndarray, points: int, ways: list[np.ndarray], value: float) -> PathCost:
+        """The least action to b (2,), from ways (n, 2) there and about what it costs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +68,9 @@ class RestPoint:
         """The point itself."""
         return self.place
 
-    def path(self, b: np.ndarray, points: int, way: np.ndarray, value: float) -> PathCost:
-        """From this way and others."""
-        return least_action(self.hamiltonian, self.place, b, points, way)
+    def path(self, b: np.ndarray, points: int, ways: list[np.ndarray], value: float) -> PathCost:
+        """From the first of these ways and others."""
+        return least_action(self.hamiltonian, self.place, b, points, ways[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ class CycleAttractor:
         units = units_of_noise(lambda x: self.hamiltonian.moments(x)[1], np.vstack([self.cycle.points, b]))
         return _tube(self.cycle, tuple(units.tolist())), units
 
-    def path(self, b: np.ndarray, points: int, way: np.ndarray, value: float) -> PathCost:
+    def path(self, b: np.ndarray, points: int, ways: list[np.ndarray], value: float) -> PathCost:
         """From a line V = const about the cycle, to which paths are followed.
 
         A path winds off the cycle without end: what is drawn begins where V is a small share of what is asked for.
@@ -136,9 +136,9 @@ class CycleAttractor:
         inner = InUnits(self.hamiltonian, units[:, None])
         side = float(np.sign(tube.place((b / units)[:, None]).distance[0]))
         rim = Rim(inner, tube, side, LEVEL * value)
-        start = self._from_rim(way / units, rim, tube, inner)
-        step = PATH_DIFFERENCE * max(float(np.linalg.norm(np.ptp(start, axis=0))), tube.extent)
-        found = least_of(inner, [spaced(start, halvings(points)[0])], points, step, rim)
+        starts, sides = sides_for([self._from_rim(way / units, rim, tube, inner) for way in ways], points)
+        step = PATH_DIFFERENCE * max(float(np.linalg.norm(b / units - starts[0][0])), tube.extent)
+        found = least_of(inner, [spaced(start, sides[0], rim) for start in starts], sides, step, rim)
         if found.stuck is not None:
             return found._replace(stuck=tuple((units * np.array(found.stuck)).tolist()))
         before, v = rim.before(found.path[0])
@@ -150,8 +150,7 @@ class CycleAttractor:
         v = tube.action(tube.place(way.T))
         far = np.flatnonzero(v <= rim.level)
         kept = way[far[-1] + 1 :] if far.size else way
-        kept = np.vstack([tube.back(inner, kept[0], rim.level), kept[1:]])
-        return np.vstack([rim.onto(kept[0]), kept])
+        return np.vstack([tube.back(inner, kept[0], rim.level), kept[1:]])
 
 
 @lru_cache(maxsize=8)

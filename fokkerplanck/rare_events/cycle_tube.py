@@ -32,6 +32,8 @@ LINES, MOST_LINES, EVEN = (
 TRIES, LOWER = 12, 0.25  # levels that are tried, each this share of the one before
 SHOWN, MOST_SHOWN = 40, 4000  # points of a path as V grows by the factor e, and in all
 BACK = 1e-6  # rtol of ways back
+LED_BACK = 100  # points on a way back to the line
+DIFFERENCE = 1e-5  # of the size of the cycle, for slopes of V
 
 
 class Place(NamedTuple):
@@ -149,6 +151,11 @@ class Rim(ClosedLine):
             )
         self._shares, x, p = found
         super().__init__(x.T)
+        self._steepness = CubicSpline(
+            self.index, np.append(size := np.linalg.norm(p, axis=0), size[0]), bc_type="periodic"
+        )
+        tangent = self.curve(0.0, 1)
+        self._outwards = np.sign(tangent[1] * p[0, 0] - tangent[0] * p[1, 0])
         h, d = hamiltonian.value(x, p), hamiltonian.moments(x)[1]
         self.error = float(np.abs(h / np.einsum("in,ijn,jn->n", p, d, p)).max()) * self.level
 
@@ -195,14 +202,43 @@ class Rim(ClosedLine):
         states = found.y.T.reshape(len(found.t), 2, 2, -1)
         return (states[-1, 0], states[-1, 1]) if shown == 2 else (states[:, 0], np.exp(found.t))
 
-    def onto(self, x: np.ndarray) -> np.ndarray:
-        """The point of the line next to x (2,)."""
-        return np.asarray(self.curve(self.nearest(x[:, None]))[0])
+    def value(self, x: np.ndarray) -> np.ndarray:
+        """V (m,) at points x (2, m) near the line: the square of what grows with the distance as on the line."""
+        place, off = self._from_line(x)
+        size = self._steepness(place)
+        return np.asarray((np.sqrt(self.level) + 0.5 * off * size / np.sqrt(self.level)) ** 2)
 
-    def tangent(self, x: np.ndarray) -> np.ndarray:
-        """The unit vector along the line at x (2,)."""
-        slope = self.curve(self.nearest(x[:, None]), 1)[0]
-        return np.asarray(slope / np.linalg.norm(slope))
+    def slope(self, x: np.ndarray) -> np.ndarray:
+        """The slope of `value` (2,) at a point (2,)."""
+        step = DIFFERENCE * self._tube.extent
+        up, down = (self.value(x[:, None] + sign * step * np.eye(2)) for sign in (1.0, -1.0))
+        return (up - down) / (2.0 * step)
+
+    def _from_line(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The index (m,) of the nearest point of the line, and the distance in the direction in which V grows."""
+        place = self.nearest(x)
+        slope = self._outwards * self.curve(place, 1).T
+        normal = np.stack([slope[1], -slope[0]]) / np.linalg.norm(slope, axis=0)
+        return place, ((x.T - self.curve(place)) * normal.T).sum(axis=1)
+
+    def begun(self, path: np.ndarray) -> np.ndarray:
+        """A path (n, 2) cut where it last comes over the line, or, if it begins beyond, led back to it along the slope of V."""
+        off = self._from_line(path.T)[1]
+        inside = np.flatnonzero(off < 0.0)
+        if inside.size:
+            last = min(inside[-1], len(path) - 3)
+            share = min(off[last] / (off[last] - off[last + 1]), 0.5) if off[last + 1] > 0.0 else 0.0
+            return np.vstack([path[last] + share * (path[last + 1] - path[last]), path[last + 1 :]])
+        places = np.linspace(off[0], 0.0, LED_BACK)
+        led = solve_ivp(lambda _, x: self._per_distance(x), (off[0], 0.0), path[0], t_eval=places, rtol=BACK)
+        return np.vstack([led.y.T[:0:-1], path])
+
+    def _per_distance(self, x: np.ndarray) -> np.ndarray:
+        """mu + 2 D grad V (2,) at x (2,), by its part along grad V."""
+        drift, d = self._hamiltonian.moments(x[:, None])
+        p = self.slope(x)
+        flow = drift[:, 0] + 2.0 * d[..., 0] @ p
+        return np.asarray(flow * np.linalg.norm(p) / (flow @ p))
 
     def before(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The way (n, 2) from the cycle to a point (2,) of the line, and V along it (n,)."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.interpolate import interpn
+from scipy.interpolate import RectBivariateSpline, interpn
 from scipy.ndimage import maximum_filter
 
 from ..errors import ConvergenceError, bad_value
@@ -31,11 +31,10 @@ CELLS, ROOM = (60, 120, 240), 0.25  # along an axis, to find a way from a cycle;
 DIRECTIONS = 6  # from one neighbour to the next
 FEWEST, MOST_CELLS = 16, 400_000  # along an axis; in all
 UNEVEN = 1e-9  # of a width
-SWEEPS, STILL, ROUGH = (
-    400,
-    1e-11,
-    1e-5,
-)  # of the largest V: what still changes when sweeps end, and where ways are looked for
+SWEEPS, ROUNDS = 400, 40  # in all; after so many, what still changes is interpolated along straight lines
+STILL, ROUGH = 1e-11, 1e-5  # of the largest V: what still changes when sweeps end, and where ways are looked for
+STEP = 0.5  # cells, of a smooth way back
+STEP = 0.5  # cells, of a smooth way back
 LONGEST = 20  # of a way back, in cells along the longer axis
 STANDING = 2.0  # cells about an equilibrium in which V is interpolated along straight lines
 
@@ -110,8 +109,8 @@ def action_from_cycle(hamiltonian: Hamiltonian, cycle: LimitCycle, b: np.ndarray
         if origin.resolved(grid):
             values = action_field(hamiltonian, origin, grid, rough=True)
             return path_on_grid(hamiltonian, origin, grid, values, b, points)
-    rule = f"nearer to the limit cycle that the drift leads to from `a`, which {CELLS[-1]}^2 cells around both do not resolve"
-    raise bad_value("b", rule, b.tolist(), "Give a Grid of smaller cells about the cycle in place of it.")
+    rule = f"such that {CELLS[-1]} x {CELLS[-1]} cells around it and the limit cycle from `a` resolve that cycle"
+    raise bad_value("b", rule, b.tolist(), "Give a Grid of smaller cells around the cycle in place of it.")
 
 
 def _error(hamiltonian: Hamiltonian, origin: Attractor, grid: Grid, values: np.ndarray) -> np.ndarray:
@@ -138,12 +137,44 @@ def path_on_grid(
     hamiltonian: Hamiltonian, origin: Attractor, grid: Grid, values: np.ndarray, b: np.ndarray, points: int
 ) -> PathCost:
     """The least action to b (2,), from the way on a grid that led to its values."""
-    value = (
-        origin.near(b[:, None], grid)[0][0]
-        if origin.near(b[:, None], grid)[1][0]
-        else grid.interpolate(values, b.tolist())
-    )
-    return origin.path(b, points, way_back(hamiltonian, values, grid, origin, b), float(value))
+    near, known = origin.near(b[:, None], grid)
+    value = near[0] if known[0] else grid.interpolate(values, b.tolist())
+    ways = [way_back(hamiltonian, values, grid, origin, b)]
+    if isinstance(origin, CycleAttractor):
+        smooth = smooth_way_back(hamiltonian, values, grid, origin, b)
+        ways += [] if smooth is None else [smooth]
+    return origin.path(b, points, ways, float(value))
+
+
+def smooth_way_back(
+    hamiltonian: Hamiltonian, values: np.ndarray, grid: Grid, origin: Attractor, b: np.ndarray
+) -> np.ndarray | None:
+    """From the attractor to b (n, 2), against mu + 2 D grad V; None where that does not lead back.
+
+    Where the drift turns much faster than a path climbs, steps of a grid miss its turns.
+    """
+    if not np.isfinite(values).all() or any(grid.periodic(axis) for axis in range(2)):
+        return None
+    surface = RectBivariateSpline(*grid.centers, values)
+    low, high = (np.array([c[k] for c in grid.centers]) for k in (0, -1))
+    widths = np.array([w[0] for w in grid.widths])
+
+    def back(x: np.ndarray) -> np.ndarray:
+        drift, d = hamiltonian.moments(x[:, None])
+        p = np.array([float(surface.ev(*x, dx=1)), float(surface.ev(*x, dy=1))])
+        flow = drift[:, 0] + 2.0 * d[..., 0] @ p
+        return np.asarray(-STEP * flow / max(float(np.linalg.norm(flow / widths)), 1e-300))
+
+    way = [b]
+    for _ in range(LONGEST * max(grid.shape)):
+        x = way[-1]
+        if origin.near(x[:, None], grid)[1][0]:
+            return np.array(way)[::-1]
+        x = x + back(x + 0.5 * back(x))
+        if (x < low).any() or (x > high).any():
+            return None
+        way.append(x)
+    return None
 
 
 def way_back(hamiltonian: Hamiltonian, values: np.ndarray, grid: Grid, origin: Attractor, b: np.ndarray) -> np.ndarray:
@@ -152,7 +183,7 @@ def way_back(hamiltonian: Hamiltonian, values: np.ndarray, grid: Grid, origin: A
     widths = np.array([w[0] for w in grid.widths])
     steps = ((sides[:, :2] + shares[:, None] * sides[:, 2:]) * widths).T
     low, high = (np.array([c[k] for c in grid.centers]) for k in (0, -1))
-    way = [b]
+    way, value = [b], np.inf
     for _ in range(LONGEST * max(grid.shape)):
         if origin.near(way[-1][:, None], grid)[1][0]:
             break
@@ -161,10 +192,12 @@ def way_back(hamiltonian: Hamiltonian, values: np.ndarray, grid: Grid, origin: A
         there = np.full(len(shares), np.inf)
         there[inside] = interpn(grid.centers, values, behind[:, inside].T)
         total = there + hamiltonian.cost(0.5 * (behind + way[-1][:, None]), steps).value
-        possible = np.isfinite(total)  # between a value and an infinite one there is no number
+        possible = np.isfinite(total) & (there < value)  # between a value and an infinite one there is no number
         if not possible.any():
             break
-        way.append(behind[:, np.argmin(np.where(possible, total, np.inf))])
+        best = np.argmin(np.where(possible, total, np.inf))
+        value = there[best]
+        way.append(behind[:, best])
     return np.array([*way, origin.begin(way[-1])])[::-1]
 
 
@@ -180,7 +213,7 @@ def directions() -> tuple[np.ndarray, np.ndarray]:
 
 
 def action_field(hamiltonian: Hamiltonian, origin: Attractor, grid: Grid, *, rough: bool = False) -> np.ndarray:
-    """V (*grid.shape) of an attractor, infinite where nothing leads; rough: of first order, to find ways.
+    """V (*grid.shape) of an attractor, infinite where nothing leads; rough: to find ways.
 
     Raises
     ------
@@ -195,14 +228,18 @@ def action_field(hamiltonian: Hamiltonian, origin: Attractor, grid: Grid, *, rou
     values = np.where(known, start, np.inf)
     wrap = np.array([grid.periodic(axis) for axis in range(2)])
     flat = _near_equilibria(hamiltonian.moments(places)[0].reshape(2, *grid.shape))
-    stages = (np.zeros_like(known),) if rough else (np.zeros_like(known), ~flat)
+    stages = np.zeros_like(known), ~flat
     pace = Pace(__name__, "quasipotential")
     for stage, cubic in enumerate(stages):
         for n in range(SWEEPS):
             pace((stage + n / SWEEPS) / len(stages), f"{n} sweeps")
+            old, still = values.copy(), (ROUGH if rough else STILL) * _largest(values)
             change = max(sweep(values, costs, sides, shares, known, wrap, order, cubic) for order in range(4))
-            if change <= (ROUGH if rough else STILL) * _largest(values):
+            if change <= still:
                 break
+            if n % ROUNDS == ROUNDS - 1:  # curves may lead values round for ever; straight lines do not
+                with np.errstate(invalid="ignore"):
+                    cubic &= ~(np.abs(values - old) > still)
         else:
             text = f"the quasipotential still changes by {change:.1e} after {SWEEPS} sweeps in all directions; take other cells"
             raise ConvergenceError(text)
