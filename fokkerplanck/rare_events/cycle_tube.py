@@ -231,6 +231,8 @@ class Rim(ClosedLine):
             return np.vstack([path[last] + share * (path[last + 1] - path[last]), path[last + 1 :]])
         places = np.linspace(off[0], 0.0, LED_BACK)
         led = solve_ivp(lambda _, x: self._per_distance(x), (off[0], 0.0), path[0], t_eval=places, rtol=BACK)
+        if not led.success:  # too far beyond: by the shortest way
+            return np.vstack([self.curve(self.nearest(path[:1].T)), path])
         return np.vstack([led.y.T[:0:-1], path])
 
     def _per_distance(self, x: np.ndarray) -> np.ndarray:

@@ -44,6 +44,7 @@ def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> Le
     eq : FokkerPlanck
         Without jumps, memory and interaction, constant in time. Coefficients are numbers and functions.
     a : number or d numbers
+        In two dimensions also a point from which the drift leads to a stable limit cycle: V is then measured from the cycle.
     b : number or d numbers, or a Grid of one or two axes
     points : int
         Sides of the polygon, in two and more dimensions.
@@ -51,7 +52,7 @@ def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> Le
     Returns
     -------
     LeastAction
-        With `.exponent`, `.path`, `.cost` along it, `.error` and `.plot()`.
+        With `.exponent`, `.path`, `.cost` along it, `.error`, `.cycle` if a leads to one, and `.plot()`.
     Quasipotential
         For a Grid, of even cells in two dimensions, and an attractor `a`: `.values` in the cells, `.at(b)`, `.error`,
         `.to(b)`, which is a LeastAction, and `.plot(to=[b])`.

@@ -1,0 +1,132 @@
+"""Quasipotentials from limit cycles: circles with known potentials whatever turns them, van der Pol, and what is no cycle."""
+
+import numpy as np
+import pytest
+
+import fokkerplanck as fp
+
+D = 0.1
+
+
+def on_a_circle(rotation=1.0, shear=0.0, outer=None, diffusion=D):
+    """r' = (1 - r^2) r (times outer^2 - r^2): the drift is -grad U and turns, which leaves V = U / D as it is."""
+
+    def drift(x, y):
+        r2 = x**2 + y**2
+        pull = (1 - r2) * (1.0 if outer is None else outer**2 - r2)
+        turn = rotation + shear * (r2 - 1)
+        return [pull * x - turn * y, pull * y + turn * x]
+
+    return fp.FokkerPlanck(drift=drift, diffusion=diffusion)
+
+
+def van_der_pol(mu, diffusion=D):
+    return fp.FokkerPlanck(drift=lambda x, y: [y, mu * (1 - x**2) * y - x], diffusion=diffusion)
+
+
+@pytest.mark.parametrize(("rotation", "shear"), [(1.0, 0.0), (1.0, 3.0), (10.0, 0.0)])
+@pytest.mark.parametrize("b", [(1.3, 0.0), (0.5, 0.2)])
+def test_tangential_drift_does_not_matter(rotation, shear, b):
+    found = fp.quasipotential(on_a_circle(rotation, shear), [0.4, -0.1], b)
+    exact = (1 - b[0] ** 2 - b[1] ** 2) ** 2 / (4 * D)
+    assert found.exponent == pytest.approx(exact, rel=2e-4)
+    assert abs(found.exponent - exact) < max(found.error, 1e-5 * exact)
+    assert "from the limit cycle through" in repr(found)
+    np.testing.assert_allclose(np.hypot(*found.path[0]), 1.0, atol=1e-6)
+    np.testing.assert_allclose(found.path[-1], b)
+
+
+def test_the_cycle_and_what_is_next_to_it():
+    cycle = fp.quasipotential(on_a_circle(2.0), [0.9, 0.0], [1.02, 0.0]).cycle
+    assert cycle.period == pytest.approx(np.pi, rel=1e-8)
+    assert cycle.contraction == pytest.approx(np.exp(-2 * np.pi), rel=1e-6)
+    np.testing.assert_allclose(cycle.variance, D / 2, rtol=1e-7)  # n' = -2 n + noise: s = D / 2
+    np.testing.assert_allclose(np.hypot(*cycle.points.T), 1.0, atol=1e-8)
+    # known of van der Pol: the period at mu = 1
+    assert fp.quasipotential(van_der_pol(1.0), [3, 2], [1, 1], points=96).cycle.period == pytest.approx(
+        6.6632869, rel=1e-7
+    )
+
+
+def test_escape_over_an_outer_unstable_cycle():
+    # U = -int_1^r (1 - q^2)(c^2 - q^2) q dq = (c^2 - 1)^3 / 12 at r = c
+    c = 1.5
+    found = fp.quasipotential(on_a_circle(5.0, outer=c, diffusion=0.05), [1.2, 0], [0, c])
+    assert found.exponent == pytest.approx((c**2 - 1) ** 3 / 12 / 0.05, abs=found.error)
+    assert found.error < 0.01 * found.exponent
+
+
+def test_over_a_grid():
+    errors = []
+    for cells in (40, 80):
+        field = fp.quasipotential(on_a_circle(1.0), [0.4, -0.1], fp.Grid([(-1.4, 1.4)] * 2, (cells, cells)))
+        r2 = sum(c**2 for c in np.meshgrid(*field.grid.centers, indexing="ij"))
+        off = np.abs(field.values - (1 - r2) ** 2 / (4 * D))[r2 < 1.7]
+        assert (off < 1.5 * field.error[r2 < 1.7]).mean() > 0.9
+        errors.append(off.mean())
+    assert errors[1] < 0.35 * errors[0]
+    assert field.to([0.5, 0.2]).exponent == pytest.approx(0.71**2 / (4 * D), rel=1e-4)
+    assert "of the limit cycle through" in repr(field)
+    assert len(field.plot(to=[[0.5, 0.2]]).axes[0].lines) == 3
+
+
+def test_units_of_the_axes_change_nothing():
+    s = np.array([1e3, 1e-4])
+    plain = on_a_circle(2.0)
+
+    def drift(x, y):
+        return [c * u for c, u in zip(plain.drift(x / s[0], y / s[1]), s, strict=True)]
+
+    scaled = fp.FokkerPlanck(drift=drift, diffusion=list(D * s**2))
+    found = fp.quasipotential(scaled, [0.4 * s[0], 0.0], [0.5 * s[0], 0.2 * s[1]])
+    assert found.exponent == pytest.approx(0.71**2 / (4 * D), rel=1e-4)
+    own = fp.quasipotential(plain, [0.4, 0.0], [0.5, 0.2]).cycle
+    normal = np.abs(
+        found.cycle.points[0] / s
+    )  # (cos, sin): both coordinates at the variance D / 2 across the unit circle
+    assert found.cycle.variance[0] / own.variance[0] == pytest.approx(
+        1.0 / ((normal[0] / s[0]) ** 2 + (normal[1] / s[1]) ** 2), rel=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("drift", "said"),
+    [
+        (lambda x, y: [y, -x], "around a center of period 6.283"),
+        (lambda x, y, z: [(1 - x**2 - y**2) * x - y, (1 - x**2 - y**2) * y + x, -z], "periodic orbit in 3 dimensions"),
+        (lambda x, y, z: [10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z], "keeps turning"),
+    ],
+)
+def test_what_turns_otherwise_is_refused(drift, said):
+    a = [0.5, 0.5, 1.0][: drift.__code__.co_argcount]
+    with pytest.raises(ValueError, match=said):
+        fp.quasipotential(fp.FokkerPlanck(drift=drift, diffusion=D), a, np.array(a) + 1.0)
+
+
+def test_stable_points_are_no_cycles():
+    for rate in (1.0, 0.05):  # of a focus that turns up to six times before it has lost a factor e
+        found = fp.quasipotential(
+            fp.FokkerPlanck(drift=lambda x, y, rate=rate: [-rate * x - y, x - rate * y], diffusion=D), [0, 0], [1, 0]
+        )
+        assert found.cycle is None
+    inside = fp.FokkerPlanck(drift=lambda x, y: [-y - x * (1 - x**2 - y**2), x - y * (1 - x**2 - y**2)], diffusion=D)
+    assert (
+        fp.quasipotential(inside, [0.5, 0.0], [0.9, 0.0]).cycle is None
+    )  # to the stable focus inside an unstable cycle
+
+
+def test_grids_and_points_that_do_not_serve():
+    eq = on_a_circle(1.0)
+    with pytest.raises(ValueError, match="cells around the limit cycle"):
+        fp.quasipotential(eq, [0.4, 0.0], fp.Grid([(0, 2), (-2, 2)], (40, 40)))
+    with pytest.raises(ValueError, match="Take smaller cells"):
+        fp.quasipotential(eq, [0.4, 0.0], fp.Grid([(-9, 9)] * 2, (20, 20)))
+    with pytest.raises(ValueError, match="leads away from there"):
+        fp.quasipotential(eq, [0.0, 0.0], fp.Grid([(-2, 2)] * 2, (40, 40)))
+    with pytest.raises(ValueError, match="240 x 240 cells"):
+        fp.quasipotential(eq, [0.4, 0.0], [300.0, 0.0])
+
+
+def test_figure_has_the_cycle():
+    figure = fp.quasipotential(on_a_circle(1.0), [0.4, 0.0], [0.5, 0.2], points=96).plot(lambda x, y: x**2 + y**2)
+    assert len(figure.axes[0].lines) == 4  # the cycle, the path and its ends
