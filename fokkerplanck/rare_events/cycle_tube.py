@@ -229,6 +229,8 @@ class Rim(ClosedLine):
             last = min(inside[-1], len(path) - 3)
             share = min(off[last] / (off[last] - off[last + 1]), 0.5) if off[last + 1] > 0.0 else 0.0
             return np.vstack([path[last] + share * (path[last + 1] - path[last]), path[last + 1 :]])
+        if off[0] == 0.0:
+            return path
         places = np.linspace(off[0], 0.0, LED_BACK)
         led = solve_ivp(lambda _, x: self._per_distance(x), (off[0], 0.0), path[0], t_eval=places, rtol=BACK)
         if not led.success:  # too far beyond: by the shortest way
