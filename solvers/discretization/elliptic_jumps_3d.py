@@ -33,7 +33,11 @@ RAYS, FEWER, LONG = 4000, 2000, 16  # the second where they are followed for mor
 SHORT = 2  # the longest lattice offset of D: those of needles grow beyond waves, while a widened needle is off by 5 %
 SPREAD = 0.05  # of D: how far it may be widened without a word
 PART = 0.1  # of the way to the wall of the 27 cells: steps along a ray, a quarter of a cell and less,
-GROWING, LEFT = 1.02, 1e-3  # and from one step to the next where needles go round a ring, until so much is left
+GROWING, LEFT, FARTHEST = (
+    1.02,
+    1e-3,
+    1e6,
+)  # and from one to the next where needles go round a ring, until little is left
 INNER = 1.5  # cells from the start to that wall
 LEAST_NEAR, WIDE = 8, 2.0  # cells up to which rays are followed at least, and until ellipsoids are so many cells wide
 IMAGES = 1  # boxes on each side whose images are summed one by one; beyond, they are spread evenly
@@ -198,7 +202,7 @@ def _along_rays(
     last = (near + 0.5) / INNER
     edges = np.linspace(1.0, last, math.ceil((last - 1.0) / PART) + 1)
     if near >= max(ring.size // 2 + IMAGES * ring.period for ring in rings) and all(ring.period for ring in rings):
-        more = math.ceil(-math.log(LEFT) / (a * math.log(GROWING)))
+        more = math.ceil(min(-math.log(LEFT) / a, math.log(FARTHEST)) / math.log(GROWING))
         edges = np.append(edges, last * GROWING ** np.arange(1.0, more + 1.0))
     shares = (edges[:-1] ** -a - edges[1:] ** -a) / a
     sizes = [ring.size for ring in rings]

@@ -188,6 +188,16 @@ def test_isotropic_jumps_and_those_along_axes():
     assert still.outflow == pytest.approx(plain.outflow)
 
 
+@pytest.mark.parametrize("stability", [0.01, 1.99])
+def test_needles_of_any_stability_go_round_a_ring(stability):
+    """Jumps of index .01 are of all lengths: those beyond a million cells are spread over the ring."""
+    needle = constant(turned((1.0, 0.0, 0.0), 0.4))
+    q = fp.generator(fp.FokkerPlanck(jumps=fp.LevyJumps(stability, needle)), fp.Grid([(-5, 5)] * 3, 12, "periodic"))
+    p = np.random.default_rng(0).random(q.grid.size)
+    assert abs(q.apply(p).sum()) < 1e-9 * np.abs(q.apply(p)).sum()
+    assert q.jumps.parts[0].kernel.min() >= 0.0
+
+
 def test_bad_input():
     grid = fp.Grid([(-1, 1)] * 3, 5)
     for jumps in (fp.LevyJumps(1.5, (0.1, 0.2), kind="axes"), fp.LevyJumps(1.5, 0.1, kind=[[1, 0], [0, 2]])):
