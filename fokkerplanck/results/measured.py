@@ -19,6 +19,7 @@ from ..solvers.accuracy.fields import FieldChange, field_change, field_errors
 from ..solvers.accuracy.measure import FAILURES, Offer, compared, note, repeated, scheme_order, worst
 from ..solvers.accuracy.refinement import shape_of
 from ..solvers.accuracy.subcell import cells_that_see, hidden_feature
+from ..solvers.discretization.resolution import upwinded_tensor
 from . import extrapolated
 from .committor import Committor
 from .error_warnings import LARGE, OFF, warn_of_error
@@ -58,9 +59,16 @@ def measured(
     t : float
         Time at which coefficients are read that tell the order of the scheme.
     """
-    return measured_by(
-        result, lambda: repeated(ask, eq, result.grid), errors_of, lambda: scheme_order(eq, result.grid, t)
-    )
+    return measured_by(result, lambda: repeated(ask, eq, result.grid), errors_of, lambda: _order(result, eq, t))
+
+
+def _order(result: Any, eq: FokkerPlanck, t: float) -> float:
+    """The order of the scheme for a result: that for its equation, or 1 where a tensor's drift is upwinded in its density."""
+    if isinstance(result, (Solution, Stationary)) and result.generator is not None:
+        density = result.density[-1] if isinstance(result, Solution) else result.density
+        if upwinded_tensor(result.generator, density * result.grid.volumes):
+            return 1.0
+    return scheme_order(eq, result.grid, t)
 
 
 def measured_by(

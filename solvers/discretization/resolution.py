@@ -10,6 +10,9 @@ import numpy as np
 
 from .generator import Generator, Links, half_widths
 
+NOTICED = 0.1  # of D, from which numerical diffusion counts
+UPWIND = 6.0  # cell Peclet number: (w/2) coth(w/2) - 1 is w/2 - 1 to a half per cent of it
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Resolution:
@@ -45,26 +48,9 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> Resolution:
     q : Generator
     densities : masses at some times, each of shape grid.shape
     """
-    half = [np.broadcast_to(w, q.grid.shape).ravel() for w in half_widths(q.grid)]
     share = [np.asarray(m, dtype=float).ravel() for m in densities]
-    dim, peclet = q.grid.dim, 0.0
-    physical, numerical = np.zeros((len(share), dim, dim)), np.zeros((len(share), dim, dim))
-    for link in q.links:
-        length, _, w, diffusion, added = _link_parts(q, link, half)
-        parts = _direction_products(link, half, length)
-        for i, p in enumerate(share):
-            weight = 0.5 * (p[link.lower] + p[link.upper])
-            if link.integrated is not None:
-                weight = np.where(link.integrated, 0.0, weight)
-            for a, b, part in parts:
-                along = weight * part
-                # sums, not dot products: threads of the linear algebra library would spin on vectors as short as these
-                physical[i, b, a] += (along * diffusion).sum()
-                numerical[i, b, a] += (along * added).sum()
-            peclet = max(peclet, float(w[weight > 1e-6].max(initial=0.0)))
-    if q.jumps is not None:
-        physical += np.array([np.diag(q.jumps.equivalent_diffusion(p)) for p in share])
-    beside = [_worst_direction(d, n) for d, n in zip(physical, numerical, strict=True)]
+    averages, peclet = _averages(q, share)
+    beside = [_worst_direction(own, added) for own, added, _ in averages]
     physical_part, numerical_part = max(beside, key=lambda pair: pair[1] / max(pair[0], 1e-300))
     widened = 0.0 if q.added_diffusion is None else float(max((q.added_diffusion * p).sum() for p in share))
     return Resolution(
@@ -72,8 +58,47 @@ def resolution(q: Generator, densities: tuple[np.ndarray, ...]) -> Resolution:
         diffusion=physical_part,
         numerical_diffusion=numerical_part,
         added_diffusion=widened,
-        order=1 if numerical_part > 0.1 * physical_part or q.untreated else 2,
+        order=1 if numerical_part > NOTICED * physical_part or q.untreated else 2,
     )
+
+
+def upwinded_tensor(q: Generator, masses: np.ndarray) -> bool:
+    """Whether a full tensor's drift is so strong, where the masses (*grid.shape) are, that its order is 1.
+
+    On links of a cell Peclet number beyond UPWIND the numerical diffusion goes with the cell size, not with its square. Where
+    there are links in several directions, two grids before that regime and one in it may seem to be of order 2.
+    """
+    if not any(np.count_nonzero(link.offset) > 1 for link in q.links):
+        return False
+    ((own, _, upwinded),), _ = _averages(q, [np.asarray(masses, dtype=float).ravel()])
+    diffusion, added = _worst_direction(own, upwinded)
+    return added > NOTICED * diffusion
+
+
+def _averages(q: Generator, share: list[np.ndarray]) -> tuple[np.ndarray, float]:
+    """D, the numerical diffusion, and its part on links beyond UPWIND, averaged over masses (n,) each, and the largest |w|.
+
+    (len(share), 3, dim, dim), of symmetric tensors the lower halves.
+    """
+    half = [np.broadcast_to(w, q.grid.shape).ravel() for w in half_widths(q.grid)]
+    dim, peclet = q.grid.dim, 0.0
+    averages = np.zeros((len(share), 3, dim, dim))
+    for link in q.links:
+        length, _, w, diffusion, added = _link_parts(q, link, half)
+        parts = _direction_products(link, half, length)
+        upwinded = np.where(w > UPWIND, added, 0.0)
+        for i, p in enumerate(share):
+            weight = 0.5 * (p[link.lower] + p[link.upper])
+            if link.integrated is not None:
+                weight = np.where(link.integrated, 0.0, weight)
+            for a, b, part in parts:
+                along = weight * part
+                # sums, not dot products: threads of the linear algebra library would spin on vectors as short as these
+                averages[i, :, b, a] += [(along * size).sum() for size in (diffusion, added, upwinded)]
+            peclet = max(peclet, float(w[weight > 1e-6].max(initial=0.0)))
+    if q.jumps is not None:
+        averages[:, 0] += np.array([np.diag(q.jumps.equivalent_diffusion(p)) for p in share])
+    return averages, peclet
 
 
 def _direction_products(

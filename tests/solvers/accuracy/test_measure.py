@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import solve_continuous_lyapunov
 
 import fokkerplanck as fp
 
@@ -17,3 +18,24 @@ def test_noise_of_rank_one_is_of_first_order_and_not_extrapolated_beyond(cells):
         off = np.abs(found.covariance() - [[0.2, 0.1], [0.1, 1 / 15]])
         assert (off < 1.2 * found.error["covariance"]).all()
         assert (off > 0.1 * found.error["covariance"]).all()
+
+
+@pytest.mark.filterwarnings("ignore::fokkerplanck.GridErrorWarning")
+@pytest.mark.parametrize(
+    ("a", "s"),
+    [
+        ([[1.1545, -1.5543], [0.9797, 0.4894]], [[0.2442, -0.2378], [-0.2378, 0.2790]]),
+        ([[1.1315, -2.0746], [2.1171, 0.3470]], [[0.0578, 0.1293], [0.1293, 0.4622]]),
+        ([[1.0, 3.0], [-3.0, 1.5]], [[0.3, -0.28], [-0.28, 0.3]]),
+    ],
+)
+def test_errors_hold_where_the_drift_across_weak_noise_is_upwinded(a, s):
+    """The change from grid to grid is small for a while, and larger again once the links carry the drift."""
+    a, s = np.array(a), np.array(s)
+    exact = solve_continuous_lyapunov(a, 2 * s)
+    eq = fp.FokkerPlanck(drift=lambda x, y: [-(r[0] * x + r[1] * y) for r in a], diffusion=s)
+    wide = 6 * np.sqrt(exact.diagonal())
+    st = fp.stationary(eq, fp.Grid(np.stack([-wide, wide], axis=1).tolist(), [72, 72]))
+    off = np.abs(st.covariance() - exact).max()
+    assert 0.25 * st.error["covariance"].max() < off < 2.0 * st.error["covariance"].max()
+    assert st.error.cap == 1.0
