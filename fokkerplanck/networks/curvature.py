@@ -132,7 +132,7 @@ def gradient_noise(
     _, singular, rows_of_v = np.linalg.svd(centred, full_matrices=False)
     kept = singular**2 > 1e-12 * max(singular[0] ** 2, 1e-300)
     spectrum, directions = singular[kept] ** 2, rows_of_v[kept].T
-    curvature = np.array([v @ net.hessian_product(theta, v) for v in directions.T])
+    curvature = (directions.T * net.hessian_products(theta, directions.T)).sum(axis=1)
     eigen = extreme_eigenpairs(net, theta, k)
     share = spectrum @ (directions.T @ eigen.vectors) ** 2 / max(spectrum.sum(), 1e-300)
     size = _frobenius_norm(net, theta, whole("probes", probes, 1)) * float(np.sqrt((spectrum**2).sum()))
@@ -145,7 +145,7 @@ def _frobenius_norm(net: LossFunctions, theta: np.ndarray, probes: int) -> float
     if net.n_parameters <= DENSE:
         return float(np.linalg.norm(net.hessian(theta)))
     signs = private_generator("probes of the Hessian").choice([-1.0, 1.0], (probes, net.n_parameters))
-    return math.sqrt(np.mean([np.sum(net.hessian_product(theta, v) ** 2) for v in signs]))
+    return math.sqrt((net.hessian_products(theta, signs) ** 2).sum(axis=1).mean())
 
 
 def _lanczos(net: LossFunctions, theta: np.ndarray, k: int, which: int, tol: float = 1e-4) -> Eigenpairs:

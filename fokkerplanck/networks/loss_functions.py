@@ -84,6 +84,10 @@ class LossFunctions:
         """Hessian of the mean loss times a vector (n_parameters,)."""
         raise NotImplementedError
 
+    def hessian_products(self, theta: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        """Hessian of the mean loss times each of some vectors (k, n_parameters), of this shape too."""
+        return np.array([self.hessian_product(theta, v) for v in vectors]).reshape(vectors.shape)
+
     def slopes(self, theta: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Derivative of each sample's loss along directions (n_parameters, k), shape (n_samples, k)."""
         raise NotImplementedError
@@ -124,7 +128,7 @@ class LossFunctions:
     def hessian(self, theta: Any) -> np.ndarray:
         """The whole Hessian (n_parameters, n_parameters): for few parameters."""
         theta = self.flat(theta)
-        rows = np.array([self.hessian_product(theta, e) for e in np.eye(self.n_parameters)])
+        rows = self.hessian_products(theta, np.eye(self.n_parameters))
         return 0.5 * (rows + rows.T)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("float32", "float64")
 START = 2**32 - 1  # the "step" whose key draws the start of a run
+MOST_AT_ONCE = 2**25  # numbers: products of the Hessian at once, times samples and parameters
 
 
 def import_jax() -> Any:
@@ -147,6 +148,18 @@ class Network(LossFunctions):
         """Hessian of the mean loss times a vector (n_parameters,)."""
         return self._call("product", theta, vector)
 
+    def hessian_products(self, theta: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        """Hessian of the mean loss times each of some vectors (k, n_parameters), several at once in bounded memory."""
+        size = min(max(1, MOST_AT_ONCE // (self.n_samples * self.n_parameters)), max(1, len(vectors)))
+        found = np.empty(vectors.shape)
+        for first in range(0, len(vectors), size):
+            part = vectors[first : first + size]
+            filled = np.concatenate(
+                [part, np.zeros((size - len(part), self.n_parameters))]
+            )  # one shape is compiled once
+            found[first : first + size] = self._call("products", theta, filled)[: len(part)]
+        return found
+
     def slopes(self, theta: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Derivative of each sample's loss along directions (n_parameters, k), shape (n_samples, k)."""
         return np.stack([self._call("slopes", theta, v) for v in directions.T], axis=1)
@@ -227,10 +240,14 @@ class Network(LossFunctions):
         def one(theta: Any, sample: Any) -> Any:
             return self.per_sample(self._unravel(theta), sample)
 
+        def product(theta: Any, data: Any, v: Any) -> Any:
+            return jax.jvp(jax.grad(lambda p: mean(p, data)), (theta,), (v,))[1]
+
         functions = {
             "losses": of_samples,
             "weighted": lambda theta, data, w: jax.grad(lambda p: w @ of_samples(p, data))(theta),
-            "product": lambda theta, data, v: jax.jvp(jax.grad(lambda p: mean(p, data)), (theta,), (v,))[1],
+            "product": product,
+            "products": jax.vmap(product, (None, None, 0)),
             "mean losses": jax.vmap(mean, (0, None)),
             "mean gradients": jax.vmap(jax.grad(mean), (0, None)),
             "slopes": lambda theta, data, v: jax.jvp(lambda p: of_samples(p, data), (theta,), (v,))[1],

@@ -80,3 +80,23 @@ def test_saddle_of_a_deep_linear_network():
     assert ours.trace == pytest.approx(theirs.trace, rel=1e-6)
     assert ours.effective_dimension == pytest.approx(theirs.effective_dimension, rel=1e-6)
     assert ours.cosine == pytest.approx(theirs.cosine, rel=1e-6)
+
+
+@pytest.mark.parametrize("held", [1, 2000, 10**9])
+def test_products_at_once_are_those_one_by_one(held, monkeypatch):
+    """Of two (at 2000), of one and of all vectors at once: five of them fill no even number of groups."""
+    from fokkerplanck.networks import network, toys
+
+    net = toys.classifier(np.random.default_rng(1).normal(size=(20, 3)), np.arange(20) % 3, 4, precision="float64")
+    theta = net.start(0, 0)
+    vectors = np.random.default_rng(2).normal(size=(5, net.n_parameters))
+    monkeypatch.setattr(network, "MOST_AT_ONCE", held)
+    calls = []
+    monkeypatch.setattr(
+        net, "_call", lambda name, *a, _call=net._call, **k: calls.append(a[1].shape[0]) or _call(name, *a, **k)
+    )
+    found = net.hessian_products(theta, vectors)
+    assert sum(calls) >= 5 and max(calls) == {1: 1, 2000: 2000 // (20 * net.n_parameters), 10**9: 5}[held]
+    calls.clear()
+    np.testing.assert_allclose(found, [net.hessian_product(theta, v) for v in vectors], rtol=1e-12, atol=1e-15)
+    assert net.hessian_products(theta, vectors[:0]).shape == (0, net.n_parameters)
