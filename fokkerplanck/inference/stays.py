@@ -25,7 +25,8 @@ class Stays:
     Attributes
     ----------
     time_order, error : float
-        The most likely order b, and its standard error; 1 and nan where there are too few stays to tell.
+        The order b, and half the longer side of its `interval`; of a power law where the data tell no T; 1
+        and nan where there are too few stays to tell.
     scale : float
         T, in rows; far below 1 where only the power law is seen.
     n_stays : int
@@ -34,6 +35,8 @@ class Stays:
         Rows from which on stays follow one law: 3, or more where the shorter ones do not follow that of the longer ones.
     lengths, ended : ndarray (n,)
         Rows of all stays of three rows or more but the first of each run, and whether their end was seen.
+    interval : tuple of float
+        Of the order, in which it lies in 95 % of cases; (0, 1) where there are too few stays to tell.
     """
 
     time_order: float
@@ -43,6 +46,7 @@ class Stays:
     shortest: int
     lengths: np.ndarray
     ended: np.ndarray
+    interval: tuple[float, float]
 
     def __repr__(self) -> str:
         if math.isnan(self.error):
@@ -71,7 +75,17 @@ def stays(data: Any) -> Stays:
     the mean square cannot tell waiting from confinement; stays do.
     """
     lengths, ended = stay_lengths(_until_exit(data).runs)
-    return Stays(*order_of_stays(lengths, ended), lengths, ended)
+    found = order_of_stays(lengths, ended)
+    return Stays(
+        found.time_order,
+        found.error,
+        found.scale,
+        found.n_stays,
+        found.shortest,
+        lengths,
+        ended,
+        (found.low, found.high),
+    )
 
 
 def _until_exit(data: Any) -> Paths:

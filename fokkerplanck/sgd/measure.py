@@ -244,10 +244,7 @@ def _time_order(positions: np.ndarray) -> tuple[Estimate, int]:
     found = order_of_stays(*stay_lengths(np.moveaxis(positions, 1, 0)))
     if math.isnan(found.error):
         return Estimate(1.0, 1.0, 1.0), found.n_stays
-    wide = ERRORS * found.error
-    return Estimate(
-        found.time_order, max(found.time_order - wide, 0.0), min(found.time_order + wide, 1.0)
-    ), found.n_stays
+    return Estimate(found.time_order, found.low, found.high), found.n_stays
 
 
 def _edge(sgd: SGD, positions: np.ndarray) -> tuple[Estimate, float]:

@@ -8,21 +8,27 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .waiting_law import most_likely
+from .waiting_law import Fit, most_likely
 
 LEAST = 3  # rows from which on a stay counts
 FEWEST = 10  # stays that tell anything
-CHANGED = 3.5  # standard errors
+CHANGED = 3.5  # standard errors of the longer stays by which they may differ from all
 
 
 class StayOrder(NamedTuple):
-    """The most likely time order, its standard error (nan: too few stays), T in rows, and the stays that it is from."""
+    """The time order, its standard error (nan: too few stays), T in rows, the stays that it is from, and its interval of 95 %.
+
+    The interval need not be even: where short stays are missing, T may be anything below a row, or a larger T and a lower
+    order take its place.
+    """
 
     time_order: float
     error: float
     scale: float
     n_stays: int
     shortest: int
+    low: float
+    high: float
 
 
 def stay_lengths(runs: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -47,20 +53,15 @@ def order_of_stays(lengths: np.ndarray, ended: np.ndarray) -> StayOrder:
     """The time order of stays of three rows or more; of longer ones where the shorter do not follow their law."""
     n = int(ended.sum())
     if n < FEWEST:
-        return StayOrder(1.0, math.nan, math.nan, n, LEAST)
-    fits: list[tuple[int, float, float, float]] = []
+        return StayOrder(1.0, math.nan, math.nan, n, LEAST, 0.0, 1.0)
+    fits: list[tuple[int, Fit]] = []
     shortest = LEAST
     while (ended & (lengths >= shortest)).sum() >= (FEWEST if not fits else 3 * FEWEST):
-        fits.append((shortest, *most_likely(lengths, ended, shortest)))
+        fits.append((shortest, most_likely(lengths, ended, shortest)))
         shortest *= 2
     at = 0
-    while at < len(fits) - 1 and any(_differ(fits[at], other) for other in fits[at + 1 :]):
+    while at < len(fits) - 1 and any(other.excludes(fits[at][1].order, CHANGED) for _, other in fits[at + 1 :]):
         at += 1
-    shortest, order, error, scale = fits[at]
-    return StayOrder(order, error, scale, int((lengths >= shortest).sum()), shortest)
-
-
-def _differ(one: tuple[int, float, float, float], other: tuple[int, float, float, float]) -> bool:
-    """Whether a fit to longer stays, which are among those of the first, has another order."""
-    spread = math.sqrt(max(other[2] ** 2 - one[2] ** 2, 1e-4))
-    return abs(other[1] - one[1]) > CHANGED * spread
+    shortest, fit = fits[at]
+    low, high = fit.interval()
+    return StayOrder(fit.order, fit.error, fit.scale, int((lengths >= shortest).sum()), shortest, low, high)

@@ -4,17 +4,52 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 ORDERS = np.round(np.arange(0.05, 1.0001, 0.05), 3)  # tried first; then finer about the best of them
 SCALES = np.log(np.geomspace(1e-3, 1e4, 25))  # ln T tried, in rows
+JOINT = (
+    3.0  # of the logarithm of the likelihood: 95 % for order and scale together, since the scale may not be told at all
+)
+NO_SCALE = 2.0  # of it: where a scale gains less, 95 % for one number more, the power law is taken alone
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(4)
 
 
-def most_likely(lengths: np.ndarray, ended: np.ndarray, shortest: int) -> tuple[float, float, float]:
-    """(order, its standard error, scale in rows) from stays of `shortest` rows or more; those not ended are censored."""
+class Fit(NamedTuple):
+    """The order, its scale in rows, and the largest logarithm of the likelihood over scales at orders tried (n,).
+
+    The order is the most likely one, or that of the power law alone where the data do not tell a scale: a lower order with a
+    scale of a few rows falls as fast at first, so that the likelihood has a ridge, on whose far end alone the maximum may be.
+    """
+
+    order: float
+    scale: float
+    orders: np.ndarray
+    likelihood: np.ndarray
+
+    def interval(self, drop: float = JOINT) -> tuple[float, float]:
+        """Orders at which the logarithm of the likelihood is at most so much below the largest."""
+        places = np.linspace(self.orders[0], self.orders[-1], 4001)
+        near = np.interp(places, self.orders, self.likelihood)
+        inside = places[near > self.likelihood.max() - drop]
+        return float(min(inside[0], self.order)), float(max(inside[-1], self.order))
+
+    def excludes(self, order: float, errors: float) -> bool:
+        """Whether an order lies outside `interval`."""
+        low, high = self.interval(0.5 * errors**2)
+        return not low <= order <= high
+
+    @property
+    def error(self) -> float:
+        """The distance to the further end of the interval, halved: of 95 % of normal errors."""
+        low, high = self.interval()
+        return max(0.5 * (self.order - low), 0.5 * (high - self.order), 1e-4)
+
+
+def most_likely(lengths: np.ndarray, ended: np.ndarray, shortest: int) -> Fit:
+    """The fit to stays of `shortest` rows or more; those not ended are censored."""
     kept = lengths >= shortest
     counts = [np.unique(lengths[kept & which], return_counts=True) for which in (ended, ~ended)]
 
@@ -32,15 +67,31 @@ def most_likely(lengths: np.ndarray, ended: np.ndarray, shortest: int) -> tuple[
         low, middle, high = value[at - 1 : at + 2]
         order += 0.005 * 0.5 * (low - high) / min(low - 2.0 * middle + high, -1e-12)
     tried, first = np.unique(np.concatenate([ORDERS, fine]), return_index=True)
-    return order, _half_width(tried, np.concatenate([wide, value])[first], order), math.exp(scales[at])
+    likelihood, scale = np.concatenate([wide, value])[first], math.exp(scales[at])
+    power, bare = _power_law(counts, shortest)
+    if bare > likelihood.max() - NO_SCALE:
+        order, scale = power, math.exp(SCALES[0])
+    return Fit(order, scale, tried, likelihood)
 
 
-def _half_width(orders: np.ndarray, value: np.ndarray, best: float) -> float:
-    """How far from the best order the logarithm of the likelihood is 1/2 less, on the side where it is further."""
-    near = np.interp(np.linspace(0.02, 1.0, 4001), orders, value)
-    inside = np.flatnonzero(near > value.max() - 0.5)
-    low, high = 0.02 + 0.98 * inside[[0, -1]] / 4000.0
-    return float(max(best - low, high - best, 1e-4))
+def _power_law(counts: Any, shortest: int) -> tuple[float, float]:
+    """The most likely order of P(longer than w) = w^-b, b up to 1, and the logarithm of its likelihood."""
+    from scipy.optimize import minimize_scalar
+
+    (rows, n), (cut, n_cut) = counts
+
+    def log_survival(b: float, m: np.ndarray) -> np.ndarray:  # ln int_0^1 (m - 1 + u)^-b du, m = 2, 3, ...
+        left = -np.expm1((1.0 - b) * np.log1p(-1.0 / m))
+        return np.asarray((1.0 - b) * np.log(m) + np.log(left / (1.0 - b)))
+
+    def log_likelihood(b: float) -> float:
+        now, later = log_survival(b, rows), log_survival(b, rows + 1.0)
+        seen = n @ (now + np.log(np.maximum(-np.expm1(later - now), 1e-300)))
+        start = log_survival(b, np.array([float(shortest)]))[0]
+        return float(seen + n_cut @ log_survival(b, cut) - start * (n.sum() + n_cut.sum()))
+
+    found = minimize_scalar(lambda b: -log_likelihood(b), bounds=(ORDERS[0], 1.0 - 1e-6), method="bounded")
+    return float(found.x), -float(found.fun)
 
 
 def _best_scale(order: float, counts: Any, shortest: int) -> tuple[float, float]:
