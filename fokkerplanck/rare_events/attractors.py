@@ -27,6 +27,10 @@ KNOWN = 2  # cells about the attractor in which V is known
 NEWTON = 8  # steps to the attractor
 NEAR, FAR = 0.5, 100.0  # how far from it `a` may be given, and is looked for, in cells
 DIFFERENCE = 0.02  # of a cell, for slopes of the drift
+WEAKEST = (
+    0.8  # contraction in a turn: at .94 the way on the grid misses so many turns that a polygon from it rests elsewhere
+)
+ON_CYCLE = 1e-4  # of its size: what is nearer is on it, to the accuracy of paths
 LEVEL = 0.25  # of what a path costs: where it begins
 
 
@@ -131,11 +135,23 @@ class CycleAttractor:
 
         A path winds off the cycle without end: what is drawn begins where V is a small share of what is asked for.
         """
+        if self.cycle.contraction > WEAKEST:
+            rule = (
+                f"a point from which the drift leads to a limit cycle that contracts to {WEAKEST:g} or less in a turn"
+            )
+            then = (
+                "Paths wind too often off this one for a polygon. Over a Grid the exponents have their measured errors."
+            )
+            raise bad_value("a", rule, f"one that contracts to {self.cycle.contraction:.3g}", then)
         check_directions(self.hamiltonian, np.vstack([self.cycle.points, b]))
         tube, units = self._noise_tube(b)
         inner = InUnits(self.hamiltonian, units[:, None])
-        side = float(np.sign(tube.place((b / units)[:, None]).distance[0]))
-        rim = Rim(inner, tube, side, LEVEL * value)
+        place = tube.place((b / units)[:, None])
+        if abs(place.distance[0]) < ON_CYCLE * tube.extent:
+            rule = f"farther from the limit cycle that the drift leads to from `a` than {ON_CYCLE:g} of its size"
+            raise bad_value("b", rule, b.tolist(), "So near to it the exponent is n^2 / (2 s), by `.cycle.variance`.")
+        # where the drift turns too fast for the grid, its value may be many times too high
+        rim = Rim(inner, tube, float(np.sign(place.distance[0])), LEVEL * min(value, float(tube.action(place)[0])))
         starts, sides = sides_for([self._from_rim(way / units, rim, tube, inner) for way in ways], points)
         step = PATH_DIFFERENCE * max(float(np.linalg.norm(b / units - starts[0][0])), tube.extent)
         found = least_of(inner, [spaced(start, sides[0], rim) for start in starts], sides, step, rim)
