@@ -196,13 +196,17 @@ class Solution(Moments):
         space = f"order {s.order or '?'} in space"
         if np.isfinite(s.peclet):
             space += f", cell Peclet number {s.peclet:.2g}"
+        at_rest = not np.isfinite(self.times[-1])  # a stationary density, read from a file
+        times = "at rest" if at_rest else f"{self.times.size}: {self.times[0]:g} to {self.times[-1]:g}"
+        in_time = "" if at_rest else f", error in time at most {s.error_estimate:.1e}"
+        smallest = "" if at_rest else f" at the end, smallest density {s.min_density:.1e} of the largest"
         lines = [
             f"Solution on {self.grid!r}",
-            f"  times      {self.times.size}: {self.times[0]:g} to {self.times[-1]:g}",
-            f"  method     {self.method}, error in time at most {s.error_estimate:.1e} ({space})",
+            f"  times      {times}",
+            f"  method     {self.method}{in_time} ({space})",
             f"  grid       {self.error.note}",
             *s.lines_on_batches(),
-            f"  mass       {self.mass[-1]:.12g} at the end, smallest density {s.min_density:.1e} of the largest",
+            f"  mass       {self.mass[-1]:.12g}{smallest}",
             f"  mean       {shown_numbers(self.mean()[-1])}",
             f"  deviation  {shown_deviations(self.covariance()[-1], self.grid)}",
         ]

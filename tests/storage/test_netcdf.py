@@ -226,7 +226,10 @@ def test_negative_rounding_and_stationary_results_are_read(line, tmp_path):
     assert load(tmp_path / "s.nc").density[1, 5] < 0.0
     eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
     fp.stationary(eq, fp.Grid((-5, 5), 50)).save(tmp_path / "rest.nc")
-    assert load(tmp_path / "rest.nc").times.tolist() == [np.inf]
+    rest = load(tmp_path / "rest.nc")
+    assert rest.times.tolist() == [np.inf]
+    assert "at rest" in repr(rest)
+    assert "nan" not in repr(rest)
 
 
 def test_the_version_that_wrote_a_file_is_checked(line, tmp_path):
