@@ -59,16 +59,26 @@ def measured(
     t : float
         Time at which coefficients are read that tell the order of the scheme.
     """
-    return measured_by(result, lambda: repeated(ask, eq, result.grid), errors_of, lambda: _order(result, eq, t))
+    between = False
+
+    def order() -> float:
+        nonlocal between
+        own = scheme_order(eq, result.grid, t)
+        between = own > 1.0 and _upwinded(result)
+        return 1.0 if between else own
+
+    found = measured_by(result, lambda: repeated(ask, eq, result.grid), errors_of, order)
+    if between:
+        found.error.better = None  # on the way from one order to the other there is none to extrapolate by
+    return found
 
 
-def _order(result: Any, eq: FokkerPlanck, t: float) -> float:
-    """The order of the scheme for a result: that for its equation, or 1 where a tensor's drift is upwinded in its density."""
-    if isinstance(result, (Solution, Stationary)) and result.generator is not None:
-        density = result.density[-1] if isinstance(result, Solution) else result.density
-        if upwinded_tensor(result.generator, density * result.grid.volumes):
-            return 1.0
-    return scheme_order(eq, result.grid, t)
+def _upwinded(result: Any) -> bool:
+    """Whether the drift of a full tensor is upwinded in the density of a result, the last one over time."""
+    if not isinstance(result, (Solution, Stationary)) or result.generator is None:
+        return False
+    density = result.density[-1] if isinstance(result, Solution) else result.density
+    return upwinded_tensor(result.generator, density * result.grid.volumes)
 
 
 def measured_by(

@@ -39,3 +39,5 @@ def test_errors_hold_where_the_drift_across_weak_noise_is_upwinded(a, s):
     off = np.abs(st.covariance() - exact).max()
     assert 0.25 * st.error["covariance"].max() < off < 2.0 * st.error["covariance"].max()
     assert st.error.cap == 1.0
+    with pytest.raises(ValueError, match="of a known order"):
+        st.extrapolated()
