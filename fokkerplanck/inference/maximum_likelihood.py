@@ -111,9 +111,9 @@ def fit(
         return fit_passages(data, model, start)
     paths = as_paths(data)
     transitions = paths.transitions(lag)
-    check_wrapped(paths, closed_axes(None if method == "gaussian" else cells, paths.dim))
     if not isinstance(method, str) or method not in METHODS:
         raise bad_value("method", "'auto', 'grid' or 'gaussian'", method)
+    check_wrapped(paths, closed_axes(None if method == "gaussian" else cells, paths.dim))
     if isinstance(model, str):
         return _fit_spline(paths, transitions, model, start, lag, walls, cells, method)
     if not callable(model):
