@@ -24,6 +24,7 @@ from .action import STENCIL, Hamiltonian, InUnits
 
 Drift = Callable[[np.ndarray], np.ndarray]  # (d,) -> (d,)
 RTOL, ATOL = 1e-10, 1e-12  # of paths; ATOL in lengths of the question
+DIVERGENCE_ATOL = 1e-9  # of int div mu dt, by differences: finer than their rounding, steps would become tiny
 FAR = 1e6  # lengths of the question: a path so far away has left
 STEPS, LOOK = 20_000, 8  # of the solver in all, and between two looks for a point of rest
 NEAR_REST = 1e-3  # of the length: where a stable point is so near, the path ends there
@@ -113,19 +114,24 @@ def limit_cycle(hamiltonian: Hamiltonian, a: np.ndarray, units: np.ndarray, leng
     ValueError
         Where the path keeps turning otherwise: about a center, on an unstable cycle, or in three and more dimensions.
     """
-    field = _Field(InUnits(hamiltonian, units[:, None]), length)
+    field = _Field(InUnits(hamiltonian, units[:, None]), length, len(a))
     try:
         place = _first_return(field, a / units)
         if place is None:
             return None
         field = replace(field, length=place[1])
         found = _stable_cycle(field, place[0], place[2])
+        if found is not None:
+            _check_start(field, a / units, TURN_STEPS * place[2])
     except NotFiniteError:  # the path has left where the drift is defined
         return None
     except _Turning as error:
         rule = "a point from which the drift comes to rest or, in two dimensions, to a stable limit cycle"
         raise bad_value("a", rule, _shown(a), str(error)) from None
     return None if found is None else _measured(field, *found).in_units(1.0 / units)
+
+
+UNSTABLE = "on an unstable limit cycle"
 
 
 class _Turning(Exception):
@@ -138,6 +144,7 @@ class _Field:
 
     hamiltonian: Hamiltonian
     length: float
+    dim: int
 
     def drift(self, x: np.ndarray) -> np.ndarray:
         """mu (d,) at x (d,)."""
@@ -151,8 +158,10 @@ class _Field:
         return sum(w * (mu[:, 2 * j] - mu[:, 2 * j + 1]) for j, (_, w) in enumerate(STENCIL)) / step
 
     def solver(self, right: Drift, y: np.ndarray) -> LSODA:
-        """A path of y' = right(y), step by step."""
-        return LSODA(lambda t, y: right(y), 0.0, y, np.inf, rtol=RTOL, atol=ATOL * self.length)
+        """A path of y' = right(y), step by step; after the coordinates y may hold int div mu dt."""
+        atol = np.full(len(y), ATOL * self.length)
+        atol[self.dim :] = DIVERGENCE_ATOL
+        return LSODA(lambda t, y: right(y), 0.0, y, np.inf, rtol=RTOL, atol=atol)
 
     def rest(self, x: np.ndarray) -> tuple[np.ndarray, float]:
         """How far the next Newton step to a zero of the drift leads, and the rate of growth there; nan if there is none."""
@@ -224,7 +233,7 @@ def _crossing(solver: LSODA, start: np.ndarray, normal: np.ndarray) -> tuple[flo
 
 
 def _turn(field: _Field, x: np.ndarray, steps: int) -> _Turn | None:
-    """One turn from x (2,) to the line across the drift at x; None where it takes more steps."""
+    """One turn from x (2,) to the line across the drift at x; None where the path leaves or comes to rest."""
 
     def right(y: np.ndarray) -> np.ndarray:
         return np.append(field.drift(y[:2]), np.trace(field.jacobian(y[:2])))
@@ -241,7 +250,9 @@ def _turn(field: _Field, x: np.ndarray, steps: int) -> _Turn | None:
             time, end = _crossing(solver, x, normal)
             if np.linalg.norm(end[:2] - x) < NEAR_START * reach:
                 return _Turn(end[:2], reach, time, n, float(end[2]))
-    return None
+    if np.linalg.norm(solver.y[:2] - x) > FAR * field.length or _at_rest(field, solver.y[:2]):
+        return None
+    raise _Turning(f"It keeps turning, so slowly at times that a turn is not followed to its end. {ELSEWHERE}")
 
 
 def _stable_cycle(field: _Field, x: np.ndarray, steps: int) -> tuple[np.ndarray, _Turn] | None:
@@ -250,7 +261,7 @@ def _stable_cycle(field: _Field, x: np.ndarray, steps: int) -> tuple[np.ndarray,
     Newton's method for P on the line across the drift, one line a step. A step stops before a place where P leads back, as it
     does beyond a fixed point: paths in the plane do not cross, so that this one comes to the nearest.
     """
-    most, first = TURN_STEPS * steps, 0.0
+    most, first, side = TURN_STEPS * steps, 0.0, 1.0
     for _ in range(TURNS):
         turn = _turn(field, x, most)
         if turn is None:
@@ -258,21 +269,56 @@ def _stable_cycle(field: _Field, x: np.ndarray, steps: int) -> tuple[np.ndarray,
         first = max(first, turn.reach)
         if turn.reach < VANISHED * first and not field.rest(x)[1] * turn.time > NEUTRAL:
             return None
-        drift, at_end = field.drift(x), field.drift(turn.end)
-        across = np.array([-drift[1], drift[0]]) / np.linalg.norm(drift)
-        gain = float(across @ (turn.end - x))
-        slope = float(np.exp(turn.divergence) * (drift @ drift) / (at_end @ drift))
+        across = _across(field, x)
+        gain, slope = float(across @ (turn.end - x)), _slope(field, x, turn)
         if abs(gain) <= RETURNED * turn.reach:
             if slope < 1.0 - NEUTRAL:
+                _check_beyond(field, x, turn, across * side, most)
                 return x, turn
-            kind = "around a center" if slope <= 1.0 + NEUTRAL else "on an unstable limit cycle"
-            raise _Turning(
-                f"It turns {kind} of period {turn.time:.4g} there. Give a point that the drift leads away from."
-            )
-        most_far = LARGEST_STEP * turn.reach
+            raise _endless("around a center" if slope <= 1.0 + NEUTRAL else UNSTABLE, turn)
+        side, most_far = np.sign(gain), LARGEST_STEP * turn.reach
         far = min(abs(gain) / (1.0 - slope), most_far) if slope < 1.0 else most_far
-        x = _further(field, x, turn, across * np.sign(gain), far, most)
+        x = _further(field, x, turn, across * side, far, most)
     raise _Turning(f"It keeps turning, and over {TURNS} turns comes to no cycle.")
+
+
+def _across(field: _Field, x: np.ndarray) -> np.ndarray:
+    drift = field.drift(x)
+    return np.asarray(np.array([-drift[1], drift[0]]) / np.linalg.norm(drift))
+
+
+def _slope(field: _Field, x: np.ndarray, turn: _Turn) -> float:
+    """P' at x (2,)."""
+    drift = field.drift(x)
+    return float(np.exp(turn.divergence) * (drift @ drift) / (field.drift(turn.end) @ drift))
+
+
+def _endless(kind: str, turn: _Turn) -> _Turning:
+    return _Turning(f"It turns {kind} of period {turn.time:.4g} there. Give a point that the drift leads away from.")
+
+
+def _check_start(field: _Field, a: np.ndarray, most: int) -> None:
+    """Refuse a start (2,) on an unstable cycle: the rounding of a path chooses the side on which it leaves."""
+    try:
+        turn = _turn(field, a, most)
+    except _Turning:
+        return
+    if turn is not None:
+        slope = _slope(field, a, turn)
+        if slope > 1.0 and np.linalg.norm(turn.end - a) <= RETURNED * turn.reach * (slope - 1.0):  # Newton's step
+            raise _endless(UNSTABLE, turn)
+
+
+def _check_beyond(field: _Field, x: np.ndarray, turn: _Turn, way: np.ndarray, most: int) -> None:
+    """Refuse a cycle through x (2,) that is left on either side, along the way (2,) on which it was come to or against it."""
+    for sign in (1.0, -1.0):
+        place = x + sign * SURE * turn.reach * way
+        other = _turn(field, place, most)
+        if other is None or sign * float(way @ (other.end - place)) > 0.0:
+            raise _Turning(
+                f"It leads to a limit cycle of period {turn.time:.4g} that holds on one side only (semi-stable, or next to an "
+                "unstable one): the least noise leads on. Give a point beyond it."
+            )
 
 
 def _further(field: _Field, x: np.ndarray, turn: _Turn, way: np.ndarray, far: float, most: int) -> np.ndarray:
@@ -282,7 +328,10 @@ def _further(field: _Field, x: np.ndarray, turn: _Turn, way: np.ndarray, far: fl
     best = turn.end
     for share in np.arange(1, BETWEEN + 1) / BETWEEN:
         place = x + share * far * way
-        other = _turn(field, place, most)
+        try:
+            other = _turn(field, place, most)
+        except _Turning:
+            break
         if other is None or way @ (other.end - place) <= 0.0:
             break
         best = place
