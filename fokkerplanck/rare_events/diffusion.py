@@ -9,13 +9,13 @@ from typing import Any, overload
 import numpy as np
 
 from ..arguments import LARGEST, instance, reals, whole
-from ..errors import bad_type, bad_value
+from ..errors import ResolutionWarning, bad_type, bad_value, warn
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import AXES, Grid
 from .action import STENCIL, DiffusionHamiltonian, Hamiltonian, units_of_noise
 from .field import action_from_cycle, quasipotential_field
-from .limit_cycle import LimitCycle, limit_cycle
+from .limit_cycle import LimitCycle, comes_to, limit_cycle
 from .minimum_action_path import least_action
 from .one_dimension import line_action
 from .result import LeastAction, PathCost, Quasipotential
@@ -88,7 +88,29 @@ def quasipotential(eq: FokkerPlanck, a: Any, b: Any, *, points: int = 200) -> Le
         return quasipotential_field(hamiltonian, start, grid, partial(answer, names=grid.names), cycle=cycle)
     if cycle is None:
         return answer(end, path_cost(hamiltonian, start, end, points), names=eq.names)
-    return answer(end, action_from_cycle(hamiltonian, cycle, end, points), names=eq.names)
+    cost = action_from_cycle(hamiltonian, cycle, end, points)
+    _warn_of_other_cycles(hamiltonian, cycle, end)
+    return answer(end, cost, names=eq.names)
+
+
+def _warn_of_other_cycles(hamiltonian: Hamiltonian, cycle: LimitCycle, b: np.ndarray) -> None:
+    """Halving a polygon keeps its turns: what more of them would save between two cycles is not in its error."""
+    if comes_to(hamiltonian, b, cycle):
+        return
+    units = np.ptp(cycle.points, axis=0)
+    try:
+        other = limit_cycle(hamiltonian, b, units, float(np.linalg.norm((b - cycle.points[0]) / units)))
+    except ValueError:  # it turns about a center or on an unstable cycle: to no other attractor
+        return
+    if other is not None:
+        place = ", ".join(f"{c:.4g}" for c in other.points[0])
+        warn(
+            f"the drift leads from `b` to another limit cycle, through ({place}): paths to it wind without end, a polygon "
+            "makes few of these turns, and the exponent may be some per cent too large, more than its error says. Where "
+            "paths come to that cycle exponents add: ask for that from `a` to a point from which the drift leads to it, "
+            "and for that from such a point to `b`.",
+            ResolutionWarning,
+        )
 
 
 def corner(grid: Grid, a: np.ndarray) -> np.ndarray:

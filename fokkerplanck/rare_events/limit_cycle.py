@@ -35,6 +35,7 @@ NEAR_START, CLOSED = (
 SHRUNK = 0.5  # of the first turn: a path whose turns become smaller may come to rest
 TURNS, TURN_STEPS = 60, 8  # over which a cycle is looked for; a turn takes at most so many times the steps of the first
 RETURNED, NEUTRAL = 1e-8, 1e-6  # of how far a turn leads: P is at rest; of P' about 1: neither stable nor unstable
+ON_IT = 0.01  # of its size: what is nearer to a cycle has come to it; its points are less than that apart
 LARGEST_STEP, SURE = 0.25, 1e-3  # of how far a turn leads: of Newton steps; those that are not looked at on their way
 BETWEEN = 4  # places on the way of a Newton step, at which turns are looked at
 VANISHED = 1e-3  # of how far the first turn leads: smaller turns about a point that repels nothing end there
@@ -85,6 +86,23 @@ def normals(points: np.ndarray) -> np.ndarray:
     tangent = sum(w * (np.roll(points, -int(k), axis=0) - np.roll(points, int(k), axis=0)) for k, w in STENCIL)
     normal = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)
     return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))
+
+
+def comes_to(hamiltonian: Hamiltonian, x: np.ndarray, cycle: LimitCycle) -> bool:
+    """Whether the drift leads from x (2,) to a cycle within some of its turns; not, if it rests, leaves or turns elsewhere."""
+    units = np.ptp(cycle.points, axis=0)
+    points, length = cycle.points / units, float(np.linalg.norm((x - cycle.points[0]) / units)) + 1.0
+    field = _Field(InUnits(hamiltonian, units[:, None]), length, 2)
+    solver = field.solver(field.drift, x / units)
+    try:
+        for _ in range(STEPS):
+            if np.linalg.norm(points - solver.y, axis=1).min() < ON_IT:
+                return True
+            if solver.t > TURNS * cycle.period or solver.step() is not None or not np.isfinite(solver.y).all():
+                return False
+    except NotFiniteError:
+        return False
+    return False
 
 
 class _Turn(NamedTuple):

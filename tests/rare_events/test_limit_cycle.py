@@ -1,5 +1,7 @@
 """Quasipotentials from limit cycles: circles with known potentials whatever turns them, van der Pol, and what is no cycle."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,20 @@ def test_cycles_that_hold_on_one_side_or_none_are_refused(squared, radius, said)
     eq = fp.FokkerPlanck(drift=nested(squared), diffusion=D)
     with pytest.raises(ValueError, match=said):
         fp.quasipotential(eq, [radius, 0.0], [2.2, 0.0])
+
+
+def test_paths_over_another_cycle_may_cost_less_than_they_say():
+    """Between two stable cycles a polygon makes too few turns, and halving it does not add any."""
+    eq = fp.FokkerPlanck(drift=nested(lambda s: (1 - s) * (2.25 - s) * (4 - s)), diffusion=D)
+    with pytest.warns(fp.ResolutionWarning, match="leads from `b` to another limit cycle"):
+        found = fp.quasipotential(eq, [0.8, 0.0], [2.2, 0.0], points=96)
+    # V = int |r g(r^2)| dr / D from 1 to 1.5 and from 2 to 2.2
+    integral = np.polynomial.Polynomial([0, -9, 0, 15.25, 0, -7.25, 0, 1]).integ()
+    exact = (integral(1.5) - integral(1.0) + integral(2.2) - integral(2.0)) / D
+    assert found.exponent == pytest.approx(exact, rel=0.05)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fp.quasipotential(eq, [0.8, 0.0], [1.3, 0.0], points=96)
 
 
 @pytest.mark.parametrize(
