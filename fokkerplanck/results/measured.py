@@ -59,15 +59,21 @@ def measured(
     t : float
         Time at which coefficients are read that tell the order of the scheme.
     """
-    between = False
+    between, coarser = False, []
+
+    def again() -> list[Any]:
+        nonlocal coarser
+        coarser = repeated(ask, eq, result.grid)
+        return coarser
 
     def order() -> float:
         nonlocal between
         own = scheme_order(eq, result.grid, t)
-        between = own > 1.0 and _upwinded(result)
+        # where the next grid still upwinds its difference is not of order 2, whatever this one does
+        between = own > 1.0 and any(_upwinded(one) for one in (result, *coarser[:1]))
         return 1.0 if between else own
 
-    found = measured_by(result, lambda: repeated(ask, eq, result.grid), errors_of, order)
+    found = measured_by(result, again, errors_of, order)
     if between:
         found.error.better = None  # on the way from one order to the other there is none to extrapolate by
     return found
