@@ -70,6 +70,7 @@ sphinx_gallery_conf = {
     "examples_dirs": ["_gallery"],
     "gallery_dirs": ["auto_examples"],
     "filename_pattern": r"\.py$",
+    "parallel": 2,  # examples at a time
     "image_scrapers": ("pictures.written",),
     "reset_modules": ("pictures.name_the_script",),
     "within_subsection_order": "FileNameSortKey",
