@@ -26,8 +26,9 @@ def van_der_pol(mu, diffusion=D):
     return fp.FokkerPlanck(drift=lambda x, y: [y, mu * (1 - x**2) * y - x], diffusion=diffusion)
 
 
-@pytest.mark.parametrize(("rotation", "shear"), [(1.0, 0.0), (1.0, 3.0), (10.0, 0.0)])
-@pytest.mark.parametrize("b", [(1.3, 0.0), (0.5, 0.2)])
+@pytest.mark.parametrize(
+    ("rotation", "shear", "b"), [(1.0, 0.0, (1.3, 0.0)), (1.0, 3.0, (0.5, 0.2)), (10.0, 0.0, (0.5, 0.2))]
+)
 def test_tangential_drift_does_not_matter(rotation, shear, b):
     found = fp.quasipotential(on_a_circle(rotation, shear), [0.4, -0.1], b)
     exact = (1 - b[0] ** 2 - b[1] ** 2) ** 2 / (4 * D)
