@@ -20,13 +20,16 @@ from ..results.measured import (
 from ..results.solution import Solution
 from ..solvers.evolution.evolve import generators_of
 from ..solvers.evolution.periodic import check_period, periodic_state
+from ..solvers.evolution.time_scan import named_features, timetable
 from .checks import check_question
 from .density_in_time import solve
 
 PERIODIC, PHASES = 1e-7, 33  # the rtol of a periodic state, and the times of a period at which it is given
 
 
-def periodic(eq: FokkerPlanck, grid: Any, p0: Any, period: float, measure: bool) -> Solution:
+def periodic(
+    eq: FokkerPlanck, grid: Any, p0: Any, period: float, breaks: Any, max_step: float | None, measure: bool
+) -> Solution:
     """The density that repeats with the coefficients, at the phases of a period."""
     grid = check_question(eq, grid)
     period = number("period", period, "a positive number", lambda v: 0.0 < v < np.inf)
@@ -42,20 +45,24 @@ def periodic(eq: FokkerPlanck, grid: Any, p0: Any, period: float, measure: bool)
         then = "Make the walls reflecting; with absorbing walls ask for the survival by fp.solve."
         raise bad_value("grid", "closed for a periodic state", "absorbing walls", then)
     check_period(eq, grid, period)
-    result = _repeating(eq, grid, period)
+    named_features(eq, breaks, max_step)
+    ask = partial(_repeating, period=period, breaks=breaks, max_step=max_step)
+    result = ask(eq, grid)
     if measure:
-        result = measured(result, partial(_repeating, period=period), eq, solution_errors, period)
+        result = measured(result, ask, eq, solution_errors, period)
     if result.error:
         warn_of_density(result, eq, period)
     return result
 
 
-def _repeating(eq: FokkerPlanck, grid: Grid, period: float) -> Solution:
+def _repeating(eq: FokkerPlanck, grid: Grid, period: float, breaks: Any, max_step: float | None) -> Solution:
     """The periodic state on one grid."""
     at, grid = generators_of(eq, grid, period)
-    state = periodic_state(eq, grid, at, period, PERIODIC)
+    table = timetable(eq, grid, period, PERIODIC, *named_features(eq, breaks, max_step))
+    state = periodic_state(eq, grid, at, period, PERIODIC, table)
     density = state.masses.reshape(grid.shape) / grid.volumes
-    result = solve(eq, grid, density, np.linspace(0.0, period, PHASES), rtol=PERIODIC, error=False)
+    phases = np.linspace(0.0, period, PHASES)
+    result = solve(eq, grid, density, phases, rtol=PERIODIC, breaks=breaks, max_step=max_step, error=False)
     error = state.error + result.stats.error_estimate
     stats = replace(result.stats, error_estimate=error, memory=state.memory)
     text = f"repeats after {period:g}, error at most {error:.1e}"

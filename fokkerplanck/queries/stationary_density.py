@@ -51,7 +51,15 @@ def stationary(
 ) -> Stationary: ...
 @overload
 def stationary(
-    eq: FokkerPlanck, grid: Grid | Box, p0: Any = None, *, period: float, error: bool = True, tol: float | None = None
+    eq: FokkerPlanck,
+    grid: Grid | Box,
+    p0: Any = None,
+    *,
+    period: float,
+    breaks: Any = None,
+    max_step: float | None = None,
+    error: bool = True,
+    tol: float | None = None,
 ) -> Solution: ...
 @overload
 def stationary(
@@ -65,6 +73,8 @@ def stationary(
     p0: Any = None,
     *,
     period: float | None = None,
+    breaks: Any = None,
+    max_step: float | None = None,
     reset: Any = None,
     delay: float = 0.0,
     error: bool = True,
@@ -82,6 +92,9 @@ def stationary(
         leads to, by default from the stationary density without interaction.
     period : number, optional
         Of coefficients with a parameter `t`.
+    breaks, max_step : optional
+        With `period`: times from 0 to it at which coefficients jump, and the longest step in time, as in `solve`. Pulses that
+        last less than 1/4000 of the period are seen only where they are named.
     reset : initial density, optional
         Where what leaves the box enters again, such as `fp.point(0.0)`; the `rate` of the result is that of the resets.
     delay : float
@@ -112,15 +125,19 @@ def stationary(
         raise bad_value(
             "reset", "alone, without `p0` and `period`", "more", "With resets it does not matter where it starts."
         )
+    for name, value in (("breaks", breaks), ("max_step", max_step)):
+        if value is not None and period is None:
+            raise bad_value(name, "None without `period`", value)
     if tol is not None:
         free_of_cells("p0", p0)
         free_of_cells("reset", reset)
-        more = {"period": period} if reset is None else {"reset": reset, "delay": delay}
+        repeating = {"period": period, "breaks": breaks, "max_step": max_step}
+        more = repeating if reset is None else {"reset": reset, "delay": delay}
         return to_tolerance(lambda there: stationary(eq, there, p0, **more), grid, tol, error)
     if reset is not None:
         return with_resets(eq, autonomous(eq, grid, "passage"), reset, float(delay), error)
     if period is not None:
-        return periodic(eq, grid, p0, period, error)
+        return periodic(eq, grid, p0, period, breaks, max_step, error)
     if isinstance(eq, FokkerPlanck) and eq.interaction is not None:
         return _judged(eq, interacting(eq, grid, p0, error))
     return _judged(eq, _linear(eq, grid, p0, error))

@@ -21,7 +21,7 @@ from ..discretization.rates_in_time import RatesInTime
 from ..kernels import gth_elimination
 from .radau import Radau
 from .time_dependent import Driven, Factor, GeneratorAt
-from .time_scan import Probe, timetable
+from .time_scan import Probe, Timetable
 
 WHOLE = 1200  # cells up to which U is computed as a whole
 DOUBLINGS = 40  # of the number of periods in which the densities from all cells become one
@@ -51,16 +51,15 @@ def check_period(eq: FokkerPlanck, grid: Grid, period: float) -> None:
 
 
 def periodic_state(
-    eq: FokkerPlanck, grid: Grid, generator_at: GeneratorAt, period: float, rtol: float
+    eq: FokkerPlanck, grid: Grid, generator_at: GeneratorAt, period: float, rtol: float, table: Timetable
 ) -> PeriodicState:
-    """The periodic state at phase 0; nothing may leave the box.
+    """The periodic state at phase 0, by steps that keep to a table; nothing may leave the box.
 
     Raises
     ------
     ConvergenceError
         If the start is remembered for so many periods that the error would exceed 1000 rtol, or forever.
     """
-    table = timetable(eq, grid, period, rtol, np.empty(0), None)
     method: Radau | Driven
     if grid.dim == 1 and eq.jumps is None:
         method = Radau(RatesInTime(eq, grid, period), grid.periodic(0), rtol, period, table)

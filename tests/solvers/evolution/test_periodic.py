@@ -95,3 +95,17 @@ def test_a_full_tensor_in_two_dimensions_follows_few_periods_anew(monkeypatch):
     run = fp.solve(eq, grid, fp.gaussian([0, 0], 1.0), 12.0, error=False)
     assert np.abs(run.masses[-1] - state.masses[0]).sum() < 1e-4
     assert state.stats["error_estimate"] < 1e-4
+
+
+def test_pulses_too_short_to_be_found_are_named():
+    """A kick of .2 at t = 1, forgotten as exp(-t): <x> = .2 exp(-1) / (1 - exp(-2)) at phase 0 of a period of 2."""
+    lasting, exact = 1e-4, 0.2 * np.exp(-1) / (1 - np.exp(-2))
+    eq = fp.FokkerPlanck(
+        drift=lambda x, t: -x + np.where(np.mod(t - 1.0, 2.0) < lasting, 0.2 / lasting, 0.0), diffusion=0.3
+    )
+    state = fp.stationary(eq, fp.Grid((-4, 5), 120), period=2.0, breaks=[1.0, 1.0 + lasting])
+    assert abs(state.mean()[0, 0] - exact) < 2.0 * state.error["mean"][0, 0]
+    assert state.error["mean"][0, 0] < 0.01 * exact
+    for more in ({"breaks": [1.0]}, {"max_step": 0.1}):
+        with pytest.raises(ValueError, match="must be None without `period`"):
+            fp.stationary(fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.3), fp.Grid((-4, 5), 120), **more)
