@@ -67,8 +67,8 @@ class Paths:
         dimensions `run`, `time` and, if there is a third, the coordinates. A file: .npz or .npy (arrays as above,
         one a run) or .csv (a table as above).
     dt : float
-        Time between the rows, or the time of one step where a table has a column of steps; 1 by default. An Ensemble
-        brings its own times.
+        Time between the rows, or the time of one step where a table has a column of steps (1 where these are times); 1 by
+        default. An Ensemble brings its own times.
     observable : callable or list of callables, optional
         What is followed instead of the coordinates: f(x), f(x, y), ... from arrays (n_steps,) to (n_steps,); a list gives
         several coordinates.

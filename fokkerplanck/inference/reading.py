@@ -60,15 +60,15 @@ def table_columns(columns: dict[str, np.ndarray]) -> tuple[list[np.ndarray], flo
     """The runs in a table, the number of steps between their rows, and the names of the coordinates if it says them.
 
     With a column that names the run (`run`, `seed`, ...) the other numeric columns are coordinates, in the order of
-    `step` where there is one, missing steps becoming gaps. Without it each numeric column is a run; a column of steps
-    orders the rows.
+    `step` where there is one, missing steps becoming gaps. Without it each numeric column is a run; a column of steps,
+    or of times (`time`, `t`), orders the rows.
     """
     lengths = {np.shape(column) for column in columns.values()}
     if len(lengths) != 1 or len(next(iter(lengths))) != 1:
         raise bad_value("data", "a table of columns of one length", f"shapes {sorted(lengths)}")
     lower = {name.lower(): name for name in columns}
     run = next((lower[name] for name in RUN_COLUMNS if name in lower), None)
-    step = next((lower[name] for name in STEP_COLUMNS if name in lower), None)
+    step = next((lower[name] for name in STEP_COLUMNS if name in lower), "t" if "t" in columns else None)
     values = {
         name: column.astype(float)
         for name, column in columns.items()

@@ -158,3 +158,10 @@ def test_infinite_values_are_said():
     with pytest.warns(UserWarning, match=r"2 value\(s\) are infinite, and count as gaps"):
         data = fp.Paths([[0.0, 1.0, np.inf, 2.0, 3.0], [1.0, 0.5, -np.inf]])
     assert data.transitions().size == 3
+
+
+def test_a_column_of_times_is_no_run():
+    """Its steps are times, so that the rows are .25 apart."""
+    data = fp.Paths({"t": 0.25 * np.arange(6), "x": np.arange(6.0) ** 2, "note": np.array(["a"] * 6)})
+    assert (len(data.runs), data.dt) == (1, 0.25)
+    np.testing.assert_array_equal(data.runs[0][:, 0], np.arange(6.0) ** 2)
