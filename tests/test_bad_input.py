@@ -235,6 +235,16 @@ PUBLIC_CALLS = {
         observe=None,
     ),
     "stationary": Door(fp.stationary, eq=None, grid=None, p0=None),
+    "stationary with a period": Door(
+        lambda **a: fp.stationary(
+            fp.FokkerPlanck(drift=lambda x, t: -x + np.cos(2 * np.pi * t), diffusion=0.5),
+            fp.Grid((-4, 4), 16),
+            **{"period": 1.0, "error": False} | a,
+        ),
+        period=1.0,
+        breaks=[0.5],
+        max_step=0.1,
+    ),
     "stationary with resets": Door(
         lambda **a: fp.stationary(made()["ou"], made()["absorbing"], **{"reset": fp.point(0.0)} | a),
         reset=fp.point(0.5),
@@ -565,6 +575,8 @@ def attempt(name, argument, value):
 
 
 TAKES = {
+    "None, -1, 0, -0.5, large int, huge float, empty list": ["stationary with a period.breaks"],  # times of any period
+    "None, large int": ["stationary with a period.max_step"],
     "0": [
         "Solution.animate.between",
         "derivative of an eigenvalue.mode",

@@ -45,8 +45,8 @@ def periodic(
         then = "Make the walls reflecting; with absorbing walls ask for the survival by fp.solve."
         raise bad_value("grid", "closed for a periodic state", "absorbing walls", then)
     check_period(eq, grid, period)
-    named_features(eq, breaks, max_step)
-    ask = partial(_repeating, period=period, breaks=breaks, max_step=max_step)
+    known, longest = named_features(eq, breaks, max_step)
+    ask = partial(_repeating, period=period, breaks=np.mod(known, period), max_step=longest)
     result = ask(eq, grid)
     if measure:
         result = measured(result, ask, eq, solution_errors, period)
@@ -55,10 +55,10 @@ def periodic(
     return result
 
 
-def _repeating(eq: FokkerPlanck, grid: Grid, period: float, breaks: Any, max_step: float | None) -> Solution:
+def _repeating(eq: FokkerPlanck, grid: Grid, period: float, breaks: np.ndarray, max_step: float | None) -> Solution:
     """The periodic state on one grid."""
     at, grid = generators_of(eq, grid, period)
-    table = timetable(eq, grid, period, PERIODIC, *named_features(eq, breaks, max_step))
+    table = timetable(eq, grid, period, PERIODIC, breaks, max_step)
     state = periodic_state(eq, grid, at, period, PERIODIC, table)
     density = state.masses.reshape(grid.shape) / grid.volumes
     phases = np.linspace(0.0, period, PHASES)

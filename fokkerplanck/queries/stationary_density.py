@@ -93,8 +93,8 @@ def stationary(
     period : number, optional
         Of coefficients with a parameter `t`.
     breaks, max_step : optional
-        With `period`: times from 0 to it at which coefficients jump, and the longest step in time, as in `solve`. Pulses that
-        last less than 1/4000 of the period are seen only where they are named.
+        With `period`: times at which coefficients jump, in whatever period, and the longest step in time, as in `solve`. Pulses
+        that last less than 1/4000 of the period are seen only where they are named.
     reset : initial density, optional
         Where what leaves the box enters again, such as `fp.point(0.0)`; the `rate` of the result is that of the resets.
     delay : float

@@ -103,7 +103,7 @@ def test_pulses_too_short_to_be_found_are_named():
     eq = fp.FokkerPlanck(
         drift=lambda x, t: -x + np.where(np.mod(t - 1.0, 2.0) < lasting, 0.2 / lasting, 0.0), diffusion=0.3
     )
-    state = fp.stationary(eq, fp.Grid((-4, 5), 120), period=2.0, breaks=[1.0, 1.0 + lasting])
+    state = fp.stationary(eq, fp.Grid((-4, 5), 120), period=2.0, breaks=[3.0 + lasting, -1.0])
     assert abs(state.mean()[0, 0] - exact) < 2.0 * state.error["mean"][0, 0]
     assert state.error["mean"][0, 0] < 0.01 * exact
     for more in ({"breaks": [1.0]}, {"max_step": 0.1}):
