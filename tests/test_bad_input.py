@@ -576,7 +576,6 @@ def attempt(name, argument, value):
 
 TAKES = {
     "None, -1, 0, -0.5, large int, huge float, empty list": ["stationary with a period.breaks"],  # times of any period
-    "None, large int": ["stationary with a period.max_step"],
     "0": [
         "Solution.animate.between",
         "derivative of an eigenvalue.mode",
@@ -666,6 +665,7 @@ TAKES = {
     ],
     "ragged, nan array, 7 x 5 array": ["Paths.data"],
     "None, large int": [
+        "stationary with a period.max_step",
         "PassageTimes.until",
         "mmd.bandwidth",
         "SGD.simulate.max_steps",
