@@ -435,13 +435,9 @@ def covariance(masses: np.ndarray, grid: Grid) -> np.ndarray:
 
 def variances(masses: np.ndarray, grid: Grid) -> np.ndarray:
     """The diagonal of the covariance over masses (*grid.shape), shape (dim,)."""
-    lines = [marginal(masses, grid, axis) for axis in range(grid.dim)]
-    total = lines[0].sum()
-    result = np.full(grid.dim, np.nan)
-    for axis, (line, x) in enumerate(zip(lines, grid.centers, strict=True)):
-        if total > 0.0:
-            result[axis] = line @ (x - line @ x / total) ** 2 / total
-    return result
+    total = _total(masses, grid)
+    lines = zip((marginal(masses, grid, axis) for axis in range(grid.dim)), grid.centers, strict=True)
+    return np.array([line @ (x - line @ x / total) ** 2 / total for line, x in lines])
 
 
 def moment(masses: np.ndarray, grid: Grid, k: int) -> np.ndarray:

@@ -68,20 +68,7 @@ def plot_solution(
 ) -> Figure:
     """The density over time: curves in 1D, a row of maps with the current in 2D, curves of the marginals in 3D.
 
-    Parameters
-    ----------
-    sol : Solution
-    times : sequence of float, optional
-        Output times to show. Default: all, or five of them spread evenly.
-    error : bool
-        In one dimension, whether to show the measured error of the density around each curve.
-    log : bool
-        In one and three dimensions, whether the density is shown on a logarithmic scale.
-    ax : matplotlib Axes, optional
-        To draw on, in one dimension.
-    landscape : callable f(x, y), optional
-        Drawn as contours in 2D.
-    title : str
+    Parameters: those of `Solution.plot`.
     """
     check_band(sol, error)
     check_scale_and_axes(sol.grid, log, ax)
@@ -127,21 +114,8 @@ def plot_stationary(
 ) -> Figure:
     """The stationary density, in 2D with the current that flows in it.
 
-    Parameters
-    ----------
-    st : Stationary, or a mapping from label to these on one grid
-        Several are drawn over each other in 1D, side by side in 2D.
-    landscape : callable f(x, y), optional
-        Drawn as contours in 2D.
-    ensemble : Ensemble, optional
-        Its positions at the last time are shown beside the density.
-    title : str
-    error : bool
-        In one dimension, whether to show the measured error of each density around its curve.
-    log : bool
-        In one and three dimensions, whether the density is shown on a logarithmic scale.
-    ax : matplotlib Axes, optional
-        To draw on, in one dimension.
+    Parameters: those of `Stationary.plot`; of a mapping from label to densities on one grid, several are drawn over each other
+    in 1D, side by side in 2D.
     """
     several = st if isinstance(st, Mapping) else {"": st}
     for one in several.values():

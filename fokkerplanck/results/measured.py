@@ -59,24 +59,16 @@ def measured(
     t : float
         Time at which coefficients are read that tell the order of the scheme.
     """
-    between, coarser = False, []
 
-    def again() -> list[Any]:
-        nonlocal coarser
-        coarser = repeated(ask, eq, result.grid)
-        return coarser
-
-    def order() -> float:
-        nonlocal between
-        own = scheme_order(eq, result.grid, t)
+    def errors(results: Sequence[Any], order: float) -> Errors:
         # where the next grid still upwinds its difference is not of order 2, whatever this one does
-        between = own > 1.0 and any(_upwinded(one) for one in (result, *coarser[:1]))
-        return 1.0 if between else own
+        if order <= 1.0 or not any(_upwinded(one) for one in results[:2]):
+            return errors_of(results, order)
+        found = errors_of(results, 1.0)
+        found.better = None  # on the way from one order to the other there is none to extrapolate by
+        return found
 
-    found = measured_by(result, again, errors_of, order)
-    if between:
-        found.error.better = None  # on the way from one order to the other there is none to extrapolate by
-    return found
+    return measured_by(result, lambda: repeated(ask, eq, result.grid), errors, lambda: scheme_order(eq, result.grid, t))
 
 
 def _upwinded(result: Any) -> bool:

@@ -186,13 +186,13 @@ def _piece(function: Callable[..., Any], setting: Mapping[str, Any]) -> dict[str
     rest = {
         name: v.item() if isinstance(v, np.generic) else v for name, v in piece.items() if not isinstance(v, np.ndarray)
     }
-    try:
-        if len(arrays) + len(rest) == len(piece):
-            return arrays | json.loads(json.dumps(rest))  # as it is read again: a tuple as a list
-    except (TypeError, ValueError):
-        pass
     rule = "with results that are numbers, texts, arrays or dicts of them, where a folder keeps them"
-    raise bad_type("function", rule, result, then)
+    if len(arrays) + len(rest) < len(piece):  # arrays of objects
+        raise bad_type("function", rule, result, then)
+    try:
+        return arrays | json.loads(json.dumps(rest))  # as it is read again: a tuple as a list
+    except (TypeError, ValueError) as error:
+        raise bad_type("function", rule, result, then) from error
 
 
 def _of_piece(piece: Mapping[str, Any]) -> Any:

@@ -2,8 +2,8 @@
 
 Products with Q are all that it takes, where factors of Q - z grow like n^2 in time. What decays most slowly is first, whether
 it oscillates or not, so that there is nowhere to look for what an inverse at 0 misses. Eigenvalues come from Q itself, by the
-quotient l^T Q r / l^T r of left and right vectors. Arnoldi iteration from one start sees one vector of each eigenvalue: so it
-is repeated in what the modes found leave over, until nothing there is as slow.
+Rayleigh quotient of each vector. Arnoldi iteration from one start sees one vector of each eigenvalue: so it is repeated in what
+the modes found leave over, until nothing there is as slow.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...progress import Pace
 from ..discretization.generator import Generator, compressed_rows
 from ..linear.multigrid import many
 from ..linear.rates import Rates
-from ..linear.spectrum import Found, Modes, decay_rates, generator_modes, paired, slowest_of
+from ..linear.spectrum import Found, Modes, decay_rates, generator_modes, paired, rayleigh, slowest_of, start_vector
 from .chebyshev import Chebyshev
 
 BRIEF, LONG = 30.0, 3000.0  # expected jumps of the busiest cell in the first tau, and in the longest
@@ -43,7 +43,11 @@ def slow_modes(q: Generator, k: int) -> Modes:
     """
     if q.jumps is not None or not many(q.grid, q.grid.size) or not q.outflow.any():
         return generator_modes(q, k)
-    found, missed = _deflated(q, k, _duration(q, k))
+    try:
+        found, missed = _deflated(q, k, _duration(q, k))
+    except ArpackNoConvergence as stopped:
+        text = f"the slowest modes were not found in {RESTARTS} restarts; take fewer cells, or ask for fewer modes"
+        raise ConvergenceError(text) from stopped
     return slowest_of(found, missed, Rates.of_generator(q), k, decay_rates)
 
 
@@ -72,7 +76,7 @@ def _deflated(q: Generator, k: int, tau: float) -> tuple[Found, str]:
         more = _modes(q, rest, rest_back, 1)
         if decay_rates(more.values).min() >= last * (1.0 - SAME):
             return found, ""
-        found = Found(*(np.concatenate(parts, axis=-1) for parts in zip(found, more, strict=True)))
+        found = found.followed_by(more)
     return found, f"more modes that decay about as slowly as {last:.3g}"
 
 
@@ -80,14 +84,8 @@ def _modes(q: Generator, forward: Product, backward: Product, k: int) -> Found:
     """The slowest modes of Q from products with exp(Q tau) and its adjoint."""
     pairs = []
     for product, matrix in ((forward, q.matrix), (backward, q.adjoint)):
-        try:
-            _, vectors = _dominant(product, q.grid.size, k + BESIDE, FINE)
-        except ArpackNoConvergence as stopped:
-            text = f"the slowest modes were not found in {RESTARTS} restarts; take fewer cells, or ask for fewer modes"
-            raise ConvergenceError(text) from stopped
-        moved = matrix @ vectors
-        values = np.einsum("ni,ni->i", vectors.conj(), moved) / np.einsum("ni,ni->i", vectors.conj(), vectors)
-        pairs.append((values, vectors))
+        _, vectors = _dominant(product, q.grid.size, k + BESIDE, FINE)
+        pairs.append((rayleigh(matrix, vectors), vectors))
     return paired(*pairs)
 
 
@@ -114,7 +112,6 @@ def _dominant(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The largest eigenvalues (count,) of an operator on vectors (n,), and vectors (n, count)."""
     pace, done = Pace(__name__, "slowest modes"), 0
-    start = np.random.default_rng([n, count]).standard_normal(n)
 
     def apply(x: np.ndarray) -> np.ndarray:
         nonlocal done
@@ -122,4 +119,5 @@ def _dominant(
         pace(0.0, f"{done} propagations")
         return product(x.ravel())
 
-    return eigs(LinearOperator((n, n), matvec=apply, dtype=float), k=count, v0=start, tol=tolerance, maxiter=restarts)
+    operator = LinearOperator((n, n), matvec=apply, dtype=float)
+    return eigs(operator, k=count, v0=start_vector(n, count), tol=tolerance, maxiter=restarts)

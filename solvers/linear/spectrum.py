@@ -67,9 +67,12 @@ class Found(NamedTuple):
             one = other.chosen([i])
             for new in (one, one.conjugates()):
                 if (np.abs(result.values - new.values) > tolerance).all():
-                    both = zip(result, new, strict=True)
-                    result = Found(*(np.concatenate(parts, axis=-1) for parts in both))
+                    result = result.followed_by(new)
         return result
+
+    def followed_by(self, other: Found) -> Found:
+        """These and all of another."""
+        return Found(*(np.concatenate(parts, axis=-1) for parts in zip(self, other, strict=True)))
 
 
 def generator_modes(q: Generator, k: int) -> Modes:
@@ -171,14 +174,13 @@ def _powers(t: sp.csc_array, found: Found, k: int) -> tuple[Found, str]:
             return x
 
         operator = LinearOperator(t.shape, matvec=apply, dtype=float)
-        start = np.random.default_rng(np.random.SeedSequence([t.shape[0], k])).standard_normal(t.shape[0])
         try:
-            _, vectors = eigs(operator, k=min(k + 2, t.shape[0] - 2), v0=start, tol=1e-9, maxiter=20)
+            _, vectors = eigs(
+                operator, k=min(k + 2, t.shape[0] - 2), v0=start_vector(t.shape[0], k), tol=1e-9, maxiter=20
+            )
         except ArpackNoConvergence:
             return found, f"modes of modulus above {np.exp(-slowest):.6g} that oscillate"
-        moved = matrix @ vectors
-        values = np.einsum("ni,ni->i", vectors.conj(), moved) / np.einsum("ni,ni->i", vectors.conj(), vectors)
-        pairs.append((values - 1.0, vectors))
+        pairs.append((rayleigh(matrix, vectors) - 1.0, vectors))
     other = paired(*pairs)
     residual = np.abs(t @ other.right - other.right * (1.0 + other.values)).max(axis=0) / np.abs(other.right).max(
         axis=0
@@ -278,15 +280,14 @@ def _symmetric_nearest(q: sp.csc_array, shift: float, count: int) -> tuple[np.nd
     n = q.shape[0]
     factor = _factor_at(q, shift, symmetric=True)
     inverse = LinearOperator((n, n), matvec=lambda x: factor.solve(np.ascontiguousarray(x.ravel())), dtype=float)
-    start = np.random.default_rng(np.random.SeedSequence([n, count])).standard_normal(n)
-    return eigsh(q, k=min(count, n - 1), sigma=shift, OPinv=inverse, v0=start, tol=1e-13)
+    return eigsh(q, k=min(count, n - 1), sigma=shift, OPinv=inverse, v0=start_vector(n, count), tol=1e-13)
 
 
 def _arnoldi(factor: SuperLU, shift: complex, count: int, mode: str, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues nearest to a shift and vectors, right ("N") or left ("T"), from factors of Q - shift."""
     n = factor.shape[0]
     kind = complex if np.iscomplexobj(shift) else float
-    start = np.random.default_rng(np.random.SeedSequence([n, count])).standard_normal(n).astype(kind)
+    start = start_vector(n, count).astype(kind)
 
     def solve(x: np.ndarray) -> np.ndarray:
         return factor.solve(np.ascontiguousarray(x.ravel(), dtype=kind), mode)
@@ -294,6 +295,16 @@ def _arnoldi(factor: SuperLU, shift: complex, count: int, mode: str, tolerance: 
     inverse = LinearOperator((n, n), matvec=solve, dtype=kind)
     values, vectors = eigs(inverse, k=min(count, n - 2), v0=start, tol=tolerance)
     return shift + 1.0 / values, vectors
+
+
+def start_vector(n: int, count: int) -> np.ndarray:
+    """Where an Arnoldi iteration for so many modes begins, (n,): the same in every run."""
+    return np.random.default_rng([n, count]).standard_normal(n)
+
+
+def rayleigh(matrix: sp.sparray, vectors: np.ndarray) -> np.ndarray:
+    """v* A v / v* v for each of the vectors (n, k)."""
+    return np.einsum("ni,ni->i", vectors.conj(), matrix @ vectors) / np.einsum("ni,ni->i", vectors.conj(), vectors)
 
 
 def paired(right: tuple[np.ndarray, np.ndarray], left: tuple[np.ndarray, np.ndarray]) -> Found:
