@@ -83,7 +83,8 @@ if TYPE_CHECKING:
     from .results.first_passage import FirstPassage
     from .results.first_passage_in_time import FirstPassageInTime
     from .results.loading import load
-    from .results.reset import StationaryReset
+    from .results.open_solution import OpenSolution
+    from .results.open_stationary import OpenStationary, StationaryReset
     from .results.solution import Solution
     from .results.spectrum import Spectrum
     from .results.stationary import Stationary
@@ -123,7 +124,8 @@ _PLACES = {  # module: what it gives, read when it is first asked for
     "results.first_passage": "FirstPassage",
     "results.first_passage_in_time": "FirstPassageInTime",
     "results.loading": "load",
-    "results.reset": "StationaryReset",
+    "results.open_solution": "OpenSolution",
+    "results.open_stationary": "OpenStationary, StationaryReset",
     "results.solution": "Solution",
     "results.spectrum": "Spectrum",
     "results.stationary": "Stationary",
@@ -182,6 +184,8 @@ __all__ = [
     "MarkovTest",
     "MeanField",
     "ModelWarning",
+    "OpenSolution",
+    "OpenStationary",
     "PairForce",
     "PassageModel",
     "PassageTimes",

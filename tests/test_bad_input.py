@@ -250,6 +250,18 @@ PUBLIC_CALLS = {
         reset=fp.point(0.5),
         delay=0.1,
     ),
+    "stationary with a source": Door(
+        lambda **a: fp.stationary(made()["ou"], made()["absorbing"], **a), source=(2.0, fp.point(0.5))
+    ),
+    "open in time": Door(
+        lambda **a: fp.solve(made()["ou"], made()["absorbing"], **{"p0": fp.point(0.5), "times": [0.1]} | a),
+        reset=fp.point(0.5),
+        source=(2.0, fp.point(0.5)),
+    ),
+    "resets of paths": Door(
+        lambda **a: fp.simulate(made()["ou"], fp.point(0.5), [0.1], 0.1, n_paths=4, grid=made()["absorbing"], **a),
+        reset=fp.point(0.5),
+    ),
     "way out": Door(
         lambda **a: made()["fpt"].ways_out["x high"].density(**a), times=[0.1], p0=fp.gaussian(0, 1), rtol=1e-6
     ),
@@ -596,6 +608,9 @@ TAKES = {
         "PassageModel.lapse",
     ],
     "None": [
+        "open in time.reset",
+        "open in time.source",
+        "resets of paths.reset",
         "derivative of a passage.source",
         "equation.reactivity",
         "SGD.equation langevin.box",
@@ -685,6 +700,8 @@ TAKES = {
     ],
     "None, 0": ["SGD.simulate.steps"],
     "large int": [
+        "open in time.source",
+        "stationary with a source.source",
         "underdamped_spectrum.temperature",
         "gaussian.std_or_cov",
         "gaussian 2D.std_or_cov",
@@ -822,6 +839,7 @@ SAYS = {  # where the sentence speaks of another argument, since the two do not 
     "SampleLoss.parameters": "formula", "SampleLoss, array.parameters": "formula", "SampleLoss.data": "columns",
     "SampleLoss, array.data": "columns", "from_gradient.parameters": "theta", "SGD.simulate.steps": "max_steps",
     "SGD.simulate.target": "max_steps", "parse.text": "formula", "parse.names": "formula",
+    "stationary with a source.source": "grid",
     "parse_condition.text": "formula", "parse_condition.names": "formula",
     **{f"{name} to a tolerance.tol": "grid" for name in ("solve", "stationary", "first_passage", "committor", "spectrum")},
 }  # fmt: skip

@@ -82,7 +82,8 @@ OTHER_WORDS = {  # what others call the coefficients, and what is meant
     "temperature": "diffusion=temperature",
     "alpha": "convention=alpha, or jumps=fp.LevyJumps(stability=alpha)",
     "beta": "time_order=beta",
-    "source": "fp.stationary(eq, grid, reset=density), whose density times s / rate is that of a source of s per time",
+    "source": "fp.solve(..., source=s) or fp.stationary(..., source=s)",
+    "reset": "fp.solve(..., reset=density) or fp.stationary(..., reset=density)",
     "sink": "killing=k, a rate",
     "decay": "killing=k, a rate",
 }

@@ -15,12 +15,12 @@ from ..model.box import Box, free_of_cells
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
-from ..model.initial_density import initial_masses
 from ..results.measured import (
     measured,
     solution_errors,
     warn_of_density,
 )
+from ..results.open_solution import OpenSolution
 from ..results.requests import (
     check_memory,
     check_request,
@@ -36,6 +36,8 @@ from ..results.tolerance import checked_tolerance, to_tolerance
 from ..results.unbounded import box_of_density
 from ..solvers.accuracy.coarsening import start_on_coarser
 from ..solvers.evolution.evolve import evolve, generators_of
+from ..solvers.evolution.open_system import Entering, with_reset
+from ..solvers.evolution.time_dependent import GeneratorAt
 from ..solvers.evolution.time_scan import named_features, timetable
 from ..solvers.linear.atoms import at_atoms, atoms_over_time
 from ..wall_and_grid_warnings import (
@@ -47,6 +49,7 @@ from ..wall_and_grid_warnings import (
     warn_of_walls,
 )
 from .checks import check_question
+from .entering import Asked, starting_masses
 
 ROUNDING = 1e-11  # of the mass, by thousands of products
 REST = 0.9  # of a tolerance, for the grid, where the box is found: twice what that cuts off is a tenth
@@ -65,6 +68,8 @@ def solve(
     observe: Mapping[str, Callable[..., np.ndarray]] | None = None,
     breaks: Any = None,
     max_step: float | None = None,
+    reset: Any = None,
+    source: Any = None,
     error: bool = True,
     tol: float | None = None,
 ) -> Solution:
@@ -76,6 +81,7 @@ def solve(
     grid : Grid, or with `tol` a Box, or None for a box that is found
     p0 : initial density at time 0
         `fp.gaussian`, `fp.uniform`, `fp.point`, `fp.from_samples`, a function of the coordinates, or an array on the grid.
+        With a source also None, for a box that is empty at first.
     times : number or increasing sequence, not below 0
     method : {"auto", "chebyshev", "rational", "uniformization"}
         "auto" chooses by cost. "chebyshev": products with the generator, for short and middle horizons. "rational": complex
@@ -96,6 +102,11 @@ def solve(
         for t) and are seen over a tenth of the box, or 1/100 of the run where they are seen over 1/250 of it only.
     max_step : number, optional
         The longest step in time, for coefficients with features that are shorter still.
+    reset : initial density, optional
+        Where what leaves the box, through walls or by killing, enters again at once, such as `fp.point(0.0)`.
+    source : number, function of the coordinates, array on the grid or (rate, density), optional
+        s >= 0 in dp/dt = L p + s: mass per volume and time, where the start has mass 1; or a total mass per time with the
+        density that it is spread like, such as `(2.0, fp.point(0.5))`. The mass may then grow beyond 1.
     error : bool
         Whether to measure the error, by the same question on cells twice and four times as wide (`solution.error`); a warning
         says where it is large.
@@ -105,7 +116,7 @@ def solve(
 
     Returns
     -------
-    Solution
+    Solution; with `reset` or `source` an OpenSolution, with the `rate` at which mass leaves
 
     Raises
     ------
@@ -114,11 +125,23 @@ def solve(
     ConvergenceError
         If the error estimate exceeds rtol, or `tol` is out of reach; the partial solution is attached.
     """
+    asked = Asked(reset, source)
     if tol is not None:
         free_of_cells("p0", p0)
+        asked.check_free_of_cells()
         check_rtol(rtol)
         exact = max(min(rtol, IN_TIME * checked_tolerance(tol)), ROUNDING)
-        again = partial(solve, eq, p0=p0, method=method, rtol=exact, breaks=breaks, max_step=max_step)
+        again = partial(
+            solve,
+            eq,
+            p0=p0,
+            method=method,
+            rtol=exact,
+            breaks=breaks,
+            max_step=max_step,
+            reset=reset,
+            source=source,
+        )
         if grid is None:
             instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation")
             t = float(output_times(times)[-1])
@@ -129,20 +152,30 @@ def solve(
     moments = output_times(times)
     grid = check_question(eq, grid)
     check_request(eq, method, rtol, progress, observe)
+    asked.check(eq)
     flag("error", error)
     known, longest = named_features(eq, breaks, max_step)
     check_memory(eq, grid, moments.size)
-    given, initial_mass = initial_masses(p0, grid)
+    given, initial_mass = starting_masses(p0, grid, asked)
     how = partial(_density, times=moments, method=method, rtol=rtol, observe=observe, known=known, longest=longest)
-    result = how(eq, grid, lambda g: given if g is grid else initial_masses(p0, g)[0], progress_reporter(progress))
-    start = given if result.grid is grid else initial_masses(p0, result.grid)[0]  # faces lie on zeros of D
-    stats = SolutionStats.of(result.stats, worst_resolution(result, eq, start), initial_mass=initial_mass)
+
+    def start_on(there: Grid) -> np.ndarray:
+        return given if there is grid else starting_masses(p0, there, asked)[0]  # faces lie on zeros of D
+
+    result = how(eq, grid, start_on, asked.on, progress_reporter(progress))
+    entered = asked.on(result.grid).where(start_on(result.grid).ravel(), float(moments[-1])).reshape(result.grid.shape)
+    stats = SolutionStats.of(result.stats, worst_resolution(result, eq, entered), initial_mass=initial_mass)
     result = replace(result, stats=stats)
     _refuse(eq, result)
     if error:
-        again = partial(how, start_on=partial(start_on_coarser, p0, grid), report=lambda share: None)
+        again = partial(
+            how,
+            start_on=partial(_start_on_coarser, p0, grid),
+            entering_on=partial(asked.on_coarser, grid),
+            report=lambda share: None,
+        )
         result = measured(result, again, eq, solution_errors, float(moments[-1]))
-    _judge(eq, result, start)
+    _judge(eq, result, entered)
     return result
 
 
@@ -150,6 +183,7 @@ def _density(
     eq: FokkerPlanck,
     grid: Grid,
     start_on: Callable[[Grid], np.ndarray],
+    entering_on: Callable[[Grid], Entering],
     report: Callable[[float], None],
     *,
     times: np.ndarray,
@@ -161,10 +195,11 @@ def _density(
 ) -> Solution:
     """The density on one grid, from the initial masses (*grid.shape) there, or on one with faces on zeros of D."""
     at, grid = generators_of(eq, grid, float(times[-1]))
-    start = start_on(grid)
+    start, entering = start_on(grid), entering_on(grid)
+    at = with_reset(at, entering.reset)
     watched = {name: on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
     table = timetable(eq, grid, float(times[-1]), rtol, known, longest)
-    run = evolve(eq, grid, at, start.ravel(), times, method, rtol, table)
+    run = evolve(eq, grid, at, start.ravel(), times, method, rtol, table, entering)
     masses = np.empty((times.size, *grid.shape))
     for i, (p, error, chosen) in enumerate(run):  # noqa: B007 - the last ones stay
         masses[i] = p.reshape(grid.shape)
@@ -172,11 +207,15 @@ def _density(
     q, least = at(float(times[-1]), masses[-1]), smallest_density(masses, grid)
     masses, negative = without_negative(masses)
     driven = eq.time_dependent or eq.interaction is not None
-    atoms = atoms_over_time(q, start, times, masses, at if driven else None)
-    off = mass_error(q, masses, atoms)
+    atoms = atoms_over_time(q, start, times, masses, at if driven else None, entering.source)
+    supplied = entering.supplied(start, times)
+    off = mass_error(q, masses, atoms, supplied)
     error = max(error + 2.0 * negative, off)  # no estimate of an error in the 1-norm is below the part that is seen
     stats = SolutionStats.of(chosen.work, error_estimate=error, mass_error=off, min_density=least)
-    return Solution(
+    kind, more = Solution, {}
+    if entering.open:
+        kind, more = OpenSolution, {**_leaving(at, times, masses), "supplied": supplied}
+    return kind(
         grid=grid,
         times=times,
         density=masses / grid.volumes,
@@ -191,13 +230,27 @@ def _density(
         generator_at=at if driven else None,
         settings={**eq.settings, "convention": eq.convention, "method": method, "rtol": rtol},
         atoms=atoms,
+        **more,
     )
+
+
+def _leaving(at: GeneratorAt, times: np.ndarray, masses: np.ndarray) -> dict[str, Any]:
+    """The mass per time (n_times,) that leaves, and what leaves by each way out."""
+    rates: dict[str, np.ndarray] = {}
+    for i, (t, p) in enumerate(zip(times.tolist(), masses, strict=True)):
+        for name, into in at(t, p).ways_out.items():
+            rates.setdefault(name, np.zeros(times.size))[i] = float((into * p.ravel()).sum())
+    return {"rate": np.sum(list(rates.values()), axis=0) if rates else np.zeros(times.size), "rates": rates}
+
+
+def _start_on_coarser(p0: Any, fine: Grid, coarse: Grid) -> np.ndarray:
+    return np.zeros(coarse.shape) if p0 is None else start_on_coarser(p0, fine, coarse)
 
 
 def _refuse(eq: FokkerPlanck, result: Solution) -> None:
     """Refuse a solution whose error in time is beyond what was asked for."""
     error, rtol = result.stats.error_estimate, result.settings["rtol"]
-    if error > max(rtol, ROUNDING):
+    if error > max(rtol, ROUNDING) * (result.supplied[-1] if isinstance(result, OpenSolution) else 1.0):
         other = "uniformization" if eq.time_order == 1.0 else "stepping"
         then = "raise rtol" if result.generator_at is not None else f"try method={other!r}"
         raise ConvergenceError(f"the error {error:.1e} exceeds rtol = {rtol:g}; {then}", result)

@@ -20,7 +20,7 @@ from ..results.measured import (
     stationary_errors,
     warn_of_rest,
 )
-from ..results.reset import StationaryReset
+from ..results.open_stationary import OpenStationary, StationaryReset
 from ..results.solution import Solution
 from ..results.stationary import Stationary
 from ..results.stats import StationaryStats
@@ -38,8 +38,9 @@ from ..wall_and_grid_warnings import (
 )
 from .at_rest import at_rest
 from .checks import autonomous
+from .entering import Asked
+from .open_at_rest import open_at_rest
 from .periodic_state import periodic
-from .resets import with_resets
 from .self_consistent import interacting
 
 BALANCED = 1e-9  # net flow through the links, of the traffic both ways: below, a density is as exact as without any
@@ -67,6 +68,12 @@ def stationary(
 ) -> StationaryReset: ...
 
 
+@overload
+def stationary(
+    eq: FokkerPlanck, grid: Grid | Box, *, source: Any, error: bool = True, tol: float | None = None
+) -> OpenStationary: ...
+
+
 def stationary(
     eq: FokkerPlanck,
     grid: Grid | Box,
@@ -77,6 +84,7 @@ def stationary(
     max_step: float | None = None,
     reset: Any = None,
     delay: float = 0.0,
+    source: Any = None,
     error: bool = True,
     tol: float | None = None,
 ) -> Stationary | Solution:
@@ -99,6 +107,9 @@ def stationary(
         Where what leaves the box enters again, such as `fp.point(0.0)`; the `rate` of the result is that of the resets.
     delay : float
         Time that passes outside at each reset, such as a refractory time.
+    source : number, function of the coordinates, array on the grid or (rate, density), optional
+        s >= 0 in L p + s = 0, see `solve`: the density where as much leaves as is put in; its mass is that, times the mean time
+        from entering until leaving.
     error : bool
         Whether to measure the error on two coarser grids, see `solve`.
     tol : number, optional
@@ -106,7 +117,8 @@ def stationary(
 
     Returns
     -------
-    Stationary; with `period` a Solution, whose times are the phases of one period; with `reset` a StationaryReset
+    Stationary; with `period` a Solution, whose times are the phases of one period; with `reset` a StationaryReset, with
+    `source` an OpenStationary
         With an interaction `stability` says whether small perturbations of the state decay, and a warning says if they grow.
 
     Raises
@@ -121,21 +133,22 @@ def stationary(
     """
     flag("error", error)
     number("delay", delay, "0, or with `reset` more", lambda v: 0.0 <= v < np.inf and (reset is not None or v == 0.0))
-    if reset is not None and (period is not None or p0 is not None):
-        raise bad_value(
-            "reset", "alone, without `p0` and `period`", "more", "With resets it does not matter where it starts."
-        )
+    asked = Asked(reset, source)
+    if asked and (period is not None or p0 is not None or (reset is not None and source is not None)):
+        name = "source" if reset is None else "reset"
+        then = "Where it starts does not matter, as what is there at first leaves."
+        raise bad_value(name, "alone, without `p0`, `period` and the other", "more", then)
     for name, value in (("breaks", breaks), ("max_step", max_step)):
         if value is not None and period is None:
             raise bad_value(name, "None without `period`", value)
     if tol is not None:
         free_of_cells("p0", p0)
-        free_of_cells("reset", reset)
+        asked.check_free_of_cells()
         repeating = {"period": period, "breaks": breaks, "max_step": max_step}
-        more = repeating if reset is None else {"reset": reset, "delay": delay}
+        more = {"reset": reset, "delay": delay, "source": source} if asked else repeating
         return to_tolerance(lambda there: stationary(eq, there, p0, **more), grid, tol, error)
-    if reset is not None:
-        return with_resets(eq, autonomous(eq, grid, "passage"), reset, float(delay), error)
+    if asked:
+        return open_at_rest(eq, autonomous(eq, grid, "passage"), asked, float(delay), error)
     if period is not None:
         return periodic(eq, grid, p0, period, breaks, max_step, error)
     if isinstance(eq, FokkerPlanck) and eq.interaction is not None:

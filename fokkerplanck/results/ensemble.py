@@ -50,6 +50,8 @@ class Ensemble:
         swarms; of one swarm alone they are those of as many independent paths, which these are not.
     names : tuple of str, or None
         Of the coordinates, where the equation or the loss names them.
+    resets : ndarray (n_times, n_paths) of int, or None
+        How often each path had started anew by each time.
     """
 
     times: np.ndarray
@@ -61,6 +63,7 @@ class Ensemble:
     reach: float = np.inf
     swarms: np.ndarray | None = None
     names: tuple[str, ...] | None = None
+    resets: np.ndarray | None = None
 
     @property
     def n_paths(self) -> int:

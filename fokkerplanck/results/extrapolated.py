@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from ..solvers.accuracy.coarsening import at_centers
 from ..solvers.accuracy.estimates import Errors, Estimate
 from ..solvers.accuracy.extrapolation import extrapolated, order_after, ratio_of, to_no_width
 from ..solvers.accuracy.measure import distance
+from .open_solution import OpenSolution
+from .open_stationary import OpenStationary
 from .processes import Extrapolated
 from .solution import Solution
 from .stationary import Stationary
@@ -32,8 +34,12 @@ def of_solution(results: Sequence[Solution], plain: Estimate, order: float) -> S
     new = replace(one, density=np.where(np.reshape(start, (-1, *[1] * one.grid.dim)), one.density, fine))
     observed = {name: _both([r.observed[name] for r in results], grids, order) for name in one.observed}
     new = replace(new, observed={name: both[0] for name, both in observed.items()})
+    rates = _rates(results, grids, order)
+    new = _with_rates(new, rates)
     late = one.stats.error_estimate
-    error = _errors(new, replace(new, grid=results[1].grid, density=coarse), plain, order, late, scaled, observed)
+    error = _errors(
+        new, replace(new, grid=results[1].grid, density=coarse), plain, order, late, scaled, {**observed, **rates.whole}
+    )
     for part in (error["density"], error.whole["density"].error):
         part[start] = plain.error[start]
     return replace(new, error=error)
@@ -46,8 +52,33 @@ def of_stationary(results: Sequence[Stationary], plain: Estimate, order: float) 
     fine, coarse, scaled = (found[0] for found in _pair(grids, densities, masses, order))
     flow = _both([at_centers(r.current, r.grid, grids[0]) for r in results], grids, order)
     new = replace(one, density=fine, process=Extrapolated(one.grid, flow[0], one.process.settings))
+    rates = _rates(results, grids, order)
+    new = _with_rates(new, rates)
     other = replace(one, grid=grids[1], density=coarse)
-    return replace(new, error=_errors(new, other, plain, order, 0.0, scaled, {"current": flow}))
+    return replace(new, error=_errors(new, other, plain, order, 0.0, scaled, {"current": flow, **rates.whole}))
+
+
+class Rates(NamedTuple):
+    """Of open systems, the extrapolated pair of the `rate` at which mass leaves, by that name; and the rate by each way out."""
+
+    whole: dict[str, tuple[np.ndarray, np.ndarray]]
+    ways: dict[str, Any]
+
+
+def _rates(results: Sequence[Any], grids: Sequence[Grid], order: float) -> Rates:
+    if not isinstance(results[0], (OpenSolution, OpenStationary)):
+        return Rates({}, {})
+    whole = _both([np.asarray(r.rate) for r in results], grids, order)
+    ways = {name: [np.asarray(r.rates.get(name, 0.0)) for r in results] for name in results[0].rates}
+    return Rates({"rate": whole}, {name: _both(values, grids, order)[0] for name, values in ways.items()})
+
+
+def _with_rates(new: Any, rates: Rates) -> Any:
+    if not rates.whole:
+        return new
+    number = float if isinstance(new, OpenStationary) else np.asarray
+    ways = {name: number(value) for name, value in rates.ways.items()}
+    return replace(new, rate=number(rates.whole["rate"][0]), rates=ways)
 
 
 def _pair(

@@ -13,7 +13,8 @@ from ..errors import bad_value
 from ..model.grid import AXES, Grid
 from ..solvers.accuracy.estimates import Errors
 from ..storage.netcdf import as_text, attributes_of, axis_names, check_mark, checksum, damaged, variables_of
-from .reset import SavedReset
+from .open_solution import OpenSolution
+from .open_stationary import SavedReset
 from .solution import Solution
 from .stats import SolutionStats
 
@@ -46,7 +47,7 @@ def load(path: str | os.PathLike) -> Solution:
     -------
     Solution
         With `generator` None; `current` works if it was saved. Of a stationary state with resets it has `rate`, `rates` and
-        `delay` too.
+        `delay` too; of other open systems it is an OpenSolution.
 
     Raises
     ------
@@ -154,20 +155,24 @@ def _read(file: Any) -> Solution:
 
 
 def _resets(variables: Any, n_times: int) -> tuple[type[Solution], dict[str, Any]]:
-    """The kind of solution in a file, and what it has of resets."""
+    """The kind of solution in a file, and what it has of the rates at which mass leaves."""
     if "rate" not in variables:
         return Solution, {}
-    names = [as_text(name) for name in variables["way_out"][...]]
-    rate, delay, rates = (variables[name][...] for name in ("rate", "delay", "rates"))
-    if n_times != 1 or rate.shape != (1,) or delay.shape != (1,) or rates.shape != (len(names), 1):
-        raise ValueError(f"the rates of resets have shape {rates.shape}")
-    if not (
-        np.isfinite(rates).all()
-        and rates.min(initial=0.0) >= 0.0
-        and 0.0 < rate[0] < np.inf
-        and 0.0 <= delay[0] < np.inf
-    ):
-        raise ValueError("its rates of resets are negative or not finite")
+    names = [as_text(name) for name in variables["way_out"][...]] if "way_out" in variables else []
+    rate = variables["rate"][...]
+    rates = variables["rates"][...] if names else np.zeros((0, n_times))
+    if rate.shape != (n_times,) or rates.shape != (len(names), n_times):
+        raise ValueError(f"the rates have shape {rates.shape}")
+    if not (np.isfinite(rates).all() and np.isfinite(rate).all() and min(rates.min(initial=0.0), rate.min()) >= 0.0):
+        raise ValueError("its rates of leaving are negative or not finite")
+    if "delay" not in variables:
+        supplied = variables["supplied"][...]
+        if supplied.shape != (n_times,) or not supplied.min() >= 0.0:
+            raise ValueError("what was supplied is negative or no number")
+        return OpenSolution, {"rate": rate, "rates": dict(zip(names, rates, strict=True)), "supplied": supplied}
+    delay = variables["delay"][...]
+    if n_times != 1 or delay.shape != (1,) or not (rate[0] > 0.0 and 0.0 <= delay[0] < np.inf):
+        raise ValueError("its rate of resets is not above 0, or its delay is below 0")
     by_way = dict(zip(names, rates[:, 0].tolist(), strict=True))
     return SavedReset, {"rate": float(rate[0]), "rates": by_way, "delay": float(delay[0])}
 

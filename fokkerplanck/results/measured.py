@@ -24,6 +24,7 @@ from . import extrapolated
 from .committor import Committor
 from .error_warnings import LARGE, OFF, warn_of_error
 from .first_passage import FirstPassage
+from .open_solution import OpenSolution
 from .processes import InTime
 from .solution import Solution
 from .spectrum import Spectrum
@@ -109,6 +110,8 @@ def solution_errors(results: Sequence[Solution], order: float) -> Errors:
     late = [r.stats.error_estimate for r in results]
     found, late_spread = _of_density(results, order, late), _of_spread(results, order, late)
     seen = {name: partial(_of_observed, results, name, order) for name in results[0].observed}
+    if isinstance(results[0], OpenSolution):
+        seen["rate"] = partial(_of_rate, results, order)
     mass = partial(_numbers, results, "mass", order, late, 0)
     return _errors(
         found,
@@ -209,7 +212,8 @@ def _numbers(results: Sequence[Any], name: str, order: float, late: Sequence[flo
     offers = []
     for r, e in zip(results, late, strict=True):
         value = getattr(r, name)
-        spread = 3.0 * np.sqrt(np.abs(np.einsum("...ii->...i", r.covariance())).reshape(-1, r.grid.dim).max(axis=0))
+        variances = np.nan_to_num(np.einsum("...ii->...i", r.covariance()))  # of nothing there are none
+        spread = 3.0 * np.sqrt(np.abs(variances).reshape(-1, r.grid.dim).max(axis=0))
         size = (1.0, spread, np.outer(spread, spread))[power]
         offers.append(Offer(value() if callable(value) else value, max(e, 1e-12) * size))
     return compared(offers, [r.grid for r in results], order).error
@@ -227,15 +231,14 @@ def stationary_errors(results: Sequence[Stationary], order: float) -> Errors:
     return _of_rest(results, order, {"entropy_production": partial(_of_entropy, results, order)} if known else {})
 
 
-def reset_errors(results: Sequence[Any], order: float) -> Errors:
-    """Of the density, the moments, the mass, the current and the rate of resets."""
-    grids = [r.grid for r in results]
-
-    def of_rate() -> np.ndarray:
-        return compared([Offer(np.asarray(r.rate)) for r in results], grids, order).error
-
+def open_errors(results: Sequence[Any], order: float) -> Errors:
+    """Of the density, the moments, the mass, the current and the rate at which mass leaves."""
     mass = partial(_numbers, results, "mass", order, [0.0] * len(results), 0)
-    return _of_rest(results, order, {"mass": mass, "rate": of_rate})
+    return _of_rest(results, order, {"mass": mass, "rate": partial(_of_rate, results, order)})
+
+
+def _of_rate(results: Sequence[Any], order: float) -> np.ndarray:
+    return compared([Offer(np.asarray(r.rate)) for r in results], [r.grid for r in results], order).error
 
 
 def _of_rest(results: Sequence[Any], order: float, others: Mapping[str, Callable[[], np.ndarray]]) -> Errors:
@@ -323,6 +326,8 @@ def warn_of_density(result: Solution | Stationary, eq: FokkerPlanck, t: float = 
         return
     found = whole["density"]
     if isinstance(result, Solution):
+        if isinstance(result, OpenSolution):  # beside all that was put in
+            found = found._replace(error=found.error / np.where(result.supplied > 0.0, result.supplied, 1.0))
         found = Estimate(*(part[result.times > 0.0] for part in found))
     if found.error.size and warn_of_error(*worst(found), LARGE, "the density", grid):
         return

@@ -74,6 +74,15 @@ class InTime:
 
 
 @dataclass(frozen=True, eq=False)
+class OneWay(InTime):
+    """As `InTime`, of a box into which enters elsewhere what leaves, or what comes from outside: a current always flows."""
+
+    def current(self, masses: np.ndarray) -> np.ndarray:
+        """The probability current J in the box, (dim, *grid.shape)."""
+        return self.generator.current(masses)
+
+
+@dataclass(frozen=True, eq=False)
 class InSteps:
     """P' = T P after an application of `matrix`, which stands for `steps` steps.
 

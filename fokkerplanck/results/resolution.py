@@ -56,7 +56,7 @@ def without_negative(masses: np.ndarray) -> tuple[np.ndarray, float]:
     return np.maximum(masses, 0.0) * kept.reshape(-1, *[1] * len(axes)), float(negative.max())
 
 
-def mass_error(q: Generator, masses: np.ndarray, atoms: Mapping[float, np.ndarray]) -> float:
-    """How far the mass is from 1, where no wall absorbs."""
+def mass_error(q: Generator, masses: np.ndarray, atoms: Mapping[float, np.ndarray], supplied: np.ndarray) -> float:
+    """How far the mass is from what was put in by each time, (n_times,), where no wall absorbs."""
     total = masses.reshape(len(masses), -1).sum(axis=1) + sum(atoms.values())
-    return 0.0 if q.loses else float(np.abs(total - 1.0).max())
+    return 0.0 if q.loses else float(np.abs(total - supplied).max())

@@ -30,8 +30,10 @@ from .dimension import dimension_of_paths
 from .interacting_paths import at_start, read_of_swarm
 from .jump_increments import JumpNoise, check_jumps, jump_noise, jumped
 from .levy_increments import root_times
+from .resets import Resets, check_points, reset_law
 from .sgd_paths import MOST_PATHS, start_positions
 from .singular_steps import SingularEnds
+from .slopes import difference_lengths, slope_along
 from .stable_variates import fill_positive
 from .step_error import pairs, waiting_step_error
 from .step_error import step_error as measured_step_error
@@ -56,6 +58,7 @@ def simulate(
     grid: Grid | None = None,
     target: Callable | None = None,
     swarm_size: int | None = None,
+    reset: Any = None,
     step_error: bool = True,
 ) -> Ensemble:
     """Simulate the stochastic equation by Euler steps.
@@ -90,6 +93,8 @@ def simulate(
         With an interaction: paths are swarms of this size, one after the other, each of which reads those
         of its swarm that still move. Default: one swarm of all. The density is the limit of large swarms; a finite one
         carries, besides, the fluctuation of its own averages, of order 1 / swarm_size.
+    reset : density, optional
+        Where a path starts anew when it has left by a wall or by killing, such as `fp.point(0.0)`; the result has the `resets`.
     step_error : bool
         Whether what the step changes in mean and deviation is measured, on 500 paths or a twentieth of them: the result's
         `step_error`, which `fokkerplanck.compare` shows in its error bars.
@@ -104,7 +109,7 @@ def simulate(
     -----
     A killing rate k ends a path in a step with the probability 1 - exp(-k dt), k averaged over both ends; a wall of reactivity
     kappa those that it sends back with the probability P, 1 / P = sqrt(D / (pi dt)) / kappa + 1/2 (Erban and Chapman 2007, and
-    the half of the next order). The error of the step is not measured then.
+    the half of the next order). The error of the step is not measured then, nor with resets.
     """
     instance("eq", eq, FokkerPlanck, "a FokkerPlanck equation")
     if eq.reactivity is not None and grid is None:
@@ -116,20 +121,25 @@ def simulate(
     instance("grid", grid, (Grid, type(None)), "a Grid, whose walls act, or None")
     check_jumps(eq, grid)
     n_paths = whole("n_paths", n_paths, 1, MOST_PATHS)
-    seed = own_seed(seed, KIND, eq, p0, dt, n_paths, grid, target, swarm_size)
+    law = reset_law(reset, eq, grid, target)
+    more = () if reset is None else (reset,)
+    seed = own_seed(seed, KIND, eq, p0, dt, n_paths, grid, target, swarm_size, *more)
     swarm_size, step_error = _swarm_size(eq, swarm_size, n_paths), flag("step_error", step_error)
     dim = dimension_of_paths(eq, p0, grid, n_paths)
     fits_memory("n_paths", 8.0 * n_paths * dim * (moments.size + 12.0), "Record fewer times or run in parts.")
     first, noise = streams(seed, KIND, -(-n_paths // BLOCK))
     starts = start_positions(p0, n_paths, dim, first)
     points, truncated = _singular_points(at_start(eq, starts.T, grid), grid)
+    if law is not None:
+        check_points(points)
     if eq.time_order != 1.0 and eq.interaction is not None:
         then = "Its paths would have to share their physical times."
         raise bad_value("eq", "without interaction for a simulation with time_order below 1", eq.interaction, then)
 
     def walk_from(starts: np.ndarray, dt: float, places: int, generators: list[np.random.Generator]) -> Walk:
         size = min(swarm_size, len(starts))
-        return Walk(eq, dt, starts.T.copy(), generators, grid, target, size, points, truncated, places)
+        resets = None if law is None else Resets(law, np.zeros(len(starts), dtype=int))
+        return Walk(eq, dt, starts.T.copy(), generators, grid, target, size, points, truncated, places, resets)
 
     walk = walk_from(starts, dt, 0, [np.random.default_rng(s) for s in noise])
     positions = walk.positions(moments)
@@ -145,16 +155,17 @@ def simulate(
     if eq.assumption is not None:
         last = positions[-1][np.isfinite(positions[-1]).all(axis=1)].T
         eq.assumption(last, np.ones(last.shape[1]))
-    ends = target is not None or (grid is not None and grid.absorbs) or eq.ends_paths
+    ends = law is None and (target is not None or (grid is not None and grid.absorbs) or eq.ends_paths)
     settings, names = record_of(eq, dt, grid)
     error = None
-    if step_error and not eq.ends_paths:
+    if step_error and law is None and not eq.ends_paths:
         few = starts[: pairs(n_paths, swarm_size if eq.interaction is not None else None)]
         coarse, fine = (walk_from(few, h, places, []) for h in (dt, 0.5 * dt))
         measure = measured_step_error if eq.time_order == 1.0 else waiting_step_error
         error = measure(coarse, fine, moments, np.random.default_rng(streams(seed, "step error", 1)[1][0]))
     swarms = None if eq.interaction is None else np.arange(n_paths) // swarm_size
-    return Ensemble(moments, positions, walk.exits if ends else None, seed, settings, error, swarms=swarms, names=names)
+    exits, counts = walk.exits if ends else None, None if walk.resets is None else np.array(walk.resets.recorded)
+    return Ensemble(moments, positions, exits, seed, settings, error, swarms=swarms, names=names, resets=counts)
 
 
 def _swarm_size(eq: FokkerPlanck, size: Any, n_paths: int) -> int:
@@ -217,6 +228,7 @@ class Walk:
     points: list[SingularPoint] = field(default_factory=list)
     truncated: tuple[tuple[int, float], ...] = ()
     places: int = 0  # along each step, at which the target is looked for besides its end
+    resets: Resets | None = None
 
     def __post_init__(self) -> None:
         n = self.x.shape[1]
@@ -252,6 +264,8 @@ class Walk:
             t = goal
             self._lose(self._runs_away(goal))
             row[...] = self._shown(np.arange(self.x.shape[1])).T
+            if self.resets is not None:
+                self.resets.record()
         return result
 
     def _shown(self, paths: np.ndarray) -> np.ndarray:
@@ -376,12 +390,12 @@ class Walk:
         drift = np.array(eq.drift_at(points, t, self.read), dtype=float)
         if eq.potential is None and eq.alpha == 0.0:
             return drift
-        lengths = _lengths(x, self._diffusion(x, t), self.dt)
+        lengths = difference_lengths(x, self._diffusion(x, t), self.dt)
         if eq.potential is not None:
             for axis in range(len(x)):
-                drift[axis] -= _slope(lambda y: eq.potential_at(path_points(y), t), x, axis, lengths)
+                drift[axis] -= slope_along(lambda y: eq.potential_at(path_points(y), t), x, axis, lengths)
         return drift + ito_correction(
-            eq, x, lambda f, axis: _slope(f, x, axis, lengths), path_points, lambda y: self._diffusion(y, t), t
+            eq, x, lambda f, axis: slope_along(f, x, axis, lengths), path_points, lambda y: self._diffusion(y, t), t
         )
 
     def _diffusion(self, x: np.ndarray, t: Any) -> np.ndarray:
@@ -409,8 +423,17 @@ class Walk:
             if self.eq.jumps is None:  # which do not pass what lies between
                 found |= self._meets_target(active, end, ~found)
             arrived |= found
+        if self.resets is not None:
+            self._start_anew(active[arrived], self.resets)
+            return
         self.exits[active[arrived]] = self.clock[active[arrived]]
         self.moving = active[~arrived & ~self.kept[active]]
+
+    def _start_anew(self, left: np.ndarray, resets: Resets) -> None:
+        """Put paths that have left where they start anew."""
+        resets.counts[left] += 1
+        self.ended[left] = False
+        self.x[:, left] = self._draw(resets.draw, len(self.x), left)
 
     def _folded(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Places (dim, n) folded at reflecting and periodic walls, and which are beyond an absorbing one (n,)."""
@@ -462,19 +485,6 @@ def _record(
             return
         result[ahead[due], paths[due]] = x[:, due].T
         upcoming[paths[due]] += 1
-
-
-def _slope(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, axis: int, h: np.ndarray) -> np.ndarray:
-    """The derivative of a field along an axis, by central differences over lengths (dim, n)."""
-    h = np.where(np.arange(len(x))[:, None] == axis, h, 0.0)
-    return (f(x + h) - f(x - h)) / (2.0 * h[axis])
-
-
-def _lengths(x: np.ndarray, diffusion: np.ndarray, dt: float) -> np.ndarray:
-    """Lengths for derivatives, (dim, n), in whatever units: 1e-5 of the coordinate, or a hundredth of a step of the noise."""
-    own = diffusion if diffusion.ndim == 2 else np.einsum("iin->in", diffusion)
-    h = np.maximum(1e-5 * np.abs(x), 1e-2 * np.sqrt(2.0 * dt * np.maximum(own, 0.0)))
-    return np.where(h > 0.0, h, 1e-5)
 
 
 def _root_times(diffusion: np.ndarray, gauss: np.ndarray) -> np.ndarray:

@@ -24,7 +24,8 @@ from .files import write_atomically
 if TYPE_CHECKING:
     import xarray
 
-    from ..results.reset import SavedReset
+    from ..results.open_solution import OpenSolution
+    from ..results.open_stationary import SavedReset
     from ..results.solution import Solution
 
 
@@ -32,7 +33,7 @@ MARK = "fokkerplanck solution"
 VERSION = 3  # from 2 on the checksum covers the version of the package too; from 3 on axes have names of their own
 TAKEN = {  # names of arrays and dimensions that no axis can have
     "time", "density", "current", "component", "observable", "observed", "atom", "atom_position", "atoms", "rate", "delay",
-    "way_out", "rates", "estimate", "error", "setting", "settings",
+    "supplied", "way_out", "rates", "estimate", "error", "setting", "settings",
 }  # fmt: skip
 ENDS = ("_edge", "_edges")
 
@@ -62,12 +63,12 @@ def solution_to_xarray(sol: Solution) -> xarray.Dataset:
         data[f"observed_{label.replace('/', '_')}"] = _Variable(
             ("time",), np.asarray(values, dtype=float), f"expectation of {label}"
         )
-    for name in ("rate", "delay"):
+    for name in ("rate", "delay", "supplied"):
         if name in variables:
             data[name] = variables[name]
     for label, rate in getattr(sol, "rates", {}).items():
         name = f"rate_{label.replace(' ', '_')}"
-        data[name] = _Variable(("time",), np.array([rate]), f"resets per time by {label}")
+        data[name] = _Variable(("time",), np.atleast_1d(rate), f"mass per time by {label}")
     edges = {f"{name}_edges": np.array(e) for name, e in zip(names, sol.grid.edges, strict=True)}
     settings = {"settings": variables["settings"].values[0]} if "settings" in variables else {}
     return xr.Dataset(
@@ -137,13 +138,8 @@ def variables_of(sol: Solution, current: bool) -> dict[str, _Variable]:
         places, held = np.array(list(sol.atoms), dtype=float), np.array(list(sol.atoms.values()), dtype=float)
         result["atom_position"] = _Variable(("atom",), places, "points that keep what arrives")
         result["atoms"] = _Variable(("atom", "time"), held, "probability there")
-    if hasattr(sol, "rates"):  # of resets
-        saved = cast("SavedReset", sol)
-        result["rate"] = _Variable(("time",), np.array([saved.rate]), "resets per time")
-        result["delay"] = _Variable(("time",), np.array([saved.delay]), "time spent outside at each reset")
-        result["way_out"] = _Variable(("way_out",), np.array(list(saved.rates), dtype=object), "names of the ways out")
-        by_way = np.array(list(saved.rates.values()), dtype=float)[:, None]
-        result["rates"] = _Variable(("way_out", "time"), by_way, "resets per time by each way out")
+    if hasattr(sol, "rates"):  # of an open system
+        result |= _rates_of(cast("OpenSolution | SavedReset", sol))
     if sol.error:
         text = np.array([json.dumps(sol.error.as_record(), default=_plain)], dtype=object)
         result["error"] = _Variable(("estimate",), text, "measured errors of what the file holds, as JSON")
@@ -151,6 +147,20 @@ def variables_of(sol: Solution, current: bool) -> dict[str, _Variable]:
         kept = {key: value for key, value in sol.settings.items() if key != "version"}
         text = np.array([json.dumps(kept, default=_plain)], dtype=object)
         result["settings"] = _Variable(("setting",), text, "what was asked, as JSON")
+    return result
+
+
+def _rates_of(sol: OpenSolution | SavedReset) -> dict[str, _Variable]:
+    """What leaves an open system, and what was put in."""
+    result = {"rate": _Variable(("time",), np.atleast_1d(sol.rate), "mass per time that leaves")}
+    if hasattr(sol, "delay"):
+        result["delay"] = _Variable(("time",), np.array([sol.delay]), "time spent outside at each reset")
+    else:
+        result["supplied"] = _Variable(("time",), sol.supplied, "mass that has been put in")
+    if sol.rates:
+        result["way_out"] = _Variable(("way_out",), np.array(list(sol.rates), dtype=object), "names of the ways out")
+        by_way = np.array([np.atleast_1d(part) for part in sol.rates.values()], dtype=float)
+        result["rates"] = _Variable(("way_out", "time"), by_way, "mass per time by each way out")
     return result
 
 

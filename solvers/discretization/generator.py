@@ -7,7 +7,7 @@ two of these can disagree.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -90,6 +90,8 @@ class Generator:
         Natural boundaries to which the cells do not shrink.
     untreated : tuple of str
         Where D vanishes and the scheme does not do what it should, in a sentence each.
+    reset : ndarray (n,) or None
+        Shares of the cells in what enters again whenever something leaves: Q + reset escape^T.
     """
 
     grid: Grid
@@ -102,6 +104,7 @@ class Generator:
     singular: tuple[float, ...] = ()
     logarithmic: tuple[float, ...] = ()
     untreated: tuple[str, ...] = ()
+    reset: np.ndarray | None = None
 
     @cached_property
     def outflow(self) -> np.ndarray:
@@ -153,13 +156,20 @@ class Generator:
     @property
     def loses(self) -> bool:
         """Whether anything leaves the box for good."""
-        return any(wall.atom is None for wall in self.exits)
+        return self.reset is None and any(wall.atom is None for wall in self.exits)
+
+    @property
+    def reaches_far(self) -> bool:
+        """Whether rates lead further than links do: jumps, or resets."""
+        return self.jumps is not None or self.reset is not None
 
     @cached_property
     def matrix(self) -> sp.csr_array:
         """Q as a sparse matrix (with jumps a full one): columns sum to zero, or to minus the escape rate."""
-        near = self.near_matrix
-        return near if self.jumps is None else sp.csr_array(near + self.jumps.dense)
+        total = self.near_matrix if self.jumps is None else sp.csr_array(self.near_matrix + self.jumps.dense)
+        if self.reset is None:
+            return total
+        return sp.csr_array(total + sp.csr_array(self.reset[:, None]) @ sp.csr_array(self.escape[None]))
 
     @cached_property
     def near_matrix(self) -> sp.csr_array:
@@ -175,11 +185,11 @@ class Generator:
     @cached_property
     def operator(self) -> Operator:
         """Q in the form that the compiled kernels take: bands where the strides are few, else compressed rows."""
-        return self.near_operator if self.jumps is None else compressed_rows(self.matrix)
+        return compressed_rows(self.matrix) if self.reaches_far else self.near_operator
 
     @cached_property
     def near_operator(self) -> Operator:
-        """The part of Q that links and exits make, without jumps."""
+        """The part of Q that links and exits make, without jumps and resets."""
         strides = {link.stride for link in self.links}
         strides |= {-s for s in strides}
         if len(strides) >= MAX_BANDS:
@@ -203,11 +213,20 @@ class Generator:
     def apply(self, masses: np.ndarray) -> np.ndarray:
         """Q P, for P of shape grid.shape or raveled."""
         p = self._raveled(masses)
-        result = np.empty(self.grid.size)
+        result = np.empty(p.size)
         apply(self.near_operator, np.ascontiguousarray(p), result)
-        if self.jumps is not None:
-            result += self.jumps.apply(p)
+        if self.reaches_far:
+            result += self.far(p)
         return result.reshape(np.shape(masses))
+
+    def far(self, p: np.ndarray) -> np.ndarray:
+        """The part of Q P that jumps and resets make, (n,), for masses p (n,)."""
+        result = np.zeros(p.size) if self.jumps is None else self.jumps.apply(p)
+        return result if self.reset is None else result + self.reset * float((self.escape * p).sum())
+
+    def reweighted(self, links: tuple[Links, ...], exits: tuple[Exit, ...], weight: float) -> Generator:
+        """The generator with these links and exits, and with its jumps times a weight."""
+        return replace(self, links=links, exits=exits, jumps=None if self.jumps is None else self.jumps.scaled(weight))
 
     def flux(self, masses: np.ndarray) -> list[np.ndarray]:
         """Net probability per time through the links of each family, from lower to upper, in the order of `links`."""

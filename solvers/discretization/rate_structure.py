@@ -11,7 +11,7 @@ NEAR, TRANSFORMED = 1e-9, 8e-10  # seconds a cell and an operation, as measured 
 
 def chain_rates(q: Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Rates (up, down, kill) of a generator with neighbour links only in 1D, else None."""
-    if q.jumps is not None or q.grid.dim > 1 or [link.stride for link in q.links] not in ([1], []):
+    if q.reaches_far or q.grid.dim > 1 or [link.stride for link in q.links] not in ([1], []):
         return None
     up, down = np.zeros(q.grid.size), np.zeros(q.grid.size)
     for link in q.links:
@@ -28,6 +28,8 @@ def advection_rate(q: Generator) -> float:
         excess = 0.5 * np.abs(link.forward - link.backward)
         total += np.bincount(link.lower, weights=excess, minlength=total.size)
         total += np.bincount(link.upper, weights=excess, minlength=total.size)
+    if q.reset is not None:  # what leaves a cell for good, as far as links are told, enters others
+        total += 0.5 * np.maximum(q.escape, q.reset * q.escape.sum())
     return float(total.max(initial=0.0)) + (0.0 if q.jumps is None else q.jumps.skew)
 
 

@@ -12,7 +12,7 @@ from ...progress import Pace
 from ..discretization.generator import Generator
 from ..discretization.rate_structure import advection_rate
 from ..kernels.matvec import Operator, bessel_weights, chebyshev_sum
-from .chebyshev_jumps import chebyshev_rows, chebyshev_sum_of, jumping_product, near_product
+from .chebyshev_jumps import chebyshev_rows, chebyshev_sum_of, far_product, near_product
 
 SHORT = 1e-8  # expected jumps of a cell below which two terms of exp hold all digits
 
@@ -166,7 +166,7 @@ class Chebyshev:
         result = np.empty_like(masses)
         limit = max(1e15 * tolerance / math.sqrt(length), 1e3)
         scaled = self._operator(center, focal)
-        if self.q.jumps is None:
+        if not self.q.reaches_far:
             total = chebyshev_sum(scaled, weights, masses, z, tolerance, int(peak), limit, result)
         else:
             full = self._product(center, focal)
@@ -193,7 +193,7 @@ class Chebyshev:
     def _product(self, center: float, focal: float) -> Callable[[np.ndarray], np.ndarray]:
         """The product with (Q + center) / focal."""
         scaled = self._operator(center, focal)
-        return near_product(scaled) if self.q.jumps is None else jumping_product(scaled, self.q.jumps, focal)
+        return far_product(scaled, self.q.far, focal) if self.q.reaches_far else near_product(scaled)
 
     def _operator(self, center: float, focal: float) -> Operator:
         """(Q + center) / focal."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..discretization.levy_jumps import Jumps
 from ..kernels.matvec import TINY, Operator, apply
 
 TOGETHER = 32  # terms that are added to many sums at once
@@ -90,13 +89,15 @@ def near_product(near: Operator) -> Callable[[np.ndarray], np.ndarray]:
     return product
 
 
-def jumping_product(near: Operator, jumps: Jumps, scale: float) -> Callable[[np.ndarray], np.ndarray]:
-    """The product with near + jumps / scale."""
+def far_product(
+    near: Operator, far: Callable[[np.ndarray], np.ndarray], scale: float
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The product with near + far / scale, of which `far` is a function."""
 
     def product(x: np.ndarray) -> np.ndarray:
         result = np.empty_like(x)
         apply(near, x, result)
-        result += jumps.apply(x) / scale
+        result += far(x) / scale
         return result
 
     return product

@@ -17,6 +17,7 @@ from ..discretization.scharfetter_gummel import Sampled, generator
 from .exponential import propagate
 from .fractional_contour import propagate_memory
 from .fractional_stepping import propagate_stepping
+from .open_system import NOTHING, Entering, evolve_open
 from .piecewise import propagate_driven
 from .subordination import cheaper, propagate_subordinated
 from .time_dependent import GeneratorAt
@@ -36,8 +37,11 @@ def evolve(
     method: str,
     rtol: float,
     table: Timetable,
+    entering: Entering = NOTHING,
 ) -> Iterator[tuple[np.ndarray, float, Any]]:
     """Masses at each time with the error so far and the method, by whatever kind of evolution the equation has."""
+    if entering.open:
+        return _logged(grid, evolve_open(eq, grid, at, start, times, method, rtol, table, entering))
     nonlinear = eq.interaction is not None
     driven = eq.time_dependent or nonlinear
     if eq.time_order < 1.0:

@@ -48,7 +48,7 @@ def choose(q: Generator, intervals: np.ndarray, rtol: float, rational: bool = Tr
     """The method that should be cheapest for these intervals between output times."""
     horizon = float(intervals.sum())
     positive = [float(dt) for dt in intervals if dt > 0.0]
-    if q.jumps is not None:
+    if q.reaches_far:
         return Chebyshev(q, rtol, horizon)
     best = _cheapest_products(q, positive, rtol, horizon)
     if not rational or not positive or q.grid.dim > 2:

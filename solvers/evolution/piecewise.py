@@ -47,11 +47,15 @@ class Piecewise:
         Error allowed in the 1-norm over the whole run.
     table : Timetable
         Of the run, see `time_scan.timetable`.
+    closed : bool
+        Whether nothing enters: no reset and no source.
     """
 
-    def __init__(self, eq: FokkerPlanck, grid: Grid, generator_at: GeneratorAt, rtol: float, table: Timetable):
+    def __init__(
+        self, eq: FokkerPlanck, grid: Grid, generator_at: GeneratorAt, rtol: float, table: Timetable, closed: bool
+    ):
         self.eq, self.grid, self.generator_at = eq, grid, generator_at
-        self.rtol, self.table = rtol, table
+        self.rtol, self.table, self.closed = rtol, table, closed
         self.horizon = float(table.ends[-1])
         self.exponentials: dict[str, Counter[str]] = {}  # work by the name of the method
 
@@ -59,7 +63,7 @@ class Piecewise:
     def moving(self) -> Driven | Radau:
         """The method for stretches in which coefficients move."""
         eq, grid = self.eq, self.grid
-        if grid.dim == 1 and eq.jumps is None and eq.interaction is None:
+        if grid.dim == 1 and eq.jumps is None and eq.interaction is None and self.closed:
             rates = RatesInTime(eq, grid, self.horizon)
             return Radau(rates, grid.periodic(0), self.rtol, self.horizon, self.table)
         return Driven(self.generator_at, self.rtol, self.horizon, eq.interaction is not None, self.table)
@@ -145,6 +149,7 @@ def propagate_driven(
     times: np.ndarray,
     rtol: float,
     table: Timetable,
+    closed: bool = True,
 ) -> Iterator[tuple[np.ndarray, float, Piecewise]]:
     """As `exponential.propagate`, where coefficients depend on time or on the masses.
 
@@ -157,8 +162,10 @@ def propagate_driven(
         As for `exponential.propagate`.
     table : Timetable
         Of the run up to the last time, see `time_scan.timetable`.
+    closed : bool
+        Whether nothing enters, see `Piecewise`.
     """
-    method, error = Piecewise(eq, grid, generator_at, rtol, table), 0.0
+    method, error = Piecewise(eq, grid, generator_at, rtol, table, closed), 0.0
     if times[0] == 0.0:
         yield masses, 0.0, method
     for stretch in method.stretches(masses):

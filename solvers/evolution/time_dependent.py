@@ -149,7 +149,7 @@ class Driven:
 
 def change(q: Generator, masses: np.ndarray) -> np.ndarray:
     """Q P from the links themselves: for a single product cheaper than to lay out the matrix first."""
-    total = np.zeros(masses.size) if q.jumps is None else q.jumps.apply(masses)
+    total = q.far(masses)
     for link, flux in zip(q.links, q.flux(masses), strict=True):
         total += np.bincount(link.upper, flux, total.size) - np.bincount(link.lower, flux, total.size)
     for wall in q.exits:
@@ -179,12 +179,10 @@ def mixture(a: Generator, b: Generator, weight_a: float, weight_b: float) -> Gen
         for x, y in zip(a.links, b.links, strict=True)
     )
     exits = tuple(x._replace(rates=mixed(x.rates, y.rates)) for x, y in zip(a.exits, b.exits, strict=True))
-    jumps = None if a.jumps is None else a.jumps.scaled(weight_a + weight_b)
-    return Generator(a.grid, links, exits, a.added_diffusion, a.force_on_links, jumps)
+    return a.reweighted(links, exits, weight_a + weight_b)
 
 
 def _union(a: Generator, b: Generator, weight: float) -> Generator:
     links = tuple(x._replace(forward=weight * x.forward, backward=weight * x.backward) for x in (*a.links, *b.links))
     exits = tuple(x._replace(rates=weight * x.rates) for x in (*a.exits, *b.exits))
-    jumps = None if a.jumps is None else a.jumps.scaled(2.0 * weight)
-    return Generator(a.grid, links, exits, a.added_diffusion, a.force_on_links, jumps)
+    return a.reweighted(links, exits, 2.0 * weight)

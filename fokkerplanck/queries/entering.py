@@ -1,0 +1,59 @@
+"""What enters the box, as it was asked for: a reset of what has left, and a source."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import bad_value
+from ..model.box import free_of_cells
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from ..model.initial_density import initial_masses
+from ..model.source import parts_of_source, source_masses
+from ..solvers.accuracy.coarsening import coarsened_start, start_on_coarser
+from ..solvers.evolution.open_system import Entering
+
+
+class Asked(NamedTuple):
+    """A reset and a source as they were given, or None."""
+
+    reset: Any = None
+    source: Any = None
+
+    def check(self, eq: FokkerPlanck) -> None:
+        """Refuse an equation for which it is not said what they mean."""
+        if eq.time_order < 1.0 and self:
+            name, value = next((name, value) for name, value in self._asdict().items() if value is not None)
+            then = "Whether those who enter wait first is another equation."
+            raise bad_value(name, "None with time_order below 1", value, then)
+
+    def check_free_of_cells(self) -> None:
+        """Refuse arrays on the cells where the cells are not chosen yet."""
+        free_of_cells("reset", self.reset)
+        free_of_cells("source", None if self.source is None else parts_of_source(self.source)[1])
+
+    def __bool__(self) -> bool:
+        return self.reset is not None or self.source is not None
+
+    def on(self, grid: Grid) -> Entering:
+        """On the cells of a grid."""
+        reset = None if self.reset is None else initial_masses(self.reset, grid, "reset")[0].ravel()
+        return Entering(reset, None if self.source is None else source_masses(self.source, grid).ravel())
+
+    def on_coarser(self, fine: Grid, coarse: Grid) -> Entering:
+        """On a coarser grid, where they were given for a fine one."""
+        reset = None if self.reset is None else start_on_coarser(self.reset, fine, coarse).ravel()
+        if self.source is None:
+            return Entering(reset)
+        rate, density = parts_of_source(self.source)
+        carried = coarsened_start(density, fine, coarse)
+        return Entering(reset, source_masses(carried if rate is None else (rate, carried), coarse).ravel())
+
+
+def starting_masses(p0: Any, grid: Grid, asked: Asked) -> tuple[np.ndarray, float]:
+    """As `initial_masses`; with a source p0 may be None, for a box that is empty at first."""
+    if p0 is None and asked.source is not None:
+        return np.zeros(grid.shape), 0.0
+    return initial_masses(p0, grid)

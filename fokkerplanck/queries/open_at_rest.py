@@ -1,0 +1,69 @@
+"""Stationary densities of open systems: what has left starts anew, or more is put in from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from ..errors import bad_value
+from ..model.coefficients import Points
+from ..model.equation import FokkerPlanck
+from ..model.grid import Grid
+from ..results.measured import measured, open_errors, warn_of_density
+from ..results.open_stationary import OpenStationary, StationaryReset
+from ..results.processes import OneWay
+from ..results.stats import StationaryStats
+from ..solvers.discretization.resolution import resolution
+from ..solvers.discretization.scharfetter_gummel import generator
+from ..solvers.evolution.open_system import Entering
+from ..solvers.linear.occupation_until_exit import time_until_exit
+from ..wall_and_grid_warnings import warn_of_resolution, warn_of_walls
+from .entering import Asked
+
+
+def open_at_rest(eq: FokkerPlanck, grid: Grid, asked: Asked, delay: float, measure: bool) -> OpenStationary:
+    """The stationary density where what leaves starts anew, or where a source puts in as much as leaves."""
+    asked.check(eq)
+    asked.on(grid)  # what it refuses comes first
+    result = _balanced(eq, grid, asked.on, delay)
+    if measure:
+
+        def ask(other: FokkerPlanck, coarse: Grid) -> OpenStationary:
+            return _balanced(other, coarse, partial(asked.on_coarser, grid), delay)
+
+        result = measured(result, ask, eq, open_errors)
+    result = replace(result, stats=StationaryStats.of(result.stats, resolution(result.generator, (result.masses,))))
+    if result.error:
+        warn_of_density(result, eq)
+    else:
+        warn_of_resolution(result.stats)
+    warn_of_walls(eq, result.generator, None, result.masses)
+    return result
+
+
+def _balanced(eq: FokkerPlanck, grid: Grid, entering_on: Callable[[Grid], Entering], delay: float) -> OpenStationary:
+    """The density on one grid, from what enters there."""
+    q = generator(eq, grid)
+    grid = q.grid
+    reset, source = entering_on(grid)
+    entering = reset if source is None else source
+    assert entering is not None
+    spent = time_until_exit(q, entering)
+    total = float(spent.sum())
+    if not np.isfinite(total):
+        name = "reset" if source is None else "source"
+        then = "Make a wall absorbing, or give the equation a killing rate."
+        raise bad_value(name, "a density from which the box is left for certain", "one from which it may not be", then)
+    scale = 1.0 / (total + delay) if source is None else 1.0  # resets per time, as one takes total + delay
+    rate = scale if source is None else float(source.sum())
+    masses = (scale * spent).reshape(grid.shape)
+    rates = {name: float((into * masses.ravel()).sum()) for name, into in q.ways_out.items()}
+    lost = abs(sum(rates.values()) - rate) / rate
+    d = eq.diffusion_at(Points.centers(grid))
+    stats = StationaryStats(parts=1, residual=lost)
+    kind = OpenStationary if source is not None else partial(StationaryReset, delay=delay)
+    density, message = masses / grid.volumes, f"{rate:.6g} enter per time"
+    return kind(grid, density, OneWay(q), stats, d, message=message, rate=rate, rates=rates)

@@ -1,0 +1,148 @@
+"""What enters a box in time: again, after it has left (a reset), or from outside (a source).
+
+    dP/dt = Q P + r (k . P) + s,    k the rates of leaving, r the shares of a reset, s the masses of a source per time, all (n,)
+
+A reset is a rank-one part of the generator. With a source one more entry is added to the masses, which stays 1, so that
+the equation is linear again and is solved by the same exponentials:
+
+    d/dt (P, 1) = [[Q + r k^T, s], [0, 0]] (P, 1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...errors import bad_value
+from ...model.equation import FokkerPlanck
+from ...model.grid import Grid
+from ..discretization.generator import Exit, Generator, Links
+from ..kernels.matvec import Operator
+from .exponential import propagate
+from .piecewise import propagate_driven
+from .time_dependent import GeneratorAt
+from .time_scan import Timetable
+
+
+class Entering(NamedTuple):
+    """What enters, on the cells of a grid.
+
+    reset : ndarray (n,) or None
+        Shares of the cells in what enters again, summing to one.
+    source : ndarray (n,) or None
+        Masses that enter per time.
+    """
+
+    reset: np.ndarray | None = None
+    source: np.ndarray | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether anything enters."""
+        return self.reset is not None or self.source is not None
+
+    def supplied(self, start: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """The mass that has been put in by each time, (n_times,): the start's, and what the source gave."""
+        given = 0.0 if self.source is None else float(self.source.sum())
+        return float(start.sum()) + given * times
+
+    def where(self, start: np.ndarray, time: float) -> np.ndarray:
+        """Masses (n,) where they enter until a time: those of the start, of the source, and one reset."""
+        source = 0.0 if self.source is None else time * self.source
+        return start + source + (0.0 if self.reset is None else self.reset)
+
+
+NOTHING = Entering()
+
+
+@dataclass(frozen=True, eq=False)
+class Fed(Generator):
+    """A generator with a source: its vectors have one more entry, which stays 1."""
+
+    source: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def reaches_far(self) -> bool:
+        """The source is no link."""
+        return True
+
+    @cached_property
+    def near_operator(self) -> Operator:
+        """Links and exits, which leave the last entry alone."""
+        near = super().near_operator
+        if near.strides.size:
+            return near._replace(bands=np.pad(near.bands, ((0, 0), (0, 1))))
+        return _with_diagonal_row(near)
+
+    def far(self, p: np.ndarray) -> np.ndarray:
+        """The part of Q P that jumps, resets and the source make, (n + 1,), for p (n + 1,)."""
+        return np.append(super().far(p[:-1]) + p[-1] * self.source, 0.0)
+
+    def reweighted(self, links: tuple[Links, ...], exits: tuple[Exit, ...], weight: float) -> Generator:
+        """As for every generator; the source has the weight, too."""
+        return replace(super().reweighted(links, exits, weight), source=weight * self.source)  # type: ignore[call-arg]
+
+    def _raveled(self, masses: np.ndarray) -> np.ndarray:
+        return masses if np.shape(masses) == (self.grid.size + 1,) else super()._raveled(masses)
+
+
+def _with_diagonal_row(near: Operator) -> Operator:
+    """Compressed rows with one more, which has a zero on the diagonal."""
+    n = near.indptr.size - 1
+    indptr = np.append(near.indptr, near.indptr[-1] + 1)
+    return near._replace(indptr=indptr, indices=np.append(near.indices, n), values=np.append(near.values, 0.0))
+
+
+def with_reset(at: GeneratorAt, reset: np.ndarray | None) -> GeneratorAt:
+    """The generator at a time, with what leaves entering again; the same one while that it comes from is the same."""
+    if reset is None:
+        return at
+    kept: dict[int, tuple[Generator, Generator]] = {}
+
+    def anew(t: float, masses: np.ndarray) -> Generator:
+        q = at(t, masses)
+        if kept.get(0, (None,))[0] is not q:
+            kept[0] = q, replace(q, reset=reset)
+        return kept[0][1]
+
+    return anew
+
+
+def evolve_open(
+    eq: FokkerPlanck,
+    grid: Grid,
+    at: GeneratorAt,
+    start: np.ndarray,
+    times: np.ndarray,
+    method: str,
+    rtol: float,
+    table: Timetable,
+    entering: Entering,
+) -> Iterator[tuple[np.ndarray, float, Any]]:
+    """As `evolve`, where something enters: masses at each time, the error so far in the 1-norm, and the method.
+
+    Masses are followed in units of all that is put in by the end, of which rtol is the error allowed. `at` has the reset.
+    """
+    if method not in ("auto", "chebyshev"):
+        raise bad_value("method", "'auto' or 'chebyshev' with `reset` or `source`", method)
+    unit = float(entering.supplied(start, times)[-1])
+    state, fed = start / unit, at
+    if entering.source is not None:
+        state, source = np.append(state, 1.0), entering.source / unit
+
+        def fed(t: float, masses: np.ndarray) -> Generator:
+            q = at(t, masses[:-1])
+            return Fed(**{f.name: getattr(q, f.name) for f in fields(q)}, source=source)
+
+    driven = eq.time_dependent or eq.interaction is not None
+    run: Iterator[tuple[np.ndarray, float, Any]]
+    if driven:
+        run = propagate_driven(eq, grid, fed, state, times, rtol, table, closed=False)
+    else:
+        run = propagate(fed(0.0, state), state, times, method, rtol)
+    for masses, error, chosen in run:
+        yield unit * masses[: grid.size], unit * error, chosen
