@@ -303,6 +303,19 @@ PUBLIC_CALLS = {
         lambda **a: fp.derivative(lambda k: pull(k, 0.5), 1.5, made()["line"], **{"error": False} | a),
         mode=1,
     ),
+    "derivative at a time": Door(
+        lambda **a: fp.derivative(lambda k: pull(k, 0.5), 1.5, made()["line"], **{"error": False} | a),
+        start=fp.gaussian(0, 0.5),
+        time=0.5,
+        quantile=0.4,
+    ),
+    "derivative of a firing rate": Door(
+        lambda **a: fp.derivative(
+            lambda k: pull(k, 0.5), 1.5, fp.Grid((-1, 1), 20, "absorbing"), **{"error": False} | a
+        ),
+        reset=fp.gaussian(0, 0.2),
+        delay=0.1,
+    ),
     "effective_transport": Door(
         lambda **a: fp.effective_transport(made()["ou"], **{"grid": fp.Grid((0, 1), 8, "periodic")} | a),
         grid=fp.Grid((0, 1), 16, "periodic"),
@@ -591,6 +604,7 @@ TAKES = {
     "0": [
         "Solution.animate.between",
         "derivative of an eigenvalue.mode",
+        "derivative of a firing rate.delay",
         "periodic.axis",
         "equation.convention",
         "equation 2D.convention",

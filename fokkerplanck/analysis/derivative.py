@@ -1,9 +1,9 @@
 """How an answer changes with the parameters of its equation, by one adjoint solve for all of them.
 
-Each answer is s = sum p0 u with a backward solution u, or an eigenvalue. With the masses m of the adjoint problem its slope
-is a product with the derivative of the rates alone, which is a central difference (`slope`):
+Each answer is a mean over a law (`laws`, `law_at_a_time`), s = sum p0 u with a backward solution u, or an eigenvalue. With the
+masses m of the adjoint problem its slope is a product with the derivative of the rates alone, which is a central difference
+(`slope`):
 
-    stationary <f>        Q P = 0                 Q^T g = <f> - f         ds = g . dQ P
     passage, probability  Q^T u = -b              Q m = -p0               ds = u . dQ m + m . db
     eigenvalue            Q v = z v, Q^T w = z w                          dz = w . dQ v / w . v
 """
@@ -12,28 +12,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import splu
 
-from ..arguments import callable_with, flag, instance, number, reals, whole
+from ..arguments import callable_with, flag, instance, number, reals
 from ..errors import ConvergenceError, bad_value
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import initial_masses, masses_outside
-from ..model.region import read_region
-from ..queries import autonomous
 from ..results.measured import measured_by
 from ..results.requests import on_grid
 from ..solvers.accuracy.coarsening import as_function
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.measure import ROUNDING, Offer, coarser_grids, compared, note, scheme_order, worst
 from ..solvers.discretization.generator import Generator
-from ..solvers.discretization.scharfetter_gummel import generator
 from ..solvers.evolution.slow_modes import slow_modes
 from ..solvers.linear.absorption import Absorber
 from ..solvers.linear.first_passage import BackwardEquation
+from .derivative_question import Question, checked_question, coarsened, fitting_grid, on_cells
+from .law_at_a_time import law_at
+from .laws import Law, Pushed, Renewal, held, law_at_rest, quantile_of
 from .parameter_slope import Slope, slope
 from .stationary_state import State, leave_out_tails, state_of
 
@@ -49,7 +49,8 @@ class Derivative:
     ----------
     grid : Grid
     what : str
-        Which answer: "stationary mean", "mean first passage time", "probability" or "eigenvalue".
+        Which answer: "stationary mean", "mean at time 2", "stationary quantile", "mean first passage time", "probability",
+        "resets per time", "eigenvalue", ...
     value : float or complex
         The answer itself, in its own units.
     derivative : float or complex, or ndarray (m,)
@@ -72,32 +73,20 @@ class Derivative:
         return f"Derivative on {self.grid!r}\n{lines}\n  grid        {self.error.note}"
 
 
-class _Question(NamedTuple):
-    observe: Any
-    start: Any
-    source: Any
-    target: Any
-    mode: int | None
-
-    @property
-    def what(self) -> str:
-        if self.observe is not None:
-            return "stationary mean"
-        if self.mode is not None:
-            return "eigenvalue"
-        return "mean first passage time" if self.source is None else "probability"
-
-
 def derivative(
     family: Callable[[Any], FokkerPlanck],
     at: Any,
     grid: Grid,
     *,
     observe: Callable[..., np.ndarray] | None = None,
+    quantile: float | None = None,
     start: Any = None,
+    time: float | None = None,
     target: Any = None,
     source: Any = None,
     mode: int | None = None,
+    reset: Any = None,
+    delay: float = 0.0,
     error: bool = True,
 ) -> Derivative:
     """Derivative of an answer by the parameters of its equation, by the adjoint.
@@ -110,15 +99,26 @@ def derivative(
         Where it is taken.
     grid : Grid
     observe : callable, optional
-        f(x, y): the answer is the stationary mean of f.
+        f(x, y): the answer is the stationary mean of f, as with `lambda x: x > 0` the share of a region; with `start` and
+        `time` the sum of f over what is in the box at that time, as with `lambda x: 1` the survival.
+    quantile : number between 0 and 1, optional
+        In 1D: the answer is this quantile of the same law, scaled to one.
     start : density, optional
         As p0 of `fp.solve`: the answer is the mean time to reach `target` from there; with `source` the probability of reaching
-        `target` first.
+        `target` first; with `time` see `observe`.
+    time : number, optional
+        When what began as `start` is looked at; coefficients may then depend on time, and `target`, where it is given, keeps
+        what it meets.
     target, source : boolean array on the grid, callable or None
         As for `fp.first_passage` and `fp.committor`; target None: the absorbing walls.
     mode : int, optional
         The answer is this eigenvalue of `fp.spectrum`, minus a rate: 0 that of escape from a box with absorbing walls, 1 the
         slowest relaxation of a closed one. It must be a single one.
+    reset : density, optional
+        Where what leaves the box starts anew, as in `fp.stationary`: the answer is the number of resets per time, a firing
+        rate; with `observe` or `quantile` that of what is in the box.
+    delay : number
+        Time spent outside at each reset.
     error : bool
         Whether to measure the error on two coarser grids.
 
@@ -138,26 +138,23 @@ def derivative(
     for entry in np.atleast_1d(point):
         number("at", float(entry))
     flag("error", error)
-    question = _checked(observe, start, target, source, mode)
+    question = checked_question(observe, quantile, start, time, source, target, mode, reset, delay)
     eq = _member(family, point)
-    grid = autonomous(eq, grid, "stationary" if observe is not None else "modes" if mode is not None else "passage")
-    if eq.time_order < 1.0:
-        raise bad_value("time_order", "1 for a derivative", eq.time_order)
-    if observe is not None:
-        on_grid(observe, grid, "observe")
-    state = None if observe is None else state_of(eq, grid)
-    result = _answered(family, point, grid, _on(question, grid, eq), state)
+    grid = fitting_grid(eq, grid, question)
+    if question.observe is not None:
+        on_grid(question.observe, grid, "observe")
+    state = state_of(eq, grid) if question.at_rest else None
+    result = _answered(family, point, grid, on_cells(question, grid, eq), state)
     if not error:
         return result
 
     def again() -> list[Derivative]:
-        by_place = [
-            r if r is None or callable(r) else as_function(np.asarray(r, dtype=bool), grid) for r in (source, target)
-        ]
-        asked = question._replace(source=by_place[0], target=by_place[1])
         coarser = coarser_grids(grid)
-        states = [None if observe is None else state_of(eq, c, quiet=True) for c in coarser]
-        return [_answered(family, point, c, _on(asked, c, eq), s) for c, s in zip(coarser, states, strict=True)]
+        states = [state_of(eq, c, quiet=True) if question.at_rest else None for c in coarser]
+        return [
+            _answered(family, point, c, on_cells(coarsened(question, grid, c), c, eq), s)
+            for c, s in zip(coarser, states, strict=True)
+        ]
 
     result = measured_by(result, again, _errors, lambda: scheme_order(eq, grid))
     if state is not None:
@@ -165,31 +162,10 @@ def derivative(
     return result
 
 
-def _checked(observe: Any, start: Any, target: Any, source: Any, mode: Any) -> _Question:
-    given = [value is not None for value in (observe, start, mode)]
-    if sum(given) != 1:
-        raise bad_value("observe", "given, or `start` or `mode` in its place", "several" if any(given) else "none")
-    if start is None and (target is not None or source is not None):
-        raise bad_value("target" if target is not None else "source", "left out without `start`", "one")
-    if source is not None and target is None:
-        raise bad_value("target", "given together with `source`", None)
-    return _Question(observe, start, source, target, None if mode is None else whole("mode", mode, 0))
-
-
 def _member(family: Callable, point: np.ndarray) -> FokkerPlanck:
     eq = family(float(point) if point.ndim == 0 else point)
     instance("family", eq, FokkerPlanck, "a function that returns a FokkerPlanck equation")
     return eq
-
-
-def _on(question: _Question, grid: Grid, eq: FokkerPlanck) -> _Question:
-    """The question with its regions as masks with functions on a grid."""
-    if question.start is None:
-        return question
-    goal = read_region("target", question.target, grid, optional=grid.absorbs or eq.ends_paths)
-    if question.source is None:
-        return question._replace(target=goal)
-    return question._replace(target=goal, source=read_region("source", question.source, grid))
 
 
 def _errors(results: Any, order: float) -> Errors:
@@ -212,22 +188,15 @@ def _floor(result: Derivative) -> np.ndarray:
     return np.maximum(result.difference_error, ROUNDING * np.abs(result.derivative).max())
 
 
-def _answered(family: Callable, point: np.ndarray, grid: Grid, question: _Question, state: State | None) -> Derivative:
+def _answered(family: Callable, point: np.ndarray, grid: Grid, question: Question, state: State | None) -> Derivative:
     """The answer on one grid; `state` is the stationary one there, where a mean over it is asked for."""
-    eq = _member(family, point)
-    value: float | complex
-    if state is not None:
-        value, pushed = _stationary(state, grid, question.observe)
-    elif question.mode is not None:
-        value, pushed = _eigenvalue(_held(eq, grid), question.mode)
-    else:
-        value, pushed = _passage(eq, grid, question)
+    value, pushed = _value(_member(family, point), grid, question, state)
 
     def along(k: int) -> Slope:
         def moved(entry: float) -> Any:
             other = np.array(point, dtype=float)
             other.reshape(-1)[k] = entry
-            return pushed(_held(_member(family, other), grid))
+            return pushed(_member(family, other))
 
         return slope(moved, float(point.reshape(-1)[k]))
 
@@ -238,22 +207,36 @@ def _answered(family: Callable, point: np.ndarray, grid: Grid, question: _Questi
     return Derivative(grid, question.what, value, found, off)
 
 
-def _held(eq: FokkerPlanck, grid: Grid) -> Generator:
-    """The generator on the cells of the grid as they are."""
-    return generator(eq, grid, fixed=True)
+def _value(eq: FokkerPlanck, grid: Grid, question: Question, state: State | None) -> tuple[float | complex, Pushed]:
+    """The answer on one grid, and its change with the rates."""
+    if question.of_law:
+        law = _law(eq, grid, question, state)
+        if question.quantile is not None:
+            return quantile_of(law, grid, question.quantile)
+        f = on_grid(question.observe, grid, "observe").ravel()
+        return float(f @ law.masses), law.pushed(f)
+    if question.reset is not None:
+        return _renewal(eq, grid, question).rate(question.delay)
+    if question.mode is not None:
+        return _eigenvalue(held(eq, grid), question.mode)
+    return _passage(eq, grid, question)
 
 
-Pushed = Callable[[Generator], Any]  # the answer's linear change with the rates
+def _law(eq: FokkerPlanck, grid: Grid, question: Question, state: State | None) -> Law:
+    if state is not None:
+        return law_at_rest(state, grid)
+    if question.reset is not None:
+        return _renewal(eq, grid, question).law()
+    start = initial_masses(question.start, grid, "start")[0]
+    regions = [] if question.target is None else [question.target]
+    for mask, inside in regions:
+        start = masses_outside(start, question.start, grid, inside or as_function(mask, grid))
+    assert question.time is not None
+    return law_at(eq, grid, start.ravel(), regions, question.time)
 
 
-def _stationary(state: State, grid: Grid, observe: Callable) -> tuple[float, Pushed]:
-    if state.grid is not grid:
-        then = "Take an equation whose noise does not vanish inside the box."
-        raise bad_value("grid", "one whose cells stay", "faces that move onto zeros of D", then)
-    f = on_grid(observe, grid, "observe").ravel()
-    mean = float(f @ state.masses)
-    g = state.adjoint(mean - f)
-    return mean, lambda q: float(g @ q.apply(state.masses))
+def _renewal(eq: FokkerPlanck, grid: Grid, question: Question) -> Renewal:
+    return Renewal.of(eq, grid, initial_masses(question.reset, grid, "reset")[0].ravel())
 
 
 def _eigenvalue(q: Generator, mode: int) -> tuple[float | complex, Pushed]:
@@ -269,14 +252,15 @@ def _eigenvalue(q: Generator, mode: int) -> tuple[float | complex, Pushed]:
     v, w = modes.right[:, mode], modes.left[:, mode]
     scale = w @ v
 
-    def pushed(other: Generator) -> Any:
+    def pushed(eq: FokkerPlanck) -> Any:
+        other = held(eq, q.grid)
         moved = other.apply(v.real) + (1j * other.apply(v.imag) if np.iscomplexobj(v) else 0.0)
         return (w @ moved / scale).item()
 
     return z.item() if np.iscomplexobj(modes.values) and z.imag else float(z.real), pushed
 
 
-def _passage(eq: FokkerPlanck, grid: Grid, question: _Question) -> tuple[float, Pushed]:
+def _passage(eq: FokkerPlanck, grid: Grid, question: Question) -> tuple[float, Pushed]:
     """A mean time or probability: the killed generators of other parameters share the regions, not the cuts."""
     regions = [region for region in (question.source, question.target) if region is not None]
     masks = [mask for mask, _ in regions]
@@ -294,7 +278,7 @@ def _passage(eq: FokkerPlanck, grid: Grid, question: _Question) -> tuple[float, 
         arrived.append(float(start.sum() - left.sum()))
         start = left
     start = np.where(outside, start.ravel(), 0.0)
-    q, right = killed(_held(eq, grid))
+    q, right = killed(held(eq, grid))
     u = BackwardEquation(q, outside).solve(right, lasting=not splitting)
     if not np.isfinite(u[start > 0.0]).all():
         raise bad_value("start", "one from which the target is certain to be reached", "an infinite mean time")
@@ -308,8 +292,8 @@ def _passage(eq: FokkerPlanck, grid: Grid, question: _Question) -> tuple[float, 
         text = f"forward and backward problem differ: {float(m @ right):.6g} and {value:.6g}; the passage is too rare"
         raise ConvergenceError(text, value)
 
-    def pushed(other: Generator) -> float:
-        q, right = killed(other)
+    def pushed(other: FokkerPlanck) -> float:
+        q, right = killed(held(other, grid))
         return float(u @ q.apply(m)) + (float(m @ right) if splitting else 0.0)
 
     return value + (arrived[1] if splitting else 0.0), pushed
