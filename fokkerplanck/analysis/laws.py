@@ -23,7 +23,7 @@ from ..results.distribution import Distribution
 from ..solvers.discretization.generator import Generator
 from ..solvers.discretization.scharfetter_gummel import generator
 from ..solvers.linear.first_passage import BackwardEquation
-from ..solvers.linear.resets import time_until_exit
+from ..solvers.linear.occupation_until_exit import time_until_exit
 from .stationary_state import State
 
 FACES = 6  # around a quantile, through which the distribution function is interpolated
