@@ -18,6 +18,7 @@ class _Transposed(NamedTuple):
 
     matrix: sp.csr_array
     jumps: None = None
+    reaches_far: bool = False
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         return np.asarray(self.matrix @ values)
