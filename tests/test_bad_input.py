@@ -714,6 +714,7 @@ TAKES = {
     ],
     "None, 0": ["SGD.simulate.steps"],
     "large int": [
+        "derivative of a firing rate.delay",
         "open in time.source",
         "stationary with a source.source",
         "underdamped_spectrum.temperature",

@@ -203,6 +203,36 @@ def test_open_systems_are_saved(tmp_path):
     assert read.mass[0] == pytest.approx(rest.mass)
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e-6, 1e30])
+def test_whatever_unit_mass_is_counted_in(unit):
+    """Errors, and what is warned of, are judged beside the mass that is put in."""
+    eq, grid = (
+        fp.FokkerPlanck(drift=lambda x: 0.8 - x, diffusion=0.1),
+        fp.Grid((-2, 1), 100, ("reflecting", "absorbing")),
+    )
+    one, other = (fp.solve(eq, grid, None, [1.0], source=(s, fp.gaussian(0.0, 0.1))) for s in (1.0, unit))
+    for name in ("density", "mass", "rate"):
+        assert getattr(other, name) == pytest.approx(unit * getattr(one, name), rel=1e-9)
+        assert other.error[name] == pytest.approx(unit * one.error[name], rel=1e-6)
+    assert other.error["mean"] == pytest.approx(one.error["mean"], rel=1e-6)
+    assert "of the mass that was put in" in other.error.note
+    one, other = (fp.stationary(eq, grid, source=(s, fp.gaussian(0.0, 0.1))) for s in (1.0, unit))
+    assert other.density == pytest.approx(unit * one.density, rel=1e-9)
+    for name in ("density", "mass", "current"):
+        assert other.error[name] == pytest.approx(unit * one.error[name], rel=1e-6, abs=1e-12 * unit), name
+    assert other.extrapolated().mass == pytest.approx(unit * one.extrapolated().mass, rel=1e-9)
+
+
+def test_a_rate_that_no_grid_resolves_is_warned_of():
+    """A reset nearer to the absorbing wall than the cells are wide."""
+    eq, grid = (
+        fp.FokkerPlanck(drift=lambda v: 0.8 - v, diffusion=0.1),
+        fp.Grid((-2, 1), 100, ("reflecting", "absorbing")),
+    )
+    with pytest.warns(fp.GridErrorWarning, match="rate of leaving"):
+        fp.stationary(eq, grid, reset=fp.point(0.999))
+
+
 def test_a_density_goes_on_where_a_source_is_switched():
     """Half way with a source, then without: the mass decays from what it had."""
     eq, grid = fp.FokkerPlanck(diffusion=0.5, killing=1.0), fp.Grid((0, 1), 32)

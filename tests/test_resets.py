@@ -27,6 +27,20 @@ def test_firing_rate_of_the_leaky_neuron(mu, d, delay):
     assert st.current[0, -2] == pytest.approx(st.rate, rel=1e-6)  # above the reset all flows to the threshold
 
 
+def test_a_neuron_that_hardly_fires():
+    """Behind a barrier of 25 kT and more the time until it fires is where it spends it, to round-off."""
+    for d in (0.02, 0.005):
+        st = fp.stationary(
+            fp.FokkerPlanck(drift=lambda v: -v, diffusion=d),
+            fp.Grid((-1, 1), 800, ("reflecting", "absorbing")),
+            reset=fp.point(0.0),
+        )
+        right = siegert(0.0, d, 1.0, 0.0, 0.0)
+        assert st.rate == pytest.approx(right, rel=5e-3)
+        assert abs(st.rate - right) < 1.5 * st.error["rate"]
+        assert st.mass == pytest.approx(1.0, rel=1e-9)
+
+
 def test_perfect_neuron():
     """Drift v alone takes 1 / v from 0 to 1, whatever the noise."""
     eq = fp.FokkerPlanck(drift=1.5, diffusion=0.2)

@@ -35,7 +35,7 @@ def source_masses(source: Any, grid: Grid) -> np.ndarray:
 
 def parts_of_source(source: Any) -> tuple[float | None, Any]:
     """The total rate, if it is given, and s or the density that it is spread like."""
-    if isinstance(source, tuple) and len(source) == 2:
+    if isinstance(source, (tuple, list)) and len(source) == 2 and not isinstance(source[1], (int, float)):
         rate = number("source", source[0], "a rate above 0 and a density", lambda v: 0.0 < v < np.inf, SUCH_AS)
         return rate, source[1]
     if isinstance(source, (int, float)) and not isinstance(source, bool):

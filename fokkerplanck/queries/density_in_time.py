@@ -34,9 +34,8 @@ from ..results.solution import Solution
 from ..results.stats import SolutionStats
 from ..results.tolerance import checked_tolerance, to_tolerance
 from ..results.unbounded import box_of_density
-from ..solvers.accuracy.coarsening import start_on_coarser
 from ..solvers.evolution.evolve import evolve, generators_of
-from ..solvers.evolution.open_system import Entering, with_reset
+from ..solvers.evolution.open_system import with_reset
 from ..solvers.evolution.time_dependent import GeneratorAt
 from ..solvers.evolution.time_scan import named_features, timetable
 from ..solvers.linear.atoms import at_atoms, atoms_over_time
@@ -49,7 +48,7 @@ from ..wall_and_grid_warnings import (
     warn_of_walls,
 )
 from .checks import check_question
-from .entering import Asked, starting_masses
+from .entering import Asked, Put, Supply
 
 ROUNDING = 1e-11  # of the mass, by thousands of products
 REST = 0.9  # of a tolerance, for the grid, where the box is found: twice what that cuts off is a tenth
@@ -111,8 +110,8 @@ def solve(
         Whether to measure the error, by the same question on cells twice and four times as wide (`solution.error`); a warning
         says where it is large.
     tol : number, optional
-        Error allowed in the 1-norm of the density at each time after 0. The cells are then chosen: `grid` is an `fp.Box`, or
-        a Grid to start from, and `solution.grid` is the one that was found.
+        Error allowed in the 1-norm of the density at each time after 0, with a source beside what was put in by the end. The
+        cells are then chosen: `grid` is an `fp.Box`, or a Grid to start from, and `solution.grid` is the one that was found.
 
     Returns
     -------
@@ -156,34 +155,24 @@ def solve(
     flag("error", error)
     known, longest = named_features(eq, breaks, max_step)
     check_memory(eq, grid, moments.size)
-    given, initial_mass = starting_masses(p0, grid, asked)
+    supply = Supply.of(p0, grid, asked, moments)
     how = partial(_density, times=moments, method=method, rtol=rtol, observe=observe, known=known, longest=longest)
-
-    def start_on(there: Grid) -> np.ndarray:
-        return given if there is grid else starting_masses(p0, there, asked)[0]  # faces lie on zeros of D
-
-    result = how(eq, grid, start_on, asked.on, progress_reporter(progress))
-    entered = asked.on(result.grid).where(start_on(result.grid).ravel(), float(moments[-1])).reshape(result.grid.shape)
-    stats = SolutionStats.of(result.stats, worst_resolution(result, eq, entered), initial_mass=initial_mass)
+    result = how(eq, grid, supply.on, progress_reporter(progress))
+    entered = supply.on(result.grid).where(float(moments[-1]))
+    stats = SolutionStats.of(result.stats, worst_resolution(result, eq, entered), initial_mass=supply.found)
     result = replace(result, stats=stats)
     _refuse(eq, result)
     if error:
-        again = partial(
-            how,
-            start_on=partial(_start_on_coarser, p0, grid),
-            entering_on=partial(asked.on_coarser, grid),
-            report=lambda share: None,
-        )
+        again = partial(how, supply_on=supply.on_coarser, report=lambda share: None)
         result = measured(result, again, eq, solution_errors, float(moments[-1]))
     _judge(eq, result, entered)
-    return result
+    return result.in_units(supply.unit) if isinstance(result, OpenSolution) else result
 
 
 def _density(
     eq: FokkerPlanck,
     grid: Grid,
-    start_on: Callable[[Grid], np.ndarray],
-    entering_on: Callable[[Grid], Entering],
+    supply_on: Callable[[Grid], Put],
     report: Callable[[float], None],
     *,
     times: np.ndarray,
@@ -193,9 +182,9 @@ def _density(
     known: np.ndarray,
     longest: float | None,
 ) -> Solution:
-    """The density on one grid, from the initial masses (*grid.shape) there, or on one with faces on zeros of D."""
+    """The density on one grid, from what is put in there, or on one with faces on zeros of D."""
     at, grid = generators_of(eq, grid, float(times[-1]))
-    start, entering = start_on(grid), entering_on(grid)
+    start, entering = supply_on(grid)
     at = with_reset(at, entering.reset)
     watched = {name: on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
     table = timetable(eq, grid, float(times[-1]), rtol, known, longest)
@@ -243,14 +232,10 @@ def _leaving(at: GeneratorAt, times: np.ndarray, masses: np.ndarray) -> dict[str
     return {"rate": np.sum(list(rates.values()), axis=0) if rates else np.zeros(times.size), "rates": rates}
 
 
-def _start_on_coarser(p0: Any, fine: Grid, coarse: Grid) -> np.ndarray:
-    return np.zeros(coarse.shape) if p0 is None else start_on_coarser(p0, fine, coarse)
-
-
 def _refuse(eq: FokkerPlanck, result: Solution) -> None:
     """Refuse a solution whose error in time is beyond what was asked for."""
     error, rtol = result.stats.error_estimate, result.settings["rtol"]
-    if error > max(rtol, ROUNDING) * (result.supplied[-1] if isinstance(result, OpenSolution) else 1.0):
+    if error > max(rtol, ROUNDING):
         other = "uniformization" if eq.time_order == 1.0 else "stepping"
         then = "raise rtol" if result.generator_at is not None else f"try method={other!r}"
         raise ConvergenceError(f"the error {error:.1e} exceeds rtol = {rtol:g}; {then}", result)

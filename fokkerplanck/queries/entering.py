@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +53,53 @@ class Asked(NamedTuple):
         return Entering(reset, source_masses(carried if rate is None else (rate, carried), coarse).ravel())
 
 
-def starting_masses(p0: Any, grid: Grid, asked: Asked) -> tuple[np.ndarray, float]:
+class Put(NamedTuple):
+    """Masses (*grid.shape) at the start, and what enters, on a grid."""
+
+    start: np.ndarray
+    entering: Entering
+
+    def where(self, time: float) -> np.ndarray:
+        """Masses (*grid.shape) where they are put in until a time."""
+        return self.entering.where(self.start.ravel(), time).reshape(self.start.shape)
+
+
+@dataclass(frozen=True)
+class Supply:
+    """All that is put in, on any grid, in units of what it is by the end: followed and judged as a probability.
+
+    masses : of the start on the grid of the question
+    found : the mass of the start before it was scaled to 1
+    """
+
+    p0: Any
+    grid: Grid
+    asked: Asked
+    masses: np.ndarray
+    found: float
+    unit: float
+
+    @classmethod
+    def of(cls, p0: Any, grid: Grid, asked: Asked, times: np.ndarray) -> Supply:
+        """As asked for on a grid, for output times (n_times,)."""
+        masses, found = _starting_masses(p0, grid, asked)
+        unit = float(asked.on(grid).supplied(masses, times)[-1])
+        if unit == 0.0:
+            raise bad_value("times", "beyond 0 where the box is empty at first", times)
+        return cls(p0, grid, asked, masses, found, unit)
+
+    def on(self, grid: Grid) -> Put:
+        """On the grid of the question, or on one whose faces lie on zeros of D."""
+        masses = self.masses if grid is self.grid else _starting_masses(self.p0, grid, self.asked)[0]
+        return Put(masses / self.unit, self.asked.on(grid).in_units(self.unit))
+
+    def on_coarser(self, coarse: Grid) -> Put:
+        """On a coarser grid."""
+        masses = np.zeros(coarse.shape) if self.p0 is None else start_on_coarser(self.p0, self.grid, coarse)
+        return Put(masses / self.unit, self.asked.on_coarser(self.grid, coarse).in_units(self.unit))
+
+
+def _starting_masses(p0: Any, grid: Grid, asked: Asked) -> tuple[np.ndarray, float]:
     """As `initial_masses`; with a source p0 may be None, for a box that is empty at first."""
     if p0 is None and asked.source is not None:
         return np.zeros(grid.shape), 0.0

@@ -29,10 +29,12 @@ def open_at_rest(eq: FokkerPlanck, grid: Grid, asked: Asked, delay: float, measu
     asked.check(eq)
     asked.on(grid)  # what it refuses comes first
     result = _balanced(eq, grid, asked.on, delay)
+    unit = 1.0 if asked.source is None else result.mass  # in which it is measured and judged as a probability
+    result = result.in_units(1.0 / unit)
     if measure:
 
         def ask(other: FokkerPlanck, coarse: Grid) -> OpenStationary:
-            return _balanced(other, coarse, partial(asked.on_coarser, grid), delay)
+            return _balanced(other, coarse, partial(asked.on_coarser, grid), delay).in_units(1.0 / unit)
 
         result = measured(result, ask, eq, open_errors)
     result = replace(result, stats=StationaryStats.of(result.stats, resolution(result.generator, (result.masses,))))
@@ -41,7 +43,7 @@ def open_at_rest(eq: FokkerPlanck, grid: Grid, asked: Asked, delay: float, measu
     else:
         warn_of_resolution(result.stats)
     warn_of_walls(eq, result.generator, None, result.masses)
-    return result
+    return result.in_units(unit)
 
 
 def _balanced(eq: FokkerPlanck, grid: Grid, entering_on: Callable[[Grid], Entering], delay: float) -> OpenStationary:
@@ -65,5 +67,4 @@ def _balanced(eq: FokkerPlanck, grid: Grid, entering_on: Callable[[Grid], Enteri
     d = eq.diffusion_at(Points.centers(grid))
     stats = StationaryStats(parts=1, residual=lost)
     kind = OpenStationary if source is not None else partial(StationaryReset, delay=delay)
-    density, message = masses / grid.volumes, f"{rate:.6g} enter per time"
-    return kind(grid, density, OneWay(q), stats, d, message=message, rate=rate, rates=rates)
+    return kind(grid, masses / grid.volumes, OneWay(q), stats, d, rate=rate, rates=rates)

@@ -25,6 +25,7 @@ from .committor import Committor
 from .error_warnings import LARGE, OFF, warn_of_error
 from .first_passage import FirstPassage
 from .open_solution import OpenSolution
+from .open_stationary import OpenStationary
 from .processes import InTime
 from .solution import Solution
 from .spectrum import Spectrum
@@ -121,6 +122,7 @@ def solution_errors(results: Sequence[Solution], order: float) -> Errors:
         better=_better(extrapolated.of_solution, results, found, order),
         cap=order,
         spread=late_spread,
+        leaving=_leaving(results, order),
     )
 
 
@@ -140,12 +142,19 @@ def _errors(
     in_cells: Mapping[str, Callable[[int], np.ndarray]] | None = None,
     better: Callable[[], Any] | None = None,
     cap: float = 2.0,
-    **whole: Estimate,
+    **whole: Estimate | None,
 ) -> Errors:
     _, order, converging = worst(found)
     text = note(found) + (", in the probabilities of cells" if by_mass else "")
     return Errors(
-        {first: found.error, **others}, order, converging, text, {first: found, **whole}, in_cells, better, cap
+        {first: found.error, **others},
+        order,
+        converging,
+        text,
+        {first: found, **{name: each for name, each in whole.items() if each is not None}},
+        in_cells,
+        better,
+        cap,
     )
 
 
@@ -241,6 +250,17 @@ def _of_rate(results: Sequence[Any], order: float) -> np.ndarray:
     return compared([Offer(np.asarray(r.rate)) for r in results], [r.grid for r in results], order).error
 
 
+def _leaving(results: Sequence[Any], order: float) -> Estimate | None:
+    """Of open systems, the relative error of the rate at which mass leaves, at the time when it is largest."""
+    if not isinstance(results[0], (OpenSolution, OpenStationary)):
+        return None
+    time = int(np.argmax(results[0].rate))
+    rates = [np.ravel(r.rate)[[time]] for r in results]
+    if not rates[0] > 0.0:
+        return None
+    return compared([Offer(rate / rates[0]) for rate in rates], [r.grid for r in results], order)
+
+
 def _of_rest(results: Sequence[Any], order: float, others: Mapping[str, Callable[[], np.ndarray]]) -> Errors:
     """Of what all stationary densities have, and of some more."""
     late = [0.0] * len(results)
@@ -255,6 +275,7 @@ def _of_rest(results: Sequence[Any], order: float, others: Mapping[str, Callable
         better=_better(extrapolated.of_stationary, results, found, order),
         cap=order,
         spread=spread,
+        leaving=_leaving(results, order),
     )
 
 
@@ -326,12 +347,12 @@ def warn_of_density(result: Solution | Stationary, eq: FokkerPlanck, t: float = 
         return
     found = whole["density"]
     if isinstance(result, Solution):
-        if isinstance(result, OpenSolution):  # beside all that was put in
-            found = found._replace(error=found.error / np.where(result.supplied > 0.0, result.supplied, 1.0))
         found = Estimate(*(part[result.times > 0.0] for part in found))
     if found.error.size and warn_of_error(*worst(found), LARGE, "the density", grid):
         return
     if found.error.size and warn_of_error(*worst(whole["spread"]), OFF, "the variance of the density (relative)", grid):
+        return
+    if "leaving" in whole and warn_of_error(*worst(whole["leaving"]), OFF, "the rate of leaving (relative)", grid):
         return
     warn_inside_cells(eq, grid, where_present(result.density, grid), t, result.error)
 

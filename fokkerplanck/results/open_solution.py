@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
 from .solution import Solution
+
+PER_SUPPLY = "of the mass that was put in by the end"
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,9 +32,35 @@ class OpenSolution(Solution):
     rates: Mapping[str, np.ndarray] = field(default_factory=dict)
     supplied: np.ndarray = field(default_factory=lambda: np.ones(1))
 
+    def in_units(self, unit: float) -> OpenSolution:
+        """The same for `unit` times as much of everything."""
+        if unit == 1.0:
+            return self
+        names = ("density", "mass", "rate", "atoms", *self.observed)
+        stats = replace(
+            self.stats,
+            error_estimate=unit * self.stats.error_estimate,
+            mass_error=unit * self.stats.mass_error,
+        )
+        return replace(
+            self,
+            density=unit * self.density,
+            stats=stats,
+            observed=_times(self.observed, unit),
+            error=self.error.in_units(unit, names, lambda better: better.in_units(unit), PER_SUPPLY),
+            atoms=_times(self.atoms, unit),
+            rate=unit * self.rate,
+            rates=_times(self.rates, unit),
+            supplied=unit * self.supplied,
+        )
+
     def __repr__(self) -> str:
         by = ", ".join(f"{part[-1]:.6g} by {name}" for name, part in self.rates.items()) or "nothing leaves"
         lines = [f"  rate       {self.rate[-1]:.6g} per time leave at the end ({by})"]
         if self.supplied[-1] != 1.0:
             lines.append(f"  supplied   {self.supplied[-1]:.6g} by the end")
         return "\n".join([super().__repr__(), *lines])
+
+
+def _times(values: Mapping[Key, np.ndarray], unit: float) -> dict[Key, np.ndarray]:
+    return {name: unit * value for name, value in values.items()}

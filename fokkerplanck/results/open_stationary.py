@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
 from ..solvers.linear.irreversibility import Irreversibility
 from .moments import shown_deviations, shown_numbers
 from .open_solution import OpenSolution
+from .processes import Extrapolated
 from .solution import Solution, at_rest
 from .stationary import Stationary
 
@@ -30,6 +31,20 @@ class OpenStationary(Stationary):
 
     rate: float = 0.0
     rates: dict[str, float] = field(default_factory=dict)
+
+    def in_units(self, unit: float) -> OpenStationary:
+        """The same for `unit` times as much of everything."""
+        if unit == 1.0:
+            return self
+        names = ("density", "mass", "rate", "current")
+        return replace(
+            self,
+            density=unit * self.density,
+            error=self.error.in_units(unit, names, lambda better: better.in_units(unit), "of the mass"),
+            process=self.process.in_units(unit) if isinstance(self.process, Extrapolated) else self.process,
+            rate=unit * self.rate,
+            rates={name: unit * part for name, part in self.rates.items()},
+        )
 
     @property
     def irreversibility(self) -> Irreversibility:

@@ -159,6 +159,10 @@ class Extrapolated:
         """The probability current J, (dim, *grid.shape)."""
         return self.known_current
 
+    def in_units(self, unit: float) -> Extrapolated:
+        """Of a density that is `unit` times as large."""
+        return Extrapolated(self.grid, unit * self.known_current, self.settings)
+
     def survival(self, target: np.ndarray, masses: np.ndarray, times: Any, rtol: float) -> np.ndarray:
         """Refused."""
         raise bad_value("result", *NO_GENERATOR)

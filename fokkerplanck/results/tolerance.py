@@ -16,6 +16,8 @@ from ..solvers.accuracy.measure import worst
 from ..solvers.accuracy.refinement import Attempt, refined
 from .committor import Committor
 from .first_passage import FirstPassage
+from .open_solution import OpenSolution
+from .open_stationary import OpenStationary
 from .solution import Solution
 from .spectrum import Spectrum
 from .stationary import Stationary
@@ -77,8 +79,9 @@ def checked_tolerance(tol: Any) -> float:
 def judged(result: Any) -> tuple[float, float, bool]:
     """The error of a result in the terms of a tolerance, its order, and whether it converges; nan where not measured.
 
-    Of densities the 1-norm, the largest over the times after the start; of mean times the sum of their errors over the cells,
-    beside the sum of the times; of a committor the largest of a cell; of eigenvalues the largest relative to the eigenvalue.
+    Of densities the 1-norm, the largest over the times after the start, of open systems beside their mass; of mean times the
+    sum of their errors over the cells, beside the sum of the times; of a committor the largest of a cell; of eigenvalues the
+    largest relative to the eigenvalue.
     """
     if not result.error:
         return np.nan, np.nan, False
@@ -86,7 +89,11 @@ def judged(result: Any) -> tuple[float, float, bool]:
     if isinstance(result, Solution):
         later = result.times > 0.0
         found = whole["density"]
+        if isinstance(result, OpenSolution):
+            found = found._replace(error=found.error / result.supplied[-1])
         return worst(type(found)(*(part[later] for part in found)) if later.any() else found)
+    if isinstance(result, OpenStationary):
+        return worst(whole["density"]._replace(error=whole["density"].error / result.mass))
     if isinstance(result, Stationary):
         return worst(whole["density"])
     if isinstance(result, FirstPassage):

@@ -6,7 +6,8 @@ of q_h is D2 / (2^p - 1) (Richardson 1911; Roache 1998). Where D does not shrink
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,6 +159,29 @@ class Errors(Mapping[str, np.ndarray]):
         in_cells = {name: lambda i, ask=ask: ask(chosen[i]) for name, ask in self._in_cells.items()}
         result = Errors(values, self.order, self.converging, self.note, in_cells=in_cells)
         result.box = self.box
+        return result
+
+    def in_units(self, unit: float, names: Collection[str], better: Callable[[Any], Any], note: str) -> Errors:
+        """Of a result that is `unit` times as large in what has these names; `better` makes it of the extrapolated one."""
+
+        def larger(ask: Callable[..., np.ndarray], *args: Any) -> np.ndarray:
+            return unit * ask(*args)
+
+        values = {
+            name: partial(larger if name in names else (lambda ask, *args: ask(*args)), self.__getitem__, name)
+            for name in self
+        }
+        whole = {k: e._replace(error=unit * e.error) if k in names else e for k, e in self.whole.items()}
+        in_cells = {name: partial(larger, ask) for name, ask in self._in_cells.items()}
+        improved, own = None, self.better
+        if own is not None:
+
+            def improved() -> Any:
+                return better(own())
+
+        text = f"{self.note}, {note}"
+        result = Errors(values, self.order, self.converging, text, whole, in_cells, improved, self.cap)
+        result.box = unit * self.box
         return result
 
     def in_cells(self, name: str, index: int = -1) -> np.ndarray:

@@ -45,6 +45,10 @@ class Entering(NamedTuple):
         """Whether anything enters."""
         return self.reset is not None or self.source is not None
 
+    def in_units(self, unit: float) -> Entering:
+        """What enters where masses are counted in a unit."""
+        return self._replace(source=None if self.source is None else self.source / unit)
+
     def supplied(self, start: np.ndarray, times: np.ndarray) -> np.ndarray:
         """The mass that has been put in by each time, (n_times,): the start's, and what the source gave."""
         given = 0.0 if self.source is None else float(self.source.sum())
@@ -125,14 +129,13 @@ def evolve_open(
 ) -> Iterator[tuple[np.ndarray, float, Any]]:
     """As `evolve`, where something enters: masses at each time, the error so far in the 1-norm, and the method.
 
-    Masses are followed in units of all that is put in by the end, of which rtol is the error allowed. `at` has the reset.
+    `at` has the reset. rtol is the error allowed in the 1-norm: what is put in by the end should be about 1.
     """
     if method not in ("auto", "chebyshev"):
         raise bad_value("method", "'auto' or 'chebyshev' with `reset` or `source`", method)
-    unit = float(entering.supplied(start, times)[-1])
-    state, fed = start / unit, at
-    if entering.source is not None:
-        state, source = np.append(state, 1.0), entering.source / unit
+    state, fed, source = start, at, entering.source
+    if source is not None:
+        state = np.append(start, 1.0)
 
         def fed(t: float, masses: np.ndarray) -> Generator:
             q = at(t, masses[:-1])
@@ -145,4 +148,4 @@ def evolve_open(
     else:
         run = propagate(fed(0.0, state), state, times, method, rtol)
     for masses, error, chosen in run:
-        yield unit * masses[: grid.size], unit * error, chosen
+        yield masses[: grid.size], error, chosen

@@ -6,6 +6,8 @@ import numpy as np
 
 from ...errors import ConvergenceError
 from ..discretization.generator import Generator
+from ..discretization.rate_structure import chain_rates
+from .detailed_balance import log_masses
 from .first_passage import solve_backward
 from .rates import Rates
 
@@ -21,6 +23,9 @@ def time_until_exit(q: Generator, start: np.ndarray) -> np.ndarray:
     mean = solve_backward(q, everywhere, np.ones(q.grid.size))
     if np.isinf(mean[start > 0.0]).any():
         return np.full(q.grid.size, np.inf)
+    along_line = _on_a_chain(q, start)
+    if along_line is not None:
+        return along_line
     cells = np.flatnonzero(np.isfinite(mean))
     rates = Rates.of_generator(q)
     result = np.zeros(q.grid.size)
@@ -37,3 +42,19 @@ def time_until_exit(q: Generator, start: np.ndarray) -> np.ndarray:
             result,
         )
     return result
+
+
+def _on_a_chain(q: Generator, start: np.ndarray) -> np.ndarray | None:
+    """The same on a line, to round-off behind any barrier; None elsewhere, or where numbers end.
+
+    There Q M = M Q^T for the masses M of detailed balance without exits, so that P = M f with Q^T f = -start / M, which is
+    solved without subtraction.
+    """
+    balance = None if chain_rates(q) is None else log_masses(q, np.arange(q.grid.size))
+    if balance is None:
+        return None
+    logs = balance.logs - balance.logs[start > 0.0].max()
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        f = solve_backward(q, np.ones(q.grid.size, dtype=bool), np.where(start > 0.0, start * np.exp(-logs), 0.0))
+        result = np.exp(logs) * f
+    return result if np.isfinite(result).all() else None

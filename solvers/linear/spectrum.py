@@ -27,6 +27,7 @@ ROUGH = 1e-6  # accuracy of eigenvalues that only say where none is missed
 SAME = 1e-8  # distance, relative to that from the shift, at which two eigenvalues found from different shifts are one
 FLATTEST = 1e-6  # least scale of a cell, of the largest
 EQUAL = 1e-6  # relative distance of eigenvalues that count as equal where vectors are paired
+ROUNDED = 1e-9  # of an eigenvalue: an imaginary part that rounding may make of two modes at one rate
 POWERS = 4e9  # multiplications spent on powers of T
 
 
@@ -309,6 +310,7 @@ def rayleigh(matrix: sp.sparray, vectors: np.ndarray) -> np.ndarray:
 
 def paired(right: tuple[np.ndarray, np.ndarray], left: tuple[np.ndarray, np.ndarray]) -> Found:
     """Right and left modes found apart, (values, vectors) each, brought together by their eigenvalues."""
+    right, left = _without_false_pairs(*right), _without_false_pairs(*left)
     values: np.ndarray = right[0]
     used: list[int] = []
     for z in values:
@@ -316,6 +318,15 @@ def paired(right: tuple[np.ndarray, np.ndarray], left: tuple[np.ndarray, np.ndar
         distance[used] = np.inf
         used.append(int(np.argmin(distance)))
     return Found(values, right[1], left[1][:, used])
+
+
+def _without_false_pairs(values: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Modes in which conjugate pairs that rounding makes of two modes at one rate are these two."""
+    false = (np.imag(values) != 0.0) & (np.abs(np.imag(values)) <= ROUNDED * np.abs(values))
+    if not false.any():
+        return values, vectors
+    two = np.where(np.imag(values) > 0.0, vectors.real, vectors.imag)
+    return np.where(false, np.real(values), values), np.where(false, two, vectors)
 
 
 def _is_chain(q: Generator) -> bool:
