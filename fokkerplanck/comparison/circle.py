@@ -74,12 +74,50 @@ def mean_direction(one: Law) -> np.ndarray:
     return found
 
 
-def on_line(one: Law, middle: np.ndarray) -> Law:
-    """The law on lines, its points within half a period of `middle` (dim,) along each circle, so that it has moments."""
+def on_line(one: Law, middle: float) -> Law:
+    """The law of one coordinate on a line, its points within half a period of `middle` on a circle, so that it has moments.
+
+    A cell that is cut becomes two points, of masses by the slope of the density there: which end of the line they come to
+    is as much of it as a period is long.
+    """
     if not one.has_circles:
         return one
-    half = np.array([0.5 * p if np.isfinite(p) else 0.0 for p in one.periods])
-    return replace(one, points=wrapped(one.points, middle - half, one.periods), periods=())
+    period = one.periods[0]
+    low = middle - 0.5 * period
+    if one.grid is not None:
+        one = _cut(one, one.grid.edges[0], low)
+    return replace(one, points=wrapped(one.points, low, one.periods), periods=())
+
+
+def _cut(one: Law, edges: np.ndarray, place: float) -> Law:
+    """A density on a circle with the cell that holds a place, modulo the period, in two parts, each with its own middle."""
+    period, widths = one.periods[0], np.diff(edges)
+    at = edges[0] + np.mod(place - edges[0], period)
+    cell = int(np.searchsorted(edges, at, side="right")) - 1
+    first, width = at - edges[min(cell, widths.size - 1)], widths[min(cell, widths.size - 1)]
+    if cell >= widths.size or not 0.0 < first < width:  # between two cells, or where there are none
+        return one
+    around = np.array([cell - 1, cell, cell + 1]) % widths.size
+    density = one.weights[around] / widths[around]
+    slope = (density[2] - density[0]) / (0.5 * widths[around[[0, 2]]].sum() + width)
+    slope = float(np.clip(slope, -2.0 * density[1] / width, 2.0 * density[1] / width))  # nowhere below zero in the cell
+    share = first * (density[1] - 0.5 * slope * (width - first))
+    weights = np.append(one.weights, one.weights[cell] - share)
+    points = np.vstack([one.points, [[at + 0.5 * (width - first)]]])
+    weights[cell], points[cell] = share, at - 0.5 * first
+    return replace(one, points=points, weights=weights)
+
+
+def change_of_cut(one: Law, middle: float) -> float:
+    """By how much the mean of a density `on_line` is off, as its cells have centers and the density a slope where it is cut."""
+    if one.grid is None or not one.has_circles:
+        return 0.0
+    edges, period = one.grid.edges[0], one.periods[0]
+    widths = np.diff(edges)
+    density = one.weights / widths
+    cell = int(np.searchsorted(edges, edges[0] + np.mod(middle - 0.5 * period - edges[0], period), side="right")) - 1
+    cell = min(cell, widths.size - 1)
+    return float(period * widths[cell] * abs(density[(cell + 1) % widths.size] - density[cell - 1]) / 48.0)
 
 
 def circular(a: Law, b: Law, order: int) -> tuple[float, float]:

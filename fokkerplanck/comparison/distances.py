@@ -224,7 +224,9 @@ def moments(result: Any, t: float | None = None) -> dict[str, np.ndarray]:
     """
     one = law(result, t)
     if one.has_circles:
-        one = on_line(one, mean_direction(one))
+        lines = [along(one, axis) for axis in range(one.dim)]
+        found = [moments(on_line(line, float(mean_direction(line)[0]))) for line in lines]
+        return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
     n = len(one.points) if one.grid is None else np.inf
     mean = one.weights @ one.points
     away = one.points - mean

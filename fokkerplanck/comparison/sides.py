@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..results.ensemble import Ensemble, error_of_mean
-from .circle import on_line
+from .circle import change_of_cut, mean_direction, on_line
 from .dependence import independent_by_seed, paired_by_seed, rows_go_together
-from .distances import along, moments
-from .distribution import Law
+from .distances import moments
+from .distribution import Law, along, law
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Side:
 
     def _cut(self, one: Law, axis: int) -> Law:
         """A coordinate on a circle as one on a line."""
-        return one if self.middle is None else on_line(one, self.middle[[axis]])
+        return one if self.middle is None else on_line(one, float(self.middle[axis]))
 
     def moments(self, axis: int) -> dict[str, Any]:
         """Mean, deviation (unbiased), skewness and kurtosis of a coordinate, each with its error, and the largest source."""
@@ -61,8 +61,11 @@ class Side:
             "largest_error": source if largest > 0.0 else None,
         } | {name: found[name] for name in ("skewness", "se_skewness", "kurtosis", "se_kurtosis")}
 
-    def other_errors(self, axis: int) -> dict[str, tuple[float, float]]:
-        """Errors of mean and deviation from the time step of a simulation, a grid or sampled batches, where measured."""
+    def other_errors(self, axis: int, middle: float | None = None) -> dict[str, tuple[float, float]]:
+        """Errors of mean and deviation from the time step of a simulation, a grid or sampled batches, where measured.
+
+        Of a coordinate on a circle within half a period of `middle`, by default of that of the moments.
+        """
         if isinstance(self.result, Ensemble):
             step = self.result.step_error
             if step is None:
@@ -71,7 +74,31 @@ class Side:
             return {"step": (float(step["mean"][index, axis]), float(step["deviation"][index, axis]))}
         sources = {"grid": getattr(self.result, "error", None)}
         sources["batches"] = (getattr(self.result, "stats", None) or {}).get("sampling_error")
-        return {name: self._of_moments(error, axis) for name, error in sources.items() if isinstance(error, Mapping)}
+        known = {name: error for name, error in sources.items() if isinstance(error, Mapping)}
+        if self.middle is not None and np.isfinite(self.law.periods[axis]) and known.get("grid"):
+            grid = self._of_cut(known["grid"], axis, float(self.middle[axis]) if middle is None else middle)
+            return {name: grid if name == "grid" else self._of_moments(error, axis) for name, error in known.items()}
+        return {name: self._of_moments(error, axis) for name, error in known.items()}
+
+    def _of_cut(self, error: Any, axis: int, middle: float) -> tuple[float, float]:
+        """Errors of mean and deviation of a density on a circle: they depend on where it is cut.
+
+        Where no answers on coarser grids are kept, by how far the mass that is off may be carried.
+        """
+
+        def read(result: Any) -> np.ndarray:
+            one = along(replace(law(result, self.t), periods=self.law.periods), axis)
+            found = moments(on_line(one, middle))
+            return np.array([found["mean"][0], math.sqrt(found["variance"][0])])
+
+        if error.of is not None:
+            mean, deviation = np.nan_to_num(error.of(read))
+            return float(mean), float(deviation)
+        period = self.law.periods[axis]
+        off = 0.5 * float(self._entry(error.get("density"), 0))
+        deviation = max(float(read(self.result)[1]), 1e-300)
+        cut = change_of_cut(self.along(axis), middle)
+        return off * period + cut, (0.25 * off * period + cut) * 0.5 * period / deviation
 
     def _of_moments(self, error: Mapping[str, Any], axis: int) -> tuple[float, float]:
         """Errors of mean and deviation of a coordinate from those of mean and covariance."""
@@ -85,6 +112,14 @@ class Side:
         if array.ndim > axes:
             array = array[self.result.index(self.t)]
         return np.broadcast_to(np.nan_to_num(array, nan=0.0), (self.law.dim,) * axes)
+
+    def _widened(self, axis: int) -> float:
+        """By how much the deviation of a density grows where it is even inside its cells, as distances take it."""
+        one = self.along(axis)
+        if one.grid is None:
+            return 0.0
+        spread = float(moments(on_line(one, float(mean_direction(one)[0])))["variance"][0])
+        return math.sqrt(spread + float(one.weights @ np.diff(one.grid.edges[0]) ** 2) / 12.0) - math.sqrt(spread)
 
     def paired(self, other: Side) -> bool:
         """Whether the samples of both share random numbers: by their seeds, or else by how their rows go together."""
@@ -111,7 +146,12 @@ class Side:
     def sources_beside(self, other: Side, axes: Iterable[int]) -> dict[str, float]:
         """As `beside`, by what the errors come from."""
         squares: dict[str, float] = {}
+        axes = tuple(axes)
         for axis, side in itertools.product(axes, (self, other)):
-            for source, (mean, deviation) in side.other_errors(axis).items():
+            middle = float(mean_direction(side.along(axis))[0])  # where little is cut: a distance sees no cut at all
+            for source, (mean, deviation) in side.other_errors(axis, middle).items():
                 squares[source] = squares.get(source, 0.0) + mean**2 + deviation**2
+        for axis in axes:
+            widened = self._widened(axis) - other._widened(axis)  # by the same cells both are, and stay as far apart
+            squares["grid"] = squares.get("grid", 0.0) + widened**2
         return {source: math.sqrt(square) for source, square in squares.items()}

@@ -45,16 +45,21 @@ class Place(NamedTuple):
 
 
 class ClosedLine:
-    """A smooth closed line through points (n, 2), as a function of their index."""
+    """A smooth closed line through points (n, 2), as a function of its length in units of their mean distance.
+
+    Of their number it would not be smooth where they come closer together.
+    """
 
     def __init__(self, points: np.ndarray):
-        self.size, self.index = len(points), np.arange(len(points) + 1.0)
-        self.curve = CubicSpline(self.index, np.vstack([points, points[:1]]), bc_type="periodic")
+        closed = np.vstack([points, points[:1]])
+        length = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1)))
+        self.size, self.index = len(points), length * (len(points) / length[-1])
+        self.curve = CubicSpline(self.index, closed, bc_type="periodic")
         self._tree = cKDTree(points)
 
     def nearest(self, x: np.ndarray) -> np.ndarray:
-        """Index (m,) of the nearest point to each of x (2, m)."""
-        share = self._tree.query(x.T)[1].astype(float)
+        """Where on the line (m,) the nearest point to each of x (2, m) is."""
+        share = self.index[self._tree.query(x.T)[1]]
         for _ in range(NEWTON):
             off, slope = x.T - self.curve(share), self.curve(share, 1)
             bend = (slope**2).sum(axis=1) - np.maximum((off * self.curve(share, 2)).sum(axis=1), 0.0)

@@ -121,6 +121,7 @@ def solution_errors(results: Sequence[Solution], order: float) -> Errors:
         in_cells={"density": partial(_density_in_cells, results, order)},
         better=_better(extrapolated.of_solution, results, found, order),
         cap=order,
+        of=partial(_of_what_is_read, results, order, late),
         spread=late_spread,
         leaving=_leaving(results, order),
     )
@@ -142,6 +143,7 @@ def _errors(
     in_cells: Mapping[str, Callable[[int], np.ndarray]] | None = None,
     better: Callable[[], Any] | None = None,
     cap: float = 2.0,
+    of: Callable[[Callable[[Any], np.ndarray]], np.ndarray] | None = None,
     **whole: Estimate | None,
 ) -> Errors:
     _, order, converging = worst(found)
@@ -155,6 +157,7 @@ def _errors(
         in_cells,
         better,
         cap,
+        of,
     )
 
 
@@ -228,6 +231,14 @@ def _numbers(results: Sequence[Any], name: str, order: float, late: Sequence[flo
     return compared(offers, [r.grid for r in results], order).error
 
 
+def _of_what_is_read(
+    results: Sequence[Any], order: float, late: Sequence[float], read: Callable[[Any], np.ndarray]
+) -> np.ndarray:
+    values = [read(r) for r in results]
+    offers = [Offer(v, max(e, 1e-12) * np.abs(values[0])) for v, e in zip(values, late, strict=True)]
+    return compared(offers, [r.grid for r in results], order).error
+
+
 def _of_observed(results: Sequence[Solution], name: str, order: float) -> np.ndarray:
     values = [(r.observed[name], r.stats.error_estimate) for r in results]
     offers = [Offer(v, max(e, 1e-12) * float(np.abs(v).max(initial=0.0))) for v, e in values]
@@ -274,6 +285,7 @@ def _of_rest(results: Sequence[Any], order: float, others: Mapping[str, Callable
         in_cells={"density": partial(_density_in_cells, results, order)},
         better=_better(extrapolated.of_stationary, results, found, order),
         cap=order,
+        of=partial(_of_what_is_read, results, order, late),
         spread=spread,
         leaving=_leaving(results, order),
     )

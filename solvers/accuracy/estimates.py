@@ -109,6 +109,8 @@ class Errors(Mapping[str, np.ndarray]):
         fields as a whole, relative to the field.
     cap : float
         The largest order that was believed.
+    of : callable, or None
+        of(read): the errors of what a function reads from the result, in its shape; None where no coarser answers are kept.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class Errors(Mapping[str, np.ndarray]):
         in_cells: Mapping[str, Callable[[int], np.ndarray]] | None = None,
         better: Callable[[], Any] | None = None,
         cap: float = 2.0,
+        of: Callable[[Callable[[Any], np.ndarray]], np.ndarray] | None = None,
     ):
         self._values = dict(values)  # functions are asked when somebody wants to know
         self.order, self.converging, self.note = order, converging, note
@@ -129,6 +132,7 @@ class Errors(Mapping[str, np.ndarray]):
         self.better = better  # the extrapolated result, if there may be one
         self.box = 0.0
         self.cap = cap
+        self.of = of
 
     @classmethod
     def unknown(cls, why: str = UNASKED) -> Errors:
@@ -157,7 +161,7 @@ class Errors(Mapping[str, np.ndarray]):
         values = {name: np.asarray(self[name])[index] for name in self}
         chosen = [range(self["density"].shape[0])[i] for i in index]
         in_cells = {name: lambda i, ask=ask: ask(chosen[i]) for name, ask in self._in_cells.items()}
-        result = Errors(values, self.order, self.converging, self.note, in_cells=in_cells)
+        result = Errors(values, self.order, self.converging, self.note, in_cells=in_cells, of=self.of)
         result.box = self.box
         return result
 

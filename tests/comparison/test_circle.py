@@ -1,13 +1,17 @@
 """Laws on a circle, by cases solved by hand: nothing depends on where the circle is cut."""
 
+import copy
+
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.optimize import linear_sum_assignment
 from scipy.special import iv
 
 import fokkerplanck as fp
 from fokkerplanck.comparison import distances
 from fokkerplanck.comparison.wasserstein import has_transport_package
+from fokkerplanck.solvers.accuracy.estimates import Errors
 
 TURN = 2 * np.pi
 
@@ -206,3 +210,52 @@ def test_circles_of_two_lengths_and_long_lines_are_refused():
         distances.mmd(ring, ring, period=[1.0, None])
     reflecting = at_rest(fp.Grid((0, 1), 40), fp.uniform(0, 1))
     assert distances.wasserstein(ring, reflecting).value == pytest.approx(0.0, abs=1e-12)
+
+
+def exact_moments(middle, strength=3.0):
+    """Mean and deviation of the von Mises law about 0 within half a turn of `middle`, by quadrature."""
+
+    def p(x):
+        return np.exp(strength * np.cos(x)) / (TURN * iv(0, strength))
+
+    low, high = middle - np.pi, middle + np.pi
+    mean = quad(lambda x: x * p(x), low, high, points=[0.0, TURN])[0]
+    return mean, np.sqrt(quad(lambda x: (x - mean) ** 2 * p(x), low, high, points=[0.0, TURN])[0])
+
+
+@pytest.mark.parametrize("middle", [np.pi / 2, 2.0, 2.9])
+@pytest.mark.parametrize("n", [64, 127])
+def test_moments_of_a_density_that_is_cut_elsewhere_are_within_their_errors(n, middle):
+    """Cut through the middle of the law at 2.9; where no coarser answers are kept, by how far mass may be carried."""
+
+    def rest(mean, cells):
+        eq = fp.FokkerPlanck(potential=lambda x: -3.0 * np.cos(x - mean), diffusion=1.0)
+        return fp.stationary(eq, fp.Grid((0, TURN), cells, "periodic"))
+
+    one, reference, exact = rest(0.0, n), rest(middle, 256), exact_moments(middle)
+    lost = copy.copy(one)
+    object.__setattr__(lost, "error", Errors.of_record(one.error.as_record()))
+    table = fp.compare({"one": one, "lost": lost, "reference": reference}, distances=["W2"])
+    rows = {row[1]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    for name, most in (("one", 40.0), ("lost", 60.0)):
+        for word, right in zip(("mean", "deviation"), exact, strict=True):
+            off, said = abs(rows[name][word] - right), rows[name][f"se_{word}"]
+            assert off < 1.2 * said
+            assert said < most * (TURN / n) ** 2
+    assert abs(rows["one"]["mean"] - exact[0]) < 0.25 * (TURN / n) ** 2  # 25 times as much before cells were cut
+
+
+@pytest.mark.parametrize("n", [32, 96])
+def test_a_distance_counts_that_a_density_is_even_inside_its_cells(n):
+    def rest(cells):
+        eq = fp.FokkerPlanck(drift=lambda x: 0.7 - 3.0 * np.sin(x), diffusion=1.0)
+        return fp.stationary(eq, fp.Grid((0, TURN), cells, "periodic"))
+
+    def turned(cells):
+        eq = fp.FokkerPlanck(potential=lambda x: -3.0 * np.cos(x - 4.0), diffusion=1.0)
+        return fp.stationary(eq, fp.Grid((0, TURN), cells, "periodic"))
+
+    table = fp.compare({"one": rest(n), "fine": rest(2048), "reference": turned(2048)}, distances=["W2"])
+    rows = {row[1]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    off = abs(rows["one"]["W1"] - rows["fine"]["W1"])
+    assert off < 1.2 * rows["one"]["se_W1"] < 3.0 * off
