@@ -29,7 +29,8 @@ class Distribution:
 
     In 1D the distribution function passes through the masses of the cells, by a monotone cubic, so that `pdf`, `cdf`,
     `quantile`, `probability` and `sample` agree with each other and with the masses. In more dimensions the density is
-    interpolated linearly between cell centers, and is even within each cell for `sample` and `probability`.
+    interpolated linearly between cell centers, round periodic axes too, and is even within each cell for `sample` and
+    `probability`.
 
     Attributes
     ----------
@@ -68,8 +69,17 @@ class Distribution:
     def _cumulative(self) -> Any:
         from scipy.interpolate import PchipInterpolator
 
-        below = np.concatenate([[0.0], np.cumsum(self.masses)])
-        return PchipInterpolator(self.grid.edges[0], below)
+        edges, below = self.grid.edges[0], self._below
+        if self.grid.periodic(0):  # with a cell and more of the next turn at both ends, over which the density goes on
+            k, period = min(2, edges.size - 1), edges[-1] - edges[0]
+            edges = np.concatenate([edges[-1 - k : -1] - period, edges, edges[1 : 1 + k] + period])
+            below = np.concatenate([below[-1 - k : -1] - below[-1], below, below[1 : 1 + k] + below[-1]])
+        return PchipInterpolator(edges, below)
+
+    @cached_property
+    def _below(self) -> np.ndarray:
+        """Of the continuous part, the probability below each edge, in 1D."""
+        return np.concatenate([[0.0], np.cumsum(self.masses)])
 
     def mean(self) -> np.ndarray:
         """<x>, (dim,)."""
@@ -82,9 +92,7 @@ class Distribution:
         points, shape = self._points("x", x)
         inside = np.all([(e[0] <= p) & (p <= e[-1]) for e, p in zip(self.grid.edges, points, strict=True)], axis=0)
         held = [np.clip(p, e[0], e[-1]) for e, p in zip(self.grid.edges, points, strict=True)]
-        values = (
-            self._cumulative(held[0], 1) if self.grid.dim == 1 else _multilinear(self.density, self.grid.centers, held)
-        )
+        values = self._cumulative(held[0], 1) if self.grid.dim == 1 else self._between_centers(held)
         return _scalar(np.where(inside, np.maximum(values, 0.0), 0.0), shape)
 
     def cdf(self, x: Any) -> Any:
@@ -169,7 +177,7 @@ class Distribution:
             )
         values, rest = self.density, [a for a in range(self.grid.dim) if self.grid.names[a] not in given]
         for axis in sorted(set(range(self.grid.dim)) - set(rest), reverse=True):
-            values = _slice(values, self.grid.centers[axis], given[self.grid.names[axis]], axis)
+            values = _slice(*self._round(values, axis), given[self.grid.names[axis]], axis)
         grid = self._kept(rest)
         there = float((values * grid.volumes).sum())
         if not there > 0.0:
@@ -214,16 +222,32 @@ class Distribution:
 
     def _inverse(self, q: np.ndarray) -> np.ndarray:
         """x where the continuous part of the distribution function reaches q, by bisection in its cell."""
-        edges, below = self.grid.edges[0], self._cumulative.c[-1]
-        total = float(self.masses.sum())
-        reached = np.append(below, total)
-        cell = np.clip(np.searchsorted(reached, q, side="left") - 1, 0, edges.size - 2)
+        edges = self.grid.edges[0]
+        cell = np.clip(np.searchsorted(self._below, q, side="left") - 1, 0, edges.size - 2)
         low, high = edges[cell], edges[cell + 1]
         for _ in range(HALVINGS):
             middle = 0.5 * (low + high)
             less = self._cumulative(middle) < q
             low, high = np.where(less, middle, low), np.where(less, high, middle)
         return high
+
+    def _between_centers(self, points: Sequence[np.ndarray]) -> np.ndarray:
+        """The density at points (one array an axis) in the box."""
+        values, nodes = self.density, []
+        for axis in range(self.grid.dim):
+            values, places = self._round(values, axis)
+            nodes.append(places)
+        return _multilinear(values, nodes, points)
+
+    def _round(self, values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+        """Values at the centers along an axis, and these: along a periodic one with the nearest of the turns beside."""
+        nodes, edges = self.grid.centers[axis], self.grid.edges[axis]
+        if not self.grid.periodic(axis):
+            return values, nodes
+        period = edges[-1] - edges[0]
+        last, first = (np.take(values, [place], axis=axis) for place in (-1, 0))
+        wound = np.concatenate([last, values, first], axis=axis)
+        return wound, np.concatenate([nodes[-1:] - period, nodes, nodes[:1] + period])
 
     def _probability_1d(self, condition: Callable) -> float:
         edges, k = self.grid.edges[0], WITHIN[1]
