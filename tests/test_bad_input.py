@@ -258,6 +258,10 @@ PUBLIC_CALLS = {
         reset=fp.point(0.5),
         source=(2.0, fp.point(0.5)),
     ),
+    "delayed": Door(
+        lambda **a: fp.solve(made()["ou"], made()["absorbing"], fp.point(0.5), [0.1], **{"reset": fp.point(0.5)} | a),
+        delay=0.05,
+    ),
     "resets of paths": Door(
         lambda **a: fp.simulate(made()["ou"], fp.point(0.5), [0.1], 0.1, n_paths=4, grid=made()["absorbing"], **a),
         reset=fp.point(0.5),
@@ -602,6 +606,7 @@ def attempt(name, argument, value):
 TAKES = {
     "None, -1, 0, -0.5, large int, huge float, empty list": ["stationary with a period.breaks"],  # times of any period
     "0": [
+        "delayed.delay",
         "Solution.animate.between",
         "derivative of an eigenvalue.mode",
         "derivative of a firing rate.delay",
@@ -714,6 +719,7 @@ TAKES = {
     ],
     "None, 0": ["SGD.simulate.steps"],
     "large int": [
+        "delayed.delay",
         "derivative of a firing rate.delay",
         "open in time.source",
         "stationary with a source.source",

@@ -47,6 +47,56 @@ def test_firing_rate_after_the_start_is_a_sum_of_first_passages():
     assert sol.mass == pytest.approx(1.0, abs=1e-9)
 
 
+def test_a_refractory_time():
+    """rate(t) = g(t) + g * rate(t - d), g the density of the first passage; the mass that is not in the box waits."""
+    eq, d = fp.FokkerPlanck(drift=lambda v: 1.3 - v, diffusion=0.05), 0.3
+    box, zero = fp.Grid((-1.5, 1), 300, ("reflecting", "absorbing")), fp.point(0.0)
+    t = np.linspace(0, 8, 801)
+    sol = fp.solve(eq, box, zero, t[1:], reset=zero, delay=d, error=False)
+    g = np.append(0.0, fp.first_passage(eq, box, error=False).ways_out["x high"].density(t[1:], zero))
+    u = np.zeros(t.size)
+    for n in range(1, t.size):  # the trapezoidal rule; g and u vanish at 0
+        late = np.append(np.zeros(30), u[: n - 30] if n > 30 else [])[: n + 1]
+        late = np.append(late, np.zeros(n + 1 - late.size))
+        u[n] = g[n] + 0.01 * (g[n:0:-1] * late[:n]).sum()
+    assert np.abs(sol.rate - u[1:]).max() < 2e-4
+    waiting = np.append(0.0, np.cumsum(0.5 * 0.01 * (u[1:] + u[:-1])))
+    assert sol.mass[99::100] == pytest.approx(1 - (waiting[100::100] - waiting[70:771:100]), abs=2e-4)
+    at_rest = fp.stationary(eq, box, reset=zero, delay=d, error=False)
+    long = fp.solve(eq, box, zero, [200.0], reset=zero, delay=d, rtol=1e-8)
+    assert long.rate[0] == pytest.approx(at_rest.rate, rel=1e-6)
+    assert long.mass[0] == pytest.approx(at_rest.mass, rel=1e-6)
+    assert long.stats.error_estimate < 1e-7
+
+
+def test_a_delay_from_everywhere_and_with_a_source():
+    """Killed at the rate k and back after d, m' = s - k m + k m(t - d): by hand up to 2 d."""
+    k, d, s = 0.7, 0.5, 0.4
+    eq = fp.FokkerPlanck(diffusion=0.2, killing=k)
+    sol = fp.solve(
+        eq, fp.Grid((0, 1), 16), fp.uniform(0, 1), [0.3, 0.5, 0.9], reset=fp.uniform(0, 1), delay=d, source=s, rtol=1e-9
+    )
+
+    def alone(t):
+        return s / k + (1 - s / k) * np.exp(-k * t)
+
+    def back(t):  # int_0^t e^(-k (t - u)) k alone(u) du
+        return s / k * (1 - np.exp(-k * t)) + (1 - s / k) * k * t * np.exp(-k * t)
+
+    right = [alone(0.3), alone(0.5), alone(0.9) + back(0.4)]
+    assert sol.mass == pytest.approx(right, abs=1e-8)
+
+
+def test_a_start_at_the_wall_and_a_delay():
+    """Half of what starts evenly is gone at once, as 1 / sqrt(t): the steps follow it, and its echo."""
+    eq, grid = fp.FokkerPlanck(diffusion=0.5), fp.Grid((0, 1), 100, "absorbing")
+    sol = fp.solve(eq, grid, fp.uniform(0, 1), [0.05, 0.2, 0.45, 1.0], reset=fp.point(0.5), delay=0.2, rtol=1e-6)
+    fine = fp.solve(eq, grid, fp.uniform(0, 1), [0.05, 0.2, 0.45, 1.0], reset=fp.point(0.5), delay=0.2, rtol=1e-9)
+    assert np.abs(sol.masses - fine.masses).sum(axis=1).max() < 1e-6
+    k = np.pi * np.arange(1, 400, 2)
+    assert sol.mass[1] == pytest.approx((8 / k**2 * np.exp(-0.5 * k**2 * 0.2)).sum(), abs=1e-4)  # nothing is back yet
+
+
 def test_a_reset_by_two_walls_is_shared_as_they_take():
     sol = fp.solve(
         fp.FokkerPlanck(diffusion=0.7), fp.Grid((0, 1), 100, "absorbing"), fp.point(0.3), 5.0, reset=fp.point(0.3)
@@ -286,6 +336,8 @@ def test_resets_of_paths_that_make_no_sense(more, words):
         ({"source": (0.0, fp.point(0.5))}, "a rate above 0"),
         ({"source": 1.0, "method": "rational"}, "'auto' or 'chebyshev'"),
         ({"reset": 3}, "an initial density"),
+        ({"delay": 1.0}, "or with `reset` more"),
+        ({"reset": fp.point(0.0), "delay": -1.0}, "or with `reset` more"),
     ],
 )
 def test_what_makes_no_sense_is_refused(more, words):

@@ -13,8 +13,12 @@ import numpy as np
 
 from ..arguments import LARGEST, call, callable_with, fields, reals, sized
 from ..errors import bad_type, bad_value
+from . import initial_density
 
-RULE = "a frozen distribution, a variance or covariance matrix, a pair (sizes, weights), or a function k(x_from, x_to)"
+RULE = (
+    "a frozen distribution, fp.gaussian or fp.from_samples of sizes, a variance or covariance matrix, a pair (sizes, weights), "
+    "or a function k(x_from, x_to)"
+)
 NODES = 2000  # places between which a kernel's density is summed up to draw from it
 
 
@@ -126,6 +130,10 @@ def law_of(value: Any) -> Law:
     """The law that a user's value means."""
     if hasattr(value, "dist") and hasattr(value, "ppf"):
         return _frozen(value)
+    if isinstance(value, initial_density.Gaussian):
+        return Gaussian(value.mean, value.covariance)
+    if isinstance(value, initial_density.Samples):
+        return Sizes(value.positions, np.full(len(value.positions), 1.0 / len(value.positions)))
     if hasattr(value, "mean") and hasattr(value, "cov") and not isinstance(value, np.ndarray):
         return Gaussian(*_checked_normal(np.atleast_1d(value.mean), np.atleast_2d(value.cov)))
     if isinstance(value, (type, str, bytes, bool, dict, set)):

@@ -25,6 +25,7 @@ class PoissonJumps:
     law : distribution, number, matrix, tuple or callable
         The law of a jump, in units of the coordinates:
         a frozen `scipy.stats` distribution of the size (1D; in more dimensions `multivariate_normal`);
+        `fp.gaussian(mean, std)` of the size, or `fp.from_samples(sizes)` of sizes that were seen;
         a variance, or a covariance matrix (d, d): Gaussian jumps of mean zero;
         a tuple (sizes, weights): sizes (k,), or (k, d), with weights (k,) that sum to 1;
         a function k(x_from, x_to), vectorised (1D): the density of the place where a jump ends, of integral 1 over x_to.

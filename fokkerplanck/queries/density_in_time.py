@@ -68,6 +68,7 @@ def solve(
     breaks: Any = None,
     max_step: float | None = None,
     reset: Any = None,
+    delay: float = 0.0,
     source: Any = None,
     error: bool = True,
     tol: float | None = None,
@@ -102,7 +103,10 @@ def solve(
     max_step : number, optional
         The longest step in time, for coefficients with features that are shorter still.
     reset : initial density, optional
-        Where what leaves the box, through walls or by killing, enters again at once, such as `fp.point(0.0)`.
+        Where what leaves the box, through walls or by killing, enters again, such as `fp.point(0.0)`.
+    delay : float
+        Time that passes outside at each reset, such as a refractory time; nobody is outside at first. With coefficients that
+        depend neither on time nor on the density.
     source : number, function of the coordinates, array on the grid or (rate, density), optional
         s >= 0 in dp/dt = L p + s: mass per volume and time, where the start has mass 1; or a total mass per time with the
         density that it is spread like, such as `(2.0, fp.point(0.5))`. The mass may then grow beyond 1.
@@ -124,7 +128,7 @@ def solve(
     ConvergenceError
         If the error estimate exceeds rtol, or `tol` is out of reach; the partial solution is attached.
     """
-    asked = Asked(reset, source)
+    asked = Asked(reset, source, delay)
     if tol is not None:
         free_of_cells("p0", p0)
         asked.check_free_of_cells()
@@ -139,6 +143,7 @@ def solve(
             breaks=breaks,
             max_step=max_step,
             reset=reset,
+            delay=delay,
             source=source,
         )
         if grid is None:
@@ -185,7 +190,7 @@ def _density(
     """The density on one grid, from what is put in there, or on one with faces on zeros of D."""
     at, grid = generators_of(eq, grid, float(times[-1]))
     start, entering = supply_on(grid)
-    at = with_reset(at, entering.reset)
+    at = with_reset(at, entering)
     watched = {name: on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
     table = timetable(eq, grid, float(times[-1]), rtol, known, longest)
     run = evolve(eq, grid, at, start.ravel(), times, method, rtol, table, entering)
@@ -196,7 +201,9 @@ def _density(
     q, least = at(float(times[-1]), masses[-1]), smallest_density(masses, grid)
     masses, negative = without_negative(masses)
     driven = eq.time_dependent or eq.interaction is not None
-    atoms = atoms_over_time(q, start, times, masses, at if driven else None, entering.source)
+    atoms = {}
+    if entering.reset is None:  # what is reset stays nowhere
+        atoms = atoms_over_time(q, start, times, masses, at if driven else None, entering.source)
     supplied = entering.supplied(start, times)
     off = mass_error(q, masses, atoms, supplied)
     error = max(error + 2.0 * negative, off)  # no estimate of an error in the 1-norm is below the part that is seen

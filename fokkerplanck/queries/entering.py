@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import number
 from ..errors import bad_value
 from ..model.box import free_of_cells
 from ..model.equation import FokkerPlanck
@@ -18,17 +19,24 @@ from ..solvers.evolution.open_system import Entering
 
 
 class Asked(NamedTuple):
-    """A reset and a source as they were given, or None."""
+    """A reset and a source as they were given, or None, and the delay of the reset."""
 
     reset: Any = None
     source: Any = None
+    delay: Any = 0.0
 
     def check(self, eq: FokkerPlanck) -> None:
         """Refuse an equation for which it is not said what they mean."""
+        self.check_delay()
         if eq.time_order < 1.0 and self:
-            name, value = next((name, value) for name, value in self._asdict().items() if value is not None)
+            name, value = ("source", self.source) if self.reset is None else ("reset", self.reset)
             then = "Whether those who enter wait first is another equation."
             raise bad_value(name, "None with time_order below 1", value, then)
+
+    def check_delay(self) -> None:
+        """Refuse a delay that is none, or one of nothing."""
+        rule = "0, or with `reset` more"
+        number("delay", self.delay, rule, lambda v: 0.0 <= v < np.inf and (self.reset is not None or v == 0.0))
 
     def check_free_of_cells(self) -> None:
         """Refuse arrays on the cells where the cells are not chosen yet."""
@@ -41,16 +49,18 @@ class Asked(NamedTuple):
     def on(self, grid: Grid) -> Entering:
         """On the cells of a grid."""
         reset = None if self.reset is None else initial_masses(self.reset, grid, "reset")[0].ravel()
-        return Entering(reset, None if self.source is None else source_masses(self.source, grid).ravel())
+        source = None if self.source is None else source_masses(self.source, grid).ravel()
+        return Entering(reset, source, float(self.delay))
 
     def on_coarser(self, fine: Grid, coarse: Grid) -> Entering:
         """On a coarser grid, where they were given for a fine one."""
         reset = None if self.reset is None else start_on_coarser(self.reset, fine, coarse).ravel()
         if self.source is None:
-            return Entering(reset)
+            return Entering(reset, None, float(self.delay))
         rate, density = parts_of_source(self.source)
         carried = coarsened_start(density, fine, coarse)
-        return Entering(reset, source_masses(carried if rate is None else (rate, carried), coarse).ravel())
+        source = source_masses(carried if rate is None else (rate, carried), coarse).ravel()
+        return Entering(reset, source, float(self.delay))
 
 
 class Put(NamedTuple):

@@ -24,17 +24,17 @@ from ..wall_and_grid_warnings import warn_of_resolution, warn_of_walls
 from .entering import Asked
 
 
-def open_at_rest(eq: FokkerPlanck, grid: Grid, asked: Asked, delay: float, measure: bool) -> OpenStationary:
+def open_at_rest(eq: FokkerPlanck, grid: Grid, asked: Asked, measure: bool) -> OpenStationary:
     """The stationary density where what leaves starts anew, or where a source puts in as much as leaves."""
     asked.check(eq)
     asked.on(grid)  # what it refuses comes first
-    result = _balanced(eq, grid, asked.on, delay)
+    result = _balanced(eq, grid, asked.on)
     unit = 1.0 if asked.source is None else result.mass  # in which it is measured and judged as a probability
     result = result.in_units(1.0 / unit)
     if measure:
 
         def ask(other: FokkerPlanck, coarse: Grid) -> OpenStationary:
-            return _balanced(other, coarse, partial(asked.on_coarser, grid), delay).in_units(1.0 / unit)
+            return _balanced(other, coarse, partial(asked.on_coarser, grid)).in_units(1.0 / unit)
 
         result = measured(result, ask, eq, open_errors)
     result = replace(result, stats=StationaryStats.of(result.stats, resolution(result.generator, (result.masses,))))
@@ -46,11 +46,11 @@ def open_at_rest(eq: FokkerPlanck, grid: Grid, asked: Asked, delay: float, measu
     return result.in_units(unit)
 
 
-def _balanced(eq: FokkerPlanck, grid: Grid, entering_on: Callable[[Grid], Entering], delay: float) -> OpenStationary:
+def _balanced(eq: FokkerPlanck, grid: Grid, entering_on: Callable[[Grid], Entering]) -> OpenStationary:
     """The density on one grid, from what enters there."""
     q = generator(eq, grid)
     grid = q.grid
-    reset, source = entering_on(grid)
+    reset, source, delay = entering_on(grid)
     entering = reset if source is None else source
     assert entering is not None
     spent = time_until_exit(q, entering)

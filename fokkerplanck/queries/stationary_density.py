@@ -8,7 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..arguments import flag, number
+from ..arguments import flag
 from ..errors import bad_value
 from ..model.box import Box, free_of_cells
 from ..model.coefficients import Points
@@ -132,8 +132,8 @@ def stationary(
         to rest, as where it oscillates.
     """
     flag("error", error)
-    number("delay", delay, "0, or with `reset` more", lambda v: 0.0 <= v < np.inf and (reset is not None or v == 0.0))
-    asked = Asked(reset, source)
+    asked = Asked(reset, source, delay)
+    asked.check_delay()
     if asked and (period is not None or p0 is not None or (reset is not None and source is not None)):
         name = "source" if reset is None else "reset"
         then = "Where it starts does not matter, as what is there at first leaves."
@@ -148,7 +148,7 @@ def stationary(
         more = {"reset": reset, "delay": delay, "source": source} if asked else repeating
         return to_tolerance(lambda there: stationary(eq, there, p0, **more), grid, tol, error)
     if asked:
-        return open_at_rest(eq, autonomous(eq, grid, "passage"), asked, float(delay), error)
+        return open_at_rest(eq, autonomous(eq, grid, "passage"), asked, error)
     if period is not None:
         return periodic(eq, grid, p0, period, breaks, max_step, error)
     if isinstance(eq, FokkerPlanck) and eq.interaction is not None:

@@ -2,8 +2,8 @@
 
     dP/dt = Q P + r (k . P) + s,    k the rates of leaving, r the shares of a reset, s the masses of a source per time, all (n,)
 
-A reset is a rank-one part of the generator. With a source one more entry is added to the masses, which stays 1, so that
-the equation is linear again and is solved by the same exponentials:
+A reset is a rank-one part of the generator; after a delay it is more, see `delayed_reset`. With a source one more entry is
+added to the masses, which stays 1, so that the equation is linear again and is solved by the same exponentials:
 
     d/dt (P, 1) = [[Q + r k^T, s], [0, 0]] (P, 1)
 """
@@ -22,6 +22,7 @@ from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
 from ..discretization.generator import Exit, Generator, Links
 from ..kernels.matvec import Operator
+from .delayed_reset import propagate_delayed
 from .exponential import propagate
 from .piecewise import propagate_driven
 from .time_dependent import GeneratorAt
@@ -35,10 +36,13 @@ class Entering(NamedTuple):
         Shares of the cells in what enters again, summing to one.
     source : ndarray (n,) or None
         Masses that enter per time.
+    delay : float
+        Time between leaving and entering again.
     """
 
     reset: np.ndarray | None = None
     source: np.ndarray | None = None
+    delay: float = 0.0
 
     @property
     def open(self) -> bool:
@@ -101,9 +105,10 @@ def _with_diagonal_row(near: Operator) -> Operator:
     return near._replace(indptr=indptr, indices=np.append(near.indices, n), values=np.append(near.values, 0.0))
 
 
-def with_reset(at: GeneratorAt, reset: np.ndarray | None) -> GeneratorAt:
-    """The generator at a time, with what leaves entering again; the same one while that it comes from is the same."""
-    if reset is None:
+def with_reset(at: GeneratorAt, entering: Entering) -> GeneratorAt:
+    """The generator at a time, with what leaves entering again at once; the same one while that it comes from is the same."""
+    reset = entering.reset
+    if reset is None or entering.delay > 0.0:
         return at
     kept: dict[int, tuple[Generator, Generator]] = {}
 
@@ -133,6 +138,13 @@ def evolve_open(
     """
     if method not in ("auto", "chebyshev"):
         raise bad_value("method", "'auto' or 'chebyshev' with `reset` or `source`", method)
+    driven = eq.time_dependent or eq.interaction is not None
+    if entering.reset is not None and entering.delay > 0.0:
+        if driven:
+            raise bad_value("delay", "0 where coefficients depend on time or on the density", entering.delay)
+        q = at(0.0, start)
+        yield from propagate_delayed(q, start, times, rtol, entering.reset, entering.source, entering.delay)
+        return
     state, fed, source = start, at, entering.source
     if source is not None:
         state = np.append(start, 1.0)
@@ -141,7 +153,6 @@ def evolve_open(
             q = at(t, masses[:-1])
             return Fed(**{f.name: getattr(q, f.name) for f in fields(q)}, source=source)
 
-    driven = eq.time_dependent or eq.interaction is not None
     run: Iterator[tuple[np.ndarray, float, Any]]
     if driven:
         run = propagate_driven(eq, grid, fed, state, times, rtol, table, closed=False)

@@ -42,9 +42,9 @@ def atoms_over_time(
         The generator at a time for given masses, where it changes. What has left is then all in the one point there is, or
         shared by the rates of arrival at the output times.
     source : ndarray (n,) or None
-        Masses that enter per time. What is reset stays at no point.
+        Masses that enter per time.
     """
-    if not q.atoms or q.reset is not None:
+    if not q.atoms:
         return {}
     given = np.zeros(q.grid.size) if source is None else source
     rows = masses.reshape(times.size, -1)

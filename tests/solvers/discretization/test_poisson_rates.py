@@ -254,3 +254,15 @@ def test_jumps_of_one_sign_never_lead_back():
     grid = fp.Grid((-3, 3), 60)
     assert fp.first_passage(eq, grid, lambda x: x < -1, error=False).at(0.0) == np.inf
     assert fp.first_passage(eq, grid, lambda x: x > 1.5, error=False).at(0.0) == pytest.approx(2.0, rel=0.06)
+
+
+def test_laws_of_starts_are_laws_of_sizes():
+    """A normal law by its deviation as by its variance, and sizes that were seen as sizes with equal weights."""
+    grid = fp.Grid((-4, 4), 64)
+
+    def end(law):
+        eq = fp.FokkerPlanck(drift=lambda x: -x, jumps=fp.PoissonJumps(rate=2.0, law=law))
+        return fp.solve(eq, grid, fp.gaussian(0.0, 0.4), 1.0, error=False).density[-1]
+
+    assert end(fp.gaussian(0.0, 0.3)) == pytest.approx(end(0.09), abs=1e-12)
+    assert end(fp.from_samples([-0.5, 0.25])) == pytest.approx(end(([-0.5, 0.25], [0.5, 0.5])), abs=1e-12)
