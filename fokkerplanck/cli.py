@@ -45,7 +45,7 @@ GRACE = 3.0  # seconds that compiled code has to come back after a signal
 LEGEND = "±: standard error. z: (mean - SGD's) in standard errors. W1: distance to SGD's density in units of the parameter.\n"
 
 TEMPLATE = """# A run file: what `fokkerplanck run` computes. Formulas know + - * / **, pi, exp, log, sqrt, sin, cos,
-# tan, sinh, cosh, tanh, abs, softplus and sigmoid. Time is counted in steps of SGD.
+# tan, sinh, cosh, tanh, abs, relu, max, min, softplus, sigmoid and logistic. Time is counted in steps of SGD.
 title = "Two wells"
 
 [landscape]                       # the loss of one sample, and the samples
@@ -82,8 +82,8 @@ models = ["first-order", "exact"] # exact: SGD itself, up to the numerical diffu
                                   # "gaussian-chain", "second-order", "langevin", "levy" (needs stability = 1.5),
                                   # "subdiffusive" (time_order = 0.8), "swarm" (strength = 0.1)
 
-# shares = ["w > 0"]              # how much of the stationary density lies there
-# target = "w > 0"                # how long it takes to get there from the start
+# shares = ["w > 0", "abs(w) < 1"] # how much of the stationary density lies there; with [equation] also at each time
+# target = "w > 0"                # how long it takes to get there from the start, or with which probability
 
 [simulation]
 paths = 20000                     # of SGD itself, the reference
@@ -97,14 +97,16 @@ seed = 1
 # A drift and a diffusion of your own instead of [landscape], [sgd] and [simulation]:
 # [equation]
 # variables = ["x"]
-# drift = "-x"                    # dX = drift dt + sqrt(2 diffusion) dW; a list with one formula an axis
-# diffusion = "0.1*(1 + x**2)"    # a number, a formula, a list (one an axis) or a matrix
+# drift = "-x + 0.3*cos(t)"       # dX = drift dt + sqrt(2 diffusion) dW; a list with one formula an axis; t is the time
+# diffusion = "0.1*(1 + x**2)"    # a number, a formula, a list (one an axis) or a matrix; or noise = 0.4 for noise dW
 # potential = "x**4/4 - x**2/2"   # adds minus its gradient to the drift
 # convention = "ito"              # or "stratonovich", "klimontovich"
 # time_order = 0.8                # memory: waiting times of infinite mean
 # stability = 1.5                 # Levy jumps, with scale = 0.2 or a formula
 # jumps = { rate = 2.0, covariance = 0.25 }   # at a finite rate; or sizes and weights, distribution and parameters, kernel
 # killing = "0.1*x**2"            # rate at which paths end; reactivity = { "x high" = 2.0 }: walls that take a part
+# [reset]                         # where what leaves the box, by absorbing walls or by killing, enters again
+# point = 0.0                     # or as under [start]
 """
 
 

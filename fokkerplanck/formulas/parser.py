@@ -42,6 +42,14 @@ _SIGNS: dict[type, str] = {
     ast.BitXor: "^", ast.BitAnd: "&", ast.BitOr: "|", ast.Mod: "%", ast.FloorDiv: "//", ast.MatMult: "@",
     ast.LShift: "<<", ast.RShift: ">>", ast.Invert: "~",
 }  # fmt: skip
+_NODES: dict[type, str] = {ast.IfExp: "'if'", ast.Compare: "a comparison"}
+_PLAIN = "Write ** for powers and * for products."
+_UNREADABLE = {
+    "&&": "Write `and` for &&.",
+    "||": "Write `or` for ||.",
+    "!": "Write `not`.",
+    "=": "Compare by < <= > >=.",
+}
 _MISSED = {  # functions that others have
     "fabs": "abs is the absolute value.",
     "maximum": "max(a, b) is the larger one.",
@@ -201,7 +209,7 @@ class _Reader:
         try:
             self.tree = ast.parse(self.line, mode="eval")
         except SyntaxError as error:
-            then = "Write ** for powers and * for products."
+            then = next((word for sign, word in _UNREADABLE.items() if sign in self.line), _PLAIN)
             raise bad_value(name, "a formula", f"{text} (unreadable at column {error.offset or 1})", then) from None
         except (RecursionError, MemoryError, ValueError):
             raise bad_value(name, "a formula", "a string the parser gives up on", "Nest it less.") from None
@@ -258,6 +266,8 @@ class _Reader:
             result = self.call(node, depth)
         else:
             then = "Write ** for powers." if isinstance(getattr(node, "op", None), ast.BitXor) else ""
+            if isinstance(node, ast.IfExp | ast.Compare):
+                then = "Write max(a, b), min(a, b), relu or abs for kinks, and sigmoid(x/0.01) for a step at 0."
             raise self.refuse(node, "numbers, names, + - * / **, parentheses and functions", _kind(node), then)
         if result.is_number:
             self.check_constant(node, lambda: float(result))
@@ -289,7 +299,7 @@ class _Reader:
         if node.id == "pi":
             return sympy.pi
         if node.id not in self.values:
-            known = (*self.names, *CONSTANTS, *FUNCTIONS)
+            known = (*self.names, *CONSTANTS, *FUNCTIONS, *WRITTEN_OUT)
             rule = f"in the names {', '.join(self.names) or '(none)'} and pi"
             then = f"Write {node.id}(...)." if node.id in FUNCTIONS else _closest(node.id, known)
             raise self.refuse(node, rule, f"{node.id!r}", then)
@@ -378,5 +388,7 @@ def _kind(node: ast.AST) -> str:
     kind = type(getattr(node, "op", node))
     if kind in _SIGNS:
         return f"{_SIGNS[kind]!r}"
+    if kind in _NODES:
+        return _NODES[kind]
     shown = kind.__name__
     return "".join(" " + c.lower() if c.isupper() else c for c in shown).strip()

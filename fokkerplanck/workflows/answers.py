@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..formulas.parser import Condition, parse_condition
+from ..model.equation import FokkerPlanck
 from ..model.initial_density import initial_masses
+from ..results.exit_passage import ExitPassage
 from ..results.first_passage import FirstPassage
 from ..results.first_passage_in_time import FirstPassageInTime
+from ..results.open_solution import OpenSolution
+from ..results.open_stationary import StationaryReset
+from ..results.processes import InTime
+from ..results.solution import Solution
 from ..results.stationary import Stationary
+from ..solvers.accuracy.coarsening import start_on_coarser
+from ..solvers.accuracy.estimates import estimate
+from ..solvers.linear.absorption import TARGET
 
 ROUNDED = 1e-9  # of a deviation: means below it are zero
+MOST_TIMES = 6  # of which sentences are made; of more the last one speaks
 
 
 def conditions(texts: Sequence[str], names: tuple[str, ...], key: str) -> list[tuple[str, Condition]]:
@@ -32,7 +42,36 @@ def at_rest(model: str, st: Stationary, names: tuple[str, ...], shares: list[tup
     sentences = [f"At rest{_whose(model)} {moments}."]
     for text, condition in shares:
         sentences.append(f"At rest{_whose(model)} P({text}) = {st.probability(condition):.5g}.")
+    if isinstance(st, StationaryReset):
+        error = f" (error {float(st.error['rate']):.2g})" if st.error else ""
+        sentences.append(f"At rest it is reset {st.rate:.5g}{error} times per unit of time{_by(st.rates, st.rate)}.")
     return sentences
+
+
+def empties(eq: FokkerPlanck, sol: Solution) -> bool:
+    """Whether what begins in a box is bound to leave it, by walls or killing, so that nothing is left at rest."""
+    return bool(sol.grid.absorbs or eq.ends_paths) and not isinstance(sol, OpenSolution) and not sol.atoms
+
+
+def over_time(sol: Solution, names: tuple[str, ...], shares: list[tuple[str, Condition]], leaves: bool) -> list[str]:
+    """The probability of each condition at the output times, how much has ended at a point and, if any `leaves`, is left."""
+    chosen = range(sol.times.size) if sol.times.size <= MOST_TIMES else [sol.times.size - 1]
+    at = f"At t = {_listed([float(sol.times[i]) for i in chosen])}"
+    mass = np.atleast_1d(sol.mass)
+    sentences = [f"{at} a share of {_listed([mass[i] for i in chosen])} is left in the box."] if leaves else []
+    for x, held in sol.atoms.items():
+        sentences.append(f"{at} a share of {_listed([held[i] for i in chosen])} has ended at {names[0]} = {x:g}.")
+    of = " of what is left" if leaves else ""
+    for text, condition in shares if all(mass[i] > 0.0 for i in chosen) else ():
+        values = _listed([sol.distribution(float(sol.times[i])).probability(condition) for i in chosen])
+        sentences.append(f"{at} P({text}) = {values}{of}.")
+    return sentences
+
+
+def _listed(values: Sequence[float]) -> str:
+    """Numbers in a sentence."""
+    words = [f"{value:.5g}" for value in values]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def on_the_way(
@@ -42,22 +81,81 @@ def on_the_way(
     text: str,
     condition: Condition,
 ) -> str:
-    """The mean time from the start to a target, its error, and its deviation."""
+    """The mean time from the start to a target, its error and deviation; where paths may end elsewhere, how many arrive."""
     passage = ask(condition)
+    whose = _whose(model)
     if isinstance(passage, FirstPassageInTime):
         mean, error = passage.mean(p0), passage.mean_error(p0)
-        spread = ", from time 0"
-    else:
-        start = initial_masses(p0, passage.grid)[0]
-        used = start > 1e-12 * start.max()
-        weights = start[used] / start[used].sum()
-        mean, square = (float(weights @ field[used]) for field in (passage.mean, passage.second_moment))
-        error = float(weights @ passage.error["mean"][used]) if passage.error else math.nan
-        spread = f", with a deviation of {math.sqrt(max(square - mean**2, 0.0)):.5g}" if math.isfinite(square) else ""
+        return f"{text} is reached{whose} after {mean:.5g}{_within(error)} on the mean, from time 0."
+    ways = passage.ways_out if isinstance(passage.process, InTime) else {}
+    if set(ways) > {TARGET}:
+        arriving, error, time = _by_one_way(ways[TARGET], passage, p0)
+        others = ", ".join(_way(name) for name in ways if name != TARGET)
+        after = f", after {time:.5g} on the mean" if arriving > 0.0 else ""
+        return f"{text} is reached{whose} with probability {arriving:.5g}{_within(error)}{after}; else it ends first {others}."
+    mean, error, spread = _times(passage, p0)
     if not math.isfinite(mean):
-        return f"{text} may never be reached{_whose(model)}: the mean time is infinite."
-    measured = f" (error {error:.2g})" if math.isfinite(error) else ""
-    return f"{text} is reached{_whose(model)} after {mean:.5g}{measured} on the mean{spread}."
+        return f"{text} may never be reached{whose}: the mean time is infinite."
+    return f"{text} is reached{whose} after {mean:.5g}{_within(error)} on the mean{spread}."
+
+
+def on_the_way_out(ask: Callable[[], FirstPassage | FirstPassageInTime], p0: Any) -> str:
+    """The mean time from the start until the box is left, and by which ways."""
+    passage = ask()
+    if isinstance(passage, FirstPassageInTime):
+        return f"It ends after {passage.mean(p0):.5g}{_within(passage.mean_error(p0))} on the mean, from time 0."
+    mean, error, spread = _times(passage, p0)
+    if not math.isfinite(mean):
+        return "It may never end: the mean time is infinite."
+    ways = passage.ways_out
+    shares = dict.fromkeys(ways, 1.0)
+    if len(ways) > 1:
+        shares = {name: _by_one_way(way, passage, p0)[0] for name, way in ways.items()}
+    return f"It ends after {mean:.5g}{_within(error)} on the mean{spread}{_by(shares, 1.0)}."
+
+
+def _times(passage: FirstPassage, p0: Any) -> tuple[float, float, str]:
+    """Mean time from a start, its error, and words on its deviation."""
+    start = initial_masses(p0, passage.grid)[0]
+    used = start > 1e-12 * start.max()
+    weights = start[used] / start[used].sum()
+    mean, square = (float(weights @ field[used]) for field in (passage.mean, passage.second_moment))
+    error = float(weights @ passage.error["mean"][used]) if passage.error else math.nan
+    spread = f", with a deviation of {math.sqrt(max(square - mean**2, 0.0)):.5g}" if math.isfinite(square) else ""
+    return mean, error, spread
+
+
+def _by_one_way(way: ExitPassage, passage: FirstPassage, p0: Any) -> tuple[float, float, float]:
+    """The probability of ending by one way from a start, its error, and the mean time of those who do."""
+    shares = []
+    for one, there in zip((way, *way.coarser), (passage, *passage.coarser), strict=False):
+        masses = initial_masses(p0, way.grid)[0] if there is passage else start_on_coarser(p0, way.grid, one.grid)
+        inside = there.target if way.name == TARGET else np.zeros_like(there.target)
+        shares.append(float((masses * np.where(inside, 1.0, one.probability)).sum() / masses.sum()))
+        if there is passage:
+            late = np.nan_to_num(one.mean) * one.probability
+            time = float((masses * late).sum() / masses.sum()) / shares[0] if shares[0] > 0.0 else math.nan
+    if len(shares) < 3:
+        return shares[0], math.nan, time
+    changes = np.array(shares[0] - shares[1]), np.array(shares[1] - shares[2])
+    return shares[0], float(estimate(*changes, way.cap, 1e-12).error), time
+
+
+def _within(error: float) -> str:
+    return f" (error {error:.2g})" if math.isfinite(error) else ""
+
+
+def _by(shares: Mapping[str, float], whole: float) -> str:
+    """What each way out has of the whole."""
+    if len(shares) == 1:
+        return f", {_way(next(iter(shares)))}"
+    parts = [f"{part / whole:.5g} of it {_way(name)}" for name, part in shares.items()]
+    return f": {', '.join(parts)}" if parts else ""
+
+
+def _way(name: str) -> str:
+    """A way out in words."""
+    return {"killing": "by killing", "jumps": "by a jump over a wall"}.get(name, f"at the wall {name}")
 
 
 def _whose(model: str) -> str:

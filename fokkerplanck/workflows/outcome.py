@@ -115,3 +115,4 @@ class Problem:
     value: Callable | None
     cases: list[Case]
     record: dict[str, Any]
+    reset: Any = None  # where what leaves the box enters again

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from ..model.grid import Grid
 from ..model.initial_density import gaussian, point, uniform
 from ..passages import first_passage
 from ..queries import solve, stationary
+from ..results.open_solution import OpenSolution
 from ..results.solution import Solution
 from ..results.stats import SolutionStats
 from ..solvers.accuracy.refinement import FIRST
@@ -29,7 +29,8 @@ from ..solvers.discretization.scharfetter_gummel import generators_kept
 from ..storage.files import staging_folder, uninterrupted, write_text
 from ..storage.netcdf import save_solution
 from ..storage.tables import Comparison, exact
-from .answers import at_rest, conditions, on_the_way
+from .add_answers import add_answers, noting
+from .answers import conditions
 from .choose_cells import grid_within
 from .equation_section import jumps_of, plain, read_formulas
 from .outcome import Case, Outcome, Problem, Report, compared
@@ -40,9 +41,6 @@ from .schema import Descent, Equation, GridSection, Landscape, Start
 if TYPE_CHECKING:
     from ..results.ensemble import Ensemble
     from ..sgd import SGD, SampleLoss
-
-
-OPENING = 24  # letters by which a note is known: what follows are its numbers
 
 
 CHAINS = ("exact", "gaussian-chain")
@@ -67,12 +65,8 @@ def described(run: RunFile) -> Problem:
     """As `build`; where a tolerance is asked for, on the cells with which the search for a grid begins."""
     spec = run.spec
     grid = _grid(spec.grid, spec.variables)
-    names = {
-        "mean": "start.mean",
-        "std_or_cov": "start.deviation" if spec.start.covariance is None else "start.covariance",
-    }
-    with naming(**names, x="start.point", low="start.low"):
-        p0 = _start(spec.start)
+    p0 = _start(spec.start, "start")
+    reset = None if spec.reset is None else _start(spec.reset, "reset")
     conditions(spec.output.shares, spec.variables, "output.shares")  # refuses what is none
     conditions([spec.output.target] if spec.output.target else [], spec.variables, "output.target")
     value: Callable | None
@@ -81,7 +75,11 @@ def described(run: RunFile) -> Problem:
     else:
         assert spec.equation is not None
         value, cases = _equation_case(spec.equation)
-    return Problem(spec, grid, p0, spec.variables, value, cases, run.record())
+        eq = cases[0].models["density"]
+        if reset is not None and not (grid.absorbs or (eq is not None and eq.ends_paths)):
+            then = 'Make a wall absorbing, such as boundary = ["reflecting", "absorbing"], or give a killing rate.'
+            raise bad_value("reset", "left out where nothing leaves the box", "a table [reset]", then)
+    return Problem(spec, grid, p0, spec.variables, value, cases, run.record(), reset)
 
 
 def _grid(box: GridSection, variables: tuple[str, ...]) -> Grid:
@@ -99,13 +97,13 @@ def _grid(box: GridSection, variables: tuple[str, ...]) -> Grid:
     return grid.named(variables)
 
 
-def _start(start: Start) -> Any:
-    if start.mean is not None:
-        spread = start.covariance if start.deviation is None else _scalar(start.deviation)
-        return gaussian(start.mean, spread)
-    if start.point is not None:
-        return point(start.point)
-    return uniform(start.low, start.high)
+def _start(start: Start, table: str) -> Any:
+    """The density of [start] or [reset]."""
+    spread = f"{table}.deviation" if start.covariance is None else f"{table}.covariance"
+    with naming(mean=f"{table}.mean", std_or_cov=spread, x=f"{table}.point", low=f"{table}.low"):
+        if start.mean is not None:
+            return gaussian(start.mean, start.covariance if start.deviation is None else _scalar(start.deviation))
+        return point(start.point) if start.point is not None else uniform(start.low, start.high)
 
 
 def _scalar(values: tuple[float, ...]) -> Any:
@@ -178,14 +176,15 @@ def _equation_case(equation: Equation) -> tuple[Callable | None, list[Case]]:
         return read_formulas(getattr(equation, key), names, f"equation.{key}")
 
     potential = read("potential")
-    words = ("convention", "diffusion", "time_order", "stability", "scale", "jumps", "killing", "reactivity")
+    words = ("convention", "diffusion", "noise", "time_order", "stability", "scale", "jumps", "killing", "reactivity")
     laws = {word: f"equation.jumps.{word}" for word in ("rate", "law", "weights", "distribution", "parameters")}
     with naming(**{word: f"equation.{word}" for word in words} | laws):
         if equation.stability is None and equation.scale is not None:
             raise bad_value("scale", "left out without stability", equation.scale, "It is that of Levy jumps.")
         eq = FokkerPlanck(
             drift=read("drift"),
-            diffusion=read("diffusion"),
+            diffusion=0.0 if equation.diffusion is None and equation.noise is None else read("diffusion"),
+            noise=read("noise"),
             potential=potential,
             convention=equation.convention,
             time_order=equation.time_order,
@@ -256,7 +255,8 @@ def _compute_model(
     eq = case.models[model]
     place = "landscape.loss" if spec.landscape else "equation.drift"
     spread = "landscape.loss" if spec.landscape else "equation.diffusion"
-    words = {"drift": place, "diffusion": spread, "p0": "start", "times": "output.times", "steps": "output.times"}
+    words = {"drift": place, "diffusion": spread, "times": "output.times", "steps": "output.times"}
+    words |= {"p0": "start", "reset": "reset"} | {key: f"equation.{key}" for key in ("noise", "killing", "reactivity")}
     report(0.0)
     question: Callable[..., Any]
     with noting(outcome.notes, model), naming(**words):
@@ -267,8 +267,10 @@ def _compute_model(
             many = np.union1d(times, operator.steps * np.round(many / operator.steps))  # ends of epochs
             sol, question = operator.evolve(problem.p0, many.astype(int)), operator.stationary
         else:
-            sol = solve(eq, grid, problem.p0, many, progress=report)
+            sol = solve(eq, grid, problem.p0, many, progress=report, reset=problem.reset)
             question = partial(stationary, eq, grid)
+            if problem.reset is not None:
+                question = partial(stationary, eq, grid, reset=problem.reset)
             if eq.interaction is not None:  # the state, of several, that the run leads to
                 question = partial(stationary, eq, grid, problem.p0)
     outcome.curves[model] = sol
@@ -281,48 +283,8 @@ def _compute_model(
         )
     if eq is None:
         outcome.notes += [f"{model}: {note}" for note in chain_notes(outcome.solutions[model])]
-    with noting(outcome.notes, f"{model}, stationary density"):
-        found = _stationary(question, problem.p0, model, outcome.notes)
-    if found is not None:
-        outcome.stationary[model] = found
-        shares = conditions(spec.output.shares, problem.names, "output.shares")
-        outcome.answers += at_rest(model, found, problem.names, shares)
-    if spec.output.target is not None:
-        ((text, condition),) = conditions([spec.output.target], problem.names, "output.target")
-        ask: Callable[..., Any] = partial(first_passage, eq, grid) if eq is not None else operator.first_passage
-        with noting(outcome.notes, f"{model}, passage"):
-            try:
-                outcome.answers.append(on_the_way(model, ask, problem.p0, text, condition))
-            except (ValueError, ConvergenceError) as error:
-                outcome.notes.append(f"{model}: no passage to {text}: {error}")
-
-
-def _stationary(question: Callable[..., Any], p0: Any, model: str, notes: list[str]) -> Any:
-    """The answer to a question for the stationary density, with p0 where several parts are closed; or a note."""
-    try:
-        return question()
-    except (ValueError, ConvergenceError) as error:
-        reason = str(error)
-    if "`p0`" in reason or "Pass p0" in reason:
-        try:
-            return question(p0)
-        except (ValueError, ConvergenceError) as error:
-            reason = str(error)
-    whose = "" if model == "density" else f" of {model}"
-    notes.append(f"no stationary density{whose}: {reason}")
-    return None
-
-
-@contextmanager
-def noting(notes: list[str], subject: str) -> Iterator[None]:
-    """Keep warnings as one-line notes."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    said = {note.split(": ", 1)[-1][:OPENING] for note in notes if note.startswith(subject.split(",")[0])}
-    for text in dict.fromkeys(str(w.message) for w in caught):
-        if text[:OPENING] not in said:  # of the stationary density as of the run
-            notes.append(f"{subject}: {text}")
+    ask: Callable[..., Any] = partial(first_passage, eq, grid) if eq is not None else operator.first_passage
+    add_answers(problem, outcome, model, question, ask)
 
 
 def _curve_times(times: np.ndarray, count: int, whole: bool) -> np.ndarray:
@@ -341,6 +303,9 @@ def _at_times(sol: Solution, times: np.ndarray) -> Solution:
     observed = {name: values[index] for name, values in sol.observed.items()}
     atoms = {x: masses[index] for x, masses in sol.atoms.items()}
     more: dict[str, Any] = {"observed": observed, "atoms": atoms, "error": sol.error.at(index)}
+    if isinstance(sol, OpenSolution):
+        rates = {name: part[index] for name, part in sol.rates.items()}
+        more |= {"rate": sol.rate[index], "rates": rates, "supplied": sol.supplied[index]}
     return dataclasses.replace(sol, times=times, density=sol.density[index], **more)
 
 

@@ -22,13 +22,20 @@ from ..errors import bad_value
 from ..storage.csv_columns import read_csv
 from ..storage.files import file_below
 from .landscape_data import select
-from .schema import SECTIONS, Output, RunSpec, Start
+from .schema import SECTIONS, Equation, Output, PoissonLaw, RunSpec, Start
 
 LARGEST_FILE = 2e7  # bytes
-OTHER_WORDS = {  # what newcomers write, and what is meant
-    "initial": "start", "init": "start", "model": "landscape", "loss": "landscape", "mesh": "grid", "domain": "grid",
-    "monte_carlo": "simulation", "lr": "learning_rate", "rate": "learning_rate", "eta": "learning_rate",
-    "batch": "batch_size", "std": "deviation", "sigma": "deviation",
+OTHER_WORDS = {  # what newcomers write, and what is meant: the first of these that the table knows
+    "initial": ("start",), "init": ("start",), "model": ("landscape",), "loss": ("landscape",), "mesh": ("grid",),
+    "domain": ("grid", "bounds"), "box": ("bounds",), "limits": ("bounds",), "n": ("cells",), "points": ("cells",),
+    "walls": ("boundary",), "monte_carlo": ("simulation",), "lr": ("learning_rate",), "rate": ("learning_rate",),
+    "eta": ("learning_rate",), "batch": ("batch_size",), "std": ("deviation",), "sigma": ("deviation", "noise"),
+    "D": ("diffusion",), "mu": ("drift", "mean"), "force": ("drift",), "f": ("drift",), "V": ("potential",),
+    "U": ("potential",), "coordinates": ("variables",), "names": ("variables",), "memory": ("time_order",),
+    "alpha": ("stability",), "levy": ("stability",), "beta": ("time_order",), "kill": ("killing",), "x0": ("point",),
+    "at": ("point",), "x": ("point",), "T": ("times",), "t": ("times",), "t_end": ("times",), "tmax": ("times",),
+    "region": ("target",), "threshold": ("target",), "first_passage": ("target",), "share": ("shares",),
+    "probability": ("shares",), "law": ("distribution", "covariance"), "size": ("sizes",), "variance": ("covariance",),
 }  # fmt: skip
 
 
@@ -134,7 +141,8 @@ def read_toml(file: Path) -> dict[str, Any]:
     except RecursionError:
         raise bad_value("FILE", "nested less deeply", str(file)) from None
     except ValueError as error:  # tomllib's own, or a number of thousands of digits
-        raise bad_value("FILE", "valid TOML", str(error), f"That is in {file}.") from None
+        then = "Formulas and words stand in quotes. " if "Invalid value" in str(error) else ""
+        raise bad_value("FILE", "valid TOML", str(error), f"{then}That is in {file}.") from None
 
 
 def sentence(
@@ -147,6 +155,8 @@ def sentence(
     place = [str(part) for part in first["loc"]]
     name, value = ".".join(place), first.get("input")
     model = sections.get(place[0], whole) if len(place) > 1 else whole
+    if place[:-1] == ["equation", "jumps"]:
+        model = PoissonLaw
     if first["type"] == "rule":
         context = first.get("ctx", {})
         return bad_value(name, context["rule"], value, context["then"])
@@ -157,7 +167,9 @@ def sentence(
         known = sorted(model.model_fields)
         then = _suggestion(place[-1], known, sections)
         return bad_value(name, f"one of {', '.join(known)}", place[-1], then)
-    return bad_value(name, f"a table [{name}]", value)
+    return bad_value(
+        name, f"a table [{name}]", value, "Such as { rate = 2.0, covariance = 0.25 }." if model is Equation else ""
+    )
 
 
 def _suggestion(word: str, known: list[str], sections: Mapping[str, type[BaseModel]]) -> str:
@@ -170,9 +182,8 @@ def _suggestion(word: str, known: list[str], sections: Mapping[str, type[BaseMod
 
 
 def _nearest(word: str, known: list[str]) -> str | None:
-    if OTHER_WORDS.get(word) in known:
-        return OTHER_WORDS[word]
-    return nearest(word, known, cutoff=0.65)
+    meant = [name for name in OTHER_WORDS.get(word, ()) if name in known]
+    return meant[0] if meant else nearest(word, known, cutoff=0.65)
 
 
 def _check_sections(spec: RunSpec) -> None:
@@ -198,15 +209,19 @@ def _check_sections(spec: RunSpec) -> None:
         raise bad_value("grid.tol", rule, got, "Such as tol = 1e-3: cells are then chosen.")
     if spec.grid.width is not None and len(spec.variables) > 1:
         raise bad_value("grid.width", "used in one dimension only", spec.grid.width, "Write cells = [...] instead.")
-    _check_start(spec.start)
+    _check_start("start", spec.start)
+    if spec.reset is not None:
+        if spec.equation is None:
+            raise bad_value("reset", "left out of a run with [landscape]", "a table [reset]", "SGD leaves no box.")
+        _check_start("reset", spec.reset)
 
 
-def _check_start(start: Start) -> None:
+def _check_start(name: str, start: Start) -> None:
     given = {name for name in type(start).model_fields if getattr(start, name) is not None}
     allowed = ({"mean", "deviation"}, {"mean", "covariance"}, {"point"}, {"low", "high"})
     if given not in allowed:
         rule = "mean with deviation or covariance, a point, or low with high"
-        raise bad_value("start", rule, " and ".join(sorted(given)) or "an empty table")
+        raise bad_value(name, rule, " and ".join(sorted(given)) or "an empty table")
 
 
 @contextmanager

@@ -199,13 +199,15 @@ class PoissonLaw(Section):
 class Equation(Section):
     """A drift and a diffusion (or a potential) by formulas, in which t is the time unless a variable has that name.
 
+    noise: sigma of dX = drift dt + noise dW in place of the diffusion, which is 0 where both are left out.
     time_order below 1: memory; stability with scale: Levy jumps; jumps: at a finite rate, see `PoissonLaw`; killing and
     reactivity: see `fokkerplanck.FokkerPlanck`.
     """
 
     variables: Names
     drift: Formulas | None = None
-    diffusion: Formulas = 0.0
+    diffusion: Formulas | None = None
+    noise: Formulas | None = None
     potential: Annotated[str | None, rule(_FORMULA, _text, "Put it in quotes.")] = None
     convention: Annotated[Any, rule("a word or a number", _convention)] = "ito"
     time_order: Annotated[float, rule("a number", number)] = 1.0
@@ -240,7 +242,10 @@ class GridSection(Section):
 
 
 class Start(Section):
-    """The initial density: mean with deviation or covariance, a point, or low and high of a uniform one."""
+    """The initial density: mean with deviation or covariance, a point, or low and high of a uniform one.
+
+    Under [reset] the density with which what leaves the box enters again.
+    """
 
     mean: Vector | None = None
     deviation: Vector | None = None
@@ -305,6 +310,7 @@ class RunSpec(Section):
     sgd: Descent | None = None
     grid: GridSection
     start: Start
+    reset: Start | None = None
     output: Output
     simulation: Simulation | None = None
     study: Study | None = None
@@ -325,6 +331,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "sgd": Descent,
     "grid": GridSection,
     "start": Start,
+    "reset": Start,
     "output": Output,
     "simulation": Simulation,
     "study": Study,

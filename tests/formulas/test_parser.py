@@ -91,7 +91,7 @@ HOSTILE = {
     "w if w else 1": "column 1",
     "lambda: 1": "lambda",
     "[w]": "list",
-    "w > 1": "compare",
+    "w > 1": "a comparison",
     "w // 2": "'//'",
     "w(1)": "functions",
     "exp(w, 2)": "one argument",

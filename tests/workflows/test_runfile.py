@@ -142,7 +142,8 @@ def test_formulas_make_an_equation(tmp_path):
     (outcome,) = compute(problem)
     assert outcome.ensemble is None
     assert outcome.stationary == {}
-    assert any(note.startswith("no stationary density: ") for note in outcome.notes)
+    assert outcome.answers[0].endswith("is left in the box.")
+    assert outcome.answers[1].startswith("It ends after ")
     assert verdicts(outcome, problem.grid) == []
 
 
@@ -194,7 +195,7 @@ MISTAKES = [
     (
         "[sgd]",
         "[sdg]",
-        "`sdg` must be one of equation, grid, landscape, output, sgd, simulation, start, study, title, got 'sdg'. "
+        "`sdg` must be one of equation, grid, landscape, output, reset, sgd, simulation, start, study, title, got 'sdg'. "
         "Did you mean 'sgd'?",
     ),
     ("cells = [300]", "cells = [0]", "`grid.cells` must be whole numbers of at least 1, got [0]."),
@@ -299,7 +300,7 @@ MISTAKES = [
     (
         "[start]",
         "[initial]",
-        "`initial` must be one of equation, grid, landscape, output, sgd, simulation, start, study, title, got 'initial'. "
+        "`initial` must be one of equation, grid, landscape, output, reset, sgd, simulation, start, study, title, got 'initial'. "
         "Did you mean 'start'?",
     ),
     (

@@ -11,8 +11,9 @@ import numpy as np
 from ...model.grid import Grid
 from ...results.figure_style import stretch
 from ...storage.tables import csv_text
+from ..add_answers import noting
 from ..outcome import Outcome, Problem, Report, compared
-from ..run import build, noting, solved
+from ..run import build, solved
 from ..run_report import verdicts
 from .state import State
 
