@@ -300,8 +300,8 @@ MISTAKES = [
     (
         "[start]",
         "[initial]",
-        "`initial` must be one of equation, grid, landscape, output, reset, sgd, simulation, start, study, title, got 'initial'. "
-        "Did you mean 'start'?",
+        "`initial` must be one of equation, grid, landscape, output, reset, sgd, simulation, start, study, title, got "
+        "'initial'. Did you mean 'start'?",
     ),
     (
         "batch_size = 1",
