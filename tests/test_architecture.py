@@ -14,6 +14,7 @@ ROOMS = [
     "errors",
     "progress",
     "arguments",
+    "figure_layout",
     "randomness",
     "formulas",
     "statistics",

@@ -11,10 +11,12 @@ import numpy as np
 
 from ..arguments import flag, increasing
 from ..errors import bad_value
+from ..figure_layout import COLORS, finished, panels_of, styled
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..queries import autonomous
-from ..results.figure_style import new_figure, styled
+from ..results.figure_style import band
+from ..results.html import with_picture
 from ..results.requests import NO_VARIANCE, check_rtol, on_grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.evolution.exponential import propagate
@@ -53,9 +55,15 @@ class Correlation:
     error: Errors = field(default_factory=Errors.unknown)
 
     @styled
-    def plot(self, ax: Axes | None = None, log: bool = False) -> Figure:
-        """A figure of C(t), on `ax` if given; with `log` on a logarithmic scale."""
-        return _drawn(ax, self.lags, self.values, "lag", "correlation", "semilogy" if flag("log", log) else "plot")
+    def plot(self, ax: Axes | None = None, log: bool = False, error: bool = False, *, title: str = "") -> Figure:
+        """A figure of C(t), on `ax` if given; with `log` on a logarithmic scale, with `error` its measured error around it."""
+        return _drawn(
+            self, self.lags, ("lag", "correlation"), ax, {"yscale": "log"} if flag("log", log) else {}, error, title
+        )
+
+    def _repr_html_(self) -> str:
+        """The text, with a picture of C(t)."""
+        return with_picture(repr(self), [(self.lags, self.values)], ["lag"])
 
     def __repr__(self) -> str:
         return (
@@ -83,11 +91,17 @@ class PowerSpectrum:
     error: Errors = field(default_factory=Errors.unknown)
 
     @styled
-    def plot(self, ax: Axes | None = None, log: bool = True) -> Figure:
-        """A figure of S(w), on `ax` if given; with `log` on logarithmic scales."""
-        return _drawn(
-            ax, self.frequencies, self.values, "angular frequency", "power", "loglog" if flag("log", log) else "plot"
-        )
+    def plot(self, ax: Axes | None = None, log: bool = True, error: bool = False, *, title: str = "") -> Figure:
+        """A figure of S(w), on `ax` if given; with `log` on logarithmic scales, with `error` its measured error around it."""
+        scales = {"xscale": "log", "yscale": "log"} if flag("log", log) else {}
+        return _drawn(self, self.frequencies, ("angular frequency", "power"), ax, scales, error, title)
+
+    def _repr_html_(self) -> str:
+        """The text, with a picture of S(w), both in logarithms."""
+        seen = (self.frequencies > 0.0) & (self.values > 0.0)
+        low = np.log10(self.values[seen].min(initial=1.0))
+        curve = np.log10(self.frequencies[seen]), np.log10(self.values[seen]) - low
+        return with_picture(repr(self), [curve] if seen.any() else [], ["log10 of angular frequency"])
 
     def __repr__(self) -> str:
         w, s = self.frequencies, self.values
@@ -187,10 +201,17 @@ def _power(state: State, observe: Callable, frequencies: np.ndarray) -> PowerSpe
     return PowerSpectrum(state.grid, frequencies, np.array(values))
 
 
-def _drawn(ax: Axes | None, x: np.ndarray, y: np.ndarray, across: str, up: str, how: str) -> Figure:
-    if ax is None:
-        _, axes = new_figure(5.2, 3.4, 1, 1)
-        ax = axes[0][0]
-    getattr(ax, how)(x, y, color="C0", marker="o" if x.size == 1 else None)  # a line of one point is not seen
-    ax.set(xlabel=across, ylabel=up)
-    return ax.figure  # type: ignore[return-value]
+def _drawn(
+    result: Any, x: np.ndarray, labels: tuple[str, str], ax: Any, scales: dict[str, str], error: bool, title: str
+) -> Figure:
+    """The values of a result over x on the scales, with their error if asked."""
+    panels, values = panels_of(ax, 5.2, 3.4, 1)[0], result.values
+    marker: Any = "o" if x.size == 1 else None  # a line of one point is not seen
+    panels[0].plot(x, values, color=COLORS[0], marker=marker)
+    if flag("error", error):
+        if not result.error:
+            raise bad_value("error", "False for a result without a measured error", error, result.error.note + ".")
+        around = np.minimum(result.error["values"], 0.99 * np.abs(values)) if scales else result.error["values"]
+        band(panels[0], x, values, around, COLORS[0], label="measured error")
+    panels[0].set(xlabel=labels[0], ylabel=labels[1], **scales)
+    return finished(panels, title)

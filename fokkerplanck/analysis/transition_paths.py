@@ -9,13 +9,15 @@ import numpy as np
 
 from ..arguments import flag, takes_time
 from ..errors import bad_value
+from ..figure_layout import styled
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.region import read_region
 from ..passages import OnCoarser
 from ..queries import autonomous
-from ..results.field_figures import panel_of, plot_field
-from ..results.figure_style import arrows
+from ..results.field_figures import plot_field
+from ..results.figure_style import DENSITY_MAP, arrows
+from ..results.html import with_field
 from ..solvers.accuracy.coarsening import as_function
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.discretization.generator import Exit, Generator, half_widths
@@ -71,13 +73,22 @@ class TransitionPaths:
     fixed: np.ndarray
     error: Errors = field(default_factory=Errors.unknown)
 
-    def plot(self, ax: Axes | None = None) -> Figure:
-        """A figure of the density of transition paths, on `ax` if given; in 2D a map with arrows of the reactive current."""
-        panel = panel_of(self.grid, ax)
-        figure = plot_field(self.grid, self.density, self.fixed, "density of transition paths", panel, False)
+    @styled
+    def plot(self, ax: Axes | None = None, log: bool = False, *, title: str = "") -> Figure:
+        """A figure of the density of transition paths, on `ax` if given; in 2D a map with arrows of the reactive current.
+
+        With `log` on a logarithmic scale.
+        """
+        what, regions = "density of transition paths", "source and target"
+        looks: Any = {"region": regions, "title": title, "shades": DENSITY_MAP}
+        figure = plot_field(self.grid, self.density, self.fixed, what, ax, log, **looks)
         if self.grid.dim == 2:
-            arrows(panel, self.grid, self.density, self.current, ARROWS)
+            arrows(figure.axes[0] if ax is None else ax, self.grid, self.density, self.current, ARROWS)
         return figure
+
+    def _repr_html_(self) -> str:
+        """The text, with a picture of the density."""
+        return with_field(repr(self), self.grid, self.density, DENSITY_MAP)
 
     def __repr__(self) -> str:
         rates = f"{self.rate:.6g}, {self.rate_constant:.6g} per time on the side of the source"

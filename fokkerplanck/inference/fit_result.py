@@ -19,6 +19,7 @@ from .optimize import ascend
 from .score_tests import ScoreTest, drift_in_time, runs_differ, sandwich
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -162,14 +163,21 @@ class Fit:
         self._check_family()
         return drift_in_time(self.likelihood, self.theta, self.names)
 
-    def plot(self, level: float = 0.9, names: Sequence[str] | None = None) -> Figure:
+    def plot(
+        self,
+        level: float = 0.9,
+        names: Sequence[str] | None = None,
+        *,
+        ax: Sequence[Axes] | None = None,
+        title: str = "",
+    ) -> Figure:
         """Drift and diffusion with their intervals over the places of the data: curves in 1D, maps in 2D.
 
-        `names` are the words for the coordinates, by default those of the data.
+        `names` are the words for the coordinates, by default those of the data; `ax` as many axes as there are panels.
         """
         from .fit_figure import plot_fit
 
-        return plot_fit(self, level, names)
+        return plot_fit(self, level, names, ax, title)
 
     def report(self) -> str:
         """In sentences: what was found, how well it is known, and what speaks against it.

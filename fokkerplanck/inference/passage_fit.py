@@ -84,11 +84,11 @@ class PassageFit(Fit):
         """The fitted model."""
         return self.family(self.theta)
 
-    def plot(self, level: float = 0.9, names: Any = None) -> Any:
+    def plot(self, level: float = 0.9, names: Any = None, *, ax: Any = None, title: str = "") -> Any:
         """Histograms of the times at both bounds, with the fitted densities; `level` and `names` have no part in it."""
         from .fit_figure import plot_passages
 
-        return plot_passages(self)
+        return plot_passages(self, ax, title)
 
     def report(self) -> str:
         """In sentences: what was found and how well it is known."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import whole
+from ..arguments import flag, whole
 from ..errors import bad_value
+from ..figure_layout import finished, panels_of, styled
 from .loss_functions import LossFunctions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +45,15 @@ class LossLine:
             return f"{ends}, nowhere above the chord between them"
         return f"{ends}, up to {self.barrier:.3g} above the chord between them, at {self.place:.2g} of the way"
 
-    def plot(self, ax: Any = None) -> Any:
-        """The loss and its chord; returns the axes."""
-        import matplotlib.pyplot as plt
-
-        ax = ax if ax is not None else plt.figure(layout="constrained").subplots()
-        ax.plot(self.shares, self.losses, "k", label="loss")
-        ax.plot(self.shares[[0, -1]], self.losses[[0, -1]], "0.6", ls="--", label="chord")
-        ax.set(xlabel="share of the way", ylabel="loss")
-        ax.legend(frameon=False)
-        return ax
+    @styled
+    def plot(self, ax: Axes | None = None, log: bool = False, *, title: str = "") -> Figure:
+        """A figure of the loss and its chord, on `ax` if given; with `log` on a logarithmic scale."""
+        panels = panels_of(ax, 5.2, 3.6, 1)[0]
+        chord = self.losses - self.above
+        panels[0].plot(self.shares, self.losses, "k", label="loss")
+        panels[0].plot(self.shares, chord, "0.5", ls="--", label="chord")
+        panels[0].set(xlabel="share of the way", ylabel="loss", yscale="log" if flag("log", log) else "linear")
+        return finished(panels, title)
 
 
 def loss_along(net: LossFunctions, start: Any, end: Any, points: int = 101) -> LossLine:

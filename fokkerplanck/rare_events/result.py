@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import number, reals, whole
+from ..arguments import flag, number, reals, whole
 from ..errors import bad_value
+from ..figure_layout import COLORS, finished, panels_of, styled
 from ..model.grid import AXES, Grid
-from ..results.figure_style import contour_levels, contours, new_figure, styled
+from ..results.figure_style import contour_levels, contours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
     from .limit_cycle import LimitCycle
 
+WAY: Any = {"color": COLORS[1], "lw": 2.0}
+WAY_LABEL = "most likely way"
+DOT: Any = {"color": "k", "ls": "none", "ms": 5}
+START, GOAL = ({**DOT, "marker": mark, "label": word} for mark, word in (("o", "start"), ("s", "end")))
+ATTRACTOR: Any = {**DOT, "marker": "o", "label": "attractor"}
 FREE = 1e-3  # cost a length, of the mean along the path, below which the drift carries
 LONG = 0.02  # of the path: what counts as a stretch between two climbs
 
@@ -171,27 +177,33 @@ class LeastAction:
         return text
 
     @styled
-    def plot(self, landscape: Callable | None = None) -> Figure:
+    def plot(
+        self, landscape: Callable | None = None, *, ax: Axes | Sequence[Axes] | None = None, title: str = ""
+    ) -> Figure:
         """The path over the first two coordinates with the contours of a landscape, and the action along the path.
 
         Parameters
         ----------
         landscape : callable, optional
             A function of the two coordinates (two dimensions).
+        ax : matplotlib Axes, or in more than one dimension two of them, optional
+            To draw on.
+        title : str
         """
         dim = len(self.a)
         if not self.path.size:
             raise bad_value("exponent", "finite to draw a path", self.exponent, "No path leads there.")
         labels = self.names
-        fig, axes = new_figure(4.6, 3.6, 1, 1 if dim == 1 else 2)
+        axes = panels_of(ax, 4.6, 3.6, 1 if dim == 1 else 2)
+        handles: list[Any] = []
         along = self.path[:, 0]
         if dim > 1:
-            _draw_path(axes[0][0], self.path, labels, landscape if dim == 2 else None, self.cycle)
+            handles = _draw_path(axes[0][0], self.path, labels, landscape if dim == 2 else None, self.cycle)
             along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.path, axis=0), axis=1))])
         last = axes[0][-1]
         last.plot(along, self.cost, "k")
         last.set(xlabel=labels[0] if dim == 1 else "length along the path", ylabel="action")
-        return fig
+        return finished(axes[0], title, handles)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -249,30 +261,38 @@ class Quasipotential:
         return f"{text}: V up to {finite.max():.4g}{share}, error up to {worst}{beyond}"
 
     @styled
-    def plot(self, to: Sequence[Sequence[float]] = ()) -> Figure:
-        """V over the grid, in two dimensions by its contours with the most likely ways `to` some points."""
+    def plot(
+        self, to: Sequence[Sequence[float]] = (), *, ax: Axes | None = None, log: bool = False, title: str = ""
+    ) -> Figure:
+        """V over the grid, in two dimensions by its contours with the most likely ways `to` some points, on `ax` if given.
+
+        With `log`, in one dimension, on a logarithmic scale.
+        """
         labels = self.grid.names
-        fig, axes = new_figure(4.6, 3.6, 1, 1)
-        ax = axes[0][0]
+        if flag("log", log) and self.grid.dim > 1:
+            raise bad_value("log", "False for a map of V", log)
+        panels = panels_of(ax, 4.6, 3.8, 1)[0]
+        panel = panels[0]
         if self.grid.dim == 1:
-            ax.plot(self.grid.centers[0], self.values, "k")
-            ax.plot(*self.a, 0.0, "ko", ms=5)
-            ax.set(xlabel=labels[0], ylabel="V")
-            return fig
+            panel.plot(self.grid.centers[0], np.where(np.isfinite(self.values), self.values, np.nan), "k")
+            panel.set(xlabel=labels[0], ylabel="quasipotential V", yscale="log" if log else "linear")
+            if not log:
+                panel.plot(*self.a, 0.0, **ATTRACTOR)
+            return finished(panels, title)
         shown = np.where(np.isfinite(self.values), self.values, np.nan)
         levels = contour_levels(self.values)
-        filled = ax.contourf(*self.grid.centers, shown.T, levels=np.append(0.0, levels), cmap="Blues", extend="max")
-        fig.colorbar(filled, ax=ax, label="V")
-        for b in to:
+        filled = panel.contourf(*self.grid.centers, shown.T, levels=np.append(0.0, levels), cmap="Blues", extend="max")
+        panel.figure.colorbar(filled, ax=panel, label="quasipotential V", format="%.3g")
+        for k, b in enumerate(to):
             path = self.to(b).path
-            ax.plot(path[:, 0], path[:, 1], "C3", lw=2.0)
-            ax.plot(*path[-1], "ks", ms=5)
+            panel.plot(path[:, 0], path[:, 1], **WAY, label=None if k else WAY_LABEL)
+            panel.plot(*path[-1], "ks", ms=5)
         if self.cycle is None:
-            ax.plot(*self.a, "ko", ms=5)
+            panel.plot(*self.a, **ATTRACTOR)
         else:
-            _draw_cycle(ax, self.cycle)
-        ax.set(xlabel=labels[0], ylabel=labels[1])
-        return fig
+            _draw_cycle(panel, self.cycle)
+        panel.set(xlabel=labels[0], ylabel=labels[1])
+        return finished(panels, title)
 
 
 def _positive(name: str, value: Sequence[float]) -> np.ndarray:
@@ -294,7 +314,10 @@ def _fitted(x: np.ndarray, y: np.ndarray, degree: int, place: float) -> tuple[fl
 
 def _draw_path(
     ax: Axes, path: np.ndarray, labels: Sequence[str], landscape: Callable | None, cycle: LimitCycle | None
-) -> None:
+) -> list[Any]:
+    """The way with its ends; what a legend shows of them."""
+    from matplotlib.lines import Line2D
+
     shown = path[:, :2] if cycle is None else np.vstack([path, cycle.points])
     low, high = shown.min(axis=0), shown.max(axis=0)
     margin = 0.2 * max((high - low).max(), 1e-12)
@@ -302,14 +325,16 @@ def _draw_path(
     contours(ax, box, landscape)
     if cycle is not None:
         _draw_cycle(ax, cycle)
-    ax.plot(path[:, 0], path[:, 1], "C3", lw=2.0)
-    ax.plot(*path[0, :2], "ko", ms=5)
-    ax.plot(*path[-1, :2], "ks", ms=5)
+    ax.plot(path[:, 0], path[:, 1], **WAY)
+    ax.plot(*path[0, :2], **START)
+    ax.plot(*path[-1, :2], **GOAL)
     ax.set(xlim=box[0], ylim=box[1], xlabel=labels[0], ylabel=labels[1])
+    lines = [] if landscape is None else [Line2D([], [], color="0.45", lw=0.6, label="contours of the landscape")]
+    return [*(Line2D([], [], **style) for style in (WAY | {"label": WAY_LABEL}, START, GOAL)), *lines]
 
 
 def _draw_cycle(ax: Axes, cycle: LimitCycle) -> None:
-    ax.plot(*np.vstack([cycle.points, cycle.points[:1]]).T, "k", lw=1.0)
+    ax.plot(*np.vstack([cycle.points, cycle.points[:1]]).T, "k", lw=1.0, label="limit cycle")
 
 
 def _origin(a: Sequence[float], cycle: LimitCycle | None) -> str:

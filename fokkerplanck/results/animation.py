@@ -10,9 +10,10 @@ import numpy as np
 
 from ..arguments import file_name, number, whole
 from ..errors import bad_value
+from ..figure_layout import COLORS, new_figure, styled
 from ..solvers.evolution.exponential import propagate
 from ..storage.files import check_folder, write_atomically
-from .figure_style import COLORS, arrows, current_at, curve, density_map, new_figure, stretch, styled
+from .figure_style import arrows, current_at, curve, density_map, held, stretch, with_atoms
 from .requests import MEMORY_METHODS, progress_reporter
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 BETWEEN_ERROR = 1e-5  # of the masses between two output times, 1-norm
 DPI = 100
-SHADES = 64  # of a GIF
+SHADES = 256  # of a GIF
+UNEVEN = 3.0  # ratio of peaks, from which maps are shaded by the root of the density
 
 
 def animate_solution(
@@ -99,8 +101,8 @@ def _write_mp4(pictures: Iterator[Figure], name: str, fps: float) -> None:
 def _drawn(sol: Solution, labels: Sequence[str], between: int, report: Callable[[float], None]) -> Iterator[Figure]:
     """The pictures, one after the other."""
     count, scale = sol.times.size, _scale(sol)
-    for i, (start, density, current) in enumerate(_in_time(sol, between)):
-        yield _frame(sol, start, density, current, labels, scale)
+    for i, (now, density, current) in enumerate(_in_time(sol, between)):
+        yield _frame(sol, now, density, current, labels, scale)
         report(min((i + 1) / (count + (count - 1) * between), 1.0))
 
 
@@ -143,12 +145,16 @@ def _current_inside(sol: Solution, now: float, density: np.ndarray) -> np.ndarra
     return np.asarray(q.current(masses))
 
 
-def _scale(sol: Solution) -> tuple[Any, float]:
-    """The box that is shown, and the top of the axis or of the shades: a point mass at the start may be beyond it."""
+def _scale(sol: Solution) -> tuple[Any, float, bool]:
+    """The box that is shown, and the top of the axis or of the shades: a point mass at the start may be beyond it.
+
+    Thirdly whether shades go with the root of the density, so that those of frames with lower peaks are seen.
+    """
     box = [stretch(sol.grid, axis, sol.masses) for axis in range(sol.grid.dim)]
     peaks = sol.density.reshape(sol.times.size, -1).max(axis=1)
     room = 1.05 if sol.grid.dim == 1 else 1.0
-    return box, room * float(np.quantile(peaks, 0.8, method="higher"))
+    top = room * float(np.quantile(peaks, 0.8, method="higher"))
+    return box, top, bool(top > UNEVEN * peaks.min())
 
 
 @styled
@@ -158,17 +164,25 @@ def _frame(
     density: np.ndarray,
     current: np.ndarray | None,
     labels: Sequence[str],
-    scale: tuple[Any, float],
+    scale: tuple[Any, float, bool],
 ) -> Figure:
     """One picture, (height, width) of 360 by 500 dots."""
+    from matplotlib.colors import PowerNorm
+
     fig, axes = new_figure(5.0, 3.6, 1, 1)
     fig.set_dpi(DPI)
-    ax, (box, top) = axes[0][0], scale
+    ax, (box, top, root) = axes[0][0], scale
+    atoms = {x: float(np.interp(t, sol.times, mass)) for x, mass in sol.atoms.items()}
     if sol.grid.dim == 2:
         density_map(ax, sol.grid, density, box, labels, None, top)
+        image: Any = ax.collections[0]
+        if root:
+            image.set_norm(PowerNorm(0.5, 0.0, top))
+        fig.colorbar(image, ax=ax, label="density", extend="max" if density.max() > 1.001 * top else "neither")
         arrows(ax, sol.grid, density, current, 8)
     else:
         curve(ax, sol.grid, 0, density, color=COLORS[0])
-        ax.set(xlim=box[0], ylim=(0, top), xlabel=labels[0], ylabel=f"density of {labels[0]}")
-    ax.set_title(f"t = {t:.4g}")
+        span = with_atoms(ax, sol.atoms, *box[0])
+        ax.set(xlim=span, ylim=(0, top), xlabel=labels[0], ylabel=f"density of {labels[0]}")
+    ax.set_title(f"t = {t:.4g}{held(atoms)}")
     return fig

@@ -11,6 +11,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.fields import Known, error_at_point, field_at
+from .html import with_field
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,17 +55,18 @@ class Committor(NDArrayOperatorsMixin):
         size = min(values[0], 1.0 - values[0])  # it is exact where it is 0 or 1
         return error_at_point(values, self.error.whole["committor"], self.error.cap, size, 1e-12)
 
-    def plot(self, ax: Axes | None = None, error: bool = False) -> Figure:
+    def plot(self, ax: Axes | None = None, error: bool = False, log: bool = False, *, title: str = "") -> Figure:
         """A figure of the probability, on `ax` if given: a curve in 1D, a map in 2D, grey where it is 0 or 1 by definition.
 
-        With `error`, in 1D, the measured error stands around the curve.
+        With `log` on a logarithmic scale. With `error`, in 1D, the measured error stands around the curve.
         """
         from .field_figures import plot_field
         from .figure_style import check_band
 
         check_band(self, error)
         what, shown = "probability of the target first", self.error["committor"] if error else None
-        return plot_field(self.grid, self.values, self.fixed, what, ax, False, shown)
+        ends = "source and target"
+        return plot_field(self.grid, self.values, self.fixed, what, ax, log, shown, region=ends, title=title)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -88,6 +90,10 @@ class Committor(NDArrayOperatorsMixin):
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def _repr_html_(self) -> str:
+        """The text, with a picture of the probability."""
+        return with_field(repr(self), self.grid, self.values)
 
     def __repr__(self) -> str:
         return (

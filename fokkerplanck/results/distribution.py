@@ -14,6 +14,7 @@ from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
 from ..randomness import own_seed, private_generator
+from .html import with_density
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,11 +157,14 @@ class Distribution:
             return float(self.masses[chosen].sum()) + held
         return self._probability_1d(condition) if self.grid.dim == 1 else self._probability(condition)
 
-    def marginal(self, axis: int) -> Distribution:
-        """The law along one axis."""
-        whole("axis", axis, 0, self.grid.dim - 1)
-        density = _density.marginal(self.masses, self.grid, axis) / self.grid.widths[axis]
-        return Distribution(self._kept([axis]), density, self.mass, dict(self.atoms))
+    def marginal(self, axis: int | str | Sequence[int | str]) -> Distribution:
+        """The law along one axis, or along several in their order: `marginal("x")`, `marginal(0)`, `marginal(["x", "z"])`."""
+        kept = axes_of(axis, self.grid.names)
+        others = tuple(a for a in range(self.grid.dim) if a not in kept)
+        grid, masses = self._kept(kept), self.masses.sum(axis=others)
+        return Distribution(
+            grid, masses.transpose(np.argsort(np.argsort(kept))) / grid.volumes, self.mass, dict(self.atoms)
+        )
 
     def conditional(self, **given: float) -> Distribution:
         """The law of the other axes where some are given: `conditional(y=0.5)`, by the names of `grid`.
@@ -184,19 +188,20 @@ class Distribution:
             raise bad_value("given", "where there is some density", given)
         return Distribution(grid, values / there, there)
 
-    def plot(self, ax: Axes | None = None, log: bool = False) -> Figure:
+    def plot(self, ax: Axes | Sequence[Axes] | None = None, log: bool = False, *, title: str = "") -> Figure:
         """A figure: the density in 1D, a map with the marginals beside it in 2D, the marginals in 3D.
 
         Parameters
         ----------
-        ax : matplotlib Axes, optional
-            To draw on, in 1D.
+        ax : matplotlib Axes, or in 3D three of them, optional
+            To draw on; in 2D the map alone.
         log : bool
             Whether the density is shown on a logarithmic scale.
+        title : str
         """
         from .distribution_figure import plot_distribution
 
-        return plot_distribution(self, ax, log)
+        return plot_distribution(self, ax, log, title)
 
     def to_csv(self, path: str) -> None:
         """Write a CSV file with a row for each cell: its center and its density."""
@@ -215,10 +220,8 @@ class Distribution:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        from .html import with_picture
-
-        curves = [self if self.grid.dim == 1 else self.marginal(axis) for axis in range(self.grid.dim)]
-        return with_picture(repr(self), [(c.grid.centers[0], c.density) for c in curves])
+        """The text, with a picture of the density."""
+        return with_density(repr(self), self.grid, self.density)
 
     def _inverse(self, q: np.ndarray) -> np.ndarray:
         """x where the continuous part of the distribution function reaches q, by bisection in its cell."""
@@ -305,6 +308,19 @@ class Distribution:
         if self.grid.dim != 1:
             then = f"Take marginal(axis).{what}(...), or probability(lambda {', '.join(self.grid.names)}: ...)."
             raise bad_value("grid", f"one-dimensional for `{what}`", f"{self.grid.dim} dimensions", then)
+
+
+def axes_of(axis: Any, names: Sequence[str]) -> list[int]:
+    """Numbers of different axes, given by their names or numbers, one or a list."""
+    asked = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+    rule = f"among the axes {', '.join(names)}, or a number from 0 to {len(names) - 1}"
+    for one in asked:
+        if isinstance(one, str) and one not in names:
+            raise bad_value("axis", rule, one)
+    found = [list(names).index(one) if isinstance(one, str) else whole("axis", one, 0, len(names) - 1) for one in asked]
+    if not found or len(set(found)) < len(found):
+        raise bad_value("axis", f"{rule}, or several that differ", axis)
+    return found
 
 
 def _scalar(values: np.ndarray, shape: tuple[int, ...]) -> Any:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import call, instance, mask, number
+from ..arguments import call, instance, mask, number, reals
 from ..errors import bad_type, bad_value, warn
 from ..model.grid import AXES, Grid
+from .distribution import axes_of
 from .html import with_picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BINS = 40  # of the small picture in a notebook
 
@@ -114,6 +119,82 @@ class Ensemble:
         counts = [np.histogramdd(p[self._kept(p)], bins=list(grid.edges))[0] for p in self.positions]
         return np.array(counts) / (self.n_paths * np.asarray(grid.volumes))
 
+    def cdf(self, x: Any, t: float | None = None) -> Any:
+        """The share of the paths at or below x, of any shape, in 1D; at a recorded time, or at the last."""
+        points = self._line(t, "cdf")
+        asked = reals("x", x, "numbers")
+        if asked.size == 0 or np.isnan(asked).any():
+            raise bad_value("x", "numbers", x)
+        found = np.searchsorted(np.sort(points), asked, side="right") / points.size
+        return float(found) if asked.ndim == 0 else found
+
+    def survival(self, x: Any, t: float | None = None) -> Any:
+        """The share of the paths above x, in 1D."""
+        return 1.0 - self.cdf(x, t)
+
+    def quantile(self, q: Any, t: float | None = None) -> Any:
+        """The smallest position x with `cdf(x)` >= q, for q of any shape from 0 to 1, in 1D."""
+        points = self._line(t, "quantile")
+        asked = reals("q", q, "numbers from 0 to 1")
+        if asked.size == 0 or not ((asked >= 0.0) & (asked <= 1.0)).all():
+            raise bad_value("q", "numbers from 0 to 1", q)
+        found = np.quantile(points, asked.ravel(), method="inverted_cdf").reshape(asked.shape)
+        return float(found) if asked.ndim == 0 else found
+
+    def interval(self, level: float = 0.95, t: float | None = None) -> tuple[float, float]:
+        """The central interval that holds a share `level` of the paths, in 1D."""
+        level = number("level", level, "between 0 and 1", lambda v: 0.0 < v < 1.0)
+        low, high = self.quantile([0.5 - 0.5 * level, 0.5 + 0.5 * level], t)
+        return float(low), float(high)
+
+    def probability(self, condition: Callable, t: float | None = None) -> float:
+        """The share of the paths for which a condition f(x, y) -> truth values holds; `fraction` gives its error too."""
+        if not callable(condition):
+            raise bad_type("condition", "a function of the coordinates that returns truth values", condition)
+        points = self.positions[-1 if t is None else self.index(t)]
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = mask("condition", call("condition", condition, points.T), points.shape[:1])
+        return float((found & self._kept(points)).mean())
+
+    def marginal(self, axis: int | str | Sequence[int | str]) -> Ensemble:
+        """The paths along one coordinate or several, by their names or numbers; it plots itself."""
+        kept = axes_of(axis, self._names)
+        return replace(
+            self,
+            positions=self.positions[:, :, kept],
+            step_error=None if self.step_error is None else {k: v[:, kept] for k, v in self.step_error.items()},
+            names=tuple(self._names[a] for a in kept),
+            settings={**self.settings, "periods": tuple(self.periods[a] for a in kept)}
+            if self.periods
+            else self.settings,
+        )
+
+    def plot(
+        self,
+        *,
+        times: Sequence[float] | None = None,
+        log: bool = False,
+        ax: Axes | Sequence[Axes] | None = None,
+        title: str = "",
+    ) -> Figure:
+        """A figure of the paths: in time their median with the bands that hold 50 % and 90 % of them, at one time a histogram.
+
+        A panel for each coordinate; in two dimensions maps of the shares of the paths at the times instead.
+
+        Parameters
+        ----------
+        times : sequence of float, optional
+            Recorded times to show. Default: all, and for maps five of them spread evenly.
+        log : bool
+            Whether the density of a histogram is shown on a logarithmic scale.
+        ax : matplotlib Axes, or as many of them as the figure has panels, optional
+            To draw on.
+        title : str
+        """
+        from .ensemble_figure import plot_ensemble
+
+        return plot_ensemble(self, times, log, ax, title)
+
     def to_dataframe(self) -> Any:
         """A pandas data frame that `fokkerplanck.Paths` reads: a row for each time and path, with time, run, coordinates."""
         import pandas
@@ -129,8 +210,7 @@ class Ensemble:
         write_text(path, csv_text(list(columns), zip(*(c.tolist() for c in columns.values()), strict=True)))
 
     def _columns(self) -> dict[str, np.ndarray]:
-        count = len(self.times)
-        called = self.names or (AXES[: self.dim] if self.dim <= len(AXES) else [f"x{k}" for k in range(self.dim)])
+        count, called = len(self.times), self._names
         keys = {"time": np.repeat(self.times, self.n_paths), "run": np.tile(np.arange(self.n_paths), count)}
         names = [name if name not in keys else f"{name} (coordinate)" for name in called]
         return keys | {name: self.positions[:, :, k].ravel() for k, name in enumerate(names)}
@@ -142,7 +222,7 @@ class Ensemble:
         for x in last.T[:3] if len(last) else ():
             heights, edges = np.histogram(x, bins=BINS)
             curves.append((np.repeat(edges, 2)[1:-1], np.repeat(heights, 2).astype(float)))
-        return with_picture(repr(self), curves)
+        return with_picture(repr(self), curves, self._names)
 
     def fraction(self, inside: Callable) -> Share:
         """Share of all paths in a region, with its standard error: binomial, or that of independent swarms.
@@ -179,12 +259,12 @@ class Ensemble:
         """Positions at a recorded time, shape (n_paths, dim)."""
         return self.positions[self.index(t)]
 
-    def index(self, t: float) -> int:
-        """The place of a recorded time among the times."""
-        t = number("t", t, "a recorded time")
+    def index(self, t: float, name: str = "t") -> int:
+        """The place of a recorded time among the times; `name` is what an error calls it."""
+        t = number(name, t, "a recorded time")
         index = int(np.argmin(np.abs(self.times - t)))
         if not np.isclose(self.times[index], t, rtol=1e-12, atol=0.0):
-            raise bad_value("t", "a recorded time", t, f"The nearest is {self.times[index]}.")
+            raise bad_value(name, "a recorded time", t, f"The nearest is {self.times[index]}.")
         return index
 
     def joined(self, *others: Ensemble) -> Ensemble:
@@ -236,6 +316,23 @@ class Ensemble:
     def is_one_swarm(self) -> bool:
         """Whether all paths interact, so that they do not say how far another swarm would be from them."""
         return self.swarms is not None and not self.has_swarms
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """Of the coordinates, also where none were given."""
+        if self.names:
+            return tuple(self.names)
+        return tuple(AXES[: self.dim]) if self.dim <= len(AXES) else tuple(f"x{k}" for k in range(self.dim))
+
+    def _line(self, t: float | None, what: str) -> np.ndarray:
+        """Positions at a recorded time of the paths that have not diverged, (n,), in 1D."""
+        if self.dim != 1:
+            raise bad_value("ensemble", f"one-dimensional for `{what}`", self.dim, f"Take marginal(axis).{what}(...).")
+        points = self.positions[-1 if t is None else self.index(t)]
+        kept = points[self._kept(points), 0]
+        if not kept.size:
+            raise bad_value("ensemble", f"with some path that is finite for `{what}`", "none", "All have diverged.")
+        return kept
 
     def _members(self, kept: np.ndarray) -> np.ndarray | None:
         """The swarms of some of the paths."""

@@ -15,6 +15,7 @@ from ..solvers.accuracy.estimates import estimate
 from ..solvers.discretization.generator import Generator
 from ..solvers.evolution.exponential import propagate
 from ..solvers.linear.first_passage import solve_backward
+from .html import with_field
 from .requests import check_rtol, output_times
 
 if TYPE_CHECKING:
@@ -90,12 +91,19 @@ class ExitPassage:
         run = propagate(self.generator, masses, output_times(times), "auto", rtol)
         return np.array([float(self.rates @ p) for p, _, _ in run])
 
-    def plot(self, ax: Axes | None = None, log: bool = False) -> Figure:
-        """A figure of the probability of leaving there from each place, on `ax` if given: a curve in 1D, a map in 2D."""
+    def plot(self, ax: Axes | None = None, log: bool = False, *, title: str = "") -> Figure:
+        """A figure of the probability of leaving there from each place, on `ax` if given: a curve in 1D, a map in 2D.
+
+        With `log` on a logarithmic scale.
+        """
         from .field_figures import plot_field
 
         given = ~self.outside.reshape(self.grid.shape)
-        return plot_field(self.grid, self.probability, given, f"probability of {self.name}", ax, log)
+        return plot_field(self.grid, self.probability, given, f"probability of {self.name}", ax, log, title=title)
+
+    def _repr_html_(self) -> str:
+        """The text, with a picture of the probability."""
+        return with_field(repr(self), self.grid, self.probability)
 
     def __repr__(self) -> str:
         low, high = self.probability.min(), self.probability.max()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
-from textwrap import fill
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arguments import call, fields, flag, same_time
-from ..errors import bad_type, bad_value
+from ..errors import bad_value
+from ..figure_layout import COLORS, LINES, wrapped
 from ..model.grid import Grid
 
 if TYPE_CHECKING:
@@ -21,35 +20,9 @@ if TYPE_CHECKING:
     from .solution import Solution
 
 CAPTION = 14.0  # letters of a caption an inch
+LITTLE = 1e-12  # probability of an atom that is not said
 DECADES = 1e-8  # of the largest density, below which a logarithmic scale ends
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # Okabe and Ito
-LINES = ("-", "--", ":", "-.", (0, (3, 1, 1, 1, 1, 1)))
 DENSITY_MAP = "Blues"
-STYLE: Any = {
-    "font.size": 10.0,
-    "axes.titlesize": 10.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "figure.dpi": 150.0,
-    "savefig.dpi": 150.0,
-    "image.cmap": "cividis",
-}
-Drawing = TypeVar("Drawing", bound=Callable[..., Any])
-
-
-def styled(function: Drawing) -> Drawing:
-    """A drawing function, run in the style of the package."""
-
-    @functools.wraps(function)
-    def inner(*args: Any, **kwargs: Any) -> Any:
-        import matplotlib as mpl
-
-        with mpl.rc_context(STYLE):
-            return function(*args, **kwargs)
-
-    return inner  # type: ignore[return-value]
 
 
 def density_map(
@@ -67,8 +40,8 @@ def histogram_map(
     """Simulated paths on cells coarse enough to hold some of them, to the scale of the density."""
     from matplotlib.colors import Normalize
 
-    edges = [bin_edges(e, span, 64) for e, span in zip(grid.edges, box, strict=True)]
     inside = positions[np.isfinite(positions).all(axis=1)]
+    edges = [bin_edges(e, span, bins_for(len(inside))) for e, span in zip(grid.edges, box, strict=True)]
     counts = np.histogram2d(inside[:, 0], inside[:, 1], bins=edges)[0]
     area = np.diff(edges[0])[:, None] * np.diff(edges[1])
     values = counts / (len(positions) * area)
@@ -79,10 +52,10 @@ def histogram_map(
 
 def map_caption(fig: Figure, scale: str, landscape: Callable | None) -> None:
     """What shade, contours and arrows of the maps mean, below them."""
-    lines = "" if landscape is None else "; contours: loss"
+    lines = "" if landscape is None else "; contours: landscape"
     drawn = any(type(part).__name__ == "Quiver" for ax in fig.axes for part in ax.collections)
     text = f"shade: density{scale}{lines}{'; arrows: current' if drawn else ''}"
-    fig.supxlabel(fill(text, max(20, int(CAPTION * fig.get_figwidth()))), fontsize=9)
+    fig.supxlabel(wrapped(text, max(20.0, CAPTION * fig.get_figwidth())), fontsize=9)
 
 
 def contours(ax: Axes, box: Any, landscape: Callable | None) -> None:
@@ -129,7 +102,15 @@ def arrows(ax: Axes, grid: Grid, density: np.ndarray, current: np.ndarray | None
     ends = 1.5 * flow[keep] / length.max() * sizes
     x, y = np.array(spots)[keep].T
     options: Any = {"angles": "xy", "scale_units": "xy", "scale": 1.0, "color": COLORS[1], "width": 0.008}
+    options |= {"edgecolor": "white", "linewidth": 0.4}  # seen in grey too, where a shade is as dark as they are
     ax.quiver(x, y, *ends.T, pivot="mid", headwidth=3.2, headlength=3.5, headaxislength=3.2, **options)
+
+
+def signed_lines(ax: Axes, centers: Sequence[np.ndarray], values: np.ndarray, top: float) -> None:
+    """What tells the sign of a map in grey: lines at half its top, solid, at zero, dotted, and at minus half, dashed."""
+    if np.nanmin(values) < 0.0 < np.nanmax(values):
+        levels, lines = [-0.5 * top, 0.0, 0.5 * top], ["dashed", "dotted", "solid"]
+        ax.contour(*centers, np.asarray(values).T, levels=levels, linestyles=lines, colors="0.3", linewidths=0.7)
 
 
 def current_at(sol: Solution, index: int) -> np.ndarray | None:
@@ -177,12 +158,10 @@ def check_band(result: Any, error: Any) -> None:
         raise bad_value("error", "False for a result without a measured error", error, result.error.note + ".")
 
 
-def check_scale_and_axes(grid: Grid, log: Any, ax: Any) -> None:
-    """Refuse a logarithmic scale for maps, and given axes for more than one curve."""
+def check_scale(grid: Grid, log: Any) -> None:
+    """Refuse a logarithmic scale for maps."""
     if flag("log", log) and grid.dim == 2:
         raise bad_value("log", "False for a map over time", log, "See distribution().plot(log=True).")
-    if ax is not None and (grid.dim > 1 or not hasattr(ax, "plot")):
-        raise bad_type("ax", "matplotlib Axes for curves in one dimension, or None", ax)
 
 
 def density_axis(ax: Axes, log: bool) -> None:
@@ -228,6 +207,26 @@ def density_scale(axes: Sequence[Axes], n_paths: int | None) -> None:
     axes[0].set_ylim(max(bottom, max(heights) * 1e-6), 3.0 * max(heights))
 
 
+def held(atoms: Mapping[float, Any]) -> str:
+    """The probabilities that atoms hold, for a legend."""
+    some = [f"{float(np.sum(mass)):.3g} at {at:.3g}" for at, mass in atoms.items() if np.sum(mass) > LITTLE]
+    return f" ({', '.join(some)})" if some else ""
+
+
+def with_atoms(ax: Axes, atoms: Mapping[float, Any], low: float, high: float) -> tuple[float, float]:
+    """A dotted line at each atom, and the stretch that holds them too."""
+    seen = [at for at, mass in atoms.items() if np.max(mass) > LITTLE]
+    for at in seen:
+        ax.axvline(at, color="0.4", linestyle=":")
+    margin = 0.02 * (max([high, *seen]) - min([low, *seen]))
+    return min([low, *(at - margin for at in seen)]), max([high, *(at + margin for at in seen)])
+
+
+def shade_of(k: int, count: int) -> Any:
+    """The colour of the k-th of some curves in time: the last is darkest, and none so light that grey print loses it."""
+    return cividis(0.7 * (count - 1 - k) / max(count - 1, 1))
+
+
 def standard_error_scale(ax: Axes) -> None:
     """Linear while all is within ten standard errors, else logarithmic on both sides of the three that are expected."""
     from matplotlib.ticker import FixedLocator, NullLocator
@@ -257,6 +256,11 @@ def deviation_error(ensemble: Ensemble) -> np.ndarray:
     return result
 
 
+def bins_for(n_paths: int) -> int:
+    """Bins along each axis of a map of so many paths: about eight paths in each that is filled, at most 64 bins."""
+    return int(np.clip(np.sqrt(n_paths / 2.0), 10, 64))
+
+
 def bin_edges(edges: np.ndarray, span: tuple[float, float], count: int) -> np.ndarray:
     """Every so many of the cell edges within a span, so that about `count` bins remain."""
     first, last = np.searchsorted(edges, span)
@@ -275,14 +279,6 @@ def stretch(grid: Grid, axis: int, masses: np.ndarray) -> tuple[float, float]:
         high = max(high, edges[min(int(np.searchsorted(share, 1.0 - 1e-4)), edges.size - 1)])
     margin = 0.04 * (high - low) + 2.0 * float(grid.widths[axis].max())
     return max(low - margin, float(edges[0])), min(high + margin, float(edges[-1]))
-
-
-def new_figure(width: float, height: float, rows: int, columns: int, **options: Any) -> tuple[Figure, np.ndarray]:
-    """A figure of panels, each of the given size in inches, and the panels as a matrix."""
-    from matplotlib.figure import Figure
-
-    fig = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    return fig, fig.subplots(rows, columns, squeeze=False, **options)
 
 
 def spread_indices(count: int, most: int) -> list[int]:
@@ -345,4 +341,4 @@ def simulated_moments(
             panels[2].plot(sol.times[here], np.where(error[there, axis] > 0.0, apart, np.nan), **style)
     panels[2].axhspan(-3.0, 3.0, color="0.9", zorder=0)
     standard_error_scale(panels[2])
-    panels[2].set_ylabel("mean minus SGD\n(standard errors)")
+    panels[2].set_ylabel(f"mean minus {ensemble.label}\n(standard errors)")

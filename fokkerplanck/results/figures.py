@@ -13,19 +13,17 @@ import numpy as np
 
 from ..arguments import flag, increasing
 from ..errors import bad_type, bad_value
+from ..figure_layout import COLORS, LINES, finished, new_figure, panels_of, styled
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..storage.files import write_atomically
 from .figure_style import (
-    COLORS,
-    LINES,
     arrows,
     band,
     bin_edges,
     check_band,
-    check_scale_and_axes,
-    cividis,
+    check_scale,
     coarse_curve,
     contour_levels,
     current_at,
@@ -34,16 +32,17 @@ from .figure_style import (
     density_axis,
     density_map,
     density_scale,
+    held,
     histogram,
     histogram_map,
     map_caption,
     moment_style,
-    new_figure,
     noise_scale,
+    shade_of,
     simulated_moments,
     spread_indices,
     stretch,
-    styled,
+    with_atoms,
 )
 
 if TYPE_CHECKING:
@@ -71,34 +70,27 @@ def plot_solution(
     Parameters: those of `Solution.plot`.
     """
     check_band(sol, error)
-    check_scale_and_axes(sol.grid, log, ax)
+    check_scale(sol.grid, log)
     if times is None:
         picked = spread_indices(sol.times.size, 5)
     else:
         picked = [sol.index(t, "times") for t in increasing("times", times)]
     labels = sol.grid.names
     if sol.grid.dim == 2:
-        maps = _maps({"density": sol}, None, picked, labels, landscape)
-        maps.suptitle(title, fontsize=11)
-        return maps
-    panels = new_figure(5.5, 3.2, 1, sol.grid.dim)[1][0] if ax is None else [ax]
+        return _maps({"density": sol}, None, picked, labels, landscape, title, ax)
+    panels = panels_of(ax, 5.5, 3.7, sol.grid.dim)[0]
     for axis, panel in enumerate(panels):
         low, high = stretch(sol.grid, axis, sol.masses[picked])
         for k, i in enumerate(picked):
-            shade = 0.85 * (1.0 - k / max(len(picked) - 1, 1))
-            style: Any = LINES[k % len(LINES)]
-            label = f"t = {sol.times[i]:g}" + _held({at: mass[i] for at, mass in sol.atoms.items()})
-            density = sol.marginal(axis)[i]
+            style: Any = {"color": shade_of(k, len(picked)), "linestyle": LINES[k % len(LINES)]}
+            label = f"t = {sol.times[i]:g}" + held({at: mass[i] for at, mass in sol.atoms.items()})
+            density = sol.densities_along(axis)[i]
             around = sol.error.in_cells("density", i) if error else None
-            curve(panel, sol.grid, axis, density, around, color=cividis(shade), linestyle=style, label=label)
-        low, high = _with_atoms(panel, sol.atoms, low, high)
+            curve(panel, sol.grid, axis, density, around, label=label, **style)
+        low, high = with_atoms(panel, sol.atoms, low, high)
         panel.set(xlim=(low, high), xlabel=labels[axis], ylabel=f"density of {labels[axis]}")
         density_axis(panel, log)
-    panels[-1].legend(title="shaded: measured error" if error else None)
-    fig: Any = panels[0].figure
-    if title:
-        fig.suptitle(title, fontsize=11)
-    return fig
+    return finished(panels, title, about="shaded: measured error" if error else None)
 
 
 @styled
@@ -122,47 +114,45 @@ def plot_stationary(
         check_band(one, error)
     first = next(iter(several.values()))
     labels, grid = first.grid.names, first.grid
-    check_scale_and_axes(grid, log, ax)
+    check_scale(grid, log)
     if ensemble is not None and getattr(ensemble, "dim", None) != grid.dim:
         raise bad_type("ensemble", f"an Ensemble in {grid.dim} dimension(s), or None", ensemble)
     if grid.dim == 2:
-        maps = _stationary_maps(several, ensemble, labels, landscape)
-        maps.suptitle(title, fontsize=11)
-        return maps
-    panels = new_figure(5.5, 3.7, 1, grid.dim)[1][0] if ax is None else [ax]
+        return _stationary_maps(several, ensemble, labels, landscape, title, ax)
+    panels = panels_of(ax, 5.5, 3.7, grid.dim)[0]
     for axis, panel in enumerate(panels):
         _stationary_curves(panel, several, axis, ensemble, error)
         panel.set(xlabel=labels[axis], ylabel=f"stationary density of {labels[axis]}")
         density_axis(panel, log)
-    shown: Any = {"title": "shaded: measured error" if error else None}
-    fig: Any = panels[0].figure
-    if ax is not None:
-        ax.legend(**shown)
-        return fig
-    fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, **shown)
-    fig.suptitle(title, fontsize=11)
-    return fig
+    return finished(panels, title, about="shaded: measured error" if error else None)
 
 
 def _stationary_maps(
-    several: Mapping[str, Any], ensemble: Ensemble | None, labels: Sequence[str], landscape: Callable | None
+    several: Mapping[str, Any],
+    ensemble: Ensemble | None,
+    labels: Sequence[str],
+    landscape: Callable | None,
+    title: str,
+    given: Any,
 ) -> Figure:
     """Maps side by side, to the scale of the first, and last the histogram of the paths."""
     first = next(iter(several.values()))
     grid, top = first.grid, float(first.density.max())
-    fig, axes = new_figure(4.4, 3.9, 1, len(several) + (ensemble is not None))
+    axes = panels_of(given, 4.4, 3.9, len(several) + (ensemble is not None))
     box = [stretch(grid, axis, np.stack([st.masses for st in several.values()])) for axis in (0, 1)]
     for ax, (label, st) in zip(axes[0], several.items(), strict=False):
         flow = getattr(st, "current", None)
         density_map(ax, grid, st.density, box, labels, landscape, top)
         arrows(ax, grid, st.density, flow, 9)
-        title = f"{label}, stationary density" if label else "stationary density"
-        ax.set_title(f"{title}\n{current_caption(st.density, flow)}")
+        above = f"{label}, stationary density" if label else "stationary density"
+        ax.set_title(f"{above}\n{current_caption(st.density, flow)}")
     if ensemble is not None:
         histogram_map(axes[0][-1], ensemble.positions[-1], grid, box, labels, landscape, top)
         axes[0][-1].set_title(f"{_last(ensemble)}\n")
+    fig = finished(axes[0], title if given is None else "")
     fig.colorbar(axes[0][0].collections[0], ax=axes[0][-1], label="density")
-    map_caption(fig, "", landscape)
+    if given is None:
+        map_caption(fig, "", landscape)
     return fig
 
 
@@ -175,37 +165,22 @@ def _stationary_curves(ax: Axes, several: Mapping[str, Any], axis: int, ensemble
     """The densities along one axis, at least sixty cells of it, over the histogram of the paths if most are there."""
     grid = next(iter(several.values())).grid
     low, high = stretch(grid, axis, np.stack([st.masses for st in several.values()]))
-    least = 30.0 * float(grid.widths[axis].max())
+    least, edges = 30.0 * float(grid.widths[axis].max()), grid.edges[axis]
     center = 0.5 * (low + high)
-    low, high = min(low, center - least), max(high, center + least)
+    low, high = max(min(low, center - least), edges[0]), min(max(high, center + least), edges[-1])
     if ensemble is not None:
         last = ensemble.positions[-1, :, axis]
         if ((last > low) & (last < high)).mean() > 0.5:
             histogram(ax, last, bin_edges(grid.edges[axis], (low, high), 110), _last(ensemble))
     for k, (name, st) in enumerate(several.items()):
-        density = st.marginal(axis)
+        density = st.densities_along(axis)
         few = 0 < int((density > 0.01 * density.max()).sum()) <= 3
-        label = (name or "stationary density") + _held(st.atoms)
+        label = (name or "stationary density") + held(st.atoms)
         style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5]}
         around = st.error.in_cells("density") if error else None
         curve(ax, grid, axis, density, around, label=label + (" (a point mass)" if few else ""), **style)
-        low, high = _with_atoms(ax, st.atoms, low, high)
+        low, high = with_atoms(ax, st.atoms, low, high)
     ax.set(xlim=(low, high), ylim=(0, None))
-
-
-def _held(atoms: Mapping[float, Any]) -> str:
-    """The probabilities that atoms hold, for a legend."""
-    held = [f"{float(np.sum(mass)):.3g} at {at:.3g}" for at, mass in atoms.items() if np.sum(mass) > 0.0]
-    return f" ({', '.join(held)})" if held else ""
-
-
-def _with_atoms(ax: Axes, atoms: Mapping[float, Any], low: float, high: float) -> tuple[float, float]:
-    """A dotted line at each atom, and the stretch that holds them too."""
-    seen = [at for at, mass in atoms.items() if np.max(mass) > 0.0]
-    for at in seen:
-        ax.axvline(at, color="0.4", linestyle=":")
-    margin = 0.02 * (max([high, *seen]) - min([low, *seen]))
-    return min([low, *(at - margin for at in seen)]), max([high, *(at + margin for at in seen)])
 
 
 @styled
@@ -231,7 +206,8 @@ def plot_landscape(
     unit : str
         What a unit of time is called: "step" for SGD.
     """
-    labels = grid.names
+    named = next((eq.names for eq in equations.values() if eq.names is not None), None)
+    labels = grid.names if named is None else named
     box = [(e[0], e[-1]) for e in grid.edges] if box is None else list(box)
     if grid.dim == 2:
         return _landscape_map(value, equations, grid, labels, box, unit)
@@ -241,7 +217,7 @@ def plot_landscape(
     points = Points.centers(grid)
     if value is not None:
         axes[0][0].plot(grid.centers[0], value(*grid.centers), color="black")
-        axes[0][0].set_ylabel("loss")
+        axes[0][0].set_ylabel(_word(unit))
     for k, (label, eq) in enumerate(equations.items()):
         style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5], "label": label}
         if value is None:
@@ -252,9 +228,7 @@ def plot_landscape(
         axes[1][0].plot(grid.centers[0], np.where(noise > 0.0, noise, np.nan), **style)
     noise_scale(axes[1][0], box)
     axes[1][0].set(xlim=box[0], xlabel=labels[0], ylabel=f"noise D per {unit}")
-    if len(equations) > 1:
-        axes[1][0].legend()
-    return fig
+    return finished(axes[:, 0].tolist()) if len(equations) > 1 else fig
 
 
 @styled
@@ -281,12 +255,10 @@ def plot_evolution(
     labels, grid = first.grid.names, first.grid
     picked = spread_indices(first.times.size, 6 if grid.dim == 1 else 5)
     if grid.dim == 2:
-        fig = _maps(several, ensemble, picked, labels, landscape)
-        fig.suptitle(title, fontsize=11)
-        return fig
+        return _maps(several, ensemble, picked, labels, landscape, title, None)
     columns = len(picked) if grid.dim == 3 or len(picked) < 3 else 2 if len(picked) == 4 else 3
     rows = 3 if grid.dim == 3 else -(-len(picked) // columns)
-    fig, axes = new_figure(3.1, 2.3, rows, columns, sharey=True)
+    axes = new_figure(3.1, 2.3, rows, columns, sharey=True)[1]
     panels = [(i, axis) for axis in range(grid.dim) for i in picked]
     for ax, (i, axis) in zip(axes.ravel(), panels, strict=False):
         span = stretch(grid, axis, np.concatenate([one.masses[picked] for one in several.values()]))
@@ -295,19 +267,14 @@ def plot_evolution(
             histogram(ax, ensemble.at(first.times[i])[:, axis], bins, ensemble.label)
         for k, (name, one) in enumerate(several.items()):
             style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5], "label": name}
-            coarse_curve(ax, grid, axis, one.marginal(axis)[i], bins, **style)
+            coarse_curve(ax, grid, axis, one.densities_along(axis)[i], bins, **style)
         ax.set(xlim=span, title=f"t = {first.times[i]:g}", xlabel=labels[axis])
     density_scale(list(axes.ravel()[: len(panels)]), None if ensemble is None else ensemble.n_paths)
     for ax in axes.ravel()[len(panels) :]:
         ax.set_visible(False)
     for row, label in zip(axes, labels if grid.dim == 3 else labels * rows, strict=True):
         row[0].set_ylabel(f"density of {label}")
-    if len(several) < 3:
-        axes[0][0].legend(handlelength=1.2)
-    else:
-        fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    fig.suptitle(title, fontsize=11)
-    return fig
+    return finished([axes[0][0]], title)
 
 
 @styled
@@ -334,7 +301,7 @@ def plot_moments(
 
     first = next(iter(solutions.values()))
     labels = first.grid.names
-    fig, axes = new_figure(6.4, 2.1, 2 if ensemble is None else 3, 1, sharex=True)
+    axes = new_figure(6.4, 2.3, 2 if ensemble is None else 3, 1, sharex=True)[1]
     panels = axes[:, 0]
     for k, (name, sol) in enumerate(solutions.items()):
         for axis, coordinate in enumerate(labels):
@@ -357,9 +324,7 @@ def plot_moments(
     panels[0].set_ylabel("mean")
     panels[1].set(ylabel="deviation", ylim=(0, None))
     panels[-1].set_xlabel("time (steps)" if ensemble is not None and ensemble.label == "SGD" else "time")
-    panels[0].legend(ncols=2, fontsize=9)
-    fig.suptitle(title, fontsize=11)
-    return fig
+    return finished([panels[0]], title)
 
 
 def save_figure(fig: Figure, path: str | os.PathLike) -> None:
@@ -390,10 +355,12 @@ def _maps(
     picked: list[int],
     labels: Sequence[str],
     landscape: Callable | None,
+    title: str,
+    given: Any,
 ) -> Figure:
     """Rows of density maps with contours and current, to the scale of the first, above the histograms of the paths."""
     first, rows = next(iter(several.values())), [*several, *(() if ensemble is None else (ensemble.label,))]
-    fig, axes = new_figure(2.9, 2.7, len(rows), len(picked), sharex=True, sharey=True)
+    axes = panels_of(given, 2.9, 2.7, len(picked), len(rows), sharex=True, sharey=True)
     box = [stretch(first.grid, axis, np.concatenate([s.masses[picked] for s in several.values()])) for axis in (0, 1)]
     for column, i in enumerate(picked):
         top = float(first.density[i].max())
@@ -401,17 +368,25 @@ def _maps(
             density, flow = sol.density[i], current_at(sol, i)
             density_map(ax, sol.grid, density, box, labels, landscape, top)
             arrows(ax, sol.grid, density, flow, 5)
-            title = f"t = {sol.times[i]:g}\n" if ax is axes[0][column] else ""
-            ax.set_title(title + current_caption(density, flow))
+            above = f"t = {sol.times[i]:g}\n" if ax is axes[0][column] else ""
+            ax.set_title(above + current_caption(density, flow))
         if ensemble is not None:
             histogram_map(axes[-1][column], ensemble.at(first.times[i]), first.grid, box, labels, landscape, top)
+    if given is not None:
+        return finished(axes[0])
     for ax in axes.ravel():
         ax.label_outer()
     if len(rows) > 1:
         for row, text in zip(axes, rows, strict=True):
             row[0].set_ylabel(f"{text}\n{labels[1]}")
+    fig = finished(axes[0], title)
     map_caption(fig, ", each column from 0 to the largest of its top map" if len(picked) > 1 else "", landscape)
     return fig
+
+
+def _word(unit: str) -> str:
+    """What a landscape is called."""
+    return "loss" if unit == "step" else "potential"
 
 
 def _landscape_map(
@@ -440,7 +415,7 @@ def _landscape_map(
         heights = contour_levels(values)
         drawn = ax.contour(*lines, values.T, levels=heights, colors="white", linewidths=0.9)
         ax.clabel(drawn, levels=heights[1::3], fontsize=8, fmt="%.3g")
-        ax.set_title("contours: loss")
+        ax.set_title(f"contours: {_word(unit)}")
     else:
         drift = eq.drift_at(points)
         arrows(ax, grid, np.ones(grid.shape), drift, 14)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from ..solvers.accuracy.measure import worst
 from ..solvers.discretization.generator import Generator
 from .error_warnings import OFF, warn_of_error
 from .exit_passage import ExitPassage, ways_out
+from .html import with_field
 from .processes import InTime, Process
 from .stationary import generator_of
 from .stats import GridStats
@@ -155,23 +156,31 @@ class FirstPassage:
             return np.full(found.shape, np.nan)
         return self._estimate("arrivals", found, times, p0, rtol).error
 
-    def plot(self, ax: Axes | None = None, log: bool = False, error: bool = False) -> Figure:
+    def plot(self, ax: Axes | None = None, log: bool = False, error: bool = False, *, title: str = "") -> Figure:
         """A figure of the mean time from each place, on `ax` if given: a curve in 1D, a map in 2D, the target in grey.
 
-        With `error`, in 1D, the measured error stands around the curve.
+        With `log` on a logarithmic scale. With `error`, in 1D, the measured error stands around the curve.
         """
         from .field_figures import plot_field
         from .figure_style import check_band
 
         check_band(self, error)
-        return plot_field(
-            self.grid, self.mean, self.target, "mean time", ax, log, self.error["mean"] if error else None
-        )
+        around = self.error["mean"] if error else None
+        return plot_field(self.grid, self.mean, self.target, "mean time", ax, log, around, title=title)
 
-    def plot_survival(self, times: Any, p0: Any, log: bool = False, error: bool = False) -> Figure:
+    def plot_survival(
+        self,
+        times: Any,
+        p0: Any,
+        log: bool = False,
+        error: bool = False,
+        *,
+        ax: Sequence[Axes] | None = None,
+        title: str = "",
+    ) -> Figure:
         """A figure of the survival and of the density of the time at which the target is reached, from the density p0.
 
-        With `error` the measured errors of both stand around the curves.
+        With `log` on logarithmic scales, with `error` the measured errors of both around the curves; `ax` are two axes.
         """
         from .field_figures import plot_survival
 
@@ -181,7 +190,12 @@ class FirstPassage:
                 then = f"{self.error.note}."
                 raise bad_value("error", "False for a passage without a measured error", error, then)
             errors = self.survival_error(times, p0), self.density_error(times, p0)
-        return plot_survival(np.atleast_1d(times), self.survival(times, p0), self.density(times, p0), log, errors)
+        both = self.survival(times, p0), self.density(times, p0)
+        return plot_survival(np.atleast_1d(times), *both, log, errors, ax, title)
+
+    def _repr_html_(self) -> str:
+        """The text, with a picture of the mean times."""
+        return with_field(repr(self), self.grid, self.mean)
 
     def __repr__(self) -> str:
         low, high = self.mean[~self.target].min(), self.mean.max()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import flag
 from ..errors import ConvergenceError, bad_value
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
@@ -24,7 +25,11 @@ from .committor import Committor
 from .error_warnings import OFF, warn_of_error
 from .requests import check_rtol, output_times
 
-RTOL = 1e-6  # of a committor, in time
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+RTOL = 1e-6  # of answers, in time
 COMMITTOR, BY_CELLS = 1e-8, 1e-6  # of the paths: followed until less is left, in 1D and where edges move over the cells
 
 
@@ -97,6 +102,25 @@ class FirstPassageInTime:
     def mean_error(self, p0: Any, rtol: float = 1e-6) -> float:
         """Error of `mean`; nan where it cannot be measured."""
         return float(self._error(np.array(self._mean(p0, rtol)), p0, FirstPassageInTime._mean, rtol))
+
+    def plot_survival(
+        self,
+        times: Any,
+        p0: Any,
+        log: bool = False,
+        error: bool = False,
+        *,
+        ax: Sequence[Axes] | None = None,
+        title: str = "",
+    ) -> Figure:
+        """A figure of `survival` and `density`, as `FirstPassage.plot_survival`."""
+        from .field_figures import plot_survival
+
+        errors = None
+        if flag("error", error):
+            errors = self.survival_error(times, p0), self.density_error(times, p0)
+        both = self._totals(times, p0, RTOL)
+        return plot_survival(np.atleast_1d(times), *both, log, errors, ax, title)
 
     def _totals(self, times: Any, p0: Any, rtol: float) -> tuple[np.ndarray, np.ndarray]:
         """What is left, and what arrives per time, at each of the times."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..errors import bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
 from .distribution import Distribution
-from .html import with_picture
+from .html import with_density
 
 
 class Moments:
@@ -57,16 +57,16 @@ class Moments:
         power = self.masses @ self.grid.centers[0] ** k + sum(x**k * mass for x, mass in self.atoms.items())
         return np.asarray(power / total)[..., None]
 
-    def marginal(self, axis: int) -> np.ndarray:
-        """Density along one axis, (n,) or (n_times, n)."""
+    def densities_along(self, axis: int) -> np.ndarray:
+        """Density along one axis, (n,) or (n_times, n), which integrates to what is in the box."""
         whole("axis", axis, 0, self.grid.dim - 1)
         return _density.marginal(self.masses, self.grid, axis) / self.grid.widths[axis]
 
     def distribution(self, t: float | None = None) -> Distribution:
         """The law of what is in the box, scaled to one: at the output time t, or at the last; a stationary result has none.
 
-        `pdf`, `cdf`, `survival`, `quantile`, `interval`, `sample`, `probability` and `conditional` are also asked here, for the
-        last time.
+        `pdf`, `cdf`, `survival`, `quantile`, `interval`, `sample`, `probability`, `marginal` and `conditional` are also asked
+        here, for the last time.
         """
         times = getattr(self, "times", None)
         if times is None:
@@ -104,16 +104,17 @@ class Moments:
         """Probability of a condition f(x, y) -> truth values, or of a boolean array on the grid."""
         return self.distribution(t).probability(condition)
 
+    def marginal(self, axis: int | str | Sequence[int | str], t: float | None = None) -> Distribution:
+        """The law along one axis or several, by their names or numbers, which plots itself; see `Distribution.marginal`."""
+        return self.distribution(t).marginal(axis)
+
     def conditional(self, *, t: float | None = None, **given: float) -> Distribution:
         """The law of the other axes where some are given: `conditional(y=0.5)`."""
         return self.distribution(t).conditional(**given)
 
     def _repr_html_(self) -> str:
-        """The text, with a picture of the marginals at the last time."""
-        last = self.density.reshape(-1, *self.grid.shape)[-1] * self.grid.volumes
-        axes = range(self.grid.dim)
-        curves = [(self.grid.centers[a], _density.marginal(last, self.grid, a) / self.grid.widths[a]) for a in axes]
-        return with_picture(repr(self), curves)
+        """The text, with a picture of the density at the last time."""
+        return with_density(repr(self), self.grid, self.density.reshape(-1, *self.grid.shape)[-1])
 
 
 def gradient(field: np.ndarray, grid: Grid, axis: int) -> np.ndarray:

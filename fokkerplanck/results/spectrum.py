@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,11 @@ from ..errors import ResolutionWarning, bad_value, warn
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.linear.spectrum import Modes
+from .html import with_field, with_picture
 from .requests import NO_VARIANCE, on_grid
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -100,11 +102,24 @@ class Spectrum:
         held = (self.left * f * p).sum(axis=axes)
         return seen * held / variance
 
-    def plot(self) -> Figure:
-        """A figure of the modes in 1D or 2D, with their time scales."""
+    def plot(self, ax: Axes | Sequence[Axes] | None = None, *, title: str = "") -> Figure:
+        """A figure of the modes in 1D or 2D, with their time scales; of a conjugate pair once.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, or in 2D a sequence of one a mode (or a pair), optional
+            To draw on.
+        title : str
+        """
         from .field_figures import plot_spectrum
 
-        return plot_spectrum(self)
+        return plot_spectrum(self, ax, title)
+
+    def _repr_html_(self) -> str:
+        """The text, with a picture of up to three modes in 1D, and of the first in more dimensions."""
+        if self.grid.dim > 1:
+            return with_field(repr(self), self.grid, self.right[0].real)
+        return with_picture(repr(self), [(self.grid.centers[0], mode.real) for mode in self.right])
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{v:.6g}" for v in self.eigenvalues)

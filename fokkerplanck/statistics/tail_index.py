@@ -10,10 +10,12 @@ import numpy as np
 
 from ..arguments import reals, whole
 from ..errors import bad_value
+from ..figure_layout import COLORS, finished, panels_of, styled
 from ..randomness import private_generator
 from .tail_test import tail_test
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 CHANGED = 4.0  # standard errors
@@ -54,22 +56,18 @@ class HillEstimate:
         """Standard error in the middle of the plateau: sampling only, not the bias of a tail that sets in late."""
         return float(np.median(self.standard_error[self.plateau]))
 
-    def plot(self) -> Figure:
-        """The estimate against the number of values used, with the plateau marked."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-        axes = figure.add_subplot()
-        axes.fill_between(
-            self.counts, self.index - 2 * self.standard_error, self.index + 2 * self.standard_error, alpha=0.25, lw=0
-        )
-        axes.plot(self.counts, self.index, label="Hill estimate, with two standard errors")
+    @styled
+    def plot(self, ax: Axes | None = None, *, title: str = "") -> Figure:
+        """A figure of the estimate against the number of values used, with the plateau marked, on `ax` if given."""
+        panels = panels_of(ax, 6.0, 4.0, 1)[0]
+        axes, twice = panels[0], 2.0 * self.standard_error
+        axes.fill_between(self.counts, self.index - twice, self.index + twice, color=COLORS[0], alpha=0.25, lw=0)
+        axes.plot(self.counts, self.index, color=COLORS[0], label="Hill estimate, with two standard errors")
         stretch = self.counts[self.plateau]
         axes.plot(stretch[[0, -1]], [self.value] * 2, "k--", label=f"plateau: {self.value:.3f}")
         axes.set(xscale="log", xlabel="number of largest values used", ylabel="tail index")
         axes.set_ylim(0.0, 2.5 * self.value)
-        axes.legend(loc="upper left")
-        return figure
+        return finished(panels, title)
 
     def __repr__(self) -> str:
         used = self.counts[self.plateau]

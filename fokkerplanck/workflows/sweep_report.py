@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..results.figure_style import COLORS, LINES, styled
+from ..figure_layout import COLORS, LINES, styled
 from ..storage.files import write_atomically, write_text
 from ..storage.tables import WIDTH, Comparison, exact, with_error
 

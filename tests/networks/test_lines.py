@@ -21,7 +21,7 @@ def test_the_barrier_between_two_wells():
     assert line.place == 0.5
     np.testing.assert_allclose(line.losses, ((2 * line.shares - 1) ** 2 - 1) ** 2 / 4, atol=1e-15)
     assert "0.25 above the chord" in repr(line)
-    assert line.plot().get_ylabel() == "loss"
+    assert line.plot().axes[0].get_ylabel() == "loss"
 
 
 def test_a_convex_loss_has_none():

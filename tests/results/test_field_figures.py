@@ -119,7 +119,7 @@ def test_figures_say_what_atoms_hold():
     """A density whose probability has gone to an exit was drawn as a line at 0, and two atoms as one point mass elsewhere."""
     eq = fp.FokkerPlanck(diffusion=lambda x: x * (1 - x) / 2)
     late = fp.solve(eq, fp.Grid((0, 1), 64), fp.gaussian(0.3, 0.05), [0.5, 8.0])
-    texts = [t.get_text() for t in late.plot().axes[0].get_legend().get_texts()]
+    texts = [t.get_text() for t in late.plot().legends[0].get_texts()]
     assert texts[1].startswith("t = 8 (0.7")
     assert " at 0, 0.3" in texts[1]
     st = fp.stationary(eq, fp.Grid((0, 1), 64), fp.gaussian(0.3, 0.05))
@@ -140,7 +140,7 @@ def test_infinite_times_are_shown_as_such(log):
     fig = passage.plot(log=log)
     fig.canvas.draw()
     assert fig.axes[0].get_xlim() == (-2.0, 2.0)
-    assert [t.get_text() for t in fig.axes[0].get_legend().get_texts()] == ["infinite"]
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["target", "infinite"]
 
 
 def test_a_correlation_at_one_lag_is_a_point():

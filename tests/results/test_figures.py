@@ -94,7 +94,7 @@ def test_stationary_density_shows_a_current_that_turns_counterclockwise(plane):
     (quiver,) = quivers(fig.axes[0])
     assert (quiver.X * quiver.V - quiver.Y * quiver.U).mean() > 0
     assert len(fig.axes) == 3, "two maps and the colour bar of both"
-    assert fig.get_supxlabel() == "shade: density; contours: loss; arrows: current"
+    assert fig.get_supxlabel() == "shade: density; contours: landscape; arrows: current"
 
 
 def test_stationary_density_in_one_dimension(line):
@@ -227,7 +227,7 @@ def test_paths_of_an_equation_are_not_called_sgd():
     eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
     solution = fp.solve(eq, fp.Grid((-4, 4), 60), fp.gaussian(0.5, 0.4), [0.2, 0.5])
     paths = fp.simulate(eq, fp.gaussian(0.5, 0.4), [0.2, 0.5], dt=0.05, n_paths=500, seed=2)
-    legend = solution.plot(paths).axes[0].get_legend()
+    (legend,) = solution.plot(paths).legends
     assert {text.get_text() for text in legend.get_texts()} == {"solution", "simulation"}
     sgd = fp.SGD(fp.SampleLoss("(w - x)**2", ["w"], {"x": [0, 1]}), 0.05)
     assert sgd.simulate(0.2, [1], n_paths=100).label == "SGD"

@@ -25,7 +25,7 @@ def test_shapes_put_time_first(solution):
     assert solution.mean().shape == solution.moment(3).shape == (3, 2)
     assert solution.covariance().shape == (3, 2, 2)
     assert solution.current().shape == (2, 30, 24)
-    assert solution.marginal(1).shape == (3, 24)
+    assert solution.densities_along(1).shape == (3, 24)
     assert solution.observed["radius"].shape == (3,)
 
 
@@ -44,7 +44,7 @@ def test_moments_are_sums_over_the_cells(solution):
     np.testing.assert_allclose(solution.moment(2)[1], [(p * x**2).sum(), (p * y**2).sum()], atol=1e-12)
     mean_x, mean_y = solution.mean()[1]
     assert solution.covariance()[1, 0, 1] == pytest.approx((p * (x - mean_x) * (y - mean_y)).sum(), abs=1e-12)
-    np.testing.assert_allclose((solution.marginal(0) * PLANE.widths[0]).sum(axis=1), 1.0, atol=1e-8)
+    np.testing.assert_allclose((solution.densities_along(0) * PLANE.widths[0]).sum(axis=1), 1.0, atol=1e-8)
     # the radius is not smooth at the origin, where its mean over the cell counts
     assert solution.observed["radius"][1] == pytest.approx((p * np.hypot(x, y)).sum(), rel=1e-3)
 
@@ -120,7 +120,7 @@ def test_a_stationary_result_drops_the_time_axis():
     assert st.current.shape == (2, 30, 24)
     assert st.mean().shape == st.moment(1).shape == (2,)
     assert st.covariance().shape == (2, 2)
-    assert st.marginal(0).shape == (30,)
+    assert st.densities_along(0).shape == (30,)
     assert st.mass == pytest.approx(1.0, abs=1e-14)
     assert "current flows" in repr(st)
     still = fp.stationary(fp.FokkerPlanck(diffusion=1.0), PLANE)

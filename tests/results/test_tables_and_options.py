@@ -8,6 +8,7 @@ import fokkerplanck as fp
 
 EQ = fp.FokkerPlanck(drift=lambda h: h - h**3, diffusion=0.2, names=["h"])
 GRID = fp.Grid((-2.5, 2.5), 60)
+TIMES = fp.first_passage(EQ, GRID, lambda h: h > 1, error=False)
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +96,10 @@ def test_options_that_do_nothing_are_refused(solution, paths):
     plane = fp.solve(fp.FokkerPlanck(diffusion=[0.1, 0.1]), fp.Grid([(-1, 1)] * 2, 12), fp.gaussian([0, 0], 0.3), 0.1)
     with pytest.raises(ValueError, match="`log` must be False for a map"):
         plane.plot(log=True)
-    with pytest.raises(TypeError, match="`ax` must be matplotlib Axes for curves in one dimension"):
-        plane.plot(ax=Figure().subplots())
+    with pytest.raises(TypeError, match="`ax` must be matplotlib Axes or None"):
+        plane.plot(ax=list(Figure().subplots(1, 2)))
+    with pytest.raises(TypeError, match="`ax` must be 2 matplotlib Axes, one a panel, or None"):
+        TIMES.plot_survival([1.0], fp.gaussian(0, 0.2), ax=Figure().subplots())
     for name, value in {"times": [0.5], "error": True, "log": True, "ax": Figure().subplots()}.items():
         with pytest.raises(ValueError, match=f"`{name}` must be .* beside an ensemble"):
             solution.plot(paths, **{name: value})

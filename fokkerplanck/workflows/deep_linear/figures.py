@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...deep_linear import Plateaus, over_runs, stable_rank
-from ...results.figure_style import COLORS, LINES, styled
+from ...figure_layout import COLORS, LINES, styled
 from ..paired_runs import median_interval
 from .analysis import ModeComparison
 from .blocks import Runs

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...figure_layout import COLORS
 from ...model.grid import Grid
-from ...results.figure_style import COLORS, bin_edges
+from ...results.figure_style import bin_edges
 from .answers import SGD, Answers, Frame
 from .maps import maps
 from .state import MODELS

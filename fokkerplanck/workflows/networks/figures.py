@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...results.figure_style import COLORS, LINES, styled
+from ...figure_layout import COLORS, LINES, styled
 from ...storage.tables import Comparison
 from .blocks import AGAIN, Trained
 
