@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import callable_with, number, reals, whole
+from ..arguments import callable_with, did_you_mean, number, reals, whole
 from ..errors import bad_type, bad_value, warn
 from ..results.ensemble import Ensemble
-from .reading import read_file, table_columns
+from .reading import MEANINGS, read_file, table_columns
 
 MOST = 10**12  # rows
 RULE = "a list of arrays (one a run), an array with NaN where runs end, an Ensemble, a table or a file"
@@ -62,8 +62,8 @@ class Paths:
     data : list of arrays, array, Ensemble, DataFrame, xarray object or file name
         A list holds one run an entry, (n_steps,) or (n_steps, dim); rows that hold a NaN are gaps. An array is
         (n_runs, n_steps) or (n_runs, n_steps, dim), or (n_steps,) for a single run, with NaN where runs are shorter. A
-        DataFrame (pandas or polars) has one column a run with one row a step, as Weights & Biases exports a metric; or a
-        column `run` (and `step`) beside one column a coordinate, as TensorBoard's runs are when stacked. xarray: the
+        DataFrame (pandas or polars) has a column `run` (and `step`) beside one column a coordinate, as TensorBoard's runs are
+        when stacked; or one column a run with one row a step, as Weights & Biases exports a metric; see `columns`. xarray: the
         dimensions `run`, `time` and, if there is a third, the coordinates. A file: .npz or .npy (arrays as above,
         one a run) or .csv (a table as above).
     dt : float
@@ -72,6 +72,9 @@ class Paths:
     observable : callable or list of callables, optional
         What is followed instead of the coordinates: f(x), f(x, y), ... from arrays (n_steps,) to (n_steps,); a list gives
         several coordinates.
+    columns : {"coordinates", "runs"}, optional
+        What the columns of a table without a column `run` are: the coordinates of one run, or a run each. It must be said
+        unless the names do, such as "run 1", "seed-3 - loss", or more than three that are numbered.
 
     Attributes
     ----------
@@ -96,10 +99,19 @@ class Paths:
     names: tuple[str, ...] | None
     periods: tuple[float, ...]
 
-    def __init__(self, data: Any, dt: float = 1.0, observable: Callable | Sequence[Callable] | None = None):
+    def __init__(
+        self,
+        data: Any,
+        dt: float = 1.0,
+        observable: Callable | Sequence[Callable] | None = None,
+        columns: str | None = None,
+    ):
         names: Sequence[str] | None
         periods: tuple[float, ...] = ()
         step = number("dt", dt, "a positive number", lambda v: 0.0 < v < np.inf)
+        if columns is not None and columns not in MEANINGS:
+            then = did_you_mean(columns, MEANINGS) if isinstance(columns, str) else ""
+            raise bad_value("columns", "'coordinates', 'runs' or None", columns, then)
         if isinstance(data, Paths):
             runs, step, names = list(data.runs), data.dt, data.names
             periods = data.periods
@@ -107,7 +119,7 @@ class Paths:
             (runs, step), names = _from_ensemble(data), data.names
             periods = data.periods
         else:
-            entries, width, names = _entries(data)
+            entries, width, names = _entries(data, columns)
             runs, step = [_run(entry) for entry in entries], step * width
             _tell_infinite(entries)
         runs = [_observed(run, observable) for run in runs] if observable is not None else runs
@@ -209,14 +221,14 @@ def _make(
     return made
 
 
-def _entries(data: Any) -> tuple[list[Any], float, Sequence[str] | None]:
+def _entries(data: Any, columns: str | None) -> tuple[list[Any], float, Sequence[str] | None]:
     """The runs in whatever was given, one entry each, the number of steps between rows, and names of coordinates."""
     if isinstance(data, str) or hasattr(data, "__fspath__"):
         data = read_file(data)
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):  # pandas and polars
         data = {str(name): np.asarray(data[name]) for name in data.columns}
     if isinstance(data, dict):
-        return table_columns({str(name): np.asarray(column) for name, column in data.items()})
+        return table_columns({str(name): np.asarray(column) for name, column in data.items()}, columns)
     if hasattr(data, "dims") and hasattr(data, "transpose"):
         return list(_from_xarray(data)), 1.0, _labels(data)
     if isinstance(data, np.ndarray) and data.dtype.kind in "fiu":

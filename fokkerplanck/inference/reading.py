@@ -16,6 +16,10 @@ RUN_COLUMNS = ("run", "run_id", "run_name", "seed")
 STEP_COLUMNS = ("step", "_step", "time", "global_step", "epoch")
 ASIDE = ("wall time", "wall_time", "_timestamp", "_runtime", "timestamp")  # clocks, which are no coordinates
 EXTREMES = ("__MIN", "__MAX")  # columns that Weights & Biases exports beside each metric
+METRIC = " - "  # between a run and a metric, there
+RUN_WORDS = ("run", "path", "traj", "seed", "sim", "replica", "trial", "sample", "realization", "member")
+FEW = 3  # numbered columns may be coordinates
+MEANINGS = ("coordinates", "runs")
 
 
 def read_file(path: Any) -> Any:
@@ -56,12 +60,14 @@ def _column(entries: list[str], decimal_comma: bool) -> np.ndarray:
         return np.array(entries)
 
 
-def table_columns(columns: dict[str, np.ndarray]) -> tuple[list[np.ndarray], float, list[str] | None]:
+def table_columns(
+    columns: dict[str, np.ndarray], meaning: str | None = None
+) -> tuple[list[np.ndarray], float, list[str] | None]:
     """The runs in a table, the number of steps between their rows, and the names of the coordinates if it says them.
 
     With a column that names the run (`run`, `seed`, ...) the other numeric columns are coordinates, in the order of
-    `step` where there is one, missing steps becoming gaps. Without it each numeric column is a run; a column of steps,
-    or of times (`time`, `t`), orders the rows.
+    `step` where there is one, missing steps becoming gaps. Without it they are coordinates of one run or a run each, as
+    `meaning` or their names say; a column of steps, or of times (`time`, `t`), orders the rows.
     """
     lengths = {np.shape(column) for column in columns.values()}
     if len(lengths) != 1 or len(next(iter(lengths))) != 1:
@@ -77,16 +83,34 @@ def table_columns(columns: dict[str, np.ndarray]) -> tuple[list[np.ndarray], flo
     }
     if not values:
         raise bad_value("data", "a table with a column of numbers beside those of run and step", f"{list(columns)}")
-    if run is None:
-        groups = [(column[:, None], slice(None)) for column in values.values()]
-    else:
+    called: list[str] | None = list(values)
+    if run is not None:
         table, names = np.stack(list(values.values()), axis=1), columns[run]
         groups = [(table[names == name], names == name) for name in dict.fromkeys(names.tolist())]
-    called = None if run is None else list(values)
+    elif len(values) > 1 and _meaning(list(values), meaning) == "coordinates":
+        groups = [(np.stack(list(values.values()), axis=1), slice(None))]
+    else:
+        groups, called = [(column[:, None], slice(None)) for column in values.values()], None
     if step is None:
         return [rows for rows, _ in groups], 1.0, called
     runs, width = _on_steps([(rows, columns[step].astype(float)[which]) for rows, which in groups])
     return runs, width, called
+
+
+def _meaning(names: list[str], said: str | None) -> str:
+    """What columns are where no other names the run: as was said, or runs where their names say so."""
+    if said is not None:
+        return said
+    if all(METRIC in name or any(word in name.lower() for word in RUN_WORDS) for name in names):
+        return "runs"
+    stem = names[0].rstrip("0123456789")
+    if len(names) > FEW and all(name.startswith(stem) and name[len(stem) :].isdigit() for name in names):
+        return "runs"
+    then = (
+        f'Say Paths(data, columns="coordinates") where {", ".join(names[:FEW])} are coordinates of one run, '
+        'columns="runs" where each is a run; or add a column `run`.'
+    )
+    raise bad_value("columns", "'coordinates' or 'runs' for a table without a column `run`", None, then)
 
 
 def _on_steps(groups: list[tuple[np.ndarray, np.ndarray]]) -> tuple[list[np.ndarray], float]:

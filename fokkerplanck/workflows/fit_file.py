@@ -4,6 +4,7 @@
 file = "runs.csv"             # below the fit file: .csv, .npz or .npy, as for `fokkerplanck.Paths`
 dt = 1.0                      # time of a row, or of a step where the table has a column of steps
 lag = 1
+columns = "coordinates"       # or "runs": what columns are where none is called `run`; left out where their names say it
 
 [model]                       # left out: drift and diffusion as splines (one coordinate)
 variables = ["x"]
@@ -24,10 +25,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..errors import bad_value
 from ..formulas.parser import Formula, parse
 from ..inference import Fit, Paths, fit
+from ..inference.reading import MEANINGS
 from ..model.equation import FokkerPlanck
 from ..storage.files import file_below, write_text
 from ..storage.tables import Comparison
-from .runfile import read_toml, sentence
+from .runfile import naming, read_toml, sentence
 from .schema import number, require, rule, whole
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +43,11 @@ def _positive(value: Any) -> float:
 
 def _text(value: Any) -> str:
     require(isinstance(value, str) and bool(value.strip()))
+    return str(value)
+
+
+def _meaning(value: Any) -> str:
+    require(value in MEANINGS)
     return str(value)
 
 
@@ -77,6 +84,7 @@ class Data(BaseModel):
     file: Annotated[str, rule("the name of a file", _text)]
     dt: Annotated[float, rule("a positive number", _positive)] = 1.0
     lag: Annotated[int, rule("a whole number of at least 1", whole)] = 1
+    columns: Annotated[str | None, rule('"coordinates" or "runs"', _meaning)] = None
 
 
 class Model(BaseModel):
@@ -111,7 +119,8 @@ def run_fit(file: Path, folder: Path) -> tuple[Fit, list[Path]]:
         spec = FitSpec.model_validate(read_toml(file))
     except ValidationError as error:
         raise sentence(error) from None
-    data = Paths(file_below(file.parent, spec.data.file, "data.file"), dt=spec.data.dt)
+    with naming(columns="data.columns"):
+        data = Paths(file_below(file.parent, spec.data.file, "data.file"), dt=spec.data.dt, columns=spec.data.columns)
     if spec.model is None:
         found = fit(data, lag=spec.data.lag)
     else:

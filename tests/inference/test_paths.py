@@ -165,3 +165,77 @@ def test_a_column_of_times_is_no_run():
     data = fp.Paths({"t": 0.25 * np.arange(6), "x": np.arange(6.0) ** 2, "note": np.array(["a"] * 6)})
     assert (len(data.runs), data.dt) == (1, 0.25)
     np.testing.assert_array_equal(data.runs[0][:, 0], np.arange(6.0) ** 2)
+
+
+def spiral(n):
+    return {"t": 0.5 * np.arange(n), "x": np.cos(np.arange(n)), "y": np.sin(np.arange(n))}
+
+
+def test_columns_that_may_be_coordinates_or_runs_must_be_said():
+    """A table t, x, y was two runs of one coordinate."""
+    with pytest.raises(
+        ValueError, match=r'`columns` must be .*Say Paths\(data, columns="coordinates"\) where x, y are'
+    ):
+        fp.Paths(spiral(30))
+    with pytest.raises(ValueError, match="`columns` must be"):
+        fp.fit(spiral(30))
+    one = fp.Paths(spiral(30), columns="coordinates")
+    assert (one.n_runs, one.dim, one.dt, one.names) == (1, 2, 0.5, ("x", "y"))
+    np.testing.assert_array_equal(one.runs[0][:, 1], np.sin(np.arange(30)))
+    two = fp.Paths(spiral(30), columns="runs")
+    assert (two.n_runs, two.dim, two.names) == (2, 1, None)
+    with pytest.raises(ValueError, match="Did you mean 'coordinates'"):
+        fp.Paths(spiral(30), columns="coordinate")
+
+
+@pytest.mark.parametrize(
+    ("names", "runs"),
+    [
+        (("run 1", "run 2"), True),
+        (("seed-3", "seed-4"), True),
+        (("golden-sun - loss", "crisp-leaf - loss"), True),
+        (("w1", "w2", "w3", "w4"), True),
+        (("0", "1", "2", "3", "4"), True),
+        (("x1", "x2"), False),
+        (("0", "1"), False),
+        (("alpha", "beta"), False),
+        (("x",), True),
+    ],
+)
+def test_names_of_columns_that_say_that_each_is_a_run(names, runs):
+    table = {name: np.arange(5.0) ** (k + 1) for k, name in enumerate(names)}
+    if not runs:
+        with pytest.raises(ValueError, match="`columns` must be"):
+            fp.Paths(table)
+        return
+    assert fp.Paths(table).n_runs == len(names)
+
+
+class _Frame:
+    """What a data frame of polars offers: columns by name, which numpy reads, and no index."""
+
+    def __init__(self, columns):
+        self._columns = columns
+
+    @property
+    def columns(self):
+        return list(self._columns)
+
+    def __getitem__(self, name):
+        return self._columns[name]
+
+    def to_numpy(self):
+        return np.stack(list(self._columns.values()), axis=1)
+
+
+def _polars(columns):
+    polars = pytest.importorskip("polars")
+    return polars.DataFrame(columns)
+
+
+@pytest.mark.parametrize("frame", [_Frame, _polars])
+def test_frames_of_polars(frame):
+    columns = {"run": np.repeat([0, 1], 20), "step": np.tile(np.arange(20), 2), "x": np.arange(40.0) ** 0.5}
+    data = fp.Paths(frame(columns | {"note": np.array(["a"] * 40)}))
+    assert (data.n_runs, data.names) == (2, ("x",))
+    np.testing.assert_array_equal(data.runs[1][:, 0], np.arange(20, 40) ** 0.5)
