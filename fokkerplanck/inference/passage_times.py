@@ -16,11 +16,16 @@ from ..model.initial_density import initial_masses, point
 from ..solvers.discretization.scharfetter_gummel import generator
 from ..solvers.evolution.passage_in_time import Passage
 from .coefficients import diffusion
+from .reading import table_in
 from .transition_matrix import fourth_order, transition_matrix
 
 CELLS = 120  # between the bounds
 RTOL = 1e-6
 FAR = 5.0  # standard deviations of free diffusion to the end of the box where there is no bound
+
+TIMES = ("time", "times", "rt", "t")  # columns of a table
+CHOICES = ("choice", "choices", "bound", "response")
+SIDES = {"upper": 1.0, "lower": 0.0}
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -29,10 +34,11 @@ class PassageTimes:
 
     Parameters
     ----------
-    times : array (n,)
-        Positive; infinite for those that had not arrived by `until`.
+    times : array (n,), DataFrame, dict of columns or name of a .csv file
+        Positive; infinite for those that had not arrived by `until`. Of a table the column `time`, `times`, `rt` or `t`, and as
+        `choices` the column `choice`, `choices`, `bound` or `response`, if there is one.
     choices : array (n,), optional
-        At which bound: True or 1 for the upper, False, 0 or -1 for the lower. Default: all at the upper.
+        At which bound: True, 1 or "upper" for the upper, False, 0, -1 or "lower" for the lower. Default: all at the upper.
     until : float, optional
         When observation ended. Default: the largest finite time.
     """
@@ -42,6 +48,13 @@ class PassageTimes:
     until: float
 
     def __init__(self, times: Any, choices: Any = None, until: float | None = None):
+        columns = table_in(times, "times")
+        if columns is not None:
+            times = _column(columns, TIMES)
+            if times is None:
+                raise bad_value("times", f"a table with a column {' or '.join(TIMES)}", list(columns))
+            choices = _column(columns, CHOICES) if choices is None else choices
+        choices = _sides(choices)
         t = np.atleast_1d(reals("times", times, "positive times"))
         if t.ndim != 1 or not (t > 0.0).all() or not np.isfinite(t).any():
             raise bad_value("times", "positive, one a trial, some of them finite", times)
@@ -176,3 +189,16 @@ def _first(bound: Any) -> float | None:
     if values.shape not in ((), (1,)) or not np.isfinite(values).all():
         raise bad_value("bounds", f"{rule} that returns one finite number a time", values)
     return float(values.reshape(-1)[0])
+
+
+def _column(columns: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray | None:
+    """The first column that has one of these names, in any case."""
+    return next((column for name in names for given, column in columns.items() if given.lower() == name), None)
+
+
+def _sides(choices: Any) -> Any:
+    """Choices as numbers where they are the words "upper" and "lower"."""
+    entries = choices.tolist() if hasattr(choices, "tolist") else choices
+    if not isinstance(entries, list) or not all(isinstance(entry, str) and entry in SIDES for entry in entries):
+        return choices
+    return np.array([SIDES[entry] for entry in entries])

@@ -11,7 +11,7 @@ import numpy as np
 from ..arguments import callable_with, did_you_mean, number, reals, whole
 from ..errors import bad_type, bad_value, warn
 from ..results.ensemble import Ensemble
-from .reading import MEANINGS, read_file, table_columns
+from .reading import MEANINGS, read_file, table_columns, table_in
 
 MOST = 10**12  # rows
 RULE = "a list of arrays (one a run), an array with NaN where runs end, an Ensemble, a table or a file"
@@ -225,12 +225,12 @@ def _entries(data: Any, columns: str | None) -> tuple[list[Any], float, Sequence
     """The runs in whatever was given, one entry each, the number of steps between rows, and names of coordinates."""
     if isinstance(data, str) or hasattr(data, "__fspath__"):
         data = read_file(data)
-    if hasattr(data, "columns") and hasattr(data, "to_numpy"):  # pandas and polars
-        data = {str(name): np.asarray(data[name]) for name in data.columns}
-    if isinstance(data, dict):
-        return table_columns({str(name): np.asarray(column) for name, column in data.items()}, columns)
+    if (table := table_in(data)) is not None:
+        return table_columns(table, columns)
     if hasattr(data, "dims") and hasattr(data, "transpose"):
         return list(_from_xarray(data)), 1.0, _labels(data)
+    if hasattr(data, "to_numpy"):  # a single column of a frame
+        data = np.asarray(data)
     if isinstance(data, np.ndarray) and data.dtype.kind in "fiu":
         if data.ndim not in (1, 2, 3) or not data.size:
             raise bad_value("data", RULE, f"shape {data.shape}", "Give (n_runs, n_steps) or (n_runs, n_steps, dim).")

@@ -22,33 +22,40 @@ FEW = 3  # numbered columns may be coordinates
 MEANINGS = ("coordinates", "runs")
 
 
-def read_file(path: Any) -> Any:
+def table_in(data: Any, name: str = "data") -> dict[str, np.ndarray] | None:
+    """The columns of a data frame of pandas or polars, a dict or a .csv file; None of anything else."""
+    if isinstance(data, str) or hasattr(data, "__fspath__"):
+        data = read_file(data, name)
+    if hasattr(data, "columns") and hasattr(data, "to_numpy"):
+        data = {key: data[key] for key in data.columns}
+    return {str(key): np.asarray(column) for key, column in data.items()} if isinstance(data, dict) else None
+
+
+def read_file(path: Any, name: str = "data") -> Any:
     """A list of runs (npz, npy) or a dict of columns (csv)."""
-    file = Path(file_name("data", path))
+    file = Path(file_name(name, path))
     if not file.is_file():
-        raise bad_value("data", "a file that exists", str(file))
+        raise bad_value(name, "a file that exists", str(file))
     suffix = file.suffix.lower()
     if suffix == ".csv":
-        return _read_table(file)
+        return _read_table(file, name)
     if suffix not in (".npz", ".npy"):
-        raise bad_value("data", "a .npz, .npy or .csv file", file.name)
+        raise bad_value(name, "a .npz, .npy or .csv file", file.name)
     try:
         loaded = np.load(file, allow_pickle=False)
     except (ValueError, EOFError, zipfile.BadZipFile, OSError):
-        raise bad_value("data", "a file of numpy arrays of numbers", file.name) from None
+        raise bad_value(name, "a file of numpy arrays of numbers", file.name) from None
     if isinstance(loaded, np.ndarray):
         return loaded
     with loaded:
-        arrays = [loaded[name] for name in loaded.files]
+        arrays = [loaded[key] for key in loaded.files]
     return arrays[0] if len(arrays) == 1 and arrays[0].ndim > 1 else arrays
 
 
-def _read_table(file: Path) -> dict[str, np.ndarray]:
+def _read_table(file: Path, name: str) -> dict[str, np.ndarray]:
     """The columns of a CSV file with a header; empty entries are NaN, columns of words stay words."""
-    table = read_csv(file, "data")
-    return {
-        name: _column([row[k] for _, row in table.rows], table.decimal_comma) for k, name in enumerate(table.header)
-    }
+    table = read_csv(file, name)
+    return {key: _column([row[k] for _, row in table.rows], table.decimal_comma) for k, key in enumerate(table.header)}
 
 
 def _column(entries: list[str], decimal_comma: bool) -> np.ndarray:

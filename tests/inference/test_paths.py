@@ -239,3 +239,30 @@ def test_frames_of_polars(frame):
     data = fp.Paths(frame(columns | {"note": np.array(["a"] * 40)}))
     assert (data.n_runs, data.names) == (2, ("x",))
     np.testing.assert_array_equal(data.runs[1][:, 0], np.arange(20, 40) ** 0.5)
+
+
+def test_a_single_column_of_a_frame_is_a_run():
+    pandas = pytest.importorskip("pandas")
+    data = fp.Paths(pandas.Series(np.arange(5.0) ** 2), dt=0.5)
+    assert (data.n_runs, data.dim, data.dt) == (1, 1, 0.5)
+    np.testing.assert_array_equal(data.runs[0][:, 0], np.arange(5.0) ** 2)
+
+
+@pytest.mark.parametrize("frame", [_Frame, _polars])
+def test_passage_times_from_a_table(frame, tmp_path):
+    table = {
+        "rt": np.array([0.5, 1.5, np.inf]),
+        "choice": np.array(["upper", "lower", "lower"]),
+        "who": np.array(["a"] * 3),
+    }
+    found = fp.PassageTimes(frame(table), until=2.0)
+    np.testing.assert_array_equal(found.times, [0.5, 1.5, np.inf])
+    np.testing.assert_array_equal(found.upper, [True, False, False])
+    (tmp_path / "times.csv").write_text("Time;bound;note\n0,5;1;x\n1,5;0;y\n")
+    read = fp.PassageTimes(tmp_path / "times.csv")
+    np.testing.assert_array_equal(read.times, [0.5, 1.5])
+    np.testing.assert_array_equal(read.upper, [True, False])
+    with pytest.raises(ValueError, match="`times` must be a table with a column time or times or rt or t"):
+        fp.PassageTimes({"x": np.ones(3)})
+    with pytest.raises((ValueError, TypeError), match="`choices` must be"):
+        fp.PassageTimes({"time": np.ones(2), "choice": np.array(["yes", "no"])})
