@@ -97,6 +97,21 @@ def test_a_start_at_the_wall_and_a_delay():
     assert sol.mass[1] == pytest.approx((8 / k**2 * np.exp(-0.5 * k**2 * 0.2)).sum(), abs=1e-4)  # nothing is back yet
 
 
+def test_a_state_that_repeats_with_resets():
+    """The first moment of what is killed and starts anew, m' = -(1 + k) m + a sin w t + k x, by hand."""
+    k, w = 0.6, 2 * np.pi
+    eq = fp.FokkerPlanck(drift=lambda x, t: -x + np.sin(w * t), diffusion=0.2, killing=k)
+    st = fp.stationary(eq, fp.Grid((-3, 4), 64), period=1.0, reset=fp.gaussian(1.0, 0.3))
+    a = 1 + k
+    right = k / a + (a * np.sin(w * st.times) - w * np.cos(w * st.times)) / (a**2 + w**2)
+    assert (np.abs(st.mean()[:, 0] - right) < 1.5 * st.error["mean"][:, 0]).all()
+    assert st.error["mean"].max() < 0.01
+    assert st.rate == pytest.approx(k, rel=1e-6)
+    assert st.mass == pytest.approx(1.0, abs=1e-6)
+    with pytest.raises(ValueError, match="delay"):
+        fp.stationary(eq, st.grid, period=1.0, reset=fp.gaussian(1.0, 0.3), delay=0.1)
+
+
 def test_a_reset_by_two_walls_is_shared_as_they_take():
     sol = fp.solve(
         fp.FokkerPlanck(diffusion=0.7), fp.Grid((0, 1), 100, "absorbing"), fp.point(0.3), 5.0, reset=fp.point(0.3)

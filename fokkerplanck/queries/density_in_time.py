@@ -161,20 +161,19 @@ def solve(
     known, longest = named_features(eq, breaks, max_step)
     check_memory(eq, grid, moments.size)
     supply = Supply.of(p0, grid, asked, moments)
-    how = partial(_density, times=moments, method=method, rtol=rtol, observe=observe, known=known, longest=longest)
+    how = partial(followed, times=moments, method=method, rtol=rtol, observe=observe, known=known, longest=longest)
     result = how(eq, grid, supply.on, progress_reporter(progress))
     entered = supply.on(result.grid).where(float(moments[-1]))
-    stats = SolutionStats.of(result.stats, worst_resolution(result, eq, entered), initial_mass=supply.found)
-    result = replace(result, stats=stats)
-    _refuse(eq, result)
+    result = with_resolution(result, eq, entered, supply.found)
+    refuse(eq, result)
     if error:
         again = partial(how, supply_on=supply.on_coarser, report=lambda share: None)
         result = measured(result, again, eq, solution_errors, float(moments[-1]))
-    _judge(eq, result, entered)
+    judge(eq, result, entered)
     return result.in_units(supply.unit) if isinstance(result, OpenSolution) else result
 
 
-def _density(
+def followed(
     eq: FokkerPlanck,
     grid: Grid,
     supply_on: Callable[[Grid], Put],
@@ -239,7 +238,13 @@ def _leaving(at: GeneratorAt, times: np.ndarray, masses: np.ndarray) -> dict[str
     return {"rate": np.sum(list(rates.values()), axis=0) if rates else np.zeros(times.size), "rates": rates}
 
 
-def _refuse(eq: FokkerPlanck, result: Solution) -> None:
+def with_resolution(result: Solution, eq: FokkerPlanck, entered: np.ndarray, initial_mass: float) -> Solution:
+    """A solution whose stats say how well its grid holds it, from where mass was put in (*grid.shape)."""
+    stats = SolutionStats.of(result.stats, worst_resolution(result, eq, entered), initial_mass=initial_mass)
+    return replace(result, stats=stats)
+
+
+def refuse(eq: FokkerPlanck, result: Solution) -> None:
     """Refuse a solution whose error in time is beyond what was asked for."""
     error, rtol = result.stats.error_estimate, result.settings["rtol"]
     if error > max(rtol, ROUNDING):
@@ -248,7 +253,7 @@ def _refuse(eq: FokkerPlanck, result: Solution) -> None:
         raise ConvergenceError(f"the error {error:.1e} exceeds rtol = {rtol:g}; {then}", result)
 
 
-def _judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
+def judge(eq: FokkerPlanck, result: Solution, start: np.ndarray) -> None:
     """Warn of what its grid and its box do to a solution."""
     q, masses = result.generator, result.masses[-1]
     assert q is not None

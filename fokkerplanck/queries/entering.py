@@ -70,8 +70,9 @@ class Put(NamedTuple):
     entering: Entering
 
     def where(self, time: float) -> np.ndarray:
-        """Masses (*grid.shape) where they are put in until a time."""
-        return self.entering.where(self.start.ravel(), time).reshape(self.start.shape)
+        """Where mass is put in until a time: shares of the cells, (*grid.shape)."""
+        masses = self.entering.where(self.start.ravel(), time)
+        return (masses / masses.sum()).reshape(self.start.shape)
 
 
 @dataclass(frozen=True)

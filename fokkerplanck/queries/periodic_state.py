@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,25 +13,30 @@ from ..arguments import number
 from ..errors import bad_value
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
-from ..results.measured import (
-    measured,
-    solution_errors,
-    warn_of_density,
-)
+from ..results.measured import measured, solution_errors
 from ..results.solution import Solution
 from ..solvers.evolution.evolve import generators_of
+from ..solvers.evolution.open_system import Entering, with_reset
 from ..solvers.evolution.periodic import check_period, periodic_state
 from ..solvers.evolution.time_scan import named_features, timetable
 from .checks import check_question
-from .density_in_time import solve
+from .density_in_time import followed, judge, refuse, with_resolution
+from .entering import Asked, Put
 
 PERIODIC, PHASES = 1e-7, 33  # the rtol of a periodic state, and the times of a period at which it is given
 
 
 def periodic(
-    eq: FokkerPlanck, grid: Any, p0: Any, period: float, breaks: Any, max_step: float | None, measure: bool
+    eq: FokkerPlanck,
+    grid: Any,
+    p0: Any,
+    period: float,
+    breaks: Any,
+    max_step: float | None,
+    measure: bool,
+    asked: Asked,
 ) -> Solution:
-    """The density that repeats with the coefficients, at the phases of a period."""
+    """The density that repeats with the coefficients, at the phases of a period; what leaves may be reset at once."""
     grid = check_question(eq, grid)
     period = number("period", period, "a positive number", lambda v: 0.0 < v < np.inf)
     if not eq.time_dependent or eq.interaction is not None or eq.time_order < 1.0:
@@ -41,28 +47,51 @@ def periodic(
         raise bad_value(
             "p0", "None for a periodic state", p0, "It is found only where it does not depend on the start."
         )
-    if grid.absorbs:
-        then = "Make the walls reflecting; with absorbing walls ask for the survival by fp.solve."
-        raise bad_value("grid", "closed for a periodic state", "absorbing walls", then)
+    if asked.source is not None or asked.delay > 0.0:
+        name, value = ("source", asked.source) if asked.source is not None else ("delay", asked.delay)
+        raise bad_value(name, "left out for a periodic state", value, "Follow it in time with fp.solve.")
+    if (grid.absorbs or eq.ends_paths) and asked.reset is None:
+        then = "Make the walls reflecting, or let what leaves enter again by `reset`; of the survival ask fp.solve."
+        raise bad_value("grid", "closed for a periodic state", "absorbing walls, or killing", then)
     check_period(eq, grid, period)
     known, longest = named_features(eq, breaks, max_step)
     ask = partial(_repeating, period=period, breaks=np.mod(known, period), max_step=longest)
-    result = ask(eq, grid)
+    result = ask(eq, grid, asked.on)
+    result = with_resolution(result, eq, result.masses[0], 1.0)
     if measure:
-        result = measured(result, ask, eq, solution_errors, period)
-    if result.error:
-        warn_of_density(result, eq, period)
+        again = partial(ask, entering_on=partial(asked.on_coarser, grid))
+        result = measured(result, again, eq, solution_errors, period)
+    judge(eq, result, result.masses[0])
     return result
 
 
-def _repeating(eq: FokkerPlanck, grid: Grid, period: float, breaks: np.ndarray, max_step: float | None) -> Solution:
+def _repeating(
+    eq: FokkerPlanck,
+    grid: Grid,
+    entering_on: Callable[[Grid], Entering],
+    period: float,
+    breaks: np.ndarray,
+    max_step: float | None,
+) -> Solution:
     """The periodic state on one grid."""
     at, grid = generators_of(eq, grid, period)
+    entering = entering_on(grid)
     table = timetable(eq, grid, period, PERIODIC, breaks, max_step)
-    state = periodic_state(eq, grid, at, period, PERIODIC, table)
-    density = state.masses.reshape(grid.shape) / grid.volumes
-    phases = np.linspace(0.0, period, PHASES)
-    result = solve(eq, grid, density, phases, rtol=PERIODIC, breaks=breaks, max_step=max_step, error=False)
+    state = periodic_state(eq, grid, with_reset(at, entering), period, PERIODIC, table, closed=not entering.open)
+    put = Put(state.masses.reshape(grid.shape), entering)
+    result = followed(
+        eq,
+        grid,
+        lambda there: put,
+        lambda share: None,
+        times=np.linspace(0.0, period, PHASES),
+        method="auto",
+        rtol=PERIODIC,
+        observe=None,
+        known=breaks,
+        longest=max_step,
+    )
+    refuse(eq, result)
     error = state.error + result.stats.error_estimate
     stats = replace(result.stats, error_estimate=error, memory=state.memory)
     text = f"repeats after {period:g}, error at most {error:.1e}"

@@ -59,6 +59,7 @@ def stationary(
     period: float,
     breaks: Any = None,
     max_step: float | None = None,
+    reset: Any = None,
     error: bool = True,
     tol: float | None = None,
 ) -> Solution: ...
@@ -104,7 +105,8 @@ def stationary(
         With `period`: times at which coefficients jump, in whatever period, and the longest step in time, as in `solve`. Pulses
         that last less than 1/4000 of the period are seen only where they are named.
     reset : initial density, optional
-        Where what leaves the box enters again, such as `fp.point(0.0)`; the `rate` of the result is that of the resets.
+        Where what leaves the box enters again, such as `fp.point(0.0)`; the `rate` of the result is that of the resets, with
+        `period` at each phase.
     delay : float
         Time that passes outside at each reset, such as a refractory time.
     source : number, function of the coordinates, array on the grid or (rate, density), optional
@@ -134,10 +136,10 @@ def stationary(
     flag("error", error)
     asked = Asked(reset, source, delay)
     asked.check_delay()
-    if asked and (period is not None or p0 is not None or (reset is not None and source is not None)):
+    if asked and (p0 is not None or (reset is not None and source is not None)):
         name = "source" if reset is None else "reset"
         then = "Where it starts does not matter, as what is there at first leaves."
-        raise bad_value(name, "alone, without `p0`, `period` and the other", "more", then)
+        raise bad_value(name, "alone, without `p0` and the other", "more", then)
     for name, value in (("breaks", breaks), ("max_step", max_step)):
         if value is not None and period is None:
             raise bad_value(name, "None without `period`", value)
@@ -145,12 +147,12 @@ def stationary(
         free_of_cells("p0", p0)
         asked.check_free_of_cells()
         repeating = {"period": period, "breaks": breaks, "max_step": max_step}
-        more = {"reset": reset, "delay": delay, "source": source} if asked else repeating
+        more = repeating | {"reset": reset, "delay": delay, "source": source}
         return to_tolerance(lambda there: stationary(eq, there, p0, **more), grid, tol, error)
+    if period is not None:
+        return periodic(eq, grid, p0, period, breaks, max_step, error, asked)
     if asked:
         return open_at_rest(eq, autonomous(eq, grid, "passage"), asked, error)
-    if period is not None:
-        return periodic(eq, grid, p0, period, breaks, max_step, error)
     if isinstance(eq, FokkerPlanck) and eq.interaction is not None:
         return _judged(eq, interacting(eq, grid, p0, error))
     return _judged(eq, _linear(eq, grid, p0, error))

@@ -25,6 +25,7 @@ from .time_scan import Probe, Timetable
 
 WHOLE = 1200  # cells up to which U is computed as a whole
 DOUBLINGS = 40  # of the number of periods in which the densities from all cells become one
+FEW_PERIODS, MUCH = 12, 0.3  # that are followed while what is left of a change is less: else by eigenvectors
 MOST_KEPT = 4_000_000  # cells of all exponentials of a period that are kept, some 250 bytes each
 SAME = 1e-7  # of a coefficient's size, by which it may miss itself a period later
 
@@ -51,9 +52,15 @@ def check_period(eq: FokkerPlanck, grid: Grid, period: float) -> None:
 
 
 def periodic_state(
-    eq: FokkerPlanck, grid: Grid, generator_at: GeneratorAt, period: float, rtol: float, table: Timetable
+    eq: FokkerPlanck,
+    grid: Grid,
+    generator_at: GeneratorAt,
+    period: float,
+    rtol: float,
+    table: Timetable,
+    closed: bool = True,
 ) -> PeriodicState:
-    """The periodic state at phase 0, by steps that keep to a table; nothing may leave the box.
+    """The periodic state at phase 0, by steps that keep to a table; what leaves the box enters again, unless it is closed.
 
     Raises
     ------
@@ -61,7 +68,7 @@ def periodic_state(
         If the start is remembered for so many periods that the error would exceed 1000 rtol, or forever.
     """
     method: Radau | Driven
-    if grid.dim == 1 and eq.jumps is None:
+    if grid.dim == 1 and eq.jumps is None and closed:
         method = Radau(RatesInTime(eq, grid, period), grid.periodic(0), rtol, period, table)
     else:
         method = Driven(generator_at, rtol, period, False, table)
@@ -102,7 +109,7 @@ def _from_all_cells(method: Radau, n: int, period: float) -> PeriodicState:
 
 
 def _from_products(method: Radau | Driven, grid: Grid, period: float, rtol: float) -> PeriodicState:
-    """From the two leading eigenvectors of U, as a uniform density is followed through a period.
+    """From products with U: a uniform density is followed through periods, or U has its two leading eigenvectors found.
 
     What is found is followed in steps of its own, and its change in a period counts as an error.
     """
@@ -123,21 +130,44 @@ def _from_products(method: Radau | Driven, grid: Grid, period: float, rtol: floa
         errors.append(error)
         return size * after
 
-    operator = LinearOperator((grid.size, grid.size), matvec=product, dtype=float)
-    try:
-        values, vectors = eigs(operator, k=2, v0=uniform, tol=0.1 * rtol)
-    except ArpackNoConvergence as failure:
-        raise ConvergenceError("the periodic state does not converge; follow it with fp.solve", None) from failure
-    first = int(np.argmin(np.abs(values - 1.0)))
-    masses = np.real(vectors[:, first] / vectors[:, first].sum())
-    gap = 1.0 - float(np.abs(values[1 - first]))
-    memory = 1.0 / gap if gap > 0.0 else np.inf
+    masses, memory = _by_following(product, uniform, 0.1 * rtol) or _by_eigenvectors(product, uniform, 0.1 * rtol)
     negative = float(-np.minimum(masses, 0.0).sum())
     masses = np.maximum(masses, 0.0)
     masses /= masses.sum()
     after, own = method.advance(masses, 0.0, period)
     error = max(*errors, own + float(np.abs(after - masses).sum()))
     return PeriodicState(masses, memory * (error + rtol) + 2.0 * negative, memory)
+
+
+def _by_following(
+    product: Callable[[np.ndarray], np.ndarray], start: np.ndarray, rtol: float
+) -> tuple[np.ndarray, float] | None:
+    """The state to which a few periods lead, and how many are remembered; None where that would take many."""
+    masses, changes = start, [np.inf, np.inf]
+    for _ in range(FEW_PERIODS):
+        before, masses = masses, product(masses)
+        changes.append(float(np.abs(masses - before).sum()))
+        if np.isfinite(changes[-3]):
+            kept = max(changes[-1] / changes[-2], changes[-2] / changes[-3])
+            if kept > MUCH:
+                break
+            if changes[-1] * kept / (1.0 - kept) <= rtol:
+                return masses / masses.sum(), 1.0 / (1.0 - kept)
+    return None
+
+
+def _by_eigenvectors(
+    product: Callable[[np.ndarray], np.ndarray], start: np.ndarray, rtol: float
+) -> tuple[np.ndarray, float]:
+    """The state that a period leaves as it is, and how many are remembered, by the two leading eigenvectors."""
+    operator = LinearOperator((start.size, start.size), matvec=product, dtype=float)
+    try:
+        values, vectors = eigs(operator, k=2, v0=start, tol=rtol)
+    except ArpackNoConvergence as failure:
+        raise ConvergenceError("the periodic state does not converge; follow it with fp.solve", None) from failure
+    first = int(np.argmin(np.abs(values - 1.0)))
+    gap = 1.0 - float(np.abs(values[1 - first]))
+    return np.real(vectors[:, first] / vectors[:, first].sum()), 1.0 / gap if gap > 0.0 else np.inf
 
 
 def _factors(method: Driven, masses: np.ndarray, period: float) -> Callable[[np.ndarray], np.ndarray] | None:
