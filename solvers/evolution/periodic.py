@@ -25,7 +25,7 @@ from .time_scan import Probe, Timetable
 
 WHOLE = 1200  # cells up to which U is computed as a whole
 DOUBLINGS = 40  # of the number of periods in which the densities from all cells become one
-FEW_PERIODS, MUCH = 12, 0.3  # that are followed while what is left of a change is less: else by eigenvectors
+FEW_PERIODS = 14  # that are followed at most, before eigenvectors are asked for
 MOST_KEPT = 4_000_000  # cells of all exponentials of a period that are kept, some 250 bytes each
 SAME = 1e-7  # of a coefficient's size, by which it may miss itself a period later
 
@@ -144,15 +144,15 @@ def _by_following(
 ) -> tuple[np.ndarray, float] | None:
     """The state to which a few periods lead, and how many are remembered; None where that would take many."""
     masses, changes = start, [np.inf, np.inf]
-    for _ in range(FEW_PERIODS):
+    for left in range(FEW_PERIODS)[::-1]:
         before, masses = masses, product(masses)
         changes.append(float(np.abs(masses - before).sum()))
         if np.isfinite(changes[-3]):
             kept = max(changes[-1] / changes[-2], changes[-2] / changes[-3])
-            if kept > MUCH:
-                break
-            if changes[-1] * kept / (1.0 - kept) <= rtol:
+            if kept < 1.0 and changes[-1] * kept / (1.0 - kept) <= rtol:
                 return masses / masses.sum(), 1.0 / (1.0 - kept)
+            if left < FEW_PERIODS // 2 and changes[-1] * kept**left > rtol:  # not to be reached
+                break
     return None
 
 
