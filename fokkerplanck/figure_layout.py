@@ -57,6 +57,12 @@ def styled(function: Drawing) -> Drawing:
     return inner  # type: ignore[return-value]
 
 
+def line_style(k: int) -> dict[str, Any]:
+    """Colour and dashes of the k-th curve: no two of 25 have both alike."""
+    n = len(COLORS)
+    return {"color": COLORS[k % n], "linestyle": LINES[(k + k // n) % n]}
+
+
 def new_figure(width: float, height: float, rows: int, columns: int, **options: Any) -> tuple[Figure, np.ndarray]:
     """A figure of panels, each of the given size in inches, and the panels as a matrix."""
     from matplotlib.figure import Figure

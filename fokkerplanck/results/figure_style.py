@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import call, fields, flag, same_time
 from ..errors import bad_value
-from ..figure_layout import COLORS, LINES, wrapped
+from ..figure_layout import COLORS, LINES, line_style, wrapped
 from ..model.grid import Grid
 
 if TYPE_CHECKING:
@@ -310,7 +310,9 @@ def within(x: np.ndarray, span: tuple[float, float]) -> np.ndarray:
 
 def moment_style(model: int, axis: int, dim: int) -> dict[str, Any]:
     """A colour a coordinate, or in one dimension a colour a model; a line style of its own for each."""
-    return {"color": COLORS[axis if dim > 1 else model % 5], "linestyle": LINES[(model * dim + axis) % 5]}
+    if dim == 1:
+        return line_style(model)
+    return {"color": COLORS[axis], "linestyle": LINES[(model * dim + axis) % 5]}
 
 
 def simulated_moments(

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arguments import flag, increasing
 from ..errors import bad_type, bad_value
-from ..figure_layout import COLORS, LINES, finished, new_figure, panels_of, styled
+from ..figure_layout import LINES, finished, line_style, new_figure, panels_of, styled
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
@@ -176,7 +176,7 @@ def _stationary_curves(ax: Axes, several: Mapping[str, Any], axis: int, ensemble
         density = st.densities_along(axis)
         few = 0 < int((density > 0.01 * density.max()).sum()) <= 3
         label = (name or "stationary density") + held(st.atoms)
-        style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5]}
+        style: Any = line_style(k)
         around = st.error.in_cells("density") if error else None
         curve(ax, grid, axis, density, around, label=label + (" (a point mass)" if few else ""), **style)
         low, high = with_atoms(ax, st.atoms, low, high)
@@ -219,7 +219,7 @@ def plot_landscape(
         axes[0][0].plot(grid.centers[0], value(*grid.centers), color="black")
         axes[0][0].set_ylabel(_word(unit))
     for k, (label, eq) in enumerate(equations.items()):
-        style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5], "label": label}
+        style: Any = {**line_style(k), "label": label}
         if value is None:
             axes[0][0].plot(grid.centers[0], eq.drift_at(points)[0], **style)
             axes[0][0].set_ylabel(f"drift per {unit}")
@@ -266,7 +266,7 @@ def plot_evolution(
         if ensemble is not None:
             histogram(ax, ensemble.at(first.times[i])[:, axis], bins, ensemble.label)
         for k, (name, one) in enumerate(several.items()):
-            style: Any = {"color": COLORS[k % 5], "linestyle": LINES[k % 5], "label": name}
+            style: Any = {**line_style(k), "label": name}
             coarse_curve(ax, grid, axis, one.densities_along(axis)[i], bins, **style)
         ax.set(xlim=span, title=f"t = {first.times[i]:g}", xlabel=labels[axis])
     density_scale(list(axes.ravel()[: len(panels)]), None if ensemble is None else ensemble.n_paths)

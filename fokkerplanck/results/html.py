@@ -15,6 +15,7 @@ from ..model.grid import Grid
 WIDTH, HEIGHT, MOST = 220.0, 110.0, 200  # of a picture, and points of a curve
 SQUARE = 150.0  # height of a map
 SHADES = ("#00204c", "#7c7b78", "#c8b44a")
+ROW = "display:flex;flex-wrap:wrap;gap:1em;align-items:center"
 LABEL = 'font-size="10" font-family="sans-serif" fill="#555"'
 
 
@@ -41,7 +42,7 @@ def with_picture(text: str, curves: Sequence[tuple[np.ndarray, np.ndarray]], nam
 
 
 def _page(text: str, panels: Sequence[str]) -> str:
-    return f'<div style="display:flex;gap:1em;align-items:center"><pre>{html.escape(text)}</pre>{"".join(panels)}</div>'
+    return f'<div style="{ROW}"><pre>{html.escape(text)}</pre>{"".join(panels)}</div>'
 
 
 def _panel(x: np.ndarray, y: np.ndarray, shade: str, name: str) -> str:
@@ -62,7 +63,8 @@ def _panel(x: np.ndarray, y: np.ndarray, shade: str, name: str) -> str:
     )
     zero = HEIGHT - 16.0 + (HEIGHT - 22.0) * low / rise
     return (
-        f'<svg width="{WIDTH:g}" height="{HEIGHT:g}" role="img" aria-label="{html.escape(name or "values", quote=True)}">'
+        f'<svg style="flex:none" width="{WIDTH:g}" height="{HEIGHT:g}" role="img" '
+        f'aria-label="{html.escape(name or "values", quote=True)}">'
         f'<line x1="4" x2="{WIDTH - 4:g}" y1="{zero:.1f}" y2="{zero:.1f}" stroke="#999"/>{drawn}'
         f"{_below(x[0], x[-1], name, HEIGHT - 4.0)}</svg>"
     )
@@ -71,27 +73,32 @@ def _panel(x: np.ndarray, y: np.ndarray, shade: str, name: str) -> str:
 def _map(grid: Grid, values: np.ndarray, shades: str) -> str:
     """A map with the ends of both axes and their names; blank where values are not finite."""
     low, high = (tuple(edges[k] for edges in grid.edges) for k in (0, -1))
-    words = html.escape(grid.names[1]) if len(grid.names[1]) < 12 else html.escape(grid.names[1][:11]) + "&#8230;"
-    left, bottom = 64.0, SQUARE - 16.0
+    left, bottom = 72.0, SQUARE - 16.0
     ends = f'x="{left - 4:g}" text-anchor="end" {LABEL}'
     return (
-        f'<svg width="{left + WIDTH:g}" height="{SQUARE:g}" role="img" aria-label="map"><image x="{left:g}" y="2" '
+        f'<svg style="flex:none" width="{left + WIDTH:g}" height="{SQUARE:g}" role="img" '
+        f'aria-label="map"><image x="{left:g}" y="2" '
         f'width="{WIDTH - 8:g}" height="{bottom - 4:g}" preserveAspectRatio="none" style="image-rendering:pixelated" '
         f'href="data:image/png;base64,{_png(grid, values, shades)}"/><rect x="{left:g}" y="2" width="{WIDTH - 8:g}" '
         f'height="{bottom - 4:g}" fill="none" stroke="#999"/><text y="12" {ends}>{high[1]:.3g}</text>'
-        f'<text y="{0.5 * bottom + 4:g}" {ends}>{words}</text><text y="{bottom - 2:g}" {ends}>{low[1]:.3g}</text>'
+        f'<text y="{0.5 * bottom + 4:g}" {ends}>{_short(grid.names[1], 12)}</text>'
+        f'<text y="{bottom - 2:g}" {ends}>{low[1]:.3g}</text>'
         f'<g transform="translate({left - 4:g} 0)">{_below(low[0], high[0], grid.names[0], SQUARE - 3.0)}</g></svg>'
     )
 
 
 def _below(low: float, high: float, name: str, y: float) -> str:
     """The ends of an axis and its name between them."""
-    shown = name if len(name) < 24 else name[:23] + "\u2026"
     return (
         f'<text x="4" y="{y:g}" {LABEL}>{low:.3g}</text>'
-        f'<text x="{0.5 * WIDTH:g}" y="{y:g}" text-anchor="middle" {LABEL}>{html.escape(shown)}</text>'
+        f'<text x="{0.5 * WIDTH:g}" y="{y:g}" text-anchor="middle" {LABEL}>{_short(name, 26)}</text>'
         f'<text x="{WIDTH - 4:g}" y="{y:g}" text-anchor="end" {LABEL}>{high:.3g}</text>'
     )
+
+
+def _short(name: str, most: int) -> str:
+    """A name of at most so many letters."""
+    return html.escape(name if len(name) <= most else name[: most - 1] + "\u2026")
 
 
 def _png(grid: Grid, values: np.ndarray, shades: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..figure_layout import COLORS, LINES, styled
+from ..figure_layout import COLORS, LINES, legend_below, new_figure, styled
 from ..storage.files import write_atomically, write_text
 from ..storage.tables import WIDTH, Comparison, exact, with_error
 
@@ -168,8 +168,6 @@ def write(table: Comparison, sentences: Sequence[str], folder: Path, cell: float
 @styled
 def draw(table: Comparison, column: str, label: str, cell: float) -> Any:
     """The column at the last time over the learning rate, a panel a batch size and a line a model; None without numbers."""
-    from matplotlib.figure import Figure
-
     last = max(table.column("t"))
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     rows = [r for r in rows if r["t"] == last and r[column] is not None and 0.0 < r[column] < math.inf]
@@ -178,8 +176,9 @@ def draw(table: Comparison, column: str, label: str, cell: float) -> Any:
     batches = list(dict.fromkeys(r["batch_size"] for r in rows))
     models = list(dict.fromkeys(r["model"] for r in rows))
     others = [m for m in dict.fromkeys(table.column("model")) if m not in TRUE]
-    figure = Figure(figsize=(2.6 + 3.6 * len(batches), 4.4), layout="constrained")
-    panels = figure.subplots(1, len(batches), sharex=True, sharey=True, squeeze=False)[0]
+    width = (2.6 + 3.6 * len(batches)) / len(batches)
+    figure, axes = new_figure(width, 4.6, 1, len(batches), sharex=True, sharey=True)
+    panels = axes[0]
     for ax, batch in zip(panels, batches, strict=True):
         for model in models:
             line = [(r["learning_rate"], r[column], r[f"se_{column}"] or 0.0) for r in rows
@@ -194,7 +193,7 @@ def draw(table: Comparison, column: str, label: str, cell: float) -> Any:
             ax.set_ylim(0.03 * cell, 3.0 * max(cell, *(r[column] for r in rows)))
         _ticks(ax, sorted(set(table.column("learning_rate"))), [r[column] for r in rows])
     panels[0].set_ylabel(label)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    legend_below(figure, *panels[0].get_legend_handles_labels())
     return figure
 
 

@@ -31,8 +31,8 @@ DECADES = 6.0  # of a logarithmic scale, at most
 def style_of(answers: Answers, model: str) -> tuple[str, str]:
     """Colour and dashes of a model, whatever stands beside it; those that are not among the usual ones take the rest."""
     others = [name for name in answers.state.models if name not in MODELS]
-    k = (MODELS.index(model) if model in MODELS else others.index(model) + 1) % len(COLORS)
-    return COLORS[k], DASHES[k]
+    k = MODELS.index(model) if model in MODELS else others.index(model) + 1
+    return COLORS[k % len(COLORS)], DASHES[(k + k // len(COLORS)) % len(DASHES)]
 
 
 def height(answers: Answers) -> float:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...figure_layout import COLORS, LINES, styled
+from ...figure_layout import COLORS, legend_below, line_style, new_figure, styled, wrapped
 from ...storage.tables import Comparison
 from .blocks import AGAIN, Trained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+ACROSS = 13.0  # letters of a small label, an inch
 MARKERS = "osD^vPX*"
 
 
@@ -75,7 +76,8 @@ def contrast_figure(contrasts: Comparison, escapes: Comparison) -> Figure:
     for axes, rate in zip(panels, rates, strict=True):
         events = list(dict.fromkeys(r["event"] for r in rows if r["learning rate"] == rate))
         _draw_contrasts(axes, [r for r in drawn if r["learning rate"] == rate], events, names)
-        lines = [event.replace(" at ", "\nat ").replace(" of ", "\nof ") for event in events]
+        across = ACROSS * axes.get_position().width * figure.get_figwidth() / len(events)
+        lines = [wrapped(event, across) for event in events]
         axes.set_xticks(range(len(events)), lines, fontsize=8)
         axes.set(title=f"learning rate {rate:g}", xlim=(-0.6, len(events) - 0.4))
     for n, name in enumerate(names, 1):
@@ -108,10 +110,8 @@ def _draw_contrasts(axes: Any, rows: Sequence[dict[str, Any]], events: list[str]
 
 
 def _panels(count: int) -> tuple[Figure, Sequence[Any]]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(max(7.0, 3.6 * count), 4.2), layout="constrained")
-    return figure, figure.subplots(1, count, squeeze=False)[0]
+    figure, axes = new_figure(max(7.0 / count, 3.6), 4.2, 1, count)
+    return figure, axes[0]
 
 
 def _color(name: str, n: int) -> str:
@@ -119,12 +119,11 @@ def _color(name: str, n: int) -> str:
 
 
 def _style(n: int) -> dict[str, Any]:
-    return {"color": COLORS[n % len(COLORS)], "ls": LINES[n % len(LINES)], "lw": 1.4}
+    return {**line_style(n), "lw": 1.4}
 
 
 def _legend(figure: Figure, axes: Any) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)), fontsize=8)
+    legend_below(figure, *axes.get_legend_handles_labels())
 
 
 def _quantiles(loss: np.ndarray) -> np.ndarray:
