@@ -92,17 +92,20 @@ def panels_of(ax: Any, width: float, height: float, columns: int, rows: int = 1,
 
 
 def finished(panels: Sequence[Axes], title: str = "", handles: Sequence[Any] = (), about: str | None = None) -> Figure:
-    """The figure of panels with its title and a legend of the last panel: below a figure of ours, else in the panel.
+    """The figure of panels with its title and a legend: below a figure of ours, else in the last panel that has labels.
 
     handles : what the legend shows beside the curves that have labels
     about : title of the legend
     """
     fig: Any = panels[0].figure
-    shown, labels = panels[-1].get_legend_handles_labels()
-    shown, labels = [*shown, *handles], [*labels, *(one.get_label() for one in handles)]
+    each = [(panel, *panel.get_legend_handles_labels()) for panel in panels]
+    entries = {label: one for _, drawn, words in each for one, label in zip(drawn, words, strict=True)}
+    entries |= {one.get_label(): one for one in handles}
+    shown, labels = list(entries.values()), list(entries)
+    last = [panel for panel, drawn, _ in each if drawn] or [panels[-1]]
     if fig not in _made:
         if labels:
-            panels[-1].legend(shown, labels, title=about, frameon=True)
+            last[-1].legend(shown, labels, title=about, frameon=True)
         if title:
             panels[0].set_title(title)
         return fig

@@ -93,6 +93,19 @@ def made():
         }  # fmt: skip
 
 
+@functools.cache
+def drawn_from():
+    """Results of `made` that are drawn."""
+    ou, line = made()["ou"], made()["line"]
+    wells = fp.FokkerPlanck(potential=lambda x: (x**2 - 1) ** 2, diffusion=0.3)
+    return {
+        "q": fp.committor(ou, line, lambda x: x < -1, lambda x: x > 1),
+        "corr": fp.correlation(ou, line, lambda x: x, [0.1, 1.0]),
+        "response": fp.response(lambda k: pull(k, 0.5), 1.0, line, lambda x: x**2, [0.1, 1.0]),
+        "v": fp.quasipotential(wells, -1.0, fp.Grid((-1.5, 1.5), 60)),
+    }
+
+
 def heavy():
     """Paths with a tail of index 1.5."""
     return fp.Ensemble(np.array([0.5]), np.random.default_rng(0).random((1, 2000, 1)) ** (-1 / 1.5))
@@ -380,6 +393,13 @@ PUBLIC_CALLS = {
     "Ensemble.interval": Door(lambda **a: made()["mc"].interval(**a), level=0.9),
     "Ensemble.probability": Door(lambda **a: made()["mc"].probability(**a), condition=lambda x: x > 0),
     "Ensemble.plot": Door(lambda **a: made()["mc"].plot(**a), times=[0.5], log=False, ax=None),
+    "Committor.plot": Door(lambda **a: drawn_from()["q"].plot(**a), ax=None, log=False, error=False),
+    "FirstPassage.plot_survival": Door(
+        lambda **a: made()["fpt"].plot_survival(**{"p0": made()["start"], "times": [0.1, 0.2]} | a), ax=None, log=False
+    ),
+    "Correlation.plot": Door(lambda **a: drawn_from()["corr"].plot(**a), ax=None, log=False, error=False),
+    "Response.plot": Door(lambda **a: drawn_from()["response"].plot(**a), ax=None, log=False, error=False),
+    "Quasipotential.plot": Door(lambda **a: drawn_from()["v"].plot(**a), ax=None, log=False),
     "Spectrum.plot": Door(lambda **a: made()["sp"].plot(**a), ax=None),
     "Solution.pdf": Door(lambda **a: made()["sol"].pdf(**a), x=0.5, t=1.0),
     "Solution.survival": Door(lambda **a: made()["sol"].survival(**a), x=0.3),
@@ -647,6 +667,11 @@ TAKES = {
         "Ensemble.plot.ax",
         "Ensemble.plot.times",
         "Spectrum.plot.ax",
+        "Committor.plot.ax",
+        "FirstPassage.plot_survival.ax",
+        "Correlation.plot.ax",
+        "Response.plot.ax",
+        "Quasipotential.plot.ax",
         "Distribution.plot.ax",
         "FirstPassage.plot.ax",
         "way out.plot.ax",
@@ -702,6 +727,14 @@ TAKES = {
         "way out.plot.log",
         "Solution.plot.log",
         "Ensemble.plot.log",
+        "Committor.plot.log",
+        "Committor.plot.error",
+        "FirstPassage.plot_survival.log",
+        "Correlation.plot.log",
+        "Correlation.plot.error",
+        "Response.plot.log",
+        "Response.plot.error",
+        "Quasipotential.plot.log",
         "Solution.plot.error",
         "power_spectrum.error",
         "effective_transport.error",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arguments import callable_with, flag, increasing, instance, number
 from ..errors import bad_value
+from ..figure_layout import COLORS, finished, panels_of, styled
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..queries import autonomous
+from ..results.figure_style import band
+from ..results.html import with_picture
 from ..results.measured import measured_by
 from ..results.requests import on_grid
 from ..solvers.accuracy.estimates import Errors
@@ -20,6 +23,10 @@ from ..solvers.accuracy.measure import ROUNDING, Offer, coarser_grids, compared,
 from ..solvers.discretization.scharfetter_gummel import generator
 from .parameter_slope import slope
 from .stationary_state import State, leave_out_tails, state_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,6 +57,32 @@ class Response:
         if self.frequencies[0] != 0.0:
             raise bad_value("frequencies", "from 0 on for a derivative", self.frequencies)
         return float(self.values[0].real)
+
+    @styled
+    def plot(
+        self, ax: Sequence[Axes] | None = None, log: bool = True, error: bool = False, *, title: str = ""
+    ) -> Figure:
+        """A figure of the modulus and the phase, on two `ax` if given; with `log` frequencies and moduli on logarithmic scales.
+
+        With `error` the measured error stands around the modulus.
+        """
+        axes, w, size = panels_of(ax, 4.4, 3.4, 2)[0], self.frequencies, np.abs(self.values)
+        marker: Any = "o" if w.size == 1 else None  # a line of one point is not seen
+        axes[0].plot(w, size, color=COLORS[0], marker=marker)
+        axes[1].plot(w, np.unwrap(np.angle(self.values)) / np.pi, color=COLORS[0], marker=marker)
+        if flag("error", error):
+            if not self.error:
+                raise bad_value("error", "False for a result without a measured error", error, self.error.note + ".")
+            around = np.minimum(self.error["values"], 0.99 * size) if log else self.error["values"]
+            band(axes[0], w, size, around, COLORS[0], label="measured error")
+        scale = "log" if flag("log", log) and (w > 0.0).any() else "linear"
+        axes[0].set(xlabel="angular frequency", ylabel="modulus", xscale=scale, yscale=scale)
+        axes[1].set(xlabel="angular frequency", ylabel="phase in units of $\\pi$", xscale=scale)
+        return finished(axes, title)
+
+    def _repr_html_(self) -> str:
+        """The text, with a picture of the modulus."""
+        return with_picture(repr(self), [(self.frequencies, np.abs(self.values))], ["angular frequency"])
 
     def __repr__(self) -> str:
         w, v = self.frequencies[0], self.values[0]

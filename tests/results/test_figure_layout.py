@@ -8,11 +8,12 @@ import pytest
 from matplotlib.figure import Figure
 
 import fokkerplanck as fp
-from fokkerplanck.figure_layout import wrapped
+from fokkerplanck.figure_layout import line_style, wrapped
 from fokkerplanck.results import figures
 
 LONG = ["concentration of the second messenger [mol/l]", "temperature of the outer heat bath $T_2 + 1$ [K]"]
 TURN = fp.FokkerPlanck(drift=lambda x, y: (-x + y, -y - x), diffusion=0.2, names=LONG)
+RATES = (0.1, 0.5)
 PLANE = fp.Grid([(-2, 2)] * 2, 24)
 LINE = fp.Grid((-2.2, 2.2), 64)
 WELLS = fp.FokkerPlanck(potential=lambda x: (x**2 - 1) ** 2, diffusion=0.3, names=LONG[:1])
@@ -129,6 +130,38 @@ def test_errors_around_correlations_and_power():
     assert fp.power_spectrum(WELLS, LINE, lambda x: x, [0.1, 1.0]).plot(error=True).legends
     with pytest.raises(ValueError, match="`error` must be False for a result without a measured error"):
         fp.correlation(WELLS, LINE, lambda x: x, [1.0], error=False).plot(error=True)
+
+
+def test_a_response_shows_its_modulus_and_phase():
+    """Of an Ornstein-Uhlenbeck process to a constant force: 1 / (1 + i w)."""
+    family = lambda a: fp.FokkerPlanck(drift=lambda x: a - x, diffusion=0.5)  # noqa: E731
+    fig = fp.response(family, 0.0, fp.Grid((-5, 5), 100), lambda x: x, [0.1, 1.0]).plot(error=True)
+    left, right = fig.axes
+    np.testing.assert_allclose(left.lines[0].get_ydata(), 1 / np.abs(1 + 1j * np.array([0.1, 1.0])), rtol=2e-3)
+    np.testing.assert_allclose(right.lines[0].get_ydata(), -np.arctan([0.1, 1.0]) / np.pi, rtol=5e-3)
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["measured error"]
+
+
+def test_many_curves_differ_in_colour_or_dashes():
+    """The sixth of a study of networks was drawn as the first."""
+    assert len({str(line_style(k)) for k in range(25)}) == 25
+
+
+def test_names_of_events_do_not_lie_on_each_other():
+    from fokkerplanck.storage.tables import Comparison
+    from fokkerplanck.workflows.networks.figures import contrast_figure
+
+    events = ["half of the drop", "nine tenths", *(f"stay at loss {loss}" for loss in (0.261, 0.184, 0.143))]
+    columns = ["learning rate", "event", "dynamics", "against", "difference", "from", "to"]
+    contrasts = Comparison(columns, [[r, event, "refined", "sgd", 1.0, -1.0, 3.0] for r in RATES for event in events])
+    escapes = Comparison(
+        ["learning rate", "event", "dynamics", "median"], [[r, event, "sgd", 10.0] for r in RATES for event in events]
+    )
+    fig = contrast_figure(contrasts, escapes)
+    fig.draw_without_rendering()
+    boxes = [t.get_window_extent() for t in fig.axes[0].get_xticklabels()]
+    assert len(boxes) == 5
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
 
 
 def test_regions_are_named_and_infinite_places_hatched():
