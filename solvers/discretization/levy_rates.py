@@ -24,6 +24,7 @@ from .fractional_laplacian import jump_constant, lattice_total, matched_diffusio
 from .generator import Exit, Generator, Links
 from .levy_jumps import Convolution, Jumps, Ring
 
+CORNER = 12  # power of a sum of two sizes in place of the smaller: by 6 % less where they are equal, by 2e-5 at half
 IMAGES = 8  # boxes on each side whose images are summed one by one in two dimensions; beyond, they are spread evenly
 
 
@@ -252,8 +253,15 @@ def _joined(link: Links, rate: np.ndarray, axis: int) -> Links:
         meant = np.where(np.abs(w) > 1e-6, (f - b) / w, 0.5 * (f + b))
     excess = np.where((f > 0.0) & (b > 0.0), 0.5 * (f + b) - meant, 0.5 * (f + b))
     up, down = rate[link.lower], rate[link.upper]
-    taken = np.clip(excess, 0.0, np.minimum(up, down))
+    taken = _up_to(np.minimum(up, down), np.maximum(excess, 0.0))
     return link._replace(forward=f + up - taken, backward=b + down - taken)
+
+
+def _up_to(most: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """The smaller of two sizes unless they are about the same, and smooth in both: a kink makes steps in time short."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.minimum(size, most) / np.maximum(size, most)
+    return np.where(most > 0.0, np.minimum(size, most) * (1.0 + np.nan_to_num(share) ** CORNER) ** (-1.0 / CORNER), 0.0)
 
 
 def _wall_exits(grid: Grid, axis: int, rate: np.ndarray) -> list[Exit]:

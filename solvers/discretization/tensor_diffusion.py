@@ -158,7 +158,7 @@ def _share(
     on_links = weights * _excess(np.abs(np.einsum("nki,in->nk", offsets, force)))
     on_axes = np.stack([_axis_excess(offsets, weights, drift, axis) for axis in range(len(drift))], axis=1)
     by_axes = 2.0 * np.einsum("ni,nii->n", on_axes, inverse)
-    allowed = np.maximum(0.5 * (weights * by_length).sum(axis=1), on_axes.sum(axis=1))
+    allowed = np.hypot(0.5 * (weights * by_length).sum(axis=1), on_axes.sum(axis=1))
     less = _up_to_twice((on_links * by_d).sum(axis=1), by_axes) * _up_to_twice(
         (on_links * by_length).sum(axis=1), allowed
     )
@@ -169,7 +169,7 @@ def _up_to_twice(size: np.ndarray, allowed: np.ndarray) -> np.ndarray:
     """1 for sizes up to what is allowed, 0 from twice as much, and a smooth step between them."""
     with np.errstate(divide="ignore", invalid="ignore"):
         beyond = np.where(size > allowed, np.clip(size / allowed - 1.0, 0.0, 1.0), 0.0)
-    return 1.0 - beyond**2 * (3.0 - 2.0 * beyond)
+    return 1.0 - beyond**3 * (10.0 - 15.0 * beyond + 6.0 * beyond**2)
 
 
 def _axis_excess(offsets: np.ndarray, weights: np.ndarray, drift: np.ndarray, axis: int) -> np.ndarray:

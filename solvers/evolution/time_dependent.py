@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import ConvergenceError
 from ...progress import Pace
-from ..discretization.generator import Generator
+from ..discretization.generator import Exit, Generator, Links
 from .exponential import choose
 from .time_scan import Timetable
 
@@ -117,6 +118,7 @@ class Driven:
         early, late = GAUSS * h, (1.0 - GAUSS) * h
         first = self._generator(t + early, self._predicted(masses, rate, t, early))
         second = self._generator(t + late, self._predicted(masses, rate, t, late))
+        first, second = aligned(first, second)
         for weights in HALVES:
             masses = self._exponential(mixture(first, second, *weights), masses, h)
         return masses
@@ -160,14 +162,9 @@ def change(q: Generator, masses: np.ndarray) -> np.ndarray:
 def mixture(a: Generator, b: Generator, weight_a: float, weight_b: float) -> Generator:
     """The generator with rates weight_a * a + weight_b * b, or their mean where this or its mirror image is negative.
 
-    Where the two do not share their links, as with a tensor whose lattice directions turn, the mean rates serve for all.
+    Of generators that are `aligned`. A link of one alone has the mean: its rate in the other is zero.
     """
     half = 0.5 * (weight_a + weight_b)
-    same = [(x.offset, x.stride, x.lower.size) for x in a.links] == [
-        (x.offset, x.stride, x.lower.size) for x in b.links
-    ]
-    if not same or any((x.lower != y.lower).any() for x, y in zip(a.links, b.links, strict=True)):
-        return _union(a, b, half)
 
     def mixed(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         rates = weight_a * x + weight_b * y
@@ -182,7 +179,54 @@ def mixture(a: Generator, b: Generator, weight_a: float, weight_b: float) -> Gen
     return a.reweighted(links, exits, weight_a + weight_b)
 
 
-def _union(a: Generator, b: Generator, weight: float) -> Generator:
-    links = tuple(x._replace(forward=weight * x.forward, backward=weight * x.backward) for x in (*a.links, *b.links))
-    exits = tuple(x._replace(rates=weight * x.rates) for x in (*a.exits, *b.exits))
-    return a.reweighted(links, exits, 2.0 * weight)
+def aligned(a: Generator, b: Generator) -> tuple[Generator, Generator]:
+    """Two generators of one grid with the same links and exits, where one has none of rate zero.
+
+    A tensor whose lattice directions turn, or whose drift goes along the axes here and there, has other links at each time.
+    """
+    if _laid(a) == _laid(b):
+        return a, b
+    links, exits = (*a.links, *b.links), (*a.exits, *b.exits)
+    one, two = (replace(q, links=_links_on(links, q.links), exits=_exits_on(exits, q.exits)) for q in (a, b))
+    return one, two
+
+
+def _laid(q: Generator) -> list[tuple[object, ...]]:
+    """Between which cells the links lie, and from which the exits lead, in their order."""
+    links = [(x.offset, x.stride, x.lower.tobytes()) for x in q.links]
+    return links + [(x.axis, x.side, x.atom, x.name, x.cells.tobytes()) for x in q.exits]
+
+
+def _links_on(places: Sequence[Links], own: Sequence[Links]) -> tuple[Links, ...]:
+    """Links of a generator between the cells of some more, one family for each offset and stride."""
+    result = []
+    for offset, stride in dict.fromkeys((x.offset, x.stride) for x in places):
+        lower = np.unique(np.concatenate([x.lower for x in places if (x.offset, x.stride) == (offset, stride)]))
+        same = [x for x in own if (x.offset, x.stride) == (offset, stride)]
+        at = [np.searchsorted(lower, x.lower) for x in same]
+        forward, backward = (
+            _summed(lower.size, at, rates) for rates in ([x.forward for x in same], [x.backward for x in same])
+        )
+        marked = [np.zeros(x.lower.size) if x.integrated is None else x.integrated for x in same]
+        integrated = _summed(lower.size, at, marked) > 0.0
+        result.append(Links(offset, stride, lower, forward, backward, integrated if integrated.any() else None))
+    return tuple(result)
+
+
+def _exits_on(places: Sequence[Exit], own: Sequence[Exit]) -> tuple[Exit, ...]:
+    """Exits of a generator from the cells of some more, one for each way out."""
+    result = []
+    for way in dict.fromkeys((x.axis, x.side, x.atom, x.name) for x in places):
+        cells = np.unique(np.concatenate([x.cells for x in places if (x.axis, x.side, x.atom, x.name) == way]))
+        same = [x for x in own if (x.axis, x.side, x.atom, x.name) == way]
+        rates = _summed(cells.size, [np.searchsorted(cells, x.cells) for x in same], [x.rates for x in same])
+        result.append(Exit(way[0], way[1], cells, rates, way[2], way[3]))
+    return tuple(result)
+
+
+def _summed(n: int, at: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> np.ndarray:
+    """Values added up at places among n."""
+    total = np.zeros(n)
+    for places, each in zip(at, values, strict=True):
+        np.add.at(total, places, each)
+    return total

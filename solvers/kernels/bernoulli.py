@@ -7,6 +7,7 @@ from numba import njit
 
 STEEP = 15.0  # phase across a link beyond which the rule does not resolve e^(-Phi)
 CURVED = 30.0  # how far the phase may stray from its chord inside a link
+EASY = 0.6  # of these, up to which the rule serves alone
 BLOCK = 64  # links whose exponentials are summed side by side
 GENTLE = 1.0  # phase up to which that is done
 SERIES = 10  # powers of w^2, so that for w <= GENTLE nothing is missing
@@ -169,19 +170,30 @@ def _fit_steep(drift, diffusion, d_lower, d_upper, length, alpha, nodes, weights
     for n in range(length.size):
         w, low, high = across[n], d_lower[n], d_upper[n]
         smallest = min(low, high)
-        scaled = abs(w) <= STEEP
+        steepness = abs(w) / STEEP
         for k in range(nodes.size):
             smallest = min(smallest, diffusion[k, n])
-            scaled = scaled and abs(phase[k, n] - w * nodes[k]) <= CURVED
-        if scaled and smallest > 0.0:
+            steepness = max(steepness, abs(phase[k, n] - w * nodes[k]) / CURVED)
+        share = _beyond(steepness) if smallest > 0.0 else 1.0
+        forward[n] = backward[n] = 0.0
+        if share < 1.0:
             fall = math.expm1(-w)
             conductance = _speed_ratio(w, phase, diffusion, n, alpha, nodes, weights) / length[n]
             if abs(w) > 1e-300:
                 conductance *= -w / fall
             forward[n] = conductance * _power(low, 1.0 - alpha)
             backward[n] = conductance * _power(high, 1.0 - alpha) * (math.exp(-w) if w > 1.0 else 1.0 + fall)
-        else:
-            forward[n], backward[n] = _velocity_fit(drift, diffusion, n, low, high, length[n], alpha, nodes, weights)
+        if share > 0.0:
+            f, b = _velocity_fit(drift, diffusion, n, low, high, length[n], alpha, nodes, weights)
+            forward[n] += share * (f - forward[n])
+            backward[n] += share * (b - backward[n])
+
+
+@njit(cache=True)
+def _beyond(steepness):
+    """0 up to EASY, 1 from 1 on, and a smooth step between: a switch would let rates jump in time, cell after cell."""
+    x = min(max((steepness - EASY) / (1.0 - EASY), 0.0), 1.0)
+    return x * x * x * (10.0 - 15.0 * x + 6.0 * x * x)
 
 
 @njit(cache=True)

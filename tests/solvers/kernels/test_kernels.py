@@ -123,6 +123,19 @@ def test_fit_links_is_the_bernoulli_pair_where_nothing_varies():
     np.testing.assert_allclose(backward, want[:, 1], rtol=1e-12)
 
 
+def test_rates_do_not_jump_where_a_link_becomes_steep():
+    """Drift -x on a link of width .2 about x = 13, as D falls through 13 * .2 / 15: they fell by .8 % there at once."""
+    (nodes, weights), length = gauss(), np.full(400, 0.2)
+    d = np.linspace(0.1, 0.4, 400)
+    x = 13.0 + 0.2 * (nodes - 0.5)
+    forward, backward = np.empty(400), np.empty(400)
+    fields = [np.repeat(-x[:, None], 400, axis=1), np.repeat(d[None], nodes.size, axis=0)]
+    links.fit_links(*fields, d, d, length, 0.0, nodes, weights, primitive(), forward, backward)
+    assert np.ptp(backward) > 0.08
+    assert np.abs(np.diff(backward)).max() < 0.004
+    assert np.abs(np.diff(np.log(forward), 2)).max() < 0.02
+
+
 @pytest.mark.parametrize("count", [2, 4])
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
 def test_gentle_links_are_fitted_alike_with_and_without_a_steep_one_beside_them(alpha, count):
