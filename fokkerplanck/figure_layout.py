@@ -35,7 +35,7 @@ STYLE: Any = {
 LETTERS = 11.0  # of the usual size, an inch
 ROOM = 1.15  # of a panel as it is before its figure is laid out, for its labels
 BLANK = "\ue000"  # stands for a blank at which no line is broken
-TICK_GAP = 2.5  # letters between the labels of two ticks
+TICK_GAP = 1.5  # letters between the labels of two ticks
 Drawing = TypeVar("Drawing", bound=Callable[..., Any])
 _made: WeakSet[Figure] = WeakSet()
 
@@ -162,6 +162,6 @@ def _thin_ticks(ax: Axes, width: float) -> None:
         ticks = [t for t in ax.get_xticks() if low <= t <= high]
         labels = ax.xaxis.get_major_formatter().format_ticks(ax.get_xticks().tolist())
         longest = max((len(label.replace("$\\mathdefault{", "").rstrip("}$")) for label in labels), default=0)
-        if len(ticks) * (longest + TICK_GAP) <= LETTERS * width:
+        if len(ticks) * (longest + TICK_GAP) <= ROOM * LETTERS * width:
             return
         ax.xaxis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))

@@ -45,6 +45,8 @@ from .figure_style import (
     with_atoms,
 )
 
+HIDDEN = 0.05  # of the highest curve: what is lower is hardly seen on a linear scale
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -90,7 +92,10 @@ def plot_solution(
         low, high = with_atoms(panel, sol.atoms, low, high)
         panel.set(xlim=(low, high), xlabel=labels[axis], ylabel=f"density of {labels[axis]}")
         density_axis(panel, log)
-    return finished(panels, title, about="shaded: measured error" if error else None)
+    peaks = [sol.densities_along(axis)[picked].max(axis=1) for axis in range(sol.grid.dim)]
+    hidden = not log and any(0.0 < peak.min() < HIDDEN * peak.max() for peak in peaks)
+    notes = ["shaded: measured error"] * error + ["low curves are seen with log=True"] * hidden
+    return finished(panels, title, about="; ".join(notes) or None)
 
 
 @styled

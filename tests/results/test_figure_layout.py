@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import fokkerplanck as fp
-from fokkerplanck.figure_layout import line_style, wrapped
+from fokkerplanck.figure_layout import fitted, line_style, new_figure, wrapped
 from fokkerplanck.results import figures
 
 LONG = ["concentration of the second messenger [mol/l]", "temperature of the outer heat bath $T_2 + 1$ [K]"]
@@ -49,6 +49,15 @@ def check_fits(fig):
             assert not one.overlaps(other), "two labels lie on each other"
 
 
+def check_ticks(fig):
+    fig.draw_without_rendering()
+    low, high = fig.axes[0].bbox.x0, fig.axes[0].bbox.x1
+    boxes = [t.get_window_extent() for t in fig.axes[0].get_xticklabels() if t.get_text()]
+    shown = sorted((b for b in boxes if low - 1 <= 0.5 * (b.x0 + b.x1) <= high + 1), key=lambda b: b.x0)
+    assert len(shown) >= 2
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(shown))
+
+
 def test_long_names_fit():
     solution = fp.solve(TURN, PLANE, fp.gaussian([1, 0], 0.3), [0.2, 1.0, 5.0], error=False)
     rest = fp.stationary(TURN, PLANE, error=False)
@@ -66,13 +75,16 @@ def test_long_names_fit():
 def test_ticks_do_not_run_together(unit):
     eq = fp.FokkerPlanck(drift=lambda x: -(x - 1000 * unit), diffusion=0.3 * unit**2)
     grid = fp.Grid((997 * unit, 1003 * unit), 100)
-    fig = fp.solve(eq, grid, fp.gaussian(1000 * unit, 0.3 * unit), [0.5], error=False).plot()
-    fig.draw_without_rendering()
-    low, high = fig.axes[0].bbox.x0, fig.axes[0].bbox.x1
-    boxes = [t.get_window_extent() for t in fig.axes[0].get_xticklabels() if t.get_text()]
-    shown = sorted((b for b in boxes if low - 1 <= 0.5 * (b.x0 + b.x1) <= high + 1), key=lambda b: b.x0)
-    assert len(shown) >= 2
-    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(shown))
+    check_ticks(fp.solve(eq, grid, fp.gaussian(1000 * unit, 0.3 * unit), [0.5], error=False).plot())
+
+
+@pytest.mark.parametrize("width", [2.0, 3.6])
+def test_long_numbers_do_not_run_together(width):
+    """matplotlib takes labels for three letters wide: these lay on each other by 9 and 18 dots."""
+    fig, panels = new_figure(width, 2.0, 1, 1)
+    panels[0][0].set_xlim(-12345, -11000)
+    fitted(fig)
+    check_ticks(fig)
 
 
 def test_formulas_stay_whole():
@@ -86,6 +98,14 @@ def test_legends_are_below_the_curves():
     (legend,) = fig.legends
     assert legend.get_window_extent().y1 <= fig.axes[0].bbox.y0
     assert legend.get_window_extent().x1 <= fig.bbox.width
+
+
+def test_curves_that_a_peak_hides_are_spoken_of():
+    peaked = fp.solve(
+        fp.FokkerPlanck(diffusion=0.5), fp.Grid((-3, 3), 400), fp.gaussian(0, 0.02), [0.0, 1.0], error=False
+    )
+    about = [peaked.plot(log=log).legends[0].get_title().get_text() for log in (False, True)]
+    assert about == ["low curves are seen with log=True", ""]
 
 
 def test_the_only_time_is_dark():
