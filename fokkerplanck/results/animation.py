@@ -19,7 +19,8 @@ from .requests import MEMORY_METHODS, progress_reporter
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .solution import Solution
+    from .open_solution import OpenSolution
+from .solution import Solution
 
 BETWEEN_ERROR = 1e-5  # of the masses between two output times, 1-norm
 DPI = 100
@@ -45,8 +46,8 @@ def animate_solution(
         Frames a second.
     between : int
         Frames between two output times, evenly in time. There the density is propagated from the output time before, with
-        coefficients that move read once a frame, in its middle; with memory, in steps of SGD, and of saved results it is
-        interpolated.
+        coefficients that move read once a frame, in its middle; with memory, a source or a delay, in steps of SGD, and of saved
+        results it is interpolated.
     progress : bool or callable
         As for `fp.solve`: the share of the frames that are drawn.
     """
@@ -121,7 +122,8 @@ def _in_time(sol: Solution, between: int) -> Iterator[tuple[float, np.ndarray, n
 def _inner(sol: Solution, i: int, inner: np.ndarray) -> Iterator[np.ndarray]:
     """The density (*grid.shape) at times between the i-th output time and the next."""
     start, end = float(sol.times[i]), float(sol.times[i + 1])
-    if sol.generator is None or any(name in sol.method for name in MEMORY_METHODS):
+    waits = any(name in sol.method for name in MEMORY_METHODS)
+    if sol.generator is None or waits or (isinstance(sol, OpenSolution) and sol.generator.reset is None):
         for now in inner.tolist():
             share = (now - start) / (end - start)
             yield (1.0 - share) * sol.density[i] + share * sol.density[i + 1]

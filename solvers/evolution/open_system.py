@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,15 +110,12 @@ def with_reset(at: GeneratorAt, entering: Entering) -> GeneratorAt:
     reset = entering.reset
     if reset is None or entering.delay > 0.0:
         return at
-    kept: dict[int, tuple[Generator, Generator]] = {}
 
-    def anew(t: float, masses: np.ndarray) -> Generator:
-        q = at(t, masses)
-        if kept.get(0, (None,))[0] is not q:
-            kept[0] = q, replace(q, reset=reset)
-        return kept[0][1]
+    @lru_cache(maxsize=1)
+    def renewed(q: Generator) -> Generator:
+        return replace(q, reset=reset)
 
-    return anew
+    return lambda t, masses: renewed(at(t, masses))
 
 
 def evolve_open(

@@ -50,11 +50,21 @@ def test_frames_between_lead_to_the_next(line, plane):
     assert off[1] < 2e-3
 
 
+def test_frames_of_resets_lead_to_the_next():
+    killed, grid, start = fp.FokkerPlanck(diffusion=0.5, killing=1.0), fp.Grid((-4, 4), 60), fp.gaussian(1, 0.5)
+    sol = fp.solve(killed, grid, start, [0.0, 0.5], reset=start, error=False)
+    *_, last = _inner(sol, 0, np.array([0.25, 0.5]))
+    assert np.abs(last - sol.density[1]).max() < 1e-4
+
+
 def test_what_has_no_generator_is_interpolated(line, tmp_path):
     line.save(str(tmp_path / "line.nc"))
     waits = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5, time_order=0.8)
     slow = fp.solve(waits, fp.Grid((-4, 4), 60), fp.gaussian(1, 0.5), [0.0, 0.5, 1.0], error=False)
-    for sol in (fp.load(str(tmp_path / "line.nc")), slow):
+    killed, grid, start = fp.FokkerPlanck(diffusion=0.5, killing=1.0), fp.Grid((-4, 4), 60), fp.gaussian(1, 0.5)
+    fed = fp.solve(killed, grid, start, [0.0, 0.5, 1.0], source=1.0, error=False)
+    late = fp.solve(killed, grid, start, [0.0, 0.5, 1.0], reset=start, delay=0.2, error=False)
+    for sol in (fp.load(str(tmp_path / "line.nc")), slow, fed, late):
         (middle,) = _inner(sol, 1, np.array([0.5 * (sol.times[1] + sol.times[2])]))
         np.testing.assert_allclose(middle, 0.5 * (sol.density[1] + sol.density[2]))
 
