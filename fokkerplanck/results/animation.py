@@ -14,12 +14,12 @@ from ..figure_layout import COLORS, new_figure, styled
 from ..solvers.evolution.exponential import propagate
 from ..storage.files import check_folder, write_atomically
 from .figure_style import arrows, current_at, curve, density_map, held, stretch, with_atoms
+from .open_solution import OpenSolution
 from .requests import MEMORY_METHODS, progress_reporter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .open_solution import OpenSolution
 from .solution import Solution
 
 BETWEEN_ERROR = 1e-5  # of the masses between two output times, 1-norm
