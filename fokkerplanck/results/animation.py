@@ -14,13 +14,12 @@ from ..figure_layout import COLORS, new_figure, styled
 from ..solvers.evolution.exponential import propagate
 from ..storage.files import check_folder, write_atomically
 from .figure_style import arrows, current_at, curve, density_map, held, stretch, with_atoms
-from .open_solution import OpenSolution
 from .requests import MEMORY_METHODS, progress_reporter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-from .solution import Solution
+    from .solution import Solution
 
 BETWEEN_ERROR = 1e-5  # of the masses between two output times, 1-norm
 DPI = 100
@@ -123,7 +122,7 @@ def _inner(sol: Solution, i: int, inner: np.ndarray) -> Iterator[np.ndarray]:
     """The density (*grid.shape) at times between the i-th output time and the next."""
     start, end = float(sol.times[i]), float(sol.times[i + 1])
     waits = any(name in sol.method for name in MEMORY_METHODS)
-    if sol.generator is None or waits or (isinstance(sol, OpenSolution) and sol.generator.reset is None):
+    if sol.generator is None or waits or not sol.moved_by_generator:
         for now in inner.tolist():
             share = (now - start) / (end - start)
             yield (1.0 - share) * sol.density[i] + share * sol.density[i + 1]

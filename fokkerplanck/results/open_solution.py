@@ -32,6 +32,11 @@ class OpenSolution(Solution):
     rates: Mapping[str, np.ndarray] = field(default_factory=dict)
     supplied: np.ndarray = field(default_factory=lambda: np.ones(1))
 
+    @property
+    def moved_by_generator(self) -> bool:
+        """Resets are part of the generator; a source is not, nor is what waits outside."""
+        return self.generator is not None and self.generator.reset is not None and self.supplied[0] == self.supplied[-1]
+
     def in_units(self, unit: float) -> OpenSolution:
         """The same for `unit` times as much of everything."""
         if unit == 1.0:

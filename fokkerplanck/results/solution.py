@@ -81,6 +81,11 @@ class Solution(Moments):
         inside = self.masses.sum(axis=tuple(range(1, self.grid.dim + 1)))
         return inside + sum(self.atoms.values()) if self.atoms else inside
 
+    @property
+    def moved_by_generator(self) -> bool:
+        """Whether the generator, where there is one, has all that moves the density but for memory."""
+        return True
+
     def current(self, index: int = -1) -> np.ndarray:
         """The probability current J at output time number `index`, (dim, *grid.shape), per time."""
         whole("index", index, -self.times.size, self.times.size - 1)
