@@ -420,3 +420,35 @@ def test_samples_whose_squares_are_no_numbers_are_refused(unit):
     for distance in (ds.energy, ds.mmd, ds.wasserstein):
         with pytest.raises(ValueError, match="Take units in which it is of ordinary size"):
             distance(a * unit, b * unit)
+
+
+def test_divergence_of_densities_on_other_cells():
+    """Of normal laws, in closed form, whatever cells each has; and none of what lies beyond the other's box."""
+
+    def at_rest(mean, variance, grid):
+        eq = fp.FokkerPlanck(drift=lambda x: mean - x, diffusion=variance)
+        return fp.stationary(eq, grid, error=False)
+
+    exact = 0.5 * (np.log(0.8 / 0.5) - 1.0 + (0.5 + 0.3**2) / 0.8)
+    off = []
+    for n in (80, 160):
+        one, other = at_rest(0.0, 0.5, fp.Grid((-6, 6), n)), at_rest(0.3, 0.8, fp.Grid((-6.5, 6.5), n + n // 10))
+        off.append(ds.kullback_leibler(one, other).value - exact)
+    assert abs(off[1]) < 0.5 * abs(off[0]) < 1e-3
+    assert (
+        ds.kullback_leibler(
+            at_rest(0.3, 0.8, fp.Grid((-6.5, 6.5), 90)), at_rest(0.0, 0.1, fp.Grid((-2.5, 2.5), 80))
+        ).value
+        == np.inf
+    )
+    table = fp.compare({"one": one, "other": at_rest(0.3, 0.8, fp.Grid((-6.5, 6.5), 160))})
+    assert next(row[table.columns.index("KL")] for row in table.rows) is not None
+    plane = fp.FokkerPlanck(drift=lambda x, y: [-x, -y], diffusion=[0.5, 0.3])
+    two = [fp.stationary(plane, fp.Grid([(-5, 5), (-4, 4)], cells), error=False) for cells in ([50, 40], [70, 64])]
+    # of one law: half the mean square of its slope times how far two cells' middles lie apart, (h^2 + k^2) / (24 variance)
+    apart = (0.2**2 + (1 / 7) ** 2) / (24 * 0.5) + (0.2**2 + 0.125**2) / (24 * 0.3)
+    assert ds.kullback_leibler(*two).value == pytest.approx(apart, rel=0.1)
+    turns = [fp.Grid((low, low + 2 * np.pi), 40, "periodic") for low in (0.0, 1.0)]
+    rings = [fp.stationary(fp.FokkerPlanck(potential=np.cos, diffusion=1.0), grid, error=False) for grid in turns]
+    with pytest.raises(ValueError, match="between the same ends"):
+        ds.kullback_leibler(*rings)
