@@ -34,6 +34,7 @@ STYLE: Any = {
 }
 LETTERS = 11.0  # of the usual size, an inch
 ROOM = 1.15  # of a panel as it is before its figure is laid out, for its labels
+ABOVE = 1.25  # the same for its title, which may stand over the space beside the panel
 BLANK = "\ue000"  # stands for a blank at which no line is broken
 TICK_GAP = 1.5  # letters between the labels of two ticks
 Drawing = TypeVar("Drawing", bound=Callable[..., Any])
@@ -134,7 +135,7 @@ def fitted(fig: Figure) -> None:
     for ax in fig.axes:
         box = ax.get_position()
         width, height = box.width * fig.get_figwidth(), box.height * fig.get_figheight()
-        ax.set_title(wrapped(ax.get_title(), LETTERS * width))
+        ax.set_title(wrapped(ax.get_title(), ABOVE * LETTERS * width))
         ax.set_xlabel(wrapped(ax.get_xlabel(), ROOM * LETTERS * width))
         ax.set_ylabel(wrapped(ax.get_ylabel(), ROOM * LETTERS * height))
         if ax.axison and ax.xaxis.get_tick_params().get("labelbottom", True):
