@@ -84,9 +84,9 @@ RIGHT = {  # the first words of a question: the right value, the relative tolera
     "A force so strong": (1 / 200, 1e-6),
     "A periodic drift": (0.731768, 3e-4),  # 3200 cells
     "Evidence that accumulates": (
-        np.array([0.2209, 0.0131]),
+        np.array([0.2209, 0.0131, 0.7025]),
         0.04,
-    ),  # simulated with bridges between the steps, .2209(10), .0131(3)
+    ),  # simulated with bridges between the steps, .2209(10), .0131(3), .7025(10)
     "Which of two bounds": ((1 - np.exp(-1.4 * 1.2)) / (1 - np.exp(-1.4 * 2.5)), 1e-4),
     "A square-root process": (square_root_law, 3e-4),
     "Leaving a basin": (144.5, 0.025),  # simulated, 144.5(18)
@@ -96,7 +96,7 @@ RIGHT = {  # the first words of a question: the right value, the relative tolera
     "Stochastic resonance": (0.03785, 0.02),  # linear response by the fluctuation-dissipation theorem
     "How long Levy flights": (1 / special.gamma(2.5), 2e-3),  # Getoor 1961
     "Ruin by claims": (ruin, 2e-3),
-    "Fixation by drift": (0.3, 1e-9),
+    "Fixation by drift": ([0.3, -2 * (0.3 * np.log(0.3) + 0.7 * np.log(0.7))], 5e-5),  # Crow and Kimura 1970
     "A collision operator": (2 * np.sqrt(2 / np.pi), 1e-4),
     "Births and deaths": (50.0, 1e-3),
     "Firing rate": (siegert, 1e-4),
@@ -117,9 +117,15 @@ RIGHT = {  # the first words of a question: the right value, the relative tolera
 }
 
 
+def lines(code):
+    return len([line for line in code.splitlines() if line.strip()])
+
+
 def test_page_and_values_fit():
+    table = dict(re.findall(r"^\| (.+?) \| (\d+) \|$", TEXT, flags=re.M))
+    assert {title: lines(code) for title, code in PAGE.items()} == {title: int(count) for title, count in table.items()}
     assert len(PAGE) == len(RIGHT) == len(re.findall(r"^## ", TEXT, flags=re.M))
-    assert all(len([line for line in code.splitlines() if line.strip()]) <= 5 for code in PAGE.values())
+    assert all(lines(code) <= 5 for code in PAGE.values())
 
 
 @pytest.mark.filterwarnings("ignore:the error of the density")  # of first order, where noise is missing along an axis
