@@ -20,7 +20,7 @@ from .optimize import Ascent, ascend, inverse
 from .passage_fit import fit_passages
 from .passage_times import PassageTimes
 from .paths import Paths, Transitions, as_paths
-from .recording import check_moving, check_wrapped, closed_axes, tell_rounded
+from .recording import check_moving, check_wrapped, closed_axes, tell_forgotten, tell_rounded
 from .smoothing import smooth
 from .spline import FEWEST as SPLINE_FEWEST
 from .spline import SplineFamily
@@ -85,7 +85,8 @@ def fit(
     Warns
     -----
     UserWarning
-        Where the values are multiples of a spacing that is not small beside the steps, as rounded ones are.
+        Where the values are multiples of a spacing that is not small beside the steps, as rounded ones are; where rows tell
+        next to nothing of those a lag later, so that hardly any drift or diffusion is in the data.
 
     Notes
     -----
@@ -113,7 +114,10 @@ def fit(
     transitions = paths.transitions(lag)
     if not isinstance(method, str) or method not in METHODS:
         raise bad_value("method", "'auto', 'grid' or 'gaussian'", method)
-    check_wrapped(paths, closed_axes(None if method == "gaussian" else cells, paths.dim))
+    closed = closed_axes(None if method == "gaussian" else cells, paths.dim)
+    check_wrapped(paths, closed)
+    turns = [float(np.ptp(cells.edges[k])) if around else np.inf for k, around in enumerate(closed)]
+    tell_forgotten(transitions, tuple(turns))
     if isinstance(model, str):
         return _fit_spline(paths, transitions, model, start, lag, walls, cells, method)
     if not callable(model):

@@ -7,6 +7,11 @@ Steps of a quarter of the period and more look much like those in a box with ref
 sin(2 pi step / P) jumps from one end of the range to the other, by 1.1 for a deviation of 0.3 P and by 0.8 for 0.4 P, since all
 go inwards; on a circle the two ends are one place.
 
+From some 0.33 P on crossings are as long as other steps and nothing tells an angle from a number by its steps. But a process
+that steps so far has forgotten where it was: the correlation of a row with the next is a tenth, and hardly any drift or
+diffusion can be seen at that lag, on a line or on a circle. Of free angles that step by s P, exp(-2 pi^2 s^2) is left on the
+circle, and 6 / pi^2 of that on the line.
+
 Rounding to multiples of h adds h^2 / 12 to the variance of each row, so h^2 / 6 to that of a step over tau, and
 h^2 / (12 tau) to D.
 """
@@ -34,6 +39,9 @@ FLAT = (
 )  # share of those within a deviation of the seam that are near it: a quarter where the density is flat
 ALIKE = 2.6  # ratio of the medians of crossings, less the period, and of other steps: 1.9 for normal steps
 SMALL = 20.0  # median steps in a period from which on few crossings tell
+FORGOTTEN = 0.1  # correlation of a row with the next below which the lag is too long for a drift and a diffusion
+CHANCE = 3.0  # deviations of a correlation that is none
+ROUND = 1.3  # ratio of the correlations on a circle and on a line: 1.6 for free angles, below 1 for numbers
 COARSE = 5.0  # spacings in a step below which rounding shows
 FEWEST_ROWS = 20  # from which a common spacing is no accident
 DIGITS = 1e-6  # of the largest value: what numbers of single precision resolve
@@ -154,6 +162,57 @@ def check_moving(data: Transitions) -> None:
             what = f"{which}, which is {x[0]:.6g} in every row"
             raise bad_value("data", "moving at random in every coordinate", what, "Leave this column out.")
         step_lengths(x, y - x, where=along_axis(data.names, axis, dim))
+
+
+def tell_forgotten(data: Transitions, turns: tuple[float, ...]) -> None:
+    """A warning where rows tell next to nothing of those that follow, on a line or, with a finite period, on a circle.
+
+    turns : (dim,)
+        The periods of the coordinates, inf on a line.
+    """
+    dim, n = data.starts.shape[1], data.size
+    if n < FEWEST_ROWS * dim:
+        return
+    least = max(FORGOTTEN, CHANCE * float(np.sqrt(dim / n)))
+    known = [_on_line(data.starts, data.ends[:, k]) for k in range(dim)]
+    circles = [_on_circle(data.starts[:, k], data.ends[:, k], turns[k]) for k in range(dim)]
+    for axis in range(dim):
+        left = known[axis] if np.isinf(turns[axis]) else max(circles[axis], known[axis])
+        if not left < least:
+            continue
+        span = float(np.ptp(np.concatenate([data.starts[:, axis], data.ends[:, axis]])))
+        around = _on_circle(data.starts[:, axis], data.ends[:, axis], span) if np.isinf(turns[axis]) else 0.0
+        angles = ""
+        if around > max(ROUND * left, CHANCE / np.sqrt(n)):
+            angles = (
+                f" On a circle of period {span:.4g} it is {around:.2g}: if these are angles modulo about that, drift and "
+                "diffusion of a line are wrong; pass a Grid with a periodic boundary as `cells`."
+            )
+        warn(
+            f"Rows tell next to nothing of those a lag later{along_axis(data.names, axis, dim)}: their correlation is "
+            f"{left:.2g}. At this lag the data hold the stationary density, and hardly any drift or diffusion. Take a shorter "
+            f"lag, or record more often.{angles}"
+        )
+
+
+def _on_line(starts: np.ndarray, end: np.ndarray) -> float:
+    """The multiple correlation of ends (n,) with starts (n, dim)."""
+    moved, around = end - end.mean(), starts - starts.mean(axis=0)
+    size = float(moved @ moved)
+    if size == 0.0:
+        return 1.0  # does not move: told elsewhere
+    fitted = around @ np.linalg.lstsq(around, moved, rcond=None)[0]
+    return float(np.sqrt(np.clip(fitted @ fitted / size, 0.0, 1.0)))
+
+
+def _on_circle(start: np.ndarray, end: np.ndarray, period: float) -> float:
+    """The modulus of the correlation of exp(2 pi i x / period) at starts and ends (n,)."""
+    if not 0.0 < period < np.inf:
+        return 0.0
+    before, after = (np.exp(2j * np.pi * x / period) for x in (start, end))
+    before, after = before - before.mean(), after - after.mean()
+    size = np.sqrt((np.abs(before) ** 2).mean() * (np.abs(after) ** 2).mean())
+    return float(np.abs((after * before.conj()).mean()) / size) if size > 0.0 else 0.0
 
 
 def tell_rounded(data: Transitions) -> None:

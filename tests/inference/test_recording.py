@@ -9,7 +9,13 @@ import pytest
 
 import fokkerplanck as fp
 from fokkerplanck.inference.paths import Paths
-from fokkerplanck.inference.recording import _spacing, check_moving, check_wrapped, tell_rounded
+from fokkerplanck.inference.recording import (
+    _spacing,
+    check_moving,
+    check_wrapped,
+    tell_forgotten,
+    tell_rounded,
+)
 
 
 def ornstein_uhlenbeck(n: int, m: int, dt: float, seed: int = 11) -> np.ndarray:
@@ -183,3 +189,47 @@ def test_paths_that_a_periodic_grid_folded_are_known_whatever_their_steps(deviat
     with pytest.warns(UserWarning, match="The data hold paths folded into a period of 1"):
         fp.markov_test(paths, lags=1)
     assert fp.rank({"free": eq}, paths, cells=grid).best == ("free",)
+
+
+def told(x, lag=1, turn=np.inf):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tell_forgotten(Paths(x).transitions(lag), (turn,))
+    return [str(w.message) for w in caught]
+
+
+@pytest.mark.parametrize("deviation", [0.35, 0.4, 0.5])
+def test_steps_of_a_third_of_a_period_leave_no_dynamics_to_be_seen(deviation):
+    """On a circle exp(-2 pi^2 s^2) of the place is left, .09, .04 and .007, on the line .6 of that: the fit was silent."""
+    walk = np.mod(np.cumsum(np.random.default_rng(3).normal(0.0, deviation, (4, 2000)), axis=1), 1.0)
+    (text,) = told(walk)
+    assert text.startswith("Rows tell next to nothing of those a lag later: their correlation is 0.0")
+    assert ("On a circle of period 1 it is 0." in text) == (deviation == 0.35)  # the others are lost in chance, .03
+    (text,) = told(walk, turn=1.0)
+    assert "On a circle" not in text
+
+
+def test_an_angle_in_a_force_whose_line_forgets():
+    """A third of a turn a step, most of the time away from the seam: .02 is left on the line and .1 on the circle."""
+    rng, x, rows = np.random.default_rng(5), np.zeros(40), []
+    for step in range(20 * 60):
+        x = x + (0.5 + np.sin(x)) * 0.1 + np.sqrt(0.2) * rng.normal(size=40)
+        if step % 20 == 0:
+            rows.append(np.mod(x, 2 * np.pi))
+    assert told(np.array(rows).T)
+
+
+def test_independent_rows_are_told_and_slow_ones_are_not():
+    rng = np.random.default_rng(1)
+    assert len(told(rng.normal(size=(4, 500)))) == 1
+    assert not told(X)
+    assert not told(X, lag=9)  # exp(-1.8) is .17
+    assert len(told(X, lag=20)) == 1
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fp.fit(Paths(ornstein_uhlenbeck(10, 60, 3.0)), ou)
+    assert sum("hardly any drift or diffusion" in str(w.message) for w in caught) == 1
+    turning = np.stack([np.cos(np.pi / 2 * np.arange(400)), np.sin(np.pi / 2 * np.arange(400))], axis=1)[None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # each coordinate is told by the other one
+        tell_forgotten(Paths(turning + 0.1 * rng.normal(size=turning.shape)).transitions(1), (np.inf, np.inf))
