@@ -236,3 +236,22 @@ def test_a_periodic_state_says_it_by_its_periods(said, monkeypatch):
     eq = fp.FokkerPlanck(drift=lambda x, t: np.sin(t) - x, diffusion=0.5)
     lines, _ = said(logging.INFO, lambda: fp.stationary(eq, fp.Grid((-4, 4), 40), period=2 * np.pi, error=False))
     assert any("% done" in line for line in lines)
+
+
+def test_stationary_questions_and_means_say_how_far_they_have_come(said, monkeypatch):
+    plane = fp.Grid([(-2, 2), (-2, 2)], 36)
+    driven = fp.FokkerPlanck(drift=lambda x, t: 0.3 * np.sin(t), diffusion=0.5)
+    fast = fp.FokkerPlanck(drift=lambda x, y: [-x - 5 * y, 5 * x - y], diffusion=0.5)
+    line = fp.Grid((-4, 4), 40)
+    asked = {"start": fp.gaussian(0, 0.5), "time": 0.5, "observe": lambda x: x, "error": False}
+    questions = {
+        "power spectrum": lambda: fp.power_spectrum(OU, line, lambda x: x, [0.5, 1.0], error=False),
+        "response": lambda: fp.response(lambda k: OU, 1.0, line, lambda x: x, [0.0, 1.0], error=False),
+        "eigenvalues": lambda: fp.spectrum(fast, plane, 3, error=False),
+        "spectrum": lambda: fp.spectrum(fast, plane, 3, error=False),
+        "mean time of arrival": lambda: fp.first_passage(driven, fp.Grid((0, 1), 40, "absorbing")).mean(fp.point(0.5)),
+        "derivative": lambda: fp.derivative(
+            lambda d: fp.FokkerPlanck(drift=lambda x: -x, diffusion=d), 0.5, line, **asked
+        ),
+    }
+    says_its_share(said, monkeypatch, questions)

@@ -14,6 +14,7 @@ from ..errors import bad_value
 from ..figure_layout import COLORS, finished, panels_of, styled
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
+from ..progress import Pace
 from ..queries import autonomous
 from ..results.figure_style import band
 from ..results.html import with_picture
@@ -197,8 +198,11 @@ def _correlation(state: State, observe: Callable, lags: np.ndarray, rtol: float)
 def _power(state: State, observe: Callable, frequencies: np.ndarray) -> PowerSpectrum:
     f = on_grid(observe, state.grid, "observe").ravel()
     off = (f - f @ state.masses) * state.masses
-    values = [2.0 * float((f @ state.resolvent(w, off)).real) for w in frequencies]
-    return PowerSpectrum(state.grid, frequencies, np.array(values))
+    values, pace = np.empty(frequencies.size), Pace(__name__, "power spectrum")
+    for i, w in enumerate(frequencies):
+        pace(i / frequencies.size)
+        values[i] = 2.0 * float((f @ state.resolvent(w, off)).real)
+    return PowerSpectrum(state.grid, frequencies, values)
 
 
 def _drawn(

@@ -29,7 +29,7 @@ from ..solvers.evolution.time_scan import Timetable, timetable
 from ..solvers.linear.absorption import Absorber, Region
 from .laws import Law, Pushed
 
-RTOL, RTOL_DRIVEN = 1e-10, 1e-8  # of both evolutions, in time
+RTOL, RTOL_DRIVEN = 1e-10, 1e-7  # of both evolutions, in time
 AGREE = 1e-5  # relative: the answer by the forward and by the backward evolution
 SHORTEST = 1e-6  # of a stretch between jumps: the first panel beside them
 MOST_MINUTES = 10.0  # of one evolution

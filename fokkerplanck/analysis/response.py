@@ -13,6 +13,7 @@ from ..errors import bad_value
 from ..figure_layout import COLORS, finished, panels_of, styled
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
+from ..progress import Pace
 from ..queries import autonomous
 from ..results.figure_style import band
 from ..results.html import with_picture
@@ -162,6 +163,9 @@ def _response(
         raise bad_value("grid", "one whose cells stay", "faces that move onto zeros of D", then)
     f, p = on_grid(observe, grid, "observe").ravel(), state.masses
     pushed = slope(lambda a: generator(family(a), grid, fixed=True).apply(p), at)
-    parts = (pushed.value, pushed.error)
-    values, off = ([f @ state.resolvent(w, part) for w in frequencies] for part in parts)
-    return Response(grid, frequencies, np.array(values), np.abs(off))
+    values, off = np.empty((2, frequencies.size), dtype=complex)
+    pace = Pace(__name__, "response")
+    for i, w in enumerate(frequencies):
+        pace(i / frequencies.size)
+        values[i], off[i] = (f @ state.resolvent(w, part) for part in (pushed.value, pushed.error))
+    return Response(grid, frequencies, values, np.abs(off))

@@ -116,10 +116,9 @@ def fit(
         raise bad_value("method", "'auto', 'grid' or 'gaussian'", method)
     closed = closed_axes(None if method == "gaussian" else cells, paths.dim)
     check_wrapped(paths, closed)
-    turns = [float(np.ptp(cells.edges[k])) if around else np.inf for k, around in enumerate(closed)]
-    tell_forgotten(transitions, tuple(turns))
+    turns = tuple(float(np.ptp(cells.edges[k])) if around else np.inf for k, around in enumerate(closed))
     if isinstance(model, str):
-        return _fit_spline(paths, transitions, model, start, lag, walls, cells, method)
+        return _fit_spline(paths, transitions, model, start, lag, walls, cells, method, turns)
     if not callable(model):
         then = 'Or model="spline".'
         raise bad_type("model", "a function of named parameters that returns a FokkerPlanck equation", model, then)
@@ -128,6 +127,7 @@ def fit(
         raise bad_value("data", f"more transitions than the {len(names)} parameters", f"{transitions.size}")
     check_moving(transitions)
     tell_rounded(transitions)
+    tell_forgotten(transitions, turns)
     equation = EquationModel(model, names)
     theta = given_start(model, names, start)
     if theta is None:
@@ -140,7 +140,15 @@ def fit(
 
 
 def _fit_spline(
-    paths: Paths, data: Transitions, word: str, start: Any, lag: int, walls: Any, cells: Any, method: str
+    paths: Paths,
+    data: Transitions,
+    word: str,
+    start: Any,
+    lag: int,
+    walls: Any,
+    cells: Any,
+    method: str,
+    turns: tuple[float, ...],
 ) -> Fit:
     """The fit of drift and ln D as penalised splines."""
     if word != "spline":
@@ -156,6 +164,7 @@ def _fit_spline(
         raise bad_value("data", rule, f"{data.size}", "Pass a family of equations.")
     check_moving(data)
     tell_rounded(data)
+    tell_forgotten(data, turns)
     if paths.dim == 2:
         return _fit_plane(paths, data, lag, walls, cells, method)
     family = SplineFamily.of(data)

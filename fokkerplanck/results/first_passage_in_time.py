@@ -15,6 +15,7 @@ from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import InitialDensity, initial_masses, masses_outside, point
 from ..model.region import RegionInTime, any_region_in_time, region_in_time
+from ..progress import Pace
 from ..solvers.accuracy.coarsening import start_on_coarser
 from ..solvers.accuracy.estimates import Estimate, estimate
 from ..solvers.accuracy.measure import FAILURES, repeated, worst
@@ -170,7 +171,9 @@ class FirstPassageInTime:
     def _mean(self, p0: Any, rtol: float) -> float:
         passage = self._from(p0, rtol)
         total, start, before, last = 0.0, 0.0, 1.0, 1.0
+        pace = Pace(__name__, "mean time of arrival")
         for window in windows(self.eq, self.grid):
+            pace(1.0 - last, f"{last:.2g} of the paths left at t = {start:.4g}")
             left = np.array([share for share, _ in passage.totals(window, rtol)])
             length = float(window[-1]) - start
             total += float(window_weights(length)[1] @ left[:-1])

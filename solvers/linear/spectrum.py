@@ -15,6 +15,7 @@ from scipy.linalg import eig, eigh_tridiagonal
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, SuperLU, eigs, eigsh, splu
 
 from ...errors import ConvergenceError
+from ...progress import Pace
 from ..discretization.generator import Generator
 from .closed_classes import closed_classes
 from .detailed_balance import Potential, log_masses
@@ -116,11 +117,13 @@ def _searched(rates: Rates, q: sp.csc_array, masses: np.ndarray, k: int) -> tupl
     found = _nearest(q, 1e-9 * float(rates.outflow.max()), k + 6)
     found = found.joined(found, 0.0)  # the last conjugate
     discs = [Disc(0.0, float(np.abs(found.values).max()) * (1.0 - SAME))]
+    pace = Pace(__name__, "spectrum")
     while True:
         slowest = float(np.sort(decay_rates(found.values))[k - 1]) * (1.0 + SAME)
         shift = next_shift(discs, slowest, parabola)
         if shift is None or len(discs) > MOST_SHIFTS:
             break
+        pace(min(abs(shift.imag) / max(parabola[0] * slowest**0.5, 1e-300), 1.0), f"{len(discs)} parts of the plane")
         near, _ = _arnoldi(_factor_at(q, shift), shift, k // 2 + 6, "N", ROUGH)
         radius = float(np.abs(near - shift).max()) * (1.0 - 10.0 * ROUGH)
         discs.append(Disc(shift, radius))
@@ -290,7 +293,12 @@ def _arnoldi(factor: SuperLU, shift: complex, count: int, mode: str, tolerance: 
     kind = complex if np.iscomplexobj(shift) else float
     start = start_vector(n, count).astype(kind)
 
+    pace, done = Pace(__name__, "eigenvalues"), 0
+
     def solve(x: np.ndarray) -> np.ndarray:
+        nonlocal done
+        done += 1
+        pace(0.0, f"{done} systems solved")
         return factor.solve(np.ascontiguousarray(x.ravel(), dtype=kind), mode)
 
     inverse = LinearOperator((n, n), matvec=solve, dtype=kind)
