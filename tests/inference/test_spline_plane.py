@@ -80,7 +80,7 @@ def test_a_rotating_pair_with_a_full_tensor():
     maps = [image for ax in found.plot().axes for image in ax.collections if image.get_array() is not None]
     assert len(maps) >= 10, "drift x, y, D xx, xy, yy, and the half widths of their intervals"
     shown = found.plot(names=["voltage", "gate"])
-    titles = [ax.get_title() for ax in shown.axes]
+    titles = [" ".join(ax.get_title().split()) for ax in shown.axes]  # a long one takes two lines
     assert {"drift of voltage", "drift of gate", "D of voltage, gate"} <= set(titles)
     assert "fit\ngate" in [ax.get_ylabel() for ax in shown.axes]
     speed = found.propagate(lambda eq: eq.drift(*np.array([[0.5], [0.0]]))[1])
