@@ -24,6 +24,7 @@ from ..solvers.accuracy.estimates import estimate
 from ..solvers.linear.absorption import TARGET
 
 ROUNDED = 1e-9  # of a deviation: means below it are zero
+WHOLE = 1.0 - 1e-6  # of the probability: what is missing waits outside, and is no rounding
 MOST_TIMES = 6  # of which sentences are made; of more the last one speaks
 
 
@@ -59,6 +60,10 @@ def over_time(sol: Solution, names: tuple[str, ...], shares: list[tuple[str, Con
     at = f"At t = {_listed([float(sol.times[i]) for i in chosen])}"
     mass = np.atleast_1d(sol.mass)
     sentences = [f"{at} a share of {_listed([mass[i] for i in chosen])} is left in the box."] if leaves else []
+    if isinstance(sol, OpenSolution):
+        inside = _listed([mass[i] for i in chosen])
+        waits = f", and a share of {inside} is in the box" if mass.min() < WHOLE else ""
+        sentences.append(f"{at} it is reset {_listed([sol.rate[i] for i in chosen])} times per unit of time{waits}.")
     for x, held in sol.atoms.items():
         sentences.append(f"{at} a share of {_listed([held[i] for i in chosen])} has ended at {names[0]} = {x:g}.")
     of = " of what is left" if leaves else ""

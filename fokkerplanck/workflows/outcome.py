@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -115,4 +115,4 @@ class Problem:
     value: Callable | None
     cases: list[Case]
     record: dict[str, Any]
-    reset: Any = None  # where what leaves the box enters again
+    again: Mapping[str, Any] = field(default_factory=dict)  # where what leaves the box enters again, and when

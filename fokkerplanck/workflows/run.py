@@ -66,7 +66,7 @@ def described(run: RunFile) -> Problem:
     spec = run.spec
     grid = _grid(spec.grid, spec.variables)
     p0 = _start(spec.start, "start")
-    reset = None if spec.reset is None else _start(spec.reset, "reset")
+    again = {} if spec.reset is None else {"reset": _start(spec.reset, "reset"), "delay": spec.reset.delay}
     conditions(spec.output.shares, spec.variables, "output.shares")  # refuses what is none
     conditions([spec.output.target] if spec.output.target else [], spec.variables, "output.target")
     value: Callable | None
@@ -76,10 +76,10 @@ def described(run: RunFile) -> Problem:
         assert spec.equation is not None
         value, cases = _equation_case(spec.equation)
         eq = cases[0].models["density"]
-        if reset is not None and not (grid.absorbs or (eq is not None and eq.ends_paths)):
+        if again and not (grid.absorbs or (eq is not None and eq.ends_paths)):
             then = 'Make a wall absorbing, such as boundary = ["reflecting", "absorbing"], or give a killing rate.'
             raise bad_value("reset", "left out where nothing leaves the box", "a table [reset]", then)
-    return Problem(spec, grid, p0, spec.variables, value, cases, run.record(), reset)
+    return Problem(spec, grid, p0, spec.variables, value, cases, run.record(), again)
 
 
 def _grid(box: GridSection, variables: tuple[str, ...]) -> Grid:
@@ -256,7 +256,9 @@ def _compute_model(
     place = "landscape.loss" if spec.landscape else "equation.drift"
     spread = "landscape.loss" if spec.landscape else "equation.diffusion"
     words = {"drift": place, "diffusion": spread, "times": "output.times", "steps": "output.times"}
-    words |= {"p0": "start", "reset": "reset"} | {key: f"equation.{key}" for key in ("noise", "killing", "reactivity")}
+    words |= {"p0": "start", "reset": "reset", "delay": "reset.delay"} | {
+        key: f"equation.{key}" for key in ("noise", "killing", "reactivity")
+    }
     report(0.0)
     question: Callable[..., Any]
     with noting(outcome.notes, model), naming(**words):
@@ -267,10 +269,8 @@ def _compute_model(
             many = np.union1d(times, operator.steps * np.round(many / operator.steps))  # ends of epochs
             sol, question = operator.evolve(problem.p0, many.astype(int)), operator.stationary
         else:
-            sol = solve(eq, grid, problem.p0, many, progress=report, reset=problem.reset)
-            question = partial(stationary, eq, grid)
-            if problem.reset is not None:
-                question = partial(stationary, eq, grid, reset=problem.reset)
+            sol = solve(eq, grid, problem.p0, many, progress=report, **problem.again)
+            question = partial(stationary, eq, grid, **problem.again)
             if eq.interaction is not None:  # the state, of several, that the run leads to
                 question = partial(stationary, eq, grid, problem.p0)
     outcome.curves[model] = sol

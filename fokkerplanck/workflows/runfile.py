@@ -217,7 +217,7 @@ def _check_sections(spec: RunSpec) -> None:
 
 
 def _check_start(name: str, start: Start) -> None:
-    given = {name for name in type(start).model_fields if getattr(start, name) is not None}
+    given = {name for name in Start.model_fields if getattr(start, name) is not None}
     allowed = ({"mean", "deviation"}, {"mean", "covariance"}, {"point"}, {"low", "high"})
     if given not in allowed:
         rule = "mean with deviation or covariance, a point, or low with high"

@@ -242,10 +242,7 @@ class GridSection(Section):
 
 
 class Start(Section):
-    """The initial density: mean with deviation or covariance, a point, or low and high of a uniform one.
-
-    Under [reset] the density with which what leaves the box enters again.
-    """
+    """The initial density: mean with deviation or covariance, a point, or low and high of a uniform one."""
 
     mean: Vector | None = None
     deviation: Vector | None = None
@@ -253,6 +250,12 @@ class Start(Section):
     point: Vector | None = None
     low: Vector | None = None
     high: Vector | None = None
+
+
+class Reset(Start):
+    """The density with which what leaves the box enters again, written as that of the start, and after which delay."""
+
+    delay: Annotated[float, rule("a number not below 0", _within(0.0, math.inf))] = 0.0
 
 
 class _Models(Section):
@@ -310,7 +313,7 @@ class RunSpec(Section):
     sgd: Descent | None = None
     grid: GridSection
     start: Start
-    reset: Start | None = None
+    reset: Reset | None = None
     output: Output
     simulation: Simulation | None = None
     study: Study | None = None
@@ -331,7 +334,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "sgd": Descent,
     "grid": GridSection,
     "start": Start,
-    "reset": Start,
+    "reset": Reset,
     "output": Output,
     "simulation": Simulation,
     "study": Study,

@@ -148,6 +148,19 @@ def test_a_target_that_not_all_paths_reach_has_a_probability(tmp_path):
     assert not outcome.notes
 
 
+def test_a_refractory_time_of_a_run(tmp_path):
+    text = relaxation(300).replace("[output]", "[reset]\npoint = 0.0\ndelay = 0.5\n[output]")
+    walls = ("bounds = [-4, 4]", 'bounds = [-2, 1]\nboundary = ["reflecting", "absorbing"]')
+    changes = ('"-x"', '"0.8 - x"'), ("diffusion = 0.5", "diffusion = 0.1"), walls, ("mean = 1.0", "mean = 0.0")
+    outcome = compute(problem_of(tmp_path, text, *changes))[0]
+    (often,) = [sentence for sentence in outcome.answers if sentence.startswith("At t =") and "reset" in sentence]
+    sol, rest = outcome.solutions["density"], outcome.stationary["density"]
+    np.testing.assert_allclose(numbers(often, "a share of"), sol.mass, rtol=1e-4)
+    assert rest.mass == pytest.approx(1.0 - 0.5 * rest.rate, rel=1e-9)
+    with pytest.raises(ValueError, match=r"`reset\.delay` must be a number not below 0"):
+        problem_of(tmp_path, text.replace("delay = 0.5", "delay = -0.5"), *changes)
+
+
 def test_a_reset_is_a_firing_rate(tmp_path):
     from scipy.integrate import quad
     from scipy.special import erfcx
@@ -161,6 +174,9 @@ def test_a_reset_is_a_firing_rate(tmp_path):
     assert numbers(outcome.answers[-1], "reset")[0] == pytest.approx(1 / time, rel=1e-3)
     np.testing.assert_allclose(outcome.solutions["density"].mass, 1.0)
     assert outcome.solutions["density"].rate.shape == (2,)
+    (often,) = [sentence for sentence in outcome.answers if sentence.startswith("At t =") and "reset" in sentence]
+    np.testing.assert_allclose(numbers(often, "reset"), outcome.solutions["density"].rate, rtol=1e-4)
+    assert "in the box" not in often
     write(problem, [outcome], table([outcome]), tmp_path / "out", lambda text, share: None)
 
 
