@@ -347,7 +347,8 @@ def test_other_errors_of_a_function_are_its_own():
         ("sigma", "noise=sigma"),
         ("D", "diffusion=D"),
         ("V", "potential=V"),
-        ("source", "fp.stationary(eq, grid, reset=density)"),
+        ("source", "fp.solve(..., source=s) or fp.stationary(..., source=s)"),
+        ("reset", "fp.solve(..., reset=density) or fp.stationary(..., reset=density)"),
         ("dfift", "drift="),
     ],
 )
