@@ -179,9 +179,13 @@ def test_names_of_events_do_not_lie_on_each_other():
     )
     fig = contrast_figure(contrasts, escapes)
     fig.draw_without_rendering()
+    assert fig.axes[0].get_xlabel() == ""
     boxes = [t.get_window_extent() for t in fig.axes[0].get_xticklabels()]
     assert len(boxes) == 5
     assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+    contrasts.rows[0][4] = None  # what has no median is left out, and the panel says so
+    fig = contrast_figure(contrasts, escapes)
+    assert [bool(axes.get_xlabel()) for axes in fig.axes] == [True] + [False] * (len(fig.axes) - 1)
 
 
 def test_regions_are_named_and_infinite_places_hatched():

@@ -75,7 +75,10 @@ def contrast_figure(contrasts: Comparison, escapes: Comparison) -> Figure:
     figure, panels = _panels(len(rates))
     for axes, rate in zip(panels, rates, strict=True):
         events = list(dict.fromkeys(r["event"] for r in rows if r["learning rate"] == rate))
-        _draw_contrasts(axes, [r for r in drawn if r["learning rate"] == rate], events, names)
+        here = [r for r in drawn if r["learning rate"] == rate]
+        _draw_contrasts(axes, here, events, names)
+        if 0 < len(here) < sum(r["learning rate"] == rate for r in rows):
+            axes.set_xlabel("no mark: too many runs never get there", fontsize=8)
         across = ACROSS * axes.get_position().width * figure.get_figwidth() / len(events)
         lines = [wrapped(event, across) for event in events]
         axes.set_xticks(range(len(events)), lines, fontsize=8)
