@@ -13,6 +13,7 @@ OFF = 0.1  # relative error of a rate, a mean time or a deviation of times; erro
 STRAYING = 2.0  # by which an error may be larger than its estimate, where the answer does not converge
 GOAL = 0.01  # error for which a number of cells is advised
 HIGHEST = 2.0  # order of the scheme
+TELLING = 0.75  # order below which three grids do not foretell how many cells an error takes
 MOST_CELLS = 1e6  # along an axis; more are not advised
 
 
@@ -32,8 +33,12 @@ def warn_of_error(size: float, order: float, converging: bool, limit: float, wha
         )
         warn(text, GridErrorWarning)
         return True
-    more = _wished(size, order, grid)
-    text = f"the error of {what} is about {size:.2g}, as seen on three grids: {more} should give {GOAL:g}."
+    seen = f"the error of {what} is about {size:.2g}, as seen on three grids"
+    text = f"{seen}: {_wished(size, order, grid)} should give {GOAL:g}."
+    if order < TELLING and math.isfinite(size) and _factor(size, order) > 4.0:
+        # two changes that are nearly alike say little of the next
+        wider = _shape([4 * n if n > 1 else 1 for n in grid.shape])
+        text = f"{seen} that are too coarse to tell how many cells give {GOAL:g}: take {wider} cells, which tell more."
     warn(text, GridErrorWarning)
     return True
 
@@ -43,7 +48,7 @@ def _wished(size: float, order: float, grid: Grid) -> str:
 
     No order above that of the scheme is counted on. Beyond a barrier a relative error is that of a logarithm, exponentiated.
     """
-    factor = (math.log1p(size) / GOAL) ** (1.0 / min(max(order, 0.5), HIGHEST))
+    factor = _factor(size, order)
     wished = [max(n * factor, n + 1.0) if n > 1 else 1.0 for n in grid.shape]
     if max(wished) <= MOST_CELLS:
         return f"{_shape([_rounded(n) for n in wished])} cells"
@@ -51,6 +56,11 @@ def _wished(size: float, order: float, grid: Grid) -> str:
         return "no number of cells"
     cells = _shape([f"{n:.0e}" if n > 1 else "1" for n in wished])
     return f"only {cells} equal cells (try graded ones, or a smaller box)"
+
+
+def _factor(size: float, order: float) -> float:
+    """How many times as many cells along each axis should bring an error down to `GOAL`."""
+    return (math.log1p(size) / GOAL) ** (1.0 / min(max(order, 0.5), HIGHEST))
 
 
 def _shape(cells: Sequence[object]) -> str:

@@ -18,7 +18,9 @@ PLANE = Grid([(0, 1)] * 2, [40, 60])
         (0.0202, 1.0, "80 x 120 cells"),
         (0.0404, 8.0, "80 x 120 cells"),  # no order above the scheme's
         (np.expm1(4.0), 2.0, "800 x 1200 cells"),  # beyond a barrier the logarithm has the order
-        (1e4, 0.5, r"only 3e\+07 x 5e\+07 equal cells \(try graded ones"),
+        (1e13, 0.8, r"only 9e\+05 x 1e\+06 equal cells \(try graded ones"),
+        (0.5, 0.5, r"too coarse to tell how many cells give 0.01: take 160 x 240 cells"),  # 66000 x 99000 by that order
+        (0.015, 0.5, "89 x 140 cells"),
         (np.inf, 1.0, "no number of cells"),
     ],
 )
