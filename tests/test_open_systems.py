@@ -345,6 +345,7 @@ def test_resets_of_paths_that_make_no_sense(more, words):
     ("more", "words"),
     [
         ({"source": fp.point(0.5)}, r"a function, an array or \(rate, density\)"),
+        ({"source": "1"}, r"a function, an array or \(rate, density\), got '1'"),
         ({"source": lambda x, t: 1.0 + t}, "a function of the coordinates alone"),
         ({"source": -1.0}, "above 0"),
         ({"source": lambda x: x - 1}, "nowhere negative"),

@@ -41,8 +41,10 @@ def parts_of_source(source: Any) -> tuple[float | None, Any]:
     if isinstance(source, (int, float)) and not isinstance(source, bool):
         even = number("source", source, "above 0", lambda v: 0.0 < v < np.inf, SUCH_AS)
         return None, lambda *coords: np.full(coords[0].shape, even)
-    if isinstance(law_of_result(source), InitialDensity):
-        raise bad_type("source", "a function, an array or (rate, density)", source, SUCH_AS)
+    if isinstance(law_of_result(source), InitialDensity) or not (
+        callable(source) or isinstance(source, (list, np.ndarray))
+    ):
+        raise bad_type("source", "a number, a function, an array or (rate, density)", source, SUCH_AS)
     if callable(source) and takes_time(source):
         then = "Leave `t` out; for a source that is switched, go on from a result, p0=solution."
         raise bad_value("source", "a function of the coordinates alone", source, then)

@@ -57,7 +57,10 @@ class Distribution:
         mass = float((kept * grid.volumes).sum()) + sum(atoms.values())
         if not mass > 0.0:
             raise bad_value(
-                "density", "of some mass in the box", f"mass {mass:g}", "All has left: ask at an earlier time."
+                "density",
+                "of some mass in the box",
+                f"mass {mass:g}",
+                "Nothing is in the box then: ask at another time.",
             )
         return cls(grid, kept / mass, mass, {x: m / mass for x, m in atoms.items()})
 
