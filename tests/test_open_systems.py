@@ -5,6 +5,9 @@ import pytest
 from scipy.integrate import quad, solve_ivp
 
 import fokkerplanck as fp
+from fokkerplanck.solvers.discretization.generator import compressed_rows, padded
+from fokkerplanck.solvers.evolution.chebyshev import shifted
+from fokkerplanck.solvers.kernels.matvec import apply
 
 OU = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.2)
 
@@ -121,6 +124,18 @@ def test_a_reset_by_two_walls_is_shared_as_they_take():
     assert "per time leave at the end" in repr(sol)
 
 
+def test_a_matrix_for_longer_vectors():
+    """In both forms: of the entries more it makes nothing, and their diagonal can be shifted."""
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.2)
+    q, x = fp.generator(eq, fp.Grid((-2, 2), 9)), np.arange(1.0, 13.0)
+    for near in (q.near_operator, compressed_rows(q.near_matrix)):
+        result = np.empty(12)
+        apply(padded(near, 3), x, result)
+        assert result == pytest.approx([*(q.matrix @ x[:9]), 0.0, 0.0, 0.0], abs=1e-12)
+        apply(shifted(padded(near, 3), 2.0, 0.5), x, result)
+        assert result == pytest.approx([*(0.5 * (q.matrix @ x[:9]) + x[:9]), *x[9:]], abs=1e-12)
+
+
 def test_a_source_in_a_closed_box_fills_it():
     sol = fp.solve(OU, fp.Grid((-4, 4), 64), None, [0.0, 0.5, 200.0], source=(1.5, fp.gaussian(1.0, 0.3)))
     assert sol.mass == pytest.approx([0.0, 0.75, 300.0], rel=1e-6)
@@ -229,6 +244,14 @@ def test_a_swarm_is_fed():
     sol = fp.solve(eq, fp.Grid((-5, 5), 100), fp.gaussian(0, 0.5), [1.0, 3.0], source=(1.0, fp.gaussian(1.0, 0.3)))
     assert sol.mass == pytest.approx(1.0 + sol.times, rel=1e-6)
     assert sol.mean()[:, 0] * sol.mass == pytest.approx(sol.times, rel=1e-4)  # an attraction moves no mean
+
+    def slope(t, y):  # the second moment is drawn to that of the mean, t / (1 + t)
+        return 0.2 * (1 + t) - 2 * (y - t**2 / (1 + t)) + 1.09
+
+    second = solve_ivp(slope, (0, 3), [0.25], rtol=1e-10, t_eval=sol.times).y[0]
+    variance = second / sol.mass - (sol.times / sol.mass) ** 2
+    assert (np.abs(sol.covariance()[:, 0, 0] - variance) < 1.5 * sol.error["covariance"][:, 0, 0]).all()
+    assert sol.error["covariance"].max() < 0.01
 
 
 def test_a_tolerance_holds_and_rates_are_extrapolated():

@@ -47,7 +47,10 @@ def test_rates_that_overflow_are_refused(coefficients, ask):
 def test_a_grid_too_coarse_for_the_noise_warns():
     with pytest.warns(fp.ResolutionWarning, match="adds a numerical diffusion of .* to a diffusion of 0.001"):
         fp.solve(*COARSE, fp.gaussian(1, 0.2), 0.5, error=False)
-    with pytest.warns(fp.ResolutionWarning, match="the error of the density is about .* cells"):
+    with pytest.warns(
+        fp.ResolutionWarning,
+        match="the error of the density is about .* too coarse to tell how many cells give 0.01: take 160 cells",
+    ):
         fp.solve(*COARSE, fp.gaussian(1, 0.2), 0.5)
     silent(lambda: fp.solve(OU, fp.Grid((-6, 6), 200), fp.gaussian(1, 0.3), 0.5))
 

@@ -73,11 +73,7 @@ class Renewal(NamedTuple):
     def of(cls, eq: FokkerPlanck, grid: Grid, start: np.ndarray) -> Renewal:
         """The process that starts anew with these masses, (n,), or what is wrong with it."""
         q = held(eq, grid)
-        spent = time_until_exit(q, start)
-        if not np.isfinite(spent).all():
-            then = "Make a wall absorbing, or give the equation a killing rate."
-            got = "one from which it may not be"
-            raise bad_value("reset", "a density from which the box is left for certain", got, then)
+        spent = time_until_exit(q, start, "reset")
         return cls(grid, q, spent)
 
     @property

@@ -92,8 +92,7 @@ def on_line(one: Law, middle: float) -> Law:
 def _cut(one: Law, edges: np.ndarray, place: float) -> Law:
     """A density on a circle with the cell that holds a place, modulo the period, in two parts, each with its own middle."""
     period, widths = one.periods[0], np.diff(edges)
-    at = edges[0] + np.mod(place - edges[0], period)
-    cell = int(np.searchsorted(edges, at, side="right")) - 1
+    at, cell = _cell_at(edges, place, period)
     first, width = at - edges[min(cell, widths.size - 1)], widths[min(cell, widths.size - 1)]
     if cell >= widths.size or not 0.0 < first < width:  # between two cells, or where there are none
         return one
@@ -108,6 +107,12 @@ def _cut(one: Law, edges: np.ndarray, place: float) -> Law:
     return replace(one, points=points, weights=weights)
 
 
+def _cell_at(edges: np.ndarray, place: float, period: float) -> tuple[float, int]:
+    """A place from the first of the edges (n + 1,) on, modulo the period, and the number of its cell, n beyond the last."""
+    at = float(edges[0] + np.mod(place - edges[0], period))
+    return at, int(np.searchsorted(edges, at, side="right")) - 1
+
+
 def change_of_cut(one: Law, middle: float) -> float:
     """By how much the mean of a density `on_line` is off, as its cells have centers and the density a slope where it is cut."""
     if one.grid is None or not one.has_circles:
@@ -115,8 +120,7 @@ def change_of_cut(one: Law, middle: float) -> float:
     edges, period = one.grid.edges[0], one.periods[0]
     widths = np.diff(edges)
     density = one.weights / widths
-    cell = int(np.searchsorted(edges, edges[0] + np.mod(middle - 0.5 * period - edges[0], period), side="right")) - 1
-    cell = min(cell, widths.size - 1)
+    cell = min(_cell_at(edges, middle - 0.5 * period, period)[1], widths.size - 1)
     return float(period * widths[cell] * abs(density[(cell + 1) % widths.size] - density[cell - 1]) / 48.0)
 
 

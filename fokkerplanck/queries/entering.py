@@ -79,7 +79,7 @@ class Put(NamedTuple):
 class Supply:
     """All that is put in, on any grid, in units of what it is by the end: followed and judged as a probability.
 
-    masses : of the start on the grid of the question
+    masses, entering : of the start, and what enters, on the grid of the question
     found : the mass of the start before it was scaled to 1
     """
 
@@ -87,6 +87,7 @@ class Supply:
     grid: Grid
     asked: Asked
     masses: np.ndarray
+    entering: Entering
     found: float
     unit: float
 
@@ -94,15 +95,18 @@ class Supply:
     def of(cls, p0: Any, grid: Grid, asked: Asked, times: np.ndarray) -> Supply:
         """As asked for on a grid, for output times (n_times,)."""
         masses, found = _starting_masses(p0, grid, asked)
-        unit = float(asked.on(grid).supplied(masses, times)[-1])
+        entering = asked.on(grid)
+        unit = float(entering.supplied(masses, times)[-1])
         if unit == 0.0:
             raise bad_value("times", "beyond 0 where the box is empty at first", times)
-        return cls(p0, grid, asked, masses, found, unit)
+        return cls(p0, grid, asked, masses, entering, found, unit)
 
     def on(self, grid: Grid) -> Put:
         """On the grid of the question, or on one whose faces lie on zeros of D."""
-        masses = self.masses if grid is self.grid else _starting_masses(self.p0, grid, self.asked)[0]
-        return Put(masses / self.unit, self.asked.on(grid).in_units(self.unit))
+        masses, entering = self.masses, self.entering
+        if grid is not self.grid:
+            masses, entering = _starting_masses(self.p0, grid, self.asked)[0], self.asked.on(grid)
+        return Put(masses / self.unit, entering.in_units(self.unit))
 
     def on_coarser(self, coarse: Grid) -> Put:
         """On a coarser grid."""

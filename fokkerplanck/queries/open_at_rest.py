@@ -6,9 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
-from ..errors import bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
@@ -53,12 +50,8 @@ def _balanced(eq: FokkerPlanck, grid: Grid, entering_on: Callable[[Grid], Enteri
     reset, source, delay = entering_on(grid)
     entering = reset if source is None else source
     assert entering is not None
-    spent = time_until_exit(q, entering)
+    spent = time_until_exit(q, entering, "reset" if source is None else "source")
     total = float(spent.sum())
-    if not np.isfinite(total):
-        name = "reset" if source is None else "source"
-        then = "Make a wall absorbing, or give the equation a killing rate."
-        raise bad_value(name, "a density from which the box is left for certain", "one from which it may not be", then)
     scale = 1.0 / (total + delay) if source is None else 1.0  # resets per time, as one takes total + delay
     rate = scale if source is None else float(source.sum())
     masses = (scale * spent).reshape(grid.shape)

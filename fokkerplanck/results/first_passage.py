@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import flag
 from ..errors import bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
@@ -24,6 +23,7 @@ from .html import with_field
 from .processes import InTime, Process
 from .stationary import generator_of
 from .stats import GridStats
+from .survival_plot import SurvivalPlot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FirstPassage:
+class FirstPassage(SurvivalPlot):
     """Times until a target, or an absorbing wall, is first reached; of a transfer operator they are numbers of steps.
 
     Attributes
@@ -168,30 +168,14 @@ class FirstPassage:
         around = self.error["mean"] if error else None
         return plot_field(self.grid, self.mean, self.target, "mean time", ax, log, around, title=title)
 
-    def plot_survival(
-        self,
-        times: Any,
-        p0: Any,
-        log: bool = False,
-        error: bool = False,
-        *,
-        ax: Sequence[Axes] | None = None,
-        title: str = "",
-    ) -> Figure:
-        """A figure of the survival and of the density of the time at which the target is reached, from the density p0.
+    def _drawn(self, times: Any, p0: Any) -> tuple[np.ndarray, np.ndarray]:
+        return self.survival(times, p0), self.density(times, p0)
 
-        With `log` on logarithmic scales, with `error` the measured errors of both around the curves; `ax` are two axes.
-        """
-        from .field_figures import plot_survival
-
-        errors = None
-        if flag("error", error):
-            if not self.coarser:
-                then = f"{self.error.note}."
-                raise bad_value("error", "False for a passage without a measured error", error, then)
-            errors = self.survival_error(times, p0), self.density_error(times, p0)
-        both = self.survival(times, p0), self.density(times, p0)
-        return plot_survival(np.atleast_1d(times), *both, log, errors, ax, title)
+    def _drawn_errors(self, times: Any, p0: Any) -> tuple[np.ndarray, np.ndarray]:
+        if not self.coarser:
+            then = f"{self.error.note}."
+            raise bad_value("error", "False for a passage without a measured error", True, then)
+        return self.survival_error(times, p0), self.density_error(times, p0)
 
     def _repr_html_(self) -> str:
         """The text, with a picture of the mean times."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import flag
 from ..errors import ConvergenceError, bad_value
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
@@ -25,17 +24,17 @@ from ..solvers.evolution.passage_in_time import Passage, committor_in_time, wind
 from .committor import Committor
 from .error_warnings import OFF, warn_of_error
 from .requests import check_rtol, output_times
+from .survival_plot import SurvivalPlot
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    pass
 
 RTOL = 1e-6  # of answers, in time
 COMMITTOR, BY_CELLS = 1e-8, 1e-6  # of the paths: followed until less is left, in 1D and where edges move over the cells
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FirstPassageInTime:
+class FirstPassageInTime(SurvivalPlot):
     """When a target is first reached by paths that start at time 0, as coefficients or the target change.
 
     Attributes
@@ -104,24 +103,11 @@ class FirstPassageInTime:
         """Error of `mean`; nan where it cannot be measured."""
         return float(self._error(np.array(self._mean(p0, rtol)), p0, FirstPassageInTime._mean, rtol))
 
-    def plot_survival(
-        self,
-        times: Any,
-        p0: Any,
-        log: bool = False,
-        error: bool = False,
-        *,
-        ax: Sequence[Axes] | None = None,
-        title: str = "",
-    ) -> Figure:
-        """A figure of `survival` and `density`, as `FirstPassage.plot_survival`."""
-        from .field_figures import plot_survival
+    def _drawn(self, times: Any, p0: Any) -> tuple[np.ndarray, np.ndarray]:
+        return self._totals(times, p0, RTOL)
 
-        errors = None
-        if flag("error", error):
-            errors = self.survival_error(times, p0), self.density_error(times, p0)
-        both = self._totals(times, p0, RTOL)
-        return plot_survival(np.atleast_1d(times), *both, log, errors, ax, title)
+    def _drawn_errors(self, times: Any, p0: Any) -> tuple[np.ndarray, np.ndarray]:
+        return self.survival_error(times, p0), self.density_error(times, p0)
 
     def _totals(self, times: Any, p0: Any, rtol: float) -> tuple[np.ndarray, np.ndarray]:
         """What is left, and what arrives per time, at each of the times."""

@@ -283,6 +283,18 @@ def compressed_rows(matrix: sp.csr_array) -> Operator:
     return Operator(np.empty(0, np.int64), np.empty((0, 0)), matrix.indptr, matrix.indices, matrix.data)
 
 
+def padded(operator: Operator, count: int) -> Operator:
+    """A matrix for vectors with `count` more entries, of which it makes nothing."""
+    if operator.strides.size:
+        return operator._replace(bands=np.pad(operator.bands, ((0, 0), (0, count))))
+    n, more = operator.indptr.size - 1, np.arange(count)  # zeros on the diagonal, for the kernels to shift
+    return operator._replace(
+        indptr=np.concatenate([operator.indptr, operator.indptr[-1] + 1 + more]).astype(operator.indptr.dtype),
+        indices=np.concatenate([operator.indices, n + more]).astype(operator.indices.dtype),
+        values=np.concatenate([operator.values, np.zeros(count)]),
+    )
+
+
 def half_widths(grid: Grid) -> list[np.ndarray]:
     """Half the widths of the cells along each axis, of shapes that spread over the grid."""
     return [0.5 * w.reshape([-1 if a == axis else 1 for a in range(grid.dim)]) for axis, w in enumerate(grid.widths)]

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from ..discretization.generator import Generator, compressed_rows
 from .chebyshev import Chebyshev
-from .time_dependent import EXPONENTIAL, Driven, GeneratorAt
+from .time_dependent import Driven, GeneratorAt
 from .time_scan import Timetable
 
 
@@ -54,5 +54,4 @@ class BackwardDriven(Driven):
         return size * self.advance(values / size, self.horizon - stop, self.horizon - start)[0]
 
     def _exponential(self, q: Generator, masses: np.ndarray, h: float) -> np.ndarray:
-        allowed = max(EXPONENTIAL * 0.5 * self.rtol * h / self.horizon, 1e-13)
-        return BackwardChebyshev(q, allowed, h).advance(masses, h)[0]
+        return BackwardChebyshev(q, self._allowed(h), h).advance(masses, h)[0]

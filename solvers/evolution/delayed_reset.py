@@ -20,8 +20,7 @@ from numpy.polynomial.polynomial import Polynomial
 
 from ...errors import ConvergenceError, bad_value
 from ...progress import Pace
-from ..discretization.generator import Generator
-from ..kernels.matvec import Operator
+from ..discretization.generator import Generator, padded
 from .chebyshev import Chebyshev
 
 DEGREE = 8
@@ -91,7 +90,7 @@ class _Entered:
         self.source = np.zeros(q.grid.size) if source is None else source
         self.outflow = q.outflow
         self.weights, self.h = np.zeros(DEGREE + 1), 1.0
-        self.near_operator = _padded(q.near_operator)
+        self.near_operator = padded(q.near_operator, DEGREE + 1)
 
     def far(self, x: np.ndarray) -> np.ndarray:
         """The part that links and exits do not make."""
@@ -106,19 +105,6 @@ class _Entered:
         n = self.q.grid.size
         links = self.q.apply(x[:n]) - (self.q.far(x[:n]) if self.q.reaches_far else 0.0)
         return np.concatenate([links, np.zeros(DEGREE + 1)]) + self.far(x)
-
-
-def _padded(near: Operator) -> Operator:
-    """A matrix with zeros for the y."""
-    if near.strides.size:
-        return near._replace(bands=np.pad(near.bands, ((0, 0), (0, DEGREE + 1))))
-    n = near.indptr.size - 1
-    more = np.arange(DEGREE + 1)
-    return near._replace(
-        indptr=np.concatenate([near.indptr, near.indptr[-1] + 1 + more]).astype(near.indptr.dtype),
-        indices=np.concatenate([near.indices, n + more]).astype(near.indices.dtype),
-        values=np.concatenate([near.values, np.zeros(DEGREE + 1)]),
-    )
 
 
 class DelayedReset:

@@ -20,7 +20,7 @@ import numpy as np
 from ...errors import bad_value
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
-from ..discretization.generator import Exit, Generator, Links
+from ..discretization.generator import Exit, Generator, Links, padded
 from ..kernels.matvec import Operator
 from .delayed_reset import propagate_delayed
 from .exponential import propagate
@@ -81,10 +81,7 @@ class Fed(Generator):
     @cached_property
     def near_operator(self) -> Operator:
         """Links and exits, which leave the last entry alone."""
-        near = super().near_operator
-        if near.strides.size:
-            return near._replace(bands=np.pad(near.bands, ((0, 0), (0, 1))))
-        return _with_diagonal_row(near)
+        return padded(super().near_operator, 1)
 
     def far(self, p: np.ndarray) -> np.ndarray:
         """The part of Q P that jumps, resets and the source make, (n + 1,), for p (n + 1,)."""
@@ -96,13 +93,6 @@ class Fed(Generator):
 
     def _raveled(self, masses: np.ndarray) -> np.ndarray:
         return masses if np.shape(masses) == (self.grid.size + 1,) else super()._raveled(masses)
-
-
-def _with_diagonal_row(near: Operator) -> Operator:
-    """Compressed rows with one more, which has a zero on the diagonal."""
-    n = near.indptr.size - 1
-    indptr = np.append(near.indptr, near.indptr[-1] + 1)
-    return near._replace(indptr=indptr, indices=np.append(near.indices, n), values=np.append(near.values, 0.0))
 
 
 def with_reset(at: GeneratorAt, entering: Entering) -> GeneratorAt:

@@ -15,10 +15,11 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from ...errors import ConvergenceError
 from ...progress import Pace
-from ..discretization.generator import Generator, compressed_rows
+from ..discretization.generator import Generator
 from ..linear.multigrid import many
 from ..linear.rates import Rates
 from ..linear.spectrum import Found, Modes, decay_rates, generator_modes, paired, rayleigh, slowest_of, start_vector
+from .backward import BackwardChebyshev
 from .chebyshev import Chebyshev
 
 BRIEF, LONG = 30.0, 3000.0  # expected jumps of the busiest cell in the first tau, and in the longest
@@ -101,9 +102,7 @@ def _without(product: Product, vectors: np.ndarray, duals: np.ndarray) -> Produc
 
 def _propagator(q: Generator, tau: float, backward: bool = False) -> Product:
     """exp(Q tau) P, or for functions of the start its adjoint."""
-    method = Chebyshev(q, IN_TIME, tau)
-    if backward:
-        method.operator = compressed_rows(q.adjoint)
+    method = (BackwardChebyshev if backward else Chebyshev)(q, IN_TIME, tau)
     return lambda x: method.advance(np.ascontiguousarray(x), tau)[0]
 
 

@@ -140,9 +140,13 @@ class Driven:
             return np.asarray(masses + 0.25 * h * (rate + 3.0 * slope))
 
     def _exponential(self, q: Generator, masses: np.ndarray, h: float) -> np.ndarray:
-        factor = Factor(q, h, max(EXPONENTIAL * 0.5 * self.rtol * h / self.horizon, 1e-13))
+        factor = Factor(q, h, self._allowed(h))
         self._latest.append(factor)
         return factor.apply(masses)
+
+    def _allowed(self, h: float) -> float:
+        """Error allowed in an exponential of a step of length h."""
+        return max(EXPONENTIAL * 0.5 * self.rtol * h / self.horizon, 1e-13)
 
     def _generator(self, t: float, masses: np.ndarray) -> Generator:
         self.work["generators"] += 1

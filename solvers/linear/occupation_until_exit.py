@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...errors import ConvergenceError
+from ...errors import ConvergenceError, bad_value
 from ..discretization.generator import Generator
 from ..discretization.rate_structure import chain_rates
 from .detailed_balance import log_masses
@@ -14,15 +14,16 @@ from .rates import Rates
 AGREE = 1e-6  # of two ways to find the mean time
 
 
-def time_until_exit(q: Generator, start: np.ndarray) -> np.ndarray:
+def time_until_exit(q: Generator, start: np.ndarray, name: str) -> np.ndarray:
     """Mean time spent in each cell, (n,), from masses `start` (n,) until the process leaves: Q P = -start.
 
-    Infinite where it may never leave.
+    Refused where it may never leave, by the `name` of what it starts from.
     """
     everywhere = np.ones(q.grid.size, dtype=bool)
     mean = solve_backward(q, everywhere, np.ones(q.grid.size))
     if np.isinf(mean[start > 0.0]).any():
-        return np.full(q.grid.size, np.inf)
+        then = "Make a wall absorbing, or give the equation a killing rate."
+        raise bad_value(name, "a density from which the box is left for certain", "one from which it may not be", then)
     along_line = _on_a_chain(q, start)
     if along_line is not None:
         return along_line
