@@ -150,7 +150,7 @@ def committor(
         return _splitting_in_time(eq, grid, source, target, error)
     autonomous(eq, grid, None)
     goal, start = read_region("target", target, grid), read_region("source", source, grid)
-    check_systems(eq, grid, "passage", int((~(goal[0] | start[0])).sum()))
+    check_systems(eq, grid, "passage", int((~(goal[0] | start[0])).sum()), regions=2)
     result, q = _splitting(eq, grid, start, goal)
     outside = ~(goal[0] | start[0]).ravel()
     spent = time_spent(Rates.of_generator(q), outside, result.grid.volumes.ravel()).reshape(result.grid.shape)

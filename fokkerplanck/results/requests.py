@@ -55,19 +55,19 @@ def check_rtol(rtol: Any) -> None:
 
 def check_memory(eq: FokkerPlanck, grid: Grid, n_times: int) -> None:
     """Refuse a run that would not fit: 28 bytes a cell and output time, and what the generator takes, as measured."""
-    own = 720.0 if grid.dim == 1 else 320.0
+    own = 720.0 if grid.dim == 1 else 380.0
     if own * grid.size > FEW_BYTES and has_tensor(eq, grid):
         own += {1: 0.0, 2: 160.0, 3: 600.0}[grid.dim]
     fits_memory("grid", grid.size * (28.0 * n_times + own), "Take fewer cells or fewer output times.")
 
 
-def check_systems(eq: FokkerPlanck, grid: Grid, question: str, cells: int | None = None) -> None:
+def check_systems(eq: FokkerPlanck, grid: Grid, question: str, cells: int | None = None, regions: int = 1) -> None:
     """Refuse what solves systems too large for memory, by the question: "balanced", "stationary", "passage" or "modes".
 
-    cells: how many lie outside the target, all if None.
+    cells: how many lie outside the `regions` that end a passage, all if None.
     """
     tensor = bytes_of(grid, question, cells) > FEW_BYTES and has_tensor(eq, grid)
-    need = bytes_of(grid, question, cells, tensor)
+    need = bytes_of(grid, question, cells, tensor, regions)
     fits_memory("grid", need, "Take fewer cells, or follow the density in time with fp.solve.")
 
 

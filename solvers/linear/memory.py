@@ -21,19 +21,21 @@ BY_MULTIGRID = {
 }  # bytes a cell of a 3D grid that is solved for
 OWN = {1: 800.0, 2: 560.0, 3: 560.0}  # bytes a cell: the generator, its matrix and what is made of them
 OUTSIDE = 250.0  # of these where nothing is solved for, as on a target
+SOUGHT = 280.0, 230.0  # bytes a cell in 3D while edges of regions are sought: whatever they are, and for each
 TENSOR = 1.4, 600.0  # links in more directions: times that in 2D, plus that in 3D
 
 
-def bytes_of(grid: Grid, question: str, cells: int | None = None, tensor: bool = False) -> float:
+def bytes_of(grid: Grid, question: str, cells: int | None = None, tensor: bool = False, regions: int = 1) -> float:
     """What a question takes: "balanced" and "stationary" densities, "passage" or "modes", measured peaks.
 
-    cells: how many are solved for, all if None; tensor: whether D is a full matrix.
+    cells: how many are solved for, all if None; tensor: whether D is a full matrix; regions: how many end a passage.
     """
     n = grid.size if cells is None else cells
     if question not in BY_MULTIGRID or not many(grid, n):
         need = bytes_of_factors(grid, question, cells)
     elif question == "passage":
-        need = 1.2 * OUTSIDE * grid.size + BY_MULTIGRID[question] * n
+        solving = 1.2 * OUTSIDE * grid.size + BY_MULTIGRID[question] * n
+        need = max(solving, (SOUGHT[0] + SOUGHT[1] * regions) * grid.size)
     else:
         need = (OWN[3] + BY_MULTIGRID[question]) * n
     if not tensor:
