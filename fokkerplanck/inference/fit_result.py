@@ -14,6 +14,7 @@ from scipy.stats import chi2, norm
 from ..arguments import callable_with, number, reals, sized
 from ..errors import bad_value
 from ..model.equation import FokkerPlanck
+from ..model.portable import Portable
 from .coefficients import diffusion, ito_drift
 from .optimize import ascend
 from .score_tests import ScoreTest, drift_in_time, runs_differ, sandwich
@@ -33,7 +34,7 @@ class Propagated(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit:
+class Fit(Portable):
     """A fitted equation.
 
     Attributes

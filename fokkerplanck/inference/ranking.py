@@ -126,12 +126,12 @@ def rank(
     >>> rank({"slow": slow, "fast": fast}, runs).best
     ('slow',)
     """
+    if not isinstance(models, Mapping) or not models or not all(isinstance(name, str) for name in models):
+        raise bad_type("models", "a dictionary of names and models", models, "The data come second.")
     paths = as_paths(data)
     check_wrapped(paths, closed_axes(cells, paths.dim), "or pass a Grid with a periodic boundary as `cells`")
     transitions = paths.transitions(lag)
     number("level", level, "between 1/2 and 1", lambda v: 0.5 <= v < 1.0)
-    if not isinstance(models, Mapping) or not models or not all(isinstance(name, str) for name in models):
-        raise bad_type("models", "a dictionary of names and models", models)
     grid = choose_grid(transitions, None, cells)
     if grid.dim != paths.dim:
         raise bad_value("cells", f"a grid of {paths.dim} dimension(s), as the data are", grid.dim)

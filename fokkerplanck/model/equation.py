@@ -34,6 +34,7 @@ from .levy import LevyJumps
 from .mean_field import MeanField
 from .pair_force import PairForce
 from .poisson import PoissonJumps
+from .portable import Portable
 
 CONVENTIONS = {"ito": 0.0, "stratonovich": 0.5, "klimontovich": 1.0}
 
@@ -110,7 +111,7 @@ def _naming_keywords(cls: type[T]) -> type[T]:
 
 @_naming_keywords
 @dataclass(frozen=True, eq=False)
-class FokkerPlanck:
+class FokkerPlanck(Portable):
     """A drift, a diffusion and a convention.
 
     Parameters

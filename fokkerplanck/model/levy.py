@@ -9,12 +9,13 @@ import numpy as np
 
 from ..arguments import LARGEST, LEAST_INDEX, call, did_you_mean, fields, number, reals, sized
 from ..errors import bad_value
+from .portable import Portable
 
 KINDS = ("isotropic", "axes")
 
 
 @dataclass(frozen=True, eq=False)
-class LevyJumps:
+class LevyJumps(Portable):
     """Symmetric stable noise s(X) dL with E exp(ikL_t) = exp(-t |k|^a): dp/dt = -(-Lap)^(a/2) (s^a p).
 
     Parameters

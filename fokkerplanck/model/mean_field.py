@@ -11,10 +11,11 @@ import numpy as np
 from ..arguments import call, callable_with, fields
 from ..errors import bad_type, bad_value
 from .coefficients import Points, _diffusion, _vector
+from .portable import Portable
 
 
 @dataclass(frozen=True, eq=False)
-class MeanField:
+class MeanField(Portable):
     """The drift force(x, m) besides, with the averages m_k = <observe_k(x)> over the density (McKean-Vlasov).
 
     Parameters

@@ -11,12 +11,13 @@ import numpy as np
 from ..arguments import call, callable_with, fields, number
 from ..errors import NotFiniteError, bad_type, bad_value
 from .coefficients import Points
+from .portable import Portable
 
 STEP, LEAST_STEP = 1e-5, 1e-8  # of a distance, and of the typical one: for the slope of a potential
 
 
 @dataclass(frozen=True, eq=False)
-class PairForce:
+class PairForce(Portable):
     """The drift strength * integral of force(x - y) p(y) dy besides, nonlinear in the density, in one and two dimensions.
 
     Parameters

@@ -10,12 +10,13 @@ import numpy as np
 from ..arguments import LARGEST, call, fields, number
 from ..errors import bad_value
 from .jump_laws import Law, law_of
+from .portable import Portable
 
 LEAST_JUMPING = "a finite number not below 0, or a function of the coordinates"
 
 
 @dataclass(frozen=True, eq=False)
-class PoissonJumps:
+class PoissonJumps(Portable):
     """Jumps at the rate lambda(X), each of a random size xi: dp/dt = ... + E[(lambda p)(x - xi)] - lambda p.
 
     Parameters

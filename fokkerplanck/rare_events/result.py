@@ -12,6 +12,7 @@ from ..arguments import flag, number, reals, whole
 from ..errors import bad_value
 from ..figure_layout import COLORS, finished, panels_of, styled
 from ..model.grid import AXES, Grid
+from ..model.portable import Portable
 from ..results.figure_style import contour_levels, contours
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class LeastAction:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Quasipotential:
+class Quasipotential(Portable):
     """How hard it is to come from an attractor to every point of a grid.
 
     Attributes

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..model.grid import Grid
+from ..model.portable import Portable
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.fields import Known, error_at_point, field_at
 from .html import with_field
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Committor(NDArrayOperatorsMixin):
+class Committor(Portable, NDArrayOperatorsMixin):
     """Probability of reaching the target before the source, from each cell; usable wherever an array is.
 
     Attributes

@@ -12,11 +12,12 @@ from ..arguments import whole
 from ..errors import bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
+from ..model.portable import Portable
 from .distribution import Distribution
 from .html import with_density
 
 
-class Moments:
+class Moments(Portable):
     """Masses and moments of whatever has a `grid` and a `density` on it; results over time keep their first axis."""
 
     grid: Grid

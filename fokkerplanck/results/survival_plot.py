@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..arguments import flag
+from ..model.portable import Portable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ class _Passage(Protocol):
         """Of both."""
 
 
-class SurvivalPlot:
+class SurvivalPlot(Portable):
     """What passages draw alike."""
 
     def plot_survival(

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...model.portable import Portable
+
 SLOWEST = 0.4  # order below which nothing converges
 FASTEST = 64.0  # factor between two changes, beyond which the coarsest grid is not listened to
 UNASKED = "grid error not measured"  # neither tried
@@ -90,7 +92,7 @@ def _direction(change: np.ndarray) -> np.ndarray:
     return np.divide(change, size, out=np.zeros_like(change), where=known)
 
 
-class Errors(Mapping[str, np.ndarray]):
+class Errors(Portable, Mapping[str, np.ndarray]):
     """Measured errors by the name of what a result offers, each of the shape of that; densities by their 1-norm.
 
     Attributes
