@@ -21,6 +21,7 @@ from ..results.html import with_picture
 from ..results.requests import NO_VARIANCE, check_rtol, on_grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.evolution.exponential import propagate
+from ..storage.tables import Tabled, value_and_error
 from .stationary_state import State, state_of, with_errors
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Correlation:
+class Correlation(Tabled):
     """C(t) = <f(0) f(t)> - <f>^2 in the stationary state.
 
     Attributes
@@ -62,6 +63,9 @@ class Correlation:
             self, self.lags, ("lag", "correlation"), ax, {"yscale": "log"} if flag("log", log) else {}, error, title
         )
 
+    def _columns(self) -> dict[str, np.ndarray]:
+        return {"lag": self.lags} | value_and_error("correlation", self.values, self.error, "values")
+
     def _repr_html_(self) -> str:
         """The text, with a picture of C(t)."""
         return with_picture(repr(self), [(self.lags, self.values)], ["lag"])
@@ -74,7 +78,7 @@ class Correlation:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PowerSpectrum:
+class PowerSpectrum(Tabled):
     """S(w), the integral of C(t) exp(-i w t) over all t, so that that of S over all w is 2 pi times the variance.
 
     Attributes
@@ -96,6 +100,9 @@ class PowerSpectrum:
         """A figure of S(w), on `ax` if given; with `log` on logarithmic scales, with `error` its measured error around it."""
         scales = {"xscale": "log", "yscale": "log"} if flag("log", log) else {}
         return _drawn(self, self.frequencies, ("angular frequency", "power"), ax, scales, error, title)
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        return {"frequency": self.frequencies} | value_and_error("power", self.values, self.error, "values")
 
     def _repr_html_(self) -> str:
         """The text, with a picture of S(w), both in logarithms."""

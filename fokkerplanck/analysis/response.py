@@ -22,6 +22,7 @@ from ..results.requests import on_grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.measure import ROUNDING, Offer, coarser_grids, compared, note, scheme_order, worst
 from ..solvers.discretization.scharfetter_gummel import generator
+from ..storage.tables import Tabled, value_and_error
 from .parameter_slope import slope
 from .stationary_state import State, leave_out_tails, state_of
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Response:
+class Response(Tabled):
     """Complex susceptibilities: with the parameter a + e cos(w t), <f> is <f>_0 + e Re[values exp(i w t)].
 
     Attributes
@@ -80,6 +81,15 @@ class Response:
         axes[0].set(xlabel="angular frequency", ylabel="modulus", xscale=scale, yscale=scale)
         axes[1].set(xlabel="angular frequency", ylabel="phase in units of $\\pi$", xscale=scale)
         return finished(axes, title)
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """By real and imaginary part, with the error of the modulus."""
+        parts = {"real": self.values.real, "imaginary": self.values.imag}
+        return (
+            {"frequency": self.frequencies}
+            | parts
+            | value_and_error("modulus", np.abs(self.values), self.error, "values")
+        )
 
     def _repr_html_(self) -> str:
         """The text, with a picture of the modulus."""

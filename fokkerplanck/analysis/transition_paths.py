@@ -24,6 +24,7 @@ from ..solvers.discretization.generator import Exit, Generator, half_widths
 from ..solvers.discretization.levy_jumps import Jumps
 from ..solvers.linear.absorption import Absorber, Region
 from ..solvers.linear.first_passage import solve_backward
+from ..storage.tables import Tabled, by_cell
 from .stationary_state import State, state_of, with_errors
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ ARROWS = 12  # an axis
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TransitionPaths:
+class TransitionPaths(Tabled):
     """The pieces of stationary paths that leave a source for the last time before they enter a target.
 
     Attributes
@@ -85,6 +86,11 @@ class TransitionPaths:
         if self.grid.dim == 2:
             arrows(figure.axes[0] if ax is None else ax, self.grid, self.density, self.current, ARROWS)
         return figure
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        flows = {f"current_{name}": flow for name, flow in zip(self.grid.names, self.current, strict=True)}
+        committors = {"forward": self.forward, "backward": self.backward}
+        return by_cell(self.grid, {"density": self.density} | flows | committors)
 
     def _repr_html_(self) -> str:
         """The text, with a picture of the density."""

@@ -30,6 +30,7 @@ from ..randomness import private_generator
 from ..results.measured import measured_by, spectrum_errors
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.measure import coarser_grids
+from ..storage.tables import Tabled, value_and_error
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ ROUNDING = 1e-13  # of the largest entry of a row: a rate below is not known
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class UnderdampedSpectrum:
+class UnderdampedSpectrum(Tabled):
     """Modes of a particle with mass, those whose eigenvalues are nearest to zero.
 
     Attributes
@@ -68,6 +69,11 @@ class UnderdampedSpectrum:
     def rates(self) -> np.ndarray:
         """-Re(eigenvalues), (m,), per time."""
         return 0.0 - self.eigenvalues.real
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """Of each mode its eigenvalue by real and imaginary part, and its rate."""
+        parts = {"real": self.eigenvalues.real, "imaginary": self.eigenvalues.imag}
+        return parts | value_and_error("rate", self.rates, self.error, "rates")
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{v:.6g}" for v in self.rates)

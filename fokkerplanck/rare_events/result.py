@@ -14,6 +14,8 @@ from ..figure_layout import COLORS, finished, panels_of, styled
 from ..model.grid import AXES, Grid
 from ..model.portable import Portable
 from ..results.figure_style import contour_levels, contours
+from ..storage.netcdf import axis_names
+from ..storage.tables import Tabled, by_cell, value_and_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +72,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LeastAction:
+class LeastAction(Tabled):
     """How hard it is to come from `a` to `b` against the drift, and the most likely way.
 
     Attributes
@@ -110,6 +112,11 @@ class LeastAction:
     why: str = ""
     names: tuple[str, ...] = AXES
     cycle: LimitCycle | None = None
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """The path, a row for each of its points."""
+        names = axis_names(self.names)
+        return dict(zip(names, self.path.T, strict=False)) | {"action": self.cost}
 
     @property
     def climbs(self) -> tuple[float, ...]:
@@ -208,7 +215,7 @@ class LeastAction:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Quasipotential(Portable):
+class Quasipotential(Tabled, Portable):
     """How hard it is to come from an attractor to every point of a grid.
 
     Attributes
@@ -251,6 +258,9 @@ class Quasipotential(Portable):
         """
         self.at(b)  # refuses points beyond the box
         return self.least(np.array(_numbers(b)), whole("points", points, 8))
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        return by_cell(self.grid, value_and_error("quasipotential", self.values, {"quasipotential": self.error}))
 
     def __repr__(self) -> str:
         finite = self.values[np.isfinite(self.values)]

@@ -12,6 +12,7 @@ from ..model.grid import Grid
 from ..model.portable import Portable
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.fields import Known, error_at_point, field_at
+from ..storage.tables import Tabled, by_cell, value_and_error
 from .html import with_field
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Committor(Portable, NDArrayOperatorsMixin):
+class Committor(Tabled, Portable, NDArrayOperatorsMixin):
     """Probability of reaching the target before the source, from each cell; usable wherever an array is.
 
     Attributes
@@ -68,6 +69,9 @@ class Committor(Portable, NDArrayOperatorsMixin):
         what, shown = "probability of the target first", self.error["committor"] if error else None
         ends = "source and target"
         return plot_field(self.grid, self.values, self.fixed, what, ax, log, shown, region=ends, title=title)
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        return by_cell(self.grid, value_and_error("committor", self.values, self.error))
 
     @property
     def shape(self) -> tuple[int, ...]:

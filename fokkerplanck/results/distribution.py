@@ -14,6 +14,7 @@ from ..errors import bad_type, bad_value
 from ..model import initial_density as _density
 from ..model.grid import Grid
 from ..randomness import own_seed, private_generator
+from ..storage.tables import Tabled, by_cell
 from .html import with_density
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ HALVINGS = 52
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Distribution:
+class Distribution(Tabled):
     """The law of what is in the box, scaled to one, in the manner of `scipy.stats`.
 
     In 1D the distribution function passes through the masses of the cells, by a monotone cubic, so that `pdf`, `cdf`,
@@ -206,14 +207,8 @@ class Distribution:
 
         return plot_distribution(self, ax, log, title)
 
-    def to_csv(self, path: str) -> None:
-        """Write a CSV file with a row for each cell: its center and its density."""
-        from ..storage.netcdf import axis_names
-        from ..storage.tables import save_field
-
-        save_field(
-            path, dict(zip(axis_names(self.grid.names), self.grid.centers, strict=True)), "density", self.density
-        )
+    def _columns(self) -> dict[str, np.ndarray]:
+        return by_cell(self.grid, {"density": self.density})
 
     def __repr__(self) -> str:
         lines = [f"Distribution on {self.grid!r}", f"  mean       {', '.join(f'{v:.6g}' for v in self.mean())}"]

@@ -11,6 +11,7 @@ import numpy as np
 from ..arguments import call, instance, mask, number, reals
 from ..errors import bad_type, bad_value, warn
 from ..model.grid import AXES, Grid
+from ..storage.tables import Tabled
 from .distribution import axes_of
 from .html import with_picture
 
@@ -29,7 +30,7 @@ class Share(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Ensemble:
+class Ensemble(Tabled):
     """Positions of paths at recorded times; independent of each other, but for those of one swarm.
 
     Attributes
@@ -195,21 +196,8 @@ class Ensemble:
 
         return plot_ensemble(self, times, log, ax, title)
 
-    def to_dataframe(self) -> Any:
-        """A pandas data frame that `fokkerplanck.Paths` reads: a row for each time and path, with time, run, coordinates."""
-        import pandas
-
-        return pandas.DataFrame(self._columns())
-
-    def to_csv(self, path: str) -> None:
-        """Write a CSV file that `fokkerplanck.Paths` reads: a row for each time and path, with time, run, coordinates."""
-        from ..storage.files import write_text
-        from ..storage.tables import csv_text
-
-        columns = self._columns()
-        write_text(path, csv_text(list(columns), zip(*(c.tolist() for c in columns.values()), strict=True)))
-
     def _columns(self) -> dict[str, np.ndarray]:
+        """What `fokkerplanck.Paths` reads: a row for each time and path, with time, run, coordinates."""
         count, called = len(self.times), self._names
         keys = {"time": np.repeat(self.times, self.n_paths), "run": np.tile(np.arange(self.n_paths), count)}
         names = [name if name not in keys else f"{name} (coordinate)" for name in called]

@@ -15,6 +15,7 @@ from ..solvers.accuracy.estimates import estimate
 from ..solvers.discretization.generator import Generator
 from ..solvers.evolution.exponential import propagate
 from ..solvers.linear.first_passage import solve_backward
+from ..storage.tables import Tabled, by_cell
 from .html import with_field
 from .requests import check_rtol, output_times
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ExitPassage:
+class ExitPassage(Tabled):
     """Passages that end by one way out, such as one of two walls.
 
     With r the rate from each cell into it, Q^T u = -r gives the probability u of leaving there, and Q^T v = -u the mean time
@@ -90,6 +91,9 @@ class ExitPassage:
         masses = np.where(self.outside, _density.initial_masses(p0, self.grid)[0].ravel(), 0.0)
         run = propagate(self.generator, masses, output_times(times), "auto", rtol)
         return np.array([float(self.rates @ p) for p, _, _ in run])
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        return by_cell(self.grid, {"probability": self.probability, "mean": self.mean})
 
     def plot(self, ax: Axes | None = None, log: bool = False, *, title: str = "") -> Figure:
         """A figure of the probability of leaving there from each place, on `ax` if given: a curve in 1D, a map in 2D.

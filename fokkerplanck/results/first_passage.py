@@ -17,6 +17,7 @@ from ..solvers.accuracy.estimates import Errors, Estimate, estimate
 from ..solvers.accuracy.fields import error_at_point, field_at
 from ..solvers.accuracy.measure import worst
 from ..solvers.discretization.generator import Generator
+from ..storage.tables import Tabled, by_cell, value_and_error
 from .error_warnings import OFF, warn_of_error
 from .exit_passage import ExitPassage, ways_out
 from .html import with_field
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FirstPassage(SurvivalPlot):
+class FirstPassage(Tabled, SurvivalPlot):
     """Times until a target, or an absorbing wall, is first reached; of a transfer operator they are numbers of steps.
 
     Attributes
@@ -102,6 +103,10 @@ class FirstPassage(SurvivalPlot):
         values = [passage.at(x) for passage in (self, *self.coarser)]
         size = abs(values[0])
         return error_at_point(values, self.error.whole["mean"], self.error.cap, size, 1e-12 * size)
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        mean, deviation = (value_and_error(name, getattr(self, name), self.error) for name in ("mean", "deviation"))
+        return by_cell(self.grid, mean | deviation)
 
     @property
     def _reactive(self) -> set[tuple[int, int]]:

@@ -14,6 +14,7 @@ from ..errors import bad_value
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.discretization.generator import Generator
+from ..storage.tables import Tabled, by_cell
 from .moments import Moments, shown_deviations, shown_numbers, shown_points
 from .stats import SolutionStats
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Solution(Moments):
+class Solution(Tabled, Moments):
     """The density at each output time.
 
     Attributes
@@ -178,17 +179,8 @@ class Solution(Moments):
 
         return solution_to_xarray(self)
 
-    def to_dataframe(self) -> Any:
-        """A pandas data frame with a row for each time and cell: time, the coordinates of its center, density."""
-        return self.to_xarray()["density"].to_dataframe().reset_index()
-
-    def to_csv(self, path: str) -> None:
-        """Write a CSV file with a row for each time and cell: time, the coordinates of its center, density."""
-        from ..storage.netcdf import axis_names
-        from ..storage.tables import save_field
-
-        axes = zip(axis_names(self.grid.names), self.grid.centers, strict=True)
-        save_field(path, {"time": self.times, **dict(axes)}, "density", self.density)
+    def _columns(self) -> dict[str, np.ndarray]:
+        return by_cell(self.grid, {"density": self.density}, self.times)
 
     def save(self, path: str, current: bool = True) -> None:
         """Write a netCDF file, at once or not at all. `fokkerplanck.load` reads it back."""

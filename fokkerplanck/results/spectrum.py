@@ -12,6 +12,7 @@ from ..errors import ResolutionWarning, bad_value, warn
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.linear.spectrum import Modes
+from ..storage.tables import Tabled, value_and_error
 from .html import with_field, with_picture
 from .requests import NO_VARIANCE, on_grid
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Spectrum:
+class Spectrum(Tabled):
     """The slowest modes, by rising decay rate; conjugate pairs are whole, so that there may be one more than asked for.
 
     Attributes
@@ -101,6 +102,11 @@ class Spectrum:
         seen = (self.right * f * self.grid.volumes).sum(axis=axes)
         held = (self.left * f * p).sum(axis=axes)
         return seen * held / variance
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """Of each mode its eigenvalue by real and imaginary part, and its rate."""
+        parts = {"real": self.eigenvalues.real, "imaginary": self.eigenvalues.imag}
+        return parts | value_and_error("rate", self.rates, self.error, "rates")
 
     def plot(self, ax: Axes | Sequence[Axes] | None = None, *, title: str = "") -> Figure:
         """A figure of the modes in 1D or 2D, with their time scales; of a conjugate pair once.

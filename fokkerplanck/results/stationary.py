@@ -15,6 +15,7 @@ from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.discretization.generator import Generator
 from ..solvers.linear.irreversibility import Irreversibility, dissipation, irreversibility
+from ..storage.tables import Tabled, by_cell
 from .moments import Moments, gradient, shown_deviations, shown_numbers, shown_points
 from .processes import NO_GENERATOR, Extrapolated, InSteps, InTime, Process
 from .solution import Solution, at_rest, best_of
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Stationary(Moments):
+class Stationary(Tabled, Moments):
     """The density that no longer changes, with the current that may still flow in it.
 
     Attributes
@@ -215,17 +216,8 @@ class Stationary(Moments):
         """The density as a labelled data set."""
         return self._as_solution().to_xarray().isel(time=0, drop=True)
 
-    def to_dataframe(self) -> Any:
-        """A pandas data frame with a row for each cell: the coordinates of its center, density."""
-        return self.to_xarray()["density"].to_dataframe().reset_index()
-
-    def to_csv(self, path: str) -> None:
-        """Write a CSV file with a row for each cell: the coordinates of its center, density."""
-        from ..storage.netcdf import axis_names
-        from ..storage.tables import save_field
-
-        axes = zip(axis_names(self.grid.names), self.grid.centers, strict=True)
-        save_field(path, dict(axes), "density", self.density)
+    def _columns(self) -> dict[str, np.ndarray]:
+        return by_cell(self.grid, {"density": self.density})
 
     def save(self, path: str) -> None:
         """Write a netCDF file, with the current; `fokkerplanck.load` reads it as a Solution whose one time is infinity."""

@@ -7,12 +7,16 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import bad_value
 from .files import write_text
+from .netcdf import axis_names
+
+if TYPE_CHECKING:
+    from ..model.grid import Grid
 
 WIDTH = 80  # characters
 
@@ -26,11 +30,44 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return out.getvalue()
 
 
-def save_field(path: str, axes: Mapping[str, np.ndarray], name: str, values: np.ndarray) -> None:
-    """Write a CSV file with a row for each entry of a field: its place along each axis, and its value."""
-    columns = [v.ravel() for v in np.meshgrid(*axes.values(), indexing="ij")]
-    rows = zip(*(v.tolist() for v in (*columns, values.ravel())), strict=True)
-    write_text(path, csv_text([*axes, name], rows))
+class Tabled:
+    """What can be had as a table: a data frame, or a CSV file of the same columns."""
+
+    def _columns(self) -> Mapping[str, np.ndarray]:
+        """The columns by name, all of one length."""
+        raise NotImplementedError
+
+    def to_dataframe(self) -> Any:
+        """A pandas data frame: a row for each cell (and time), mode, path or number asked for; errors stand beside values."""
+        import pandas
+
+        return pandas.DataFrame(self._columns())
+
+    def to_csv(self, path: str) -> None:
+        """Write the rows of `to_dataframe` to a CSV file, numbers in full."""
+        columns = self._columns()
+        write_text(path, csv_text(list(columns), zip(*(c.tolist() for c in columns.values()), strict=True)))
+
+
+def by_cell(grid: Grid, values: Mapping[str, np.ndarray], times: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Columns with a row for each cell (at each time): the coordinates of its center, and what some fields are there."""
+    axes = dict(zip(axis_names(grid.names), grid.centers, strict=True))
+    if times is not None:
+        axes = {"time": times} | axes
+    places = np.meshgrid(*axes.values(), indexing="ij")
+    names = [f"{name} (coordinate)" if name in values else name for name in axes]
+    return {
+        **{name: x.ravel() for name, x in zip(names, places, strict=True)},
+        **{name: np.asarray(field).ravel() for name, field in values.items()},
+    }
+
+
+def value_and_error(
+    name: str, values: np.ndarray, errors: Mapping[str, np.ndarray], of: str = ""
+) -> dict[str, np.ndarray]:
+    """A column of values, and one of the errors that were measured `of` them (by default by the same name)."""
+    error = errors.get(of or name)
+    return {name: values} if error is None else {name: values, f"{name}_error": np.asarray(error)}
 
 
 @dataclass(frozen=True)
