@@ -46,7 +46,13 @@ def step_lengths(x: np.ndarray, step: np.ndarray, most: int = 16, where: str = "
 
 
 def choose_grid(
-    data: Transitions, walls: Any = None, cells: Any = None, fineness: float = 1.0, margin: float | None = None
+    data: Transitions,
+    walls: Any = None,
+    cells: Any = None,
+    fineness: float = 1.0,
+    margin: float | None = None,
+    around: np.ndarray | None = None,
+    equal: bool = False,
 ) -> Grid:
     """A grid that resolves the steps of the data, with room around them.
 
@@ -61,6 +67,10 @@ def choose_grid(
         Factor on the number of cells.
     margin : float, optional
         Default: MARGIN, in 2D MARGIN_PLANE.
+    around : ndarray (n, dim), optional
+        All places that the grid has to hold. Default: those of the data.
+    equal : bool
+        Whether the cells have to be of one width, as jumps ask for.
     """
     if isinstance(cells, Grid):
         return cells if fineness == 1.0 else resized(cells, fineness)
@@ -71,14 +81,15 @@ def choose_grid(
     for axis in range(dim):
         x, y = data.starts[:, axis], data.ends[:, axis]
         places, lengths = step_lengths(x, y - x, where=along_axis(data.names, axis, dim))
-        low, high = min(x.min(), y.min()), max(x.max(), y.max())
+        held = np.concatenate([x, y]) if around is None else around[:, axis]
+        low, high = held.min(), held.max()
         a, b = ends[axis]
         if (a is not None and a > low) or (b is not None and b < high):
             raise bad_value("walls", f"around all the data, [{low:.6g}, {high:.6g}]", f"({a}, {b})")
         bounds.append((low - room * lengths[0] if a is None else a, high + room * lengths[-1] if b is None else b))
         wished.append((places, lengths / STEP_CELLS))
         uneven.append(lengths.max() > UNEVEN * lengths.min())
-    if dim == 1 and uneven[0] and cells is None:
+    if dim == 1 and uneven[0] and cells is None and not equal:
         return _graded(bounds[0], *wished[0], fineness)
     counts = _counts(cells, bounds, [float(w.min()) for _, w in wished], fineness)
     grid = Grid(bounds if dim > 1 else bounds[0], counts if dim > 1 else counts[0])

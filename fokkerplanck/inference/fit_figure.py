@@ -13,6 +13,7 @@ from ..errors import bad_value
 from ..figure_layout import COLORS, finished, panels_of, styled
 from ..results.figure_style import signed_lines
 from .cells import step_lengths
+from .gaps import usual
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +36,7 @@ def plot_fit(
     if fit.data.dim != 1:
         raise bad_value("fit", "of one or two coordinates for a figure", fit.data.dim, "Use fit.interval(...).")
     (label,) = (fit.data.names or ("x",)) if names is None else words("names", names, 1)
-    pairs = fit.likelihood.data
+    pairs = usual(fit.likelihood).data
     x, step = pairs.starts[:, 0], pairs.ends[:, 0] - pairs.starts[:, 0]
     low, high = np.quantile(x, [0.002, 0.998]).tolist()
     line = np.linspace(low, high, POINTS)

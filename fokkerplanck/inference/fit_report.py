@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .gaps import GapLikelihood, usual
 from .gaussian_steps import GaussianLikelihood
 from .homogeneity import homogeneity_test
 from .markov import markov_test
@@ -34,7 +35,11 @@ def report(fit: Any) -> str:
 def _data(fit: Any) -> str:
     pairs = fit.likelihood.data
     runs = "1 run" if fit.data.n_runs == 1 else f"{fit.data.n_runs} runs"
-    return f"{pairs.size} transitions of {runs} over a lag of {pairs.tau:g} (every {fit.lag} row(s)) were fitted."
+    lag = f"a lag of {pairs.tau:g} (every {fit.lag} row(s))"
+    if isinstance(fit.likelihood, GapLikelihood):
+        times = [part.data.tau for part in fit.likelihood.parts]
+        lag = f"{len(times)} lags from {min(times):g} to {max(times):g}, since rows are missing,"
+    return f"{pairs.size} transitions of {runs} over {lag} were fitted."
 
 
 def ascent_sentence(fit: Any) -> str:
@@ -89,7 +94,7 @@ def _spread(fit: Any) -> list[str]:
 
 
 def _grid(fit: Any) -> list[str]:
-    likelihood = fit.likelihood
+    likelihood = usual(fit.likelihood)
     if isinstance(likelihood, GaussianLikelihood):
         line = "Steps were taken as Gaussian, with the moments of a local linearisation"
         turn = likelihood.longest(fit.theta)

@@ -15,7 +15,7 @@ from ..model.grid import Grid
 from ..solvers.discretization.generator import Generator
 from ..solvers.discretization.scharfetter_gummel import generator
 from ..solvers.kernels.interpolation import read_pairs, spread_pairs
-from .cells import Reader
+from .cells import Reader, resized
 from .paths import Transitions
 from .transition_matrix import fourth_order, transition_matrix
 
@@ -70,6 +70,10 @@ class GridLikelihood:
     def generator(self, theta: np.ndarray) -> Generator:
         """Q at parameters theta."""
         return fourth_order(generator(self.model(theta), self.grid, fixed=True))
+
+    def resized(self, factor: float) -> GridLikelihood:
+        """The same on `factor` times as many cells along each axis."""
+        return GridLikelihood(self.model, self.data, resized(self.grid, factor))
 
     def value(self, theta: np.ndarray) -> float:
         """ln L alone."""

@@ -144,7 +144,6 @@ class Triples:
 def _triples(paths: Paths, lag: int) -> Triples:
     """All rows with those one lag later and one and two lags earlier; the outer places are left out."""
     parts: list[tuple[np.ndarray, ...]] = []
-    total = sum(max(len(run) - 3 * lag, 0) for run in paths.runs)
     pieces = 1 if paths.n_runs >= FEWEST_UNITS else -(-FEWEST_UNITS // paths.n_runs)
     for index, run in enumerate(paths.runs):
         n = len(run) - 3 * lag
@@ -155,9 +154,9 @@ def _triples(paths: Paths, lag: int) -> Triples:
         unit = index * pieces + (np.arange(n) * pieces) // n
         good = np.isfinite(np.column_stack([x, future, last, before])).all(axis=1)
         parts.append((x[good], (future - x)[good], (x - last)[good], (last - before)[good], unit[good]))
-    if total < FEWEST or sum(len(p[0]) for p in parts) < FEWEST:
+    if (total := sum(len(p[0]) for p in parts)) < FEWEST:
         if lag == 1:
-            raise bad_value("data", f"at least {FEWEST} rows with three around them", f"{total}")
+            raise bad_value("data", f"at least {FEWEST} rows with three around them", total)
         rule = f"short enough for {FEWEST} rows with three lags around them"
         raise bad_value("lags", rule, lag, "Take shorter lags or more data.")
     joined = [np.concatenate(p) for p in zip(*parts, strict=True)]

@@ -7,18 +7,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import whole
 from ..errors import ResolutionWarning, bad_type, bad_value, warn
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from .cells import MOST_CELLS, MOST_PLANE, choose_grid, resized, step_lengths
 from .coefficients import check_markov
 from .fit_result import Fit
+from .gaps import GapLikelihood, frequent, on_grid, pairs_by_time
 from .gaussian_steps import GaussianLikelihood
 from .likelihood import EquationModel, GridLikelihood
 from .moment_likelihood import MomentLikelihood
 from .optimize import Ascent, ascend, inverse
 from .passage_fit import fit_passages
 from .passage_times import PassageTimes
+from .paths import MOST as MOST_LAG
 from .paths import Paths, Transitions, as_paths
 from .recording import check_moving, check_wrapped, closed_axes, tell_forgotten, tell_rounded
 from .smoothing import smooth
@@ -61,7 +64,8 @@ def fit(
         Where to start. Default: the defaults of the function, else the best of a search that compares drift and
         diffusion with the moments of the steps.
     lag : int
-        Rows between the two ends of a transition. Transitions do not overlap.
+        Rows between the two ends of a transition. Transitions do not overlap; where rows are missing those on both sides of the
+        gap are a pair over the time between them (not for splines in two coordinates).
     walls : None or (low, high), or a list of such pairs, one an axis
         Reflecting walls; None for an end without one. For walls of another kind pass a Grid as `cells`: rows on or
         beyond an absorbing wall are absorptions.
@@ -111,20 +115,21 @@ def fit(
     if isinstance(data, PassageTimes):
         return fit_passages(data, model, start)
     paths = as_paths(data)
-    transitions = paths.transitions(lag)
+    pairs = pairs_by_time(paths, whole("lag", lag, 1, MOST_LAG))
+    transitions = pairs[0]
     if not isinstance(method, str) or method not in METHODS:
         raise bad_value("method", "'auto', 'grid' or 'gaussian'", method)
     closed = closed_axes(None if method == "gaussian" else cells, paths.dim)
     check_wrapped(paths, closed)
     turns = tuple(float(np.ptp(cells.edges[k])) if around else np.inf for k, around in enumerate(closed))
     if isinstance(model, str):
-        return _fit_spline(paths, transitions, model, start, lag, walls, cells, method, turns)
+        return _fit_spline(paths, pairs, model, start, lag, walls, cells, method, turns)
     if not callable(model):
         then = 'Or model="spline".'
         raise bad_type("model", "a function of named parameters that returns a FokkerPlanck equation", model, then)
     names = parameter_names(model)
-    if transitions.size <= len(names):
-        raise bad_value("data", f"more transitions than the {len(names)} parameters", f"{transitions.size}")
+    if (size := sum(part.size for part in pairs)) <= len(names):
+        raise bad_value("data", f"more transitions than the {len(names)} parameters", size)
     check_moving(transitions)
     tell_rounded(transitions)
     tell_forgotten(transitions, turns)
@@ -134,14 +139,14 @@ def fit(
         theta = search_start(equation, len(names), transitions)
     _check_model(equation(theta), transitions)
     equation.starts_at(theta)
-    likelihood = choose_likelihood(equation, transitions, walls, cells, method)
+    likelihood = likelihood_of(equation, pairs, walls, cells, method, equal=equation(theta).jumps is not None)
     ascent = ascend(likelihood, theta)
     return _finish(paths, lag, names, likelihood, ascent, None, cells is None)
 
 
 def _fit_spline(
     paths: Paths,
-    data: Transitions,
+    pairs: list[Transitions],
     word: str,
     start: Any,
     lag: int,
@@ -155,6 +160,7 @@ def _fit_spline(
         raise bad_value("model", "a function of parameters or 'spline'", word)
     if start is not None:
         raise bad_value("start", "left out for splines", start)
+    data = pairs[0]
     fewest = SPLINE_FEWEST if paths.dim == 1 else PLANE_FEWEST
     if paths.dim > 2:
         then = "Pass a family of equations."
@@ -168,7 +174,7 @@ def _fit_spline(
     if paths.dim == 2:
         return _fit_plane(paths, data, lag, walls, cells, method)
     family = SplineFamily.of(data)
-    likelihood = choose_likelihood(family, data, walls, cells, method, SPLINE_FINENESS)
+    likelihood = likelihood_of(family, pairs, walls, cells, method, SPLINE_FINENESS)
     found = smooth(likelihood, family.penalties, family.start(data))
     settings = {"effective degrees of freedom": found.freedom}
     return _finish(paths, lag, family.names, likelihood, found.ascent, found.penalty, cells is None, settings)
@@ -207,7 +213,7 @@ def _finish(
     settings: dict[str, Any] | None = None,
 ) -> Fit:
     """The result of an ascent, its error of the grid taken off."""
-    if isinstance(likelihood, GridLikelihood) and ascent.converged:
+    if on_grid(likelihood) and ascent.converged:
         likelihood, ascent, corrected = _without_grid_error(likelihood, ascent, penalty, adapt)
     else:
         corrected = _Corrected(ascent.theta, ascent.value, None)
@@ -240,21 +246,38 @@ def _result(
     )
 
 
-def choose_likelihood(
+def likelihood_of(
     model: Callable[[np.ndarray], FokkerPlanck],
-    data: Transitions,
+    pairs: list[Transitions],
     walls: Any,
     cells: Any,
     method: str,
     fineness: float = 1.0,
-) -> GridLikelihood | GaussianLikelihood:
-    """The likelihood by the grid, or by Gaussian steps where these are too short for it."""
+    equal: bool = False,
+) -> Any:
+    """The likelihood of transitions over one time or several.
+
+    One grid serves all, by the steps of the shortest time that is frequent. On a grid that was not given, steps that it does
+    not resolve are taken as Gaussian.
+    """
     if method == "gaussian":
-        return GaussianLikelihood(model, data)
-    grid = choose_grid(data, walls, cells, fineness if cells is None else 1.0)
-    if method == "auto" and cells is None and _cells_of_steps(grid, data) < SHORT:
-        return GaussianLikelihood(model, data)
-    return GridLikelihood(model, data, grid)
+        return _together([GaussianLikelihood(model, part) for part in pairs])
+    base = frequent(pairs)
+    points = [np.concatenate([part.starts, part.ends]) for part in pairs]
+    grid = choose_grid(
+        base, walls, cells, fineness if cells is None else 1.0, around=np.concatenate(points), equal=equal
+    )
+    least = 0.0 if method == "grid" or cells is not None or equal else SHORT
+    length = _cells_of_steps(grid, base) if least else 0.0
+    parts: list[Any] = []
+    for part in pairs:
+        short = length * min(1.0, np.sqrt(part.tau / base.tau)) < least
+        parts.append(GaussianLikelihood(model, part) if short else GridLikelihood(model, part, grid))
+    return _together(parts)
+
+
+def _together(parts: list[Any]) -> Any:
+    return parts[0] if len(parts) == 1 else GapLikelihood(parts)
 
 
 def _cells_of_steps(grid: Grid, data: Transitions) -> float:
@@ -281,14 +304,14 @@ class _Corrected(NamedTuple):
 
 
 def _without_grid_error(
-    fine: GridLikelihood, ascent: Ascent, penalty: np.ndarray | None, adapt: bool
-) -> tuple[GridLikelihood, Ascent, _Corrected]:
+    fine: Any, ascent: Ascent, penalty: np.ndarray | None, adapt: bool
+) -> tuple[Any, Ascent, _Corrected]:
     """The fit on the finest grid that was needed, and its parameters and ln L less the error of that grid.
 
     (fine - coarse) / (r^2 - 1) is added to the fine ones, r the ratio of cell widths. Where that is more than SHIFTED
     standard errors the cells are refined, as far as their number allows.
     """
-    coarse = GridLikelihood(fine.model, fine.data, resized(fine.grid, 1.0 / COARSER))
+    coarse = fine.resized(1.0 / COARSER)
     other = ascend(coarse, ascent.theta, penalty, tolerance=ascent.tolerance)
     most = MOST_CELLS if fine.grid.dim == 1 else MOST_PLANE
     while True:
@@ -299,7 +322,7 @@ def _without_grid_error(
         if not far or not adapt or max(fine.grid.shape) * COARSER > most:
             break
         coarse, other = fine, ascent
-        fine = GridLikelihood(fine.model, fine.data, resized(fine.grid, COARSER))
+        fine = fine.resized(COARSER)
         ascent = ascend(
             fine, ascent.theta + move if other.converged else ascent.theta, penalty, tolerance=ascent.tolerance
         )

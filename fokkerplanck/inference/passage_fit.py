@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,12 +25,13 @@ STEP = 1e-3  # of a parameter: step of the derivatives
 NEARLY = 1e-3  # of ln L: the densities are known to some 1e-6
 FLOOR = 1e-12  # of a flat density, which keeps logarithms finite
 TRIALS = 40
+COMBINATIONS = 250
 
 
 class PassageLikelihood:
     """Likelihood of times of arrival under a model of named parameters."""
 
-    def __init__(self, model: Callable[[np.ndarray], PassageModel], data: PassageTimes):
+    def __init__(self, model: EquationModel, data: PassageTimes):
         self.model, self.data = model, data
         self.times = np.linspace(0.0, data.until, TIMES + 1)[1:]
         self.flat = 0.5 / data.until
@@ -45,7 +47,7 @@ class PassageLikelihood:
         scores, changes, losses = [], [], []
         for a in range(theta.size):
             step = np.zeros_like(theta)
-            step[a] = STEP * max(abs(theta[a]), 0.05)
+            step[a] = STEP * max(abs(theta[a]), 0.05 * self.model.sizes[a])
             up, down = self.curves(theta + step), self.curves(theta - step)
             slope, lost = ((u - d) / (2.0 * step[a]) for u, d in zip(up, down, strict=True))
             scores.append(float(((self._of_trials(*up) - self._of_trials(*down)) / (2.0 * step[a]) / trials).sum()))
@@ -109,12 +111,18 @@ def fit_passages(data: PassageTimes, model: Any, start: Any) -> PassageFit:
     if not callable(model):
         raise bad_type("model", "a function of named parameters that returns a PassageModel", model)
     names = parameter_names(model)
-    family = EquationModel(model, names)
+
+    def checked(**parameters: float) -> Any:
+        made = model(**parameters)
+        instance("model", made, PassageModel, "a function that returns a PassageModel")
+        return made
+
+    family = EquationModel(checked, names)
     likelihood = PassageLikelihood(family, data)
     theta = given_start(model, names, start)
     if theta is None:
         theta = _search(likelihood, len(names))
-    instance("model", family(theta), PassageModel, "a function that returns a PassageModel")
+    family.starts_at(theta)
     ascent = ascend(likelihood, theta, tolerance=NEARLY)
     return PassageFit(
         family=family,
@@ -130,15 +138,33 @@ def fit_passages(data: PassageTimes, model: Any, start: Any) -> PassageFit:
 
 
 def _search(likelihood: PassageLikelihood, count: int) -> np.ndarray:
-    """The best of some guesses between 0.05 and 3."""
+    """The best of some guesses between 0.05 and 3, in the units of each parameter."""
     rng = private_generator("starts of a fit of passage times")
-    trials = [np.ones(count), *(0.05 * 60.0 ** rng.random((TRIALS, count)))]
-    values = []
-    for theta in trials:
+
+    def value(theta: np.ndarray) -> float:
         try:
-            values.append(likelihood.value(theta))
+            return likelihood.value(theta)
         except ValueError:  # outside the domain of the model
-            values.append(-np.inf)
+            return -np.inf
+
+    units = _units(value, count, likelihood.data)
+    trials = [units, *(units * 0.05 * 60.0 ** rng.random((TRIALS, count)))]
+    values = [value(theta) for theta in trials]
     if not np.isfinite(values).any():
         likelihood.value(trials[0])  # its own refusal says why
     return trials[int(np.argmax(values))]
+
+
+def _units(value: Callable[[np.ndarray], float], count: int, data: PassageTimes) -> np.ndarray:
+    """A size for each parameter, (count,): powers of the usual time, the best combination; ones where that is some 1.
+
+    Where the noise is fixed and times are in units T, delays are some T, rates 1 / T, bounds sqrt(T) and drifts 1 / sqrt(T).
+    """
+    usual = float(np.median(data.times[data.arrived]))
+    if 0.02 < usual < 50.0:
+        return np.ones(count)
+    powers = np.array(list(itertools.product((-1.0, -0.5, 0.0, 0.5, 1.0), repeat=count)))
+    if len(powers) > COMBINATIONS:
+        powers = private_generator("units of passage times").permutation(powers)[:COMBINATIONS]
+    sizes = 0.5 * usual**powers
+    return sizes[int(np.argmax([value(theta) for theta in sizes]))]

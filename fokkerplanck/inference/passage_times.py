@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import call, fields, instance, number, reals
-from ..errors import bad_type, bad_value
+from ..errors import bad_type, bad_value, warn
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import initial_masses, point
@@ -24,7 +24,8 @@ RTOL = 1e-6
 FAR = 5.0  # standard deviations of free diffusion to the end of the box where there is no bound
 
 TIMES = ("time", "times", "rt", "t")  # columns of a table
-CHOICES = ("choice", "choices", "bound", "response")
+CHOICES = ("choice", "choices", "bound", "response", "correct", "accuracy")
+COMPARE = "Compare them with the one that is the upper: choices == VALUE."
 SIDES = {"upper": 1.0, "lower": 0.0}
 
 
@@ -36,7 +37,7 @@ class PassageTimes:
     ----------
     times : array (n,), DataFrame, dict of columns or name of a .csv file
         Positive; infinite for those that had not arrived by `until`. Of a table the column `time`, `times`, `rt` or `t`, and as
-        `choices` the column `choice`, `choices`, `bound` or `response`, if there is one.
+        `choices` the column `choice`, `choices`, `bound`, `response`, `correct` or `accuracy`, if there is one.
     choices : array (n,), optional
         At which bound: True, 1 or "upper" for the upper, False, 0, -1 or "lower" for the lower. Default: all at the upper.
     until : float, optional
@@ -54,14 +55,15 @@ class PassageTimes:
             if times is None:
                 raise bad_value("times", f"a table with a column {' or '.join(TIMES)}", list(columns))
             choices = _column(columns, CHOICES) if choices is None else choices
+            _tell_unread(columns, choices)
         choices = _sides(choices)
         t = np.atleast_1d(reals("times", times, "positive times"))
         if t.ndim != 1 or not (t > 0.0).all() or not np.isfinite(t).any():
-            raise bad_value("times", "positive, one a trial, some of them finite", times)
+            raise bad_value("times", "positive, one a trial, some of them finite", *_what_times(t))
         rule = f"{t.size} entries, 1 for the upper bound and 0 or -1 for the lower"
-        side = np.ones(t.size) if choices is None else np.atleast_1d(fields("choices", choices, rule))
+        side = np.ones(t.size) if choices is None else np.atleast_1d(_as_sides(choices, rule))
         if side.shape != t.shape or not np.isin(side[np.isfinite(t)], (-1.0, 0.0, 1.0)).all():
-            raise bad_value("choices", rule, choices)
+            raise bad_value("choices", rule, choices, COMPARE)
         latest = float(t[np.isfinite(t)].max())
         end = (
             latest
@@ -84,10 +86,8 @@ class PassageTimes:
 
     def __repr__(self) -> str:
         done = self.arrived
-        share = float(self.upper[done].mean())
-        return (
-            f"PassageTimes: {self.size} trials, {done.mean():.4g} arrived by {self.until:g}, {share:.4g} of them above"
-        )
+        share = f"{float(self.upper[done].mean()):.3g} of these at the upper bound"
+        return f"PassageTimes: {self.size} trials, {done.sum()} arrived by {self.until:g}, {share}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,3 +202,33 @@ def _sides(choices: Any) -> Any:
     if not isinstance(entries, list) or not all(isinstance(entry, str) and entry in SIDES for entry in entries):
         return choices
     return np.array([SIDES[entry] for entry in entries])
+
+
+def _as_sides(choices: Any, rule: str) -> np.ndarray:
+    """Choices as numbers; words and objects that are none are refused."""
+    if np.asarray(choices).dtype.kind in "OUS":
+        raise bad_type("choices", rule, choices, COMPARE)
+    return fields("choices", choices, rule)
+
+
+def _what_times(t: np.ndarray) -> tuple[str, str]:
+    """What is wrong with times, and what to do."""
+    missing, negative = int(np.isnan(t).sum()), int((t <= 0.0).sum())
+    if missing:
+        return f"{missing} that are NaN", "Leave these trials out; times of those that had not arrived are infinite."
+    if negative:
+        return (
+            f"{negative} of {t.size} not above 0",
+            "Where the sign says the bound, pass abs(times) and choices=times > 0.",
+        )
+    return "none that is finite" if t.ndim == 1 else f"shape {t.shape}", ""
+
+
+def _tell_unread(columns: dict[str, np.ndarray], choices: Any) -> None:
+    """A warning of a column of two values beside times without choices: it may say the bound."""
+    if choices is not None:
+        return
+    two = [key for key, column in columns.items() if key.lower() not in TIMES and np.unique(column).size == 2]
+    if two:
+        then = f"If the column {two[0]!r} says the bound, pass choices=table[{two[0]!r}] == VALUE of the upper one."
+        warn(f"All times were taken for arrivals at the upper bound. {then}")

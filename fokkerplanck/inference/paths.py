@@ -11,9 +11,11 @@ import numpy as np
 from ..arguments import callable_with, did_you_mean, number, reals, whole
 from ..errors import bad_type, bad_value, warn
 from ..results.ensemble import Ensemble
-from .reading import MEANINGS, read_file, table_columns, table_in
+from .clocks import Timed, clock, on_lattice
+from .reading import MEANINGS, RUN_COLUMNS, STEP_COLUMNS, read_file, table_columns, table_in
 
 MOST = 10**12  # rows
+FEW_ROWS, TICKS = 3, 10  # of runs that may be rows of one; rows of a run that may be a clock
 RULE = "a list of arrays (one a run), an array with NaN where runs end, an Ensemble, a table or a file"
 
 
@@ -62,13 +64,14 @@ class Paths:
     data : list of arrays, array, Ensemble, DataFrame, xarray object or file name
         A list holds one run an entry, (n_steps,) or (n_steps, dim); rows that hold a NaN are gaps. An array is
         (n_runs, n_steps) or (n_runs, n_steps, dim), or (n_steps,) for a single run, with NaN where runs are shorter. A
-        DataFrame (pandas or polars) has a column `run` (and `step`) beside one column a coordinate, as TensorBoard's runs are
-        when stacked; or one column a run with one row a step, as Weights & Biases exports a metric; see `columns`. xarray: the
-        dimensions `run`, `time` and, if there is a third, the coordinates. A file: .npz or .npy (arrays as above,
-        one a run) or .csv (a table as above).
+        DataFrame (pandas or polars) has a column `run` (or `track`, `particle`, `trajectory`, `id`, ...) and one of steps or
+        times (`step`, `time`, `t`, `frame`, `date`, ..., or the index) beside one column a coordinate, as TensorBoard's
+        runs are when stacked; or one column a run with one row a step, as Weights & Biases exports a metric; see
+        `columns`. xarray: the dimensions `run`, `time` and, if there is a third, the coordinates; of a Dataset the variables
+        are these. A file: .npz or .npy (arrays as above, one a run) or .csv (a table as above).
     dt : float
-        Time between the rows, or the time of one step where a table has a column of steps (1 where these are times); 1 by
-        default. An Ensemble brings its own times.
+        Time between the rows; or where the data have steps or times, the time of one of their units (of a second, where they
+        are dates); 1 by default. An Ensemble brings its own times.
     observable : callable or list of callables, optional
         What is followed instead of the coordinates: f(x), f(x, y), ... from arrays (n_steps,) to (n_steps,); a list gives
         several coordinates.
@@ -120,8 +123,13 @@ class Paths:
             periods = data.periods
         else:
             entries, width, names = _entries(data, columns)
-            runs, step = [_run(entry) for entry in entries], step * width
+            runs = [_run(entry) for entry in entries]
             _tell_infinite(entries)
+            _tell_clocks(runs)
+            if step != 1.0 and abs(step - width) < 1e-6 * width:
+                text = f"The data have times of their own, {width:.6g} apart; dt={step:.6g} multiplies these. Leave it out."
+                warn(text)
+            step *= width
         runs = [_observed(run, observable) for run in runs] if observable is not None else runs
         dims = {run.shape[1] for run in runs}
         if len(dims) != 1:
@@ -225,19 +233,53 @@ def _entries(data: Any, columns: str | None) -> tuple[list[Any], float, Sequence
     """The runs in whatever was given, one entry each, the number of steps between rows, and names of coordinates."""
     if isinstance(data, str) or hasattr(data, "__fspath__"):
         data = read_file(data)
+    if hasattr(data, "dims") and hasattr(data, "transpose"):
+        return _from_xarray(data)
+    if isinstance(data, dict) and len({np.shape(column) for column in data.values()}) > 1:
+        data = list(data.values())  # runs by name
     if (table := table_in(data)) is not None:
         return table_columns(table, columns)
-    if hasattr(data, "dims") and hasattr(data, "transpose"):
-        return list(_from_xarray(data)), 1.0, _labels(data)
     if hasattr(data, "to_numpy"):  # a single column of a frame
         data = np.asarray(data)
     if isinstance(data, np.ndarray) and data.dtype.kind in "fiu":
         if data.ndim not in (1, 2, 3) or not data.size:
             raise bad_value("data", RULE, f"shape {data.shape}", "Give (n_runs, n_steps) or (n_runs, n_steps, dim).")
+        _tell_thin(data.shape)
+        data = _filled(data).T if data.ndim == 2 and data.shape[1] == 1 else _filled(data)
         return ([data] if data.ndim == 1 else list(data)), 1.0, None
+    if isinstance(data, np.ndarray) and data.dtype.kind == "O" and data.ndim == 1:
+        data = list(data)  # runs of several lengths
     if not isinstance(data, (list, tuple)) or not len(data):
         raise bad_type("data", RULE, data)
-    return ([data] if all(np.ndim(entry) == 0 for entry in data) else list(data)), 1.0, None
+    return ([data] if all(np.ndim(entry) == 0 for entry in data) else [_filled(run) for run in data]), 1.0, None
+
+
+def _filled(array: Any) -> Any:
+    """An array with NaN where it is masked."""
+    return np.ma.filled(array.astype(float), np.nan) if isinstance(array, np.ma.MaskedArray) else array
+
+
+def _tell_thin(shape: tuple[int, ...]) -> None:
+    """A warning of many runs of two or three rows, which are more often the rows of one run in the plane or in space."""
+    if len(shape) == 2 and 1 < shape[1] <= FEW_ROWS and shape[0] > 10 * shape[1]:
+        read = f"{shape[0]} runs of {shape[1]} rows"
+        warn(
+            f"An array of shape {shape} was read as {read}. If it is one run in {shape[1]}D, pass it in a list: [array]."
+        )
+
+
+def _tell_clocks(runs: list[np.ndarray]) -> None:
+    """A warning of runs that go by equal steps beside others that do not: times that were given as a run."""
+    ticks = [len(run) > TICKS and run.shape[1] == 1 and _is_clock(run[:, 0]) for run in runs]
+    if any(ticks) and not all(ticks):
+        which = ", ".join(str(k) for k, tick in enumerate(ticks) if tick)
+        then = 'Give times as Paths({"t": times, "x": values}), or leave them out and give dt.'
+        warn(f"Run {which} (counted from 0) goes by equal steps, as times do, and was taken for a run. {then}")
+
+
+def _is_clock(x: np.ndarray) -> bool:
+    steps = np.diff(x)
+    return bool(steps[0] != 0.0 and np.allclose(steps, steps[0], rtol=1e-6, atol=1e-9 * float(np.nanmax(np.abs(x)))))
 
 
 def _run(entry: Any) -> np.ndarray:
@@ -272,28 +314,33 @@ def _from_ensemble(data: Ensemble) -> tuple[list[np.ndarray], float]:
     times = np.asarray(data.times, dtype=float)
     if times.size < 2:
         raise bad_value("data", "recorded at two times or more", f"{times.size} time(s)")
-    step = float(np.diff(times).min())
-    index = np.round((times - times[0]) / step).astype(int)
-    if not np.allclose(index * step, times - times[0], rtol=1e-6, atol=1e-6 * step):
-        then = "Record at equal times, such as np.arange(0, 100)."
-        raise bad_value("data", "recorded at multiples of one time step", "other times", then)
-    rows = np.full((index[-1] + 1, *data.positions.shape[1:]), np.nan)
-    rows[index] = data.positions
-    return [_run(rows[:, path]) for path in range(data.n_paths)], step
+    runs = [_run(data.positions[:, path]) for path in range(data.n_paths)]
+    return on_lattice([Timed(rows, times[: len(rows)]) for rows in runs])
 
 
-def _from_xarray(data: Any) -> np.ndarray:
-    dims = list(data.dims)
-    lead = [name for name in ("run", "time") if name in dims]
-    if "time" not in dims or len(dims) > 3 or (len(dims) == 3 and "run" not in dims):
+def _from_xarray(data: Any) -> tuple[list[Any], float, Sequence[str] | None]:
+    """Runs, steps between rows and names of coordinates, of an array or of a dataset, whose variables are coordinates."""
+    if hasattr(data, "data_vars"):
+        data = data.to_array("coordinate") if len(data.data_vars) > 1 else next(iter(data.data_vars.values()))
+    dims = [str(d) for d in data.dims]
+    time = next((name for name in STEP_COLUMNS if name in dims), None)
+    run = next((name for name in RUN_COLUMNS if name in dims), None)
+    if time is None or len(dims) > 3 or (len(dims) == 3 and run is None and "coordinate" not in dims):
         raise bad_value("data", "an array with the dimensions run and time", f"dimensions {dims}", "Rename them.")
-    values = data.transpose(*lead, *[d for d in dims if d not in lead]).values
-    return values if "run" in dims else values[None]
+    lead = [name for name in (run, time) if name is not None]
+    values = data.transpose(*lead, *[d for d in dims if d not in lead]).values.astype(float)
+    entries = list(values) if run is not None else [values]
+    if time not in data.coords:
+        return entries, 1.0, _labels(data, lead)
+    times = clock(data.coords[time].values, time)
+    rows = [_run(entry) for entry in entries]
+    runs, width = on_lattice([Timed(part, times[: len(part)]) for part in rows])
+    return runs, width, _labels(data, lead)
 
 
-def _labels(data: Any) -> list[str] | None:
+def _labels(data: Any, lead: list[str]) -> list[str] | None:
     """Labels of the coordinates, where the third dimension has some that are text."""
-    third = [name for name in data.dims if name not in ("run", "time")]
+    third = [name for name in data.dims if name not in lead]
     labels = np.asarray(data[third[0]].values) if third and third[0] in data.coords else np.zeros(0)
     return [str(label) for label in labels] if labels.dtype.kind in "UO" else None
 

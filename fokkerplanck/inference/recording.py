@@ -188,8 +188,15 @@ def tell_forgotten(data: Transitions, turns: tuple[float, ...]) -> None:
                 f" On a circle of period {span:.4g} it is {around:.2g}: if these are angles modulo about that, drift and "
                 "diffusion of a line are wrong; pass a Grid with a periodic boundary as `cells`."
             )
+        where = along_axis(data.names, axis, dim)
+        if left >= FORGOTTEN:
+            warn(
+                f"Rows correlate with those a lag later by {left:.2g}{where}, which may be chance: {n} pairs are too few to "
+                f"tell it from none, and with it drift from diffusion. Take more data, or a shorter lag.{angles}"
+            )
+            continue
         warn(
-            f"Rows tell next to nothing of those a lag later{along_axis(data.names, axis, dim)}: their correlation is "
+            f"Rows tell next to nothing of those a lag later{where}: their correlation is "
             f"{left:.2g}. At this lag the data hold the stationary density, and hardly any drift or diffusion. Take a shorter "
             f"lag, or record more often.{angles}"
         )

@@ -91,7 +91,18 @@ def search_start(model: Callable[[np.ndarray], FokkerPlanck], count: int, data: 
     best = min(
         (_descend(cost, trials[i]) for i in np.argsort(costs)[:4] if np.isfinite(costs[i])), key=lambda found: found[1]
     )
-    return best[0]
+    return _without_idle_signs(cost, best[0])
+
+
+def _without_idle_signs(cost: Callable[[np.ndarray], float], theta: np.ndarray) -> np.ndarray:
+    """Parameters whose sign says nothing, such as s in D = s^2 x^2 / 2, as positive ones."""
+    found = theta.copy()
+    for a in np.flatnonzero(theta < 0.0):
+        turned = found.copy()
+        turned[a] = -turned[a]
+        if abs(cost(turned) - cost(found)) <= 1e-9 * (1.0 + abs(cost(found))):
+            found = turned
+    return found
 
 
 def _units(cost: Callable[[np.ndarray], float], count: int, data: Transitions) -> np.ndarray:

@@ -114,3 +114,34 @@ def test_figures_and_refusals(tmp_path):
         fp.PassageModel(fp.FokkerPlanck(diffusion=1.0), (None, None))
     with pytest.raises(TypeError, match="`model` must be"):
         fp.fit(data, lambda v: fp.FokkerPlanck(drift=v, diffusion=1.0), start=[1.0])
+
+
+def test_times_in_milliseconds_need_no_start():
+    """Guesses were between .05 and 3 in every unit, and no fit arrived. Inverse Gaussian times: v = .03, a = 30, D = 1/2."""
+    rng = np.random.default_rng(4)
+    times = 200.0 + rng.wald(30.0 / 0.03, 30.0**2, 400)
+    fit = fp.fit(
+        fp.PassageTimes(times),
+        lambda v, a, t0: fp.PassageModel(fp.FokkerPlanck(drift=v, diffusion=0.5), bounds=(None, a), delay=t0),
+    )
+    errors = np.array(list(fit.standard_errors.values()))
+    assert fit.converged
+    assert np.abs((fit.theta - [0.03, 30.0, 200.0]) / errors).max() < 3.0
+
+
+def test_trials_as_they_are_recorded_are_taken_or_explained():
+    times = np.array([0.5, 0.7, 0.9])
+    with pytest.raises(ValueError, match=r"1 that are NaN\. Leave these trials out"):
+        fp.PassageTimes([0.5, np.nan, 0.9])
+    with pytest.raises(ValueError, match=r"1 of 3 not above 0.*pass abs\(times\)"):
+        fp.PassageTimes(times * [1, -1, 1])
+    with pytest.raises(TypeError, match="choices == VALUE"):
+        fp.PassageTimes(times, ["left", "right", "left"])
+    with pytest.raises(ValueError, match="choices == VALUE"):
+        fp.PassageTimes(times, [1, 2, 1])
+    correct = fp.PassageTimes({"rt": times, "correct": np.array([True, False, True])})
+    np.testing.assert_array_equal(correct.upper, [True, False, True])
+    with pytest.warns(UserWarning, match="If the column 'side' says the bound"):
+        fp.PassageTimes({"rt": times, "side": np.array(["l", "r", "l"])})
+    with pytest.raises(TypeError, match="`model` must be a function that returns a PassageModel"):
+        fp.fit(correct, lambda v: fp.FokkerPlanck(drift=v, diffusion=0.5))

@@ -233,3 +233,13 @@ def test_independent_rows_are_told_and_slow_ones_are_not():
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # each coordinate is told by the other one
         tell_forgotten(Paths(turning + 0.1 * rng.normal(size=turning.shape)).transitions(1), (np.inf, np.inf))
+
+
+def test_few_rows_are_not_said_to_hold_no_dynamics():
+    """Sixty pairs of correlation .3 were said to "tell next to nothing" of those that follow; they are too few to tell."""
+    rng = np.random.default_rng(2)
+    kept, x = 0.35, [np.array([0.0, 0.0, 0.0])]
+    for _ in range(20):
+        x.append(kept * x[-1] + np.sqrt(1 - kept**2) * rng.normal(size=3))
+    with pytest.warns(UserWarning, match=r"may be chance: 60 pairs are too few"):
+        fp.fit(np.stack(x, axis=1), ou, start=[1.0, 1.0])
