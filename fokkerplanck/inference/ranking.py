@@ -133,3 +133,163 @@ def rank(
     transitions = paths.transitions(lag)
     number("level", level, "between 1/2 and 1", lambda v: 0.5 <= v < 1.0)
     grid = choose_grid(transitions, None, cells, equal=any(_jumps(model) for model in models.values()))
+    if grid.dim != paths.dim:
+        raise bad_value("cells", f"a grid of {paths.dim} dimension(s), as the data are", grid.dim)
+    starts, ends = (_cells_of(grid, x) for x in (transitions.starts, transitions.ends))
+    used, column = np.unique(starts, return_inverse=True)
+    logs, counted = {}, _counted(models, parameters, paths)
+    for name, model in models.items():
+        p = _cell_probabilities(name, model, grid, used, transitions)
+        logs[name] = np.log((1.0 - MIXED) * np.maximum(p[ends, column], 0.0) + MIXED / grid.size)
+        logs[name] -= counted[name] / transitions.size
+    units, unit = _units(transitions)
+    return _compare(logs, units, unit, grid, float(level), counted)
+
+
+def _jumps(model: Any) -> bool:
+    """Whether a model has jumps, which ask for equal cells."""
+    equation = model.equation if isinstance(model, Fit) else model
+    return isinstance(equation, FokkerPlanck) and equation.jumps is not None
+
+
+def _counted(models: Mapping[str, Any], given: Mapping[str, float] | None, data: Paths) -> dict[str, float]:
+    """Parameters of each model that were fitted to these data."""
+    rule = "a dictionary of names of models and numbers of parameters"
+    if given is not None and not isinstance(given, Mapping):
+        raise bad_type("parameters", rule, given)
+    for name in given or {}:
+        if name not in models:
+            raise bad_value("parameters", f"of the models {', '.join(models)}", name)
+    known = {
+        n: number(f"parameters[{n!r}]", v, "at least 0", lambda m: 0 <= m < np.inf) for n, v in (given or {}).items()
+    }
+    return {name: known.get(name, _fitted(model, data)) for name, model in models.items()}
+
+
+def _fitted(model: Any, data: Paths) -> float:
+    if not isinstance(model, Fit) or not isinstance(model.data, Paths):
+        return 0.0
+    seen = {run.tobytes() for run in model.data.runs}
+    if not any(run.tobytes() in seen for run in data.runs):
+        return 0.0
+    freedom = model.settings.get("effective degrees of freedom")
+    return float(len(model.names) if freedom is None else sum(freedom))
+
+
+def _compare(
+    logs: dict[str, np.ndarray], units: np.ndarray, unit: str, grid: Grid, level: float, counted: dict[str, float]
+) -> Ranking:
+    """Paired differences to the first, their errors from sums over units."""
+    scores = {name: float(values.mean()) for name, values in logs.items()}
+    order = tuple(sorted(scores, key=lambda name: -scores[name]))
+    n, n_units = len(units), int(units.max()) + 1
+    sizes = np.bincount(units)
+    deficits, errors, best = {}, {}, []
+    for name in order:
+        gap = logs[order[0]] - logs[name]
+        mean = float(gap.mean())
+        rest = np.bincount(units, gap) - mean * sizes
+        error = float(np.sqrt(np.sum(rest**2) * n_units / max(n_units - 1, 1))) / n
+        deficits[name], errors[name] = mean, error
+        if mean <= student.ppf(level, max(n_units - 1, 1)) * error:
+            best.append(name)
+    return Ranking(order, tuple(best), scores, deficits, errors, grid, level, n, n_units, unit, counted)
+
+
+def _units(data: Transitions) -> tuple[np.ndarray, str]:
+    """The run of each transition, (n,); where runs are few, blocks of successive transitions."""
+    _, run = np.unique(data.run, return_inverse=True)
+    if run.max() + 1 >= FEWEST_RUNS:
+        return run, "run"
+    return (np.arange(data.size) * min(BLOCKS, data.size)) // data.size, "block"
+
+
+def _cells_of(grid: Grid, points: np.ndarray) -> np.ndarray:
+    """Raveled cells of points (n, dim)."""
+    index = []
+    for axis, edges in enumerate(grid.edges):
+        x = points[:, axis]
+        outside = (x < edges[0]) | (x > edges[-1])
+        if outside.any():
+            rule = f"a grid around all the data, [{x.min():.6g}, {x.max():.6g}] along {grid.names[axis]}"
+            raise bad_value("cells", rule, f"[{edges[0]:.6g}, {edges[-1]:.6g}]")
+        index.append(np.clip(np.searchsorted(edges, x, side="right") - 1, 0, edges.size - 2))
+    return np.ravel_multi_index(tuple(index), grid.shape)
+
+
+def _cell_probabilities(name: str, model: Any, grid: Grid, used: np.ndarray, data: Transitions) -> np.ndarray:
+    """P(end cell | start cell), (n, n_used), for the start cells in `used`."""
+    label = f"models[{name!r}]"
+    if isinstance(model, Fit):
+        model = model.equation
+    if isinstance(model, TransferOperator):
+        return _of_operator(label, model, grid, used, data.tau)
+    if not isinstance(model, FokkerPlanck):
+        then = "Of an SGD pass sgd.equation() or sgd.transfer_operator(grid)."
+        raise bad_type(label, "a FokkerPlanck equation, a TransferOperator or a Fit", model, then)
+    check_markov(model, label)
+    return _of_equation(model, grid, used, data)
+
+
+def _of_operator(label: str, operator: TransferOperator, grid: Grid, used: np.ndarray, tau: float) -> np.ndarray:
+    if operator.grid.dim != grid.dim:
+        raise bad_value(label, f"of {grid.dim} dimension(s), as the data are", operator.grid.dim)
+    count = round(tau / operator.steps)
+    if count < 1 or abs(count * operator.steps - tau) > 1e-6 * tau:
+        then = f"The lag is {tau:g} steps: choose another lag."
+        raise bad_value(
+            label, "an operator of whole applications a lag", f"{operator.steps} steps an application", then
+        )
+    into, back = _overlap(grid, operator.grid, used), _overlap(operator.grid, grid)
+    fits_memory("cells", 16.0 * operator.grid.size * used.size, "Take fewer cells.")
+    masses = into.toarray()
+    for _ in range(count):
+        masses = operator.matrix @ masses
+    return back @ masses
+
+
+def _of_equation(eq: FokkerPlanck, grid: Grid, used: np.ndarray, data: Transitions) -> np.ndarray:
+    """On a grid that divides the common cells where steps are short beside them."""
+    fine = _divided(grid, data)
+    q = fourth_order(generator(eq, fine, fixed=True))
+    start = _overlap(grid, fine, used)
+    if fine.size <= FINE or q.jumps is not None:
+        p = transition_matrix(q, [], data.tau)[0] @ start.toarray()
+    else:
+        fits_memory("cells", 40.0 * fine.size * used.size, "Take fewer cells.")
+        p = expm_multiply(data.tau * q.matrix, start.toarray())
+    return _overlap(fine, grid) @ p
+
+
+def _divided(grid: Grid, data: Transitions) -> Grid:
+    """The common grid with each cell cut into as many as the steps ask for."""
+    own = choose_grid(data)
+    most = min(FINE, 2 * MOST_CELLS) if grid.dim == 1 else 2 * MOST_PLANE
+    edges = []
+    for axis, e in enumerate(grid.edges):
+        wished = float(np.median(grid.widths[axis]) / np.median(own.widths[axis]))
+        factor = max(1, min(round(wished), most // (e.size - 1)))
+        edges.append(np.interp(np.arange((e.size - 1) * factor + 1) / factor, np.arange(e.size), e))
+    walls: Any = list(grid.boundary) if grid.dim > 1 else _pair(grid.boundary[0])
+    return Grid.from_edges(edges, walls)
+
+
+def _pair(walls: tuple[str, str]) -> Any:
+    return walls[0] if walls[0] == walls[1] else walls
+
+
+def _overlap(source: Grid, target: Grid, columns: np.ndarray | None = None) -> sp.csc_array:
+    """Shares of the cells of one grid that lie in those of another, (n_target, n_source), or some columns of it."""
+    axes = [_overlap_of_axis(a, b) for a, b in zip(source.edges, target.edges, strict=True)]
+    matrix = sp.csc_array(reduce(lambda a, b: sp.kron(a, b, format="csc"), axes))
+    return matrix if columns is None else sp.csc_array(matrix[:, columns])
+
+
+def _overlap_of_axis(source: np.ndarray, target: np.ndarray) -> sp.csc_array:
+    """Along one axis; what lies beyond the ends of the target is put into its end cells."""
+    n, m = source.size - 1, target.size - 1
+    cuts = np.unique(np.concatenate([source, target[(target > source[0]) & (target < source[-1])]]))
+    middle, length = 0.5 * (cuts[1:] + cuts[:-1]), np.diff(cuts)
+    of = np.clip(np.searchsorted(source, middle) - 1, 0, n - 1)
+    to = np.clip(np.searchsorted(target, middle) - 1, 0, m - 1)
+    return sp.csc_array((length / np.diff(source)[of], (to, of)), shape=(m, n))
