@@ -205,8 +205,9 @@ def _sides(choices: Any) -> Any:
 
 
 def _as_sides(choices: Any, rule: str) -> np.ndarray:
-    """Choices as numbers; words and objects that are none are refused."""
-    if np.asarray(choices).dtype.kind in "OUS":
+    """Choices as numbers; words are refused."""
+    entries = choices.tolist() if hasattr(choices, "tolist") else choices
+    if isinstance(entries, (list, tuple)) and any(isinstance(entry, str) for entry in entries):
         raise bad_type("choices", rule, choices, COMPARE)
     return fields("choices", choices, rule)
 
