@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,16 @@ def _shown(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"array of shape {value.shape}"
     return getattr(value, "__qualname__", None) or repr(value)
+
+
+class Shown:
+    """A dataclass that says of itself what it was given, see `_shown`, and not what it took by default."""
+
+    def __repr__(self) -> str:
+        given = ((f, _shown(getattr(self, f.name))) for f in dataclass_fields(self) if f.repr)  # type: ignore[arg-type]
+        return (
+            f"{type(self).__name__}({', '.join(f'{f.name}={text}' for f, text in given if text != _shown(f.default))})"
+        )
 
 
 def _leaves(value: Any) -> list[Any]:

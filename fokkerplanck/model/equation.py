@@ -9,7 +9,6 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from dataclasses import fields as dataclass_fields
 from numbers import Real
 from typing import Any, TypeVar
 
@@ -19,13 +18,13 @@ from ..arguments import LARGEST, LEAST_INDEX, did_you_mean, different_words, ins
 from ..errors import bad_type, bad_value
 from .coefficients import (
     Points,
+    Shown,
     _check_nonnegative,
     _covariance,
     _diffusion,
     _field,
     _leaves,
     _noise_matrix,
-    _shown,
     _sum_of_diffusions,
     _vector,
 )
@@ -110,8 +109,8 @@ def _naming_keywords(cls: type[T]) -> type[T]:
 
 
 @_naming_keywords
-@dataclass(frozen=True, eq=False)
-class FokkerPlanck(Portable):
+@dataclass(frozen=True, eq=False, repr=False)
+class FokkerPlanck(Shown, Portable):
     """A drift, a diffusion and a convention.
 
     Parameters
@@ -204,10 +203,6 @@ class FokkerPlanck(Portable):
         self._check_memory_and_jumps()
         self._check_killing()
         self._check_reactivity()
-
-    def __repr__(self) -> str:
-        given = ((f, _shown(getattr(self, f.name))) for f in dataclass_fields(self) if f.repr)
-        return f"FokkerPlanck({', '.join(f'{f.name}={text}' for f, text in given if text != _shown(f.default))})"
 
     def _check_memory_and_jumps(self) -> None:
         then = "1 is the ordinary equation; below 1 the process waits."

@@ -14,7 +14,7 @@ from ..arguments import LARGEST, call, fields, own, reals, sized
 from ..errors import bad_type, bad_value, warn
 from ..randomness import private_generator
 from .cell_means import means_of_jumps
-from .coefficients import Points
+from .coefficients import Points, Shown
 from .grid import Grid
 
 ROUNDING = 1e-6  # of the largest density: below zero by less is rounding, as the tolerance of a solution allows
@@ -112,8 +112,8 @@ class Uniform:
         return rng.uniform(self.low, self.high, size=(n, self.low.size))
 
 
-@dataclass(frozen=True, eq=False)
-class Samples:
+@dataclass(frozen=True, eq=False, repr=False)
+class Samples(Shown):
     """The law that draws one of the given points; see `from_samples` and `point`."""
 
     positions: np.ndarray

@@ -9,13 +9,14 @@ import numpy as np
 
 from ..arguments import LARGEST, LEAST_INDEX, call, did_you_mean, fields, number, reals, sized
 from ..errors import bad_value
+from .coefficients import Shown
 from .portable import Portable
 
 KINDS = ("isotropic", "axes")
 
 
-@dataclass(frozen=True, eq=False)
-class LevyJumps(Portable):
+@dataclass(frozen=True, eq=False, repr=False)
+class LevyJumps(Shown, Portable):
     """Symmetric stable noise s(X) dL with E exp(ikL_t) = exp(-t |k|^a): dp/dt = -(-Lap)^(a/2) (s^a p).
 
     Parameters
@@ -90,15 +91,6 @@ class LevyJumps(Portable):
         if self.kind != "isotropic":
             raise bad_value("kind", "left alone where the scale is a matrix", self.kind)
         return _semidefinite(values.astype(float), shape)
-
-    def __repr__(self) -> str:
-        kind = "" if isinstance(self.kind, str) and self.kind == "isotropic" else f", kind={self.kind!r}"
-        names = [
-            getattr(s, "__qualname__", None) or repr(s)
-            for s in (self.scale if isinstance(self.scale, (list, tuple)) else [self.scale])
-        ]
-        scale = f"({', '.join(names)})" if isinstance(self.scale, (list, tuple)) else names[0]
-        return f"LevyJumps(stability={self.stability!r}, scale={scale}{kind})"
 
 
 MATRIX = "a number or a field, or a symmetric matrix (d, d, ...) of such"

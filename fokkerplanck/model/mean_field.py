@@ -10,12 +10,12 @@ import numpy as np
 
 from ..arguments import call, callable_with, fields
 from ..errors import bad_type, bad_value
-from .coefficients import Points, _diffusion, _vector
+from .coefficients import Points, Shown, _diffusion, _vector
 from .portable import Portable
 
 
-@dataclass(frozen=True, eq=False)
-class MeanField(Portable):
+@dataclass(frozen=True, eq=False, repr=False)
+class MeanField(Shown, Portable):
     """The drift force(x, m) besides, with the averages m_k = <observe_k(x)> over the density (McKean-Vlasov).
 
     Parameters

@@ -10,14 +10,14 @@ import numpy as np
 
 from ..arguments import call, callable_with, fields, number
 from ..errors import NotFiniteError, bad_type, bad_value
-from .coefficients import Points
+from .coefficients import Points, Shown
 from .portable import Portable
 
 STEP, LEAST_STEP = 1e-5, 1e-8  # of a distance, and of the typical one: for the slope of a potential
 
 
-@dataclass(frozen=True, eq=False)
-class PairForce(Portable):
+@dataclass(frozen=True, eq=False, repr=False)
+class PairForce(Shown, Portable):
     """The drift strength * integral of force(x - y) p(y) dy besides, nonlinear in the density, in one and two dimensions.
 
     Parameters
