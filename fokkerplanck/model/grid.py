@@ -230,7 +230,7 @@ class Grid:
             yield tuple(np.meshgrid(*(e[:-1] + w * (i + 0.5) / count for e, w, i in parts), indexing="ij"))
 
     def interpolate(self, values: np.ndarray, point: Sequence[float], name: str = "point") -> float:
-        """A field on the cells (shape `shape`), linearly between the cell centers, at one point of the box."""
+        """A field on the cells (shape `shape`), linearly between their centers, round periodic axes too, at a point of the box."""
         self.locate(point, name)
         field = reals("values", values, f"a field of the grid's shape {self.shape}")
         if field.shape != self.shape:
@@ -240,6 +240,10 @@ class Grid:
             if centers.size == 1:
                 field = field[0]
                 continue
+            if self.periodic(axis):  # from the last cell to the first
+                turn = self.edges[axis][-1] - self.edges[axis][0]
+                centers = np.concatenate([centers[-1:] - turn, centers, centers[:1] + turn])
+                field = np.concatenate([field[-1:], field, field[:1]])
             low = int(np.clip(np.searchsorted(centers, x) - 1, 0, centers.size - 2))
             share = float(np.clip((x - centers[low]) / (centers[low + 1] - centers[low]), 0.0, 1.0))
             field = field[low] if share == 0.0 else (1.0 - share) * field[low] + share * field[low + 1]

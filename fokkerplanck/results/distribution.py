@@ -15,6 +15,7 @@ from ..model import initial_density as _density
 from ..model.grid import Grid
 from ..randomness import own_seed, private_generator
 from ..storage.tables import Tabled, by_cell
+from .distribution_function import DistributionFunction
 from .html import with_density
 
 if TYPE_CHECKING:
@@ -71,20 +72,9 @@ class Distribution(Tabled):
         return self.density * self.grid.volumes
 
     @cached_property
-    def _cumulative(self) -> Any:
-        from scipy.interpolate import PchipInterpolator
-
-        edges, below = self.grid.edges[0], self._below
-        if self.grid.periodic(0):  # with a cell and more of the next turn at both ends, over which the density goes on
-            k, period = min(2, edges.size - 1), edges[-1] - edges[0]
-            edges = np.concatenate([edges[-1 - k : -1] - period, edges, edges[1 : 1 + k] + period])
-            below = np.concatenate([below[-1 - k : -1] - below[-1], below, below[1 : 1 + k] + below[-1]])
-        return PchipInterpolator(edges, below)
-
-    @cached_property
-    def _below(self) -> np.ndarray:
-        """Of the continuous part, the probability below each edge, in 1D."""
-        return np.concatenate([[0.0], np.cumsum(self.masses)])
+    def _function(self) -> DistributionFunction:
+        """Of the continuous part, in 1D."""
+        return DistributionFunction.of(self.grid.edges[0], self.masses, self.grid.periodic(0))
 
     def mean(self) -> np.ndarray:
         """<x>, (dim,)."""
@@ -93,11 +83,12 @@ class Distribution(Tabled):
         return held + (free * _density.mean(self.masses, self.grid) if free > 0.0 else np.zeros(self.grid.dim))
 
     def pdf(self, x: Any) -> Any:
-        """The density at points: in 1D of any shape, else (dim,) or (n, dim); zero outside the box."""
+        """The density at points: in 1D of any shape, else (dim,) or (n, dim); zero outside, on periodic axes in any turn."""
         points, shape = self._points("x", x)
+        points = [self._in_first_turn(p, axis) for axis, p in enumerate(points)]
         inside = np.all([(e[0] <= p) & (p <= e[-1]) for e, p in zip(self.grid.edges, points, strict=True)], axis=0)
         held = [np.clip(p, e[0], e[-1]) for e, p in zip(self.grid.edges, points, strict=True)]
-        values = self._cumulative(held[0], 1) if self.grid.dim == 1 else self._between_centers(held)
+        values = self._function.pdf(held[0]) if self.grid.dim == 1 else self._between_centers(held)
         return _scalar(np.where(inside, np.maximum(values, 0.0), 0.0), shape)
 
     def cdf(self, x: Any) -> Any:
@@ -105,7 +96,7 @@ class Distribution(Tabled):
         points, shape = self._points("x", x)
         held = [np.clip(p, e[0], e[-1]) for e, p in zip(self.grid.edges, points, strict=True)]
         if self.grid.dim == 1:
-            values = self._cumulative(held[0]) + sum(m * (points[0] >= at) for at, m in self.atoms.items())
+            values = self._function.cdf(held[0]) + sum(m * (points[0] >= at) for at, m in self.atoms.items())
         else:
             below = self.masses
             for axis in range(self.grid.dim):
@@ -116,7 +107,10 @@ class Distribution(Tabled):
     def survival(self, x: Any) -> Any:
         """P(X > x), in 1D."""
         self._one_dimensional("survival")
-        return 1.0 - self.cdf(x)
+        points, shape = self._points("x", x)
+        held = np.clip(points[0], *self.grid.edges[0][[0, -1]])
+        values = self._function.survival(held) + sum(m * (points[0] < at) for at, m in self.atoms.items())
+        return _scalar(np.clip(values, 0.0, 1.0), shape)
 
     def quantile(self, q: Any) -> Any:
         """The smallest x with P(X <= x) >= q, for q of any shape from 0 to 1, in 1D."""
@@ -126,7 +120,7 @@ class Distribution(Tabled):
             raise bad_value("q", "numbers from 0 to 1", q)
         left, fixed = asked.ravel().copy(), np.full(asked.size, np.nan)
         for at, m in sorted(self.atoms.items()):  # what lies in the step at an atom, and what lies beyond it
-            below = float(self._cumulative(np.clip(at, *self.grid.edges[0][[0, -1]])))
+            below = float(self._function.cdf(np.clip(at, *self.grid.edges[0][[0, -1]])))
             fixed[(left > below) & (left <= below + m) & np.isnan(fixed)] = at
             left = np.where(np.isnan(fixed) & (left > below + m), left - m, left)
         return _scalar(np.where(np.isnan(fixed), self._inverse(left), fixed), asked.shape)
@@ -224,11 +218,11 @@ class Distribution(Tabled):
     def _inverse(self, q: np.ndarray) -> np.ndarray:
         """x where the continuous part of the distribution function reaches q, by bisection in its cell."""
         edges = self.grid.edges[0]
-        cell = np.clip(np.searchsorted(self._below, q, side="left") - 1, 0, edges.size - 2)
+        cell = np.clip(np.searchsorted(self._function.below, q, side="left") - 1, 0, edges.size - 2)
         low, high = edges[cell], edges[cell + 1]
         for _ in range(HALVINGS):
             middle = 0.5 * (low + high)
-            less = self._cumulative(middle) < q
+            less = self._function.cdf(middle) < q
             low, high = np.where(less, middle, low), np.where(less, high, middle)
         return high
 
@@ -239,6 +233,12 @@ class Distribution(Tabled):
             values, places = self._round(values, axis)
             nodes.append(places)
         return _multilinear(values, nodes, points)
+
+    def _in_first_turn(self, x: np.ndarray, axis: int) -> np.ndarray:
+        """Coordinates along a periodic axis, brought into the box; others as they are."""
+        first, last = self.grid.edges[axis][[0, -1]]
+        outside = self.grid.periodic(axis) & np.isfinite(x) & ((x < first) | (x > last))
+        return np.where(outside, first + np.mod(x - first, last - first), x)
 
     def _round(self, values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
         """Values at the centers along an axis, and these: along a periodic one with the nearest of the turns beside."""
@@ -261,7 +261,7 @@ class Distribution(Tabled):
             same = self._truth(condition, (middle,)) == holds[turns]
             low, high = np.where(same, middle, low), np.where(same, high, middle)
         ends = np.concatenate([[edges[0]], 0.5 * (low + high), [edges[-1]]])
-        parts = np.diff(self._cumulative(ends))
+        parts = self._function.between(ends)
         first = bool(holds[0])
         found = float(parts[0 if first else 1 :: 2].sum())
         return found + sum(m for at, m in self.atoms.items() if bool(self._truth(condition, (np.array([at]),))[0]))

@@ -82,7 +82,15 @@ class SGD:
     def __post_init__(self):
         if not isinstance(self.loss, SampleLoss):
             raise bad_type("loss", "a SampleLoss", self.loss, 'Such as SampleLoss("(w-x)**2", ["w"], {"x": [0, 1]}).')
-        rate = number("learning_rate", self.learning_rate, "positive and finite", lambda v: 0.0 < v < math.inf)
+        then = 'One that changes goes by schedule=, such as schedule="1 / (1 + t/100)" beside the first rate.'
+        changes = callable(self.learning_rate) or isinstance(self.learning_rate, (str, list, tuple))
+        rate = number(
+            "learning_rate",
+            self.learning_rate,
+            "positive and finite",
+            lambda v: 0.0 < v < math.inf,
+            then if changes else "",
+        )
         flag("replacement", self.replacement)
         flag("shuffle", self.shuffle)
         m = number("momentum", self.momentum, "at least 0 and below 1", lambda v: 0.0 <= v < 1.0)

@@ -169,3 +169,14 @@ def test_results_and_starts_keep_copies_of_what_they_were_given():
     assert empirical.positions.tolist() == [[0.1], [0.2]]
     with pytest.raises(ValueError, match="read-only"):
         solution.times[0] = 3.0
+
+
+def test_a_field_is_interpolated_round_a_periodic_axis():
+    """It was even over the half cells where the axis is joined: a slope of 1 was off by half a cell."""
+    turn = 2.0 * np.pi
+    grid = fp.Grid([(0.0, turn), (0.0, 1.0)], [64, 2], ["periodic", "reflecting"])
+    x, y = grid.coordinates()
+    for place in (0.0, 0.01, turn - 0.03, turn):
+        assert grid.interpolate(np.sin(x) + 0.0 * y, [place, 0.4]) == pytest.approx(np.sin(place), abs=1e-4)
+    walls = fp.Grid((0.0, turn), 64)
+    assert walls.interpolate(np.sin(walls.centers[0]), [0.0]) == pytest.approx(np.sin(walls.centers[0][0]))

@@ -194,3 +194,23 @@ def test_a_density_goes_on_round_a_circle():
     np.testing.assert_allclose(seam, exact.pdf(ends) / exact.pdf(1.0), rtol=4e-3)  # 8 % off where it ends
     given = [law.conditional(x=float(end), y=0.5).mass for end in ends]
     np.testing.assert_allclose(np.array(given) / given[0], exact.pdf(ends) / exact.pdf(0.0), rtol=4e-3)
+    later = law.pdf(np.stack([ends + turn, 0.0 * ends, ends - 2.0 * turn], axis=1))
+    np.testing.assert_allclose(later, law.pdf(np.stack([ends, 0.0 * ends, ends], axis=1)), rtol=1e-9)
+    np.testing.assert_allclose(ring.pdf([1.0 + turn, 1.0 - turn]), ring.pdf(1.0), rtol=1e-9)
+    assert law.pdf([1.0, 2.5, 0.0]) == 0.0  # beyond a wall there is nothing
+
+
+def test_both_tails_keep_their_relative_accuracy():
+    """P(X > 6) = 1.08e-17 of a normal law was 4.4e-16 as one minus the rest, and its density there 0."""
+    law = stats.norm(0.0, np.sqrt(0.5))
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.5)
+    rest = fp.stationary(eq, fp.Grid((-8, 8), 400))
+    x = np.array([3.0, 5.0, 6.0, 6.5])
+    np.testing.assert_allclose(rest.survival(x), law.sf(x), rtol=0.015)
+    np.testing.assert_allclose(rest.cdf(-x), law.cdf(-x), rtol=0.015)
+    np.testing.assert_allclose(rest.pdf(x), law.pdf(x), rtol=0.04)
+    np.testing.assert_allclose(rest.pdf(x), rest.pdf(-x), rtol=1e-9)
+    assert rest.probability(lambda y: y > 6.0) == pytest.approx(law.sf(6.0), rel=0.015)
+    assert rest.probability(lambda y: (y > 6.0) & (y < 6.1)) == pytest.approx(law.sf(6.0) - law.sf(6.1), rel=0.02)
+    held = Distribution.of(fp.Grid((0, 1), 10), np.ones(10), {0.0: 0.5, 1.0: 0.5})
+    np.testing.assert_allclose(held.survival([0.0, 0.5, 1.0]), [0.75, 0.5, 0.0], atol=1e-12)

@@ -192,3 +192,10 @@ def test_it_is_seen_and_travels():
     assert not np.array_equal(
         one, fp.SGD(quadratic(), 0.2, langevin_temperature=0.1).simulate([0.5], [5], 50).positions
     )
+
+
+@pytest.mark.parametrize("rate", [lambda t: 0.1 / (1 + t), [0.1, 0.05], "0.1 / (1 + t)"])
+def test_a_learning_rate_that_changes_is_answered_with_what_takes_it(rate):
+    loss = fp.SampleLoss("(w - x)**2 / 2", ["w"], {"x": [-1.0, 1.0]})
+    with pytest.raises(TypeError, match=r"`learning_rate` must be a number positive and finite.*goes by schedule="):
+        fp.SGD(loss, rate)
