@@ -230,7 +230,7 @@ class Grid:
             yield tuple(np.meshgrid(*(e[:-1] + w * (i + 0.5) / count for e, w, i in parts), indexing="ij"))
 
     def interpolate(self, values: np.ndarray, point: Sequence[float], name: str = "point") -> float:
-        """A field on the cells (shape `shape`), linearly between their centers, round periodic axes too, at a point of the box."""
+        """A field on the cells (shape `shape`), linearly between centers, round periodic axes too, at a point of the box."""
         self.locate(point, name)
         field = reals("values", values, f"a field of the grid's shape {self.shape}")
         if field.shape != self.shape:
