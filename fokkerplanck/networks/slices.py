@@ -81,7 +81,7 @@ class SliceVerdict:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Slice:
     """A plane through a point of parameter space.
 
@@ -99,6 +99,9 @@ class Slice:
     centre: np.ndarray
     directions: np.ndarray
     grid: Grid
+
+    def __repr__(self) -> str:
+        return f"Slice of a {self.net!r}\n  plane      {self.grid!r}"
 
     @cached_property
     def network(self) -> LossFunctions:

@@ -20,10 +20,11 @@ from ..progress import Pace
 if TYPE_CHECKING:
     from .loss_functions import LossFunctions
 
+SHOWN = 5  # deviations in a text
 EDGE = 2.0  # of learning rate times curvature: above it a step goes further than it came
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StationaryCovariance:
     """Stationary covariance of SGD at a minimum, in the stiffest directions.
 
@@ -48,8 +49,16 @@ class StationaryCovariance:
         """Along each direction (k,)."""
         return np.diagonal(self.covariance)
 
+    def __repr__(self) -> str:
+        shown = [f"{v:.4g}" for v in np.sqrt(self.variances[:SHOWN])] + ["..."] * (self.curvatures.size > SHOWN)
+        return (
+            f"StationaryCovariance in {self.curvatures.size} of {len(self.directions)} directions\n"
+            f"  curvatures {self.curvatures[0]:.4g} to {self.curvatures[-1]:.4g}\n  deviations {', '.join(shown)}\n"
+            f"  gradient   {self.gradient_norm:.2g} at the point"
+        )
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Closure:
     """Mean and covariance of SGD in time, closed at second order.
 
@@ -70,6 +79,13 @@ class Closure:
     trace: np.ndarray
     covariance: np.ndarray
     loss: np.ndarray
+
+    def __repr__(self) -> str:
+        ends = [f"{v[0]:.6g} to {v[-1]:.6g}" for v in (self.loss, np.sqrt(self.trace))]
+        return (
+            f"Closure of {self.mean.shape[1]} parameters at {self.steps.size} steps from {self.steps[0]} to {self.steps[-1]}\n"
+            f"  loss       {ends[0]}\n  spread     {ends[1]}, root of the trace of the covariance"
+        )
 
 
 def discrete_lyapunov(hessian: Any, noise: Any, learning_rate: float, batch_size: int = 1) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Stability:
     """How small perturbations of a stationary state grow, by the equation linearised there; their mass is zero.
 
@@ -32,6 +32,9 @@ class Stability:
     def stable(self) -> bool | None:
         """True or False, or None where the growth is zero within its error, or unknown."""
         return None if not abs(self.growth) > self.error else self.growth < 0.0
+
+    def __repr__(self) -> str:
+        return f"Stability: {self}"
 
     def __str__(self) -> str:
         if math.isnan(self.growth):

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from .loss import SampleLoss
 
 AT_EDGE = 1e-3  # relative distance of S from 2 / eta within which a point counts as at the edge
+SHOWN = 4  # coordinates in a text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CentralFlow:
     """A trajectory of the central flow.
 
@@ -53,6 +54,15 @@ class CentralFlow:
     sharpness: np.ndarray
     variance: np.ndarray
     descent_steps: int = 0
+
+    def __repr__(self) -> str:
+        first, last = (", ".join(f"{x:.6g}" for x in self.positions[i, :SHOWN]) for i in (0, -1))
+        more = ", ..." if self.positions.shape[1] > SHOWN else ""
+        return (
+            f"CentralFlow at {self.times.size} times from {self.times[0]:g} to {self.times[-1]:g} steps\n"
+            f"  position   {first}{more} to {last}{more}\n  sharpness  {self.sharpness[0]:.6g} to {self.sharpness[-1]:.6g}\n"
+            f"  variance   {self.variance[0]:.4g} to {self.variance[-1]:.4g}, of the oscillation"
+        )
 
 
 def central_flow(sgd: SGD, start: Any, steps: Any, rtol: float = 1e-8) -> CentralFlow:
