@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import callable_with, whole
-from ..errors import bad_value
+from ..errors import bad_type, bad_value
 from .derivative_check import check_derivatives
 from .loss_functions import FunctionNetwork, LossFunctions
 
@@ -68,7 +68,7 @@ class Network(LossFunctions):
         self._init = params if callable(params) else None
         with self.context():
             first = params(jax.random.key(0)) if self._init else params
-            vector, self._unravel = ravel_pytree(self._real(first))
+            vector, self._unravel = ravel_pytree(self._real(first, "params"))
             population = whole("population", population, 2)
             self.data = self._real(data(jax.random.key(0), population) if self.sampler else data)
         self._first = np.asarray(vector)
@@ -119,11 +119,25 @@ class Network(LossFunctions):
 
     def flat(self, theta: Any, name: str = "theta") -> np.ndarray:
         """Parameters as a vector (n_parameters,): a pytree as the loss takes, or a vector already."""
-        if not isinstance(theta, np.ndarray):
-            from jax.flatten_util import ravel_pytree
+        vector = np.shape(theta) == (self.n_parameters,) if hasattr(theta, "__array__") else _are_numbers(theta)
+        if not vector:
+            theta = self._vector_of(theta, name)
+        return super().flat(np.asarray(theta), name).astype(self.precision)
 
-            theta = np.asarray(ravel_pytree(theta)[0])
-        return super().flat(theta, name).astype(self.precision)
+    def _vector_of(self, tree: Any, name: str) -> np.ndarray:
+        """The vector of a pytree that is made as the parameters of the loss are."""
+        jax = import_jax()
+        from jax.flatten_util import ravel_pytree
+
+        with self.context():
+            own = self.unflatten(self._first)
+            shapes = [np.shape(leaf) for leaf in jax.tree.leaves(tree)]
+            if jax.tree.structure(tree) != jax.tree.structure(own) or shapes != list(self.shapes):
+                rule = (
+                    f"a vector ({self.n_parameters},), or parameters as the loss takes, of shapes {list(self.shapes)}"
+                )
+                raise bad_value(name, rule, f"a tree of the shapes {shapes}")
+            return np.asarray(ravel_pytree(self._real(tree, name))[0])
 
     def start(self, seed: int, run: int) -> np.ndarray:
         """Initial parameters of a run (n_parameters,)."""
@@ -216,12 +230,15 @@ class Network(LossFunctions):
         # one run at a time: the activations of all samples are large
         return jax.jit(lambda params, data: jax.lax.map(lambda p: one(p, data), params))
 
-    def _real(self, tree: Any) -> Any:
+    def _real(self, tree: Any, name: str = "data") -> Any:
         """A pytree with real arrays in this precision; whole numbers as they are."""
         jax = import_jax()
 
         def converted(leaf: Any) -> Any:
             array = np.asarray(leaf)
+            if array.dtype.kind not in "fiub":
+                then = "Code words as whole numbers, such as by numpy.unique(labels, return_inverse=True)[1]."
+                raise bad_type(name, "arrays of numbers", array.ravel()[:1], then if name == "data" else "")
             return jax.numpy.asarray(array.astype(self.precision) if array.dtype.kind == "f" else array)
 
         return jax.tree.map(converted, tree)
@@ -266,18 +283,55 @@ class Network(LossFunctions):
     def _check(self) -> None:
         if self.n_parameters == 0:
             raise bad_value("params", "a pytree of at least one number", "none")
-        shape = self.losses(self._first).shape
-        if shape != (self.n_samples,):
-            raise bad_value("loss", "a function that returns one number a sample", f"shape {shape[1:]}")
+        if not np.isfinite(self._first).all():
+            raise bad_value("params", "finite", "nan or an infinity")
+        losses = self._first_losses()
+        if losses.shape != (self.n_samples,):
+            raise bad_value("loss", "a function that returns one number a sample", f"shape {losses.shape[1:]}")
+        if (lost := ~np.isfinite(losses)).any():
+            first = int(np.flatnonzero(lost)[0])
+            leaves = [np.asarray(leaf) for leaf in import_jax().tree.leaves(self.data)]
+            missing = any(leaf.dtype.kind == "f" and np.isnan(leaf[first]).any() for leaf in leaves)
+            then = (
+                "That sample holds NaN: leave such samples out."
+                if missing
+                else "Give other `params`, or mend the loss."
+            )
+            got = f"nan or an infinity for {lost.sum()} of {losses.size} samples, first for sample {first} (counted from 0)"
+            raise bad_value("loss", "finite at the start", got, then)
+
+    def _first_losses(self) -> np.ndarray:
+        """The losses at the start; an error inside the user's function says what it was called with."""
+        try:
+            return self.losses(self._first)
+        except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+            shapes = [tuple(leaf.shape[1:]) for leaf in import_jax().tree.leaves(self.data)]
+            rule = f"a function of the parameters and one sample, here arrays of the shapes {shapes}"
+            said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            then = "It meets one sample at a time, without the axis of a batch, and computes by jax.numpy."
+            raise bad_value("loss", rule, said, then) from error
 
     def __repr__(self) -> str:
         drawn = "drawn from a sampler for the expected loss" if self.sampler else "samples"
         return f"Network: {self.n_parameters} parameters, {self.n_samples} {drawn}, {self.precision}"
 
 
+def _are_numbers(theta: Any) -> bool:
+    """Whether this is a list of numbers, which is a vector."""
+    if not isinstance(theta, (list, tuple)):
+        return False
+    return all(np.isscalar(entry) or getattr(entry, "shape", None) == () for entry in theta)
+
+
 def _count(leaves: Sequence[Any]) -> int:
     """Number of samples of a data pytree."""
     counts = {leaf.shape[0] if leaf.ndim else 0 for leaf in leaves}
     if len(counts) != 1 or 0 in counts:
-        raise bad_value("data", "arrays whose leading axes all count the samples", [leaf.shape for leaf in leaves])
+        shapes = [leaf.shape for leaf in leaves]
+        then = (
+            "Of a list of samples stack each part: (numpy.stack(inputs), numpy.stack(labels))."
+            if len(shapes) > 4
+            else ""
+        )
+        raise bad_value("data", "arrays whose leading axes all count the samples", shapes, then)
     return int(counts.pop())

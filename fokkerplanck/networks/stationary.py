@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import fits_memory, number, reals, whole
-from ..errors import bad_value
+from ..errors import ModelWarning, bad_value, warn
 from ..progress import Pace
 
 if TYPE_CHECKING:
@@ -131,6 +131,11 @@ def stationary_covariance(
     ------
     ValueError
         Where learning_rate times the largest eigenvalue exceeds 2.
+
+    Warns
+    -----
+    ModelWarning
+        Where theta is more than a stationary deviation from the minimum, along one of the directions.
     """
     from .curvature import extreme_eigenpairs
 
@@ -145,7 +150,19 @@ def stationary_covariance(
     slopes = net.slopes(theta, directions)
     noise = np.atleast_2d(np.cov(slopes, rowvar=False, bias=True))
     covariance = discrete_lyapunov(np.diag(curvatures), noise, learning_rate, batch_size)
+    _tell_far_from_rest(slopes.mean(axis=0) / curvatures, np.diagonal(covariance))
     return StationaryCovariance(covariance, directions, curvatures, float(np.linalg.norm(net.gradient(theta))))
+
+
+def _tell_far_from_rest(moves: np.ndarray, variances: np.ndarray) -> None:
+    """A warning where Newton's step to the minimum, (k,), is longer than the deviation there: another covariance holds then."""
+    far = np.abs(moves) / np.sqrt(np.maximum(variances, 1e-300))
+    if (variances > 0.0).any() and far.max() > 1.0:
+        text = (
+            f"theta is no minimum: along a stiff direction that lies {far.max():.2g} stationary deviations away. Noise and "
+            'Hessian are those of theta; go to the minimum first, by net.train(..., noise="flow").'
+        )
+        warn(text, ModelWarning)
 
 
 def closure(net: LossFunctions, theta: Any, steps: int, learning_rate: float, batch_size: int) -> Closure:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from ..arguments import callable_with, file_name, fits_memory, flag, number, reals, whole
-from ..errors import bad_type, bad_value
+from ..errors import ModelWarning, bad_type, bad_value, warn
 from ..progress import Pace
 from ..randomness import digest
 from ..simulation.recorded_runs import RecordedRuns
@@ -153,7 +153,7 @@ def train(
         Gaussian, of the covariance instead.
     keep : int
         Of how many runs the parameters are kept at every recorded step.
-    starts : array (d,) or (n_runs, d), optional
+    starts : array (d,) or (n_runs, d), or parameters as the loss takes, optional
         Where the runs start, instead of the parameters of the network.
     first_run : int
         Runs first_run, ..., first_run + n_runs - 1 of this seed, which can be `joined` to others.
@@ -191,7 +191,9 @@ def train(
     settings |= {"stability": rule.stability, "optimizer": "sgd" if optimizer is None else "given"}
     common: dict[str, Any] = {"steps": moments, "seed": rule.seed, "first_run": first_run, "settings": settings}
     blocks = [Runs(**part, **common) for part in parts]
-    return blocks[0].joined(*blocks[1:])
+    found = blocks[0].joined(*blocks[1:])
+    _tell_broken_gradients(found)
+    return found
 
 
 def _block_of_runs(
@@ -220,6 +222,17 @@ def _block_of_runs(
     loss[lost] = norm[lost] = np.nan
     observed = {name: np.array(values) for name, values in seen.items()}
     return {"loss": loss, "gradient_norm": norm, "final": theta, "kept": np.array(kept), "observed": observed}
+
+
+def _tell_broken_gradients(runs: Runs) -> None:
+    """A warning where gradients are not finite at the start, though losses are: such runs do not diverge, they cannot begin."""
+    broken = int((np.isfinite(runs.loss[0]) & ~np.isfinite(runs.gradient_norm[0])).sum())
+    if runs.steps[0] == 0 and broken:
+        text = (
+            f"The gradient is not finite at the start of {broken} of {runs.n_runs} runs, though the loss is. Square roots and "
+            "logarithms at 0 do that, also in a branch that where(...) leaves out, as for missing labels."
+        )
+        warn(text, ModelWarning)
 
 
 def _made_folder(resume: str | Path) -> Path:
@@ -309,11 +322,21 @@ def _starts(net: LossFunctions, starts: Any, seed: int, runs: np.ndarray) -> Cal
     """Function from places among the runs (n,) to their starts (n, d)."""
     if starts is None:
         return lambda places: np.array([net.start(seed, int(runs[k])) for k in places])
-    array = np.atleast_2d(reals("starts", starts))
+    array = np.atleast_2d(_as_rows(net, starts, runs.size))
     if array.shape not in ((1, net.n_parameters), (runs.size, net.n_parameters)) or not np.isfinite(array).all():
         rule = f"finite, of shape ({net.n_parameters},) or ({runs.size}, {net.n_parameters})"
         raise bad_value("starts", rule, f"an array of shape {array.shape}")
     return lambda places: array[places if len(array) > 1 else np.zeros_like(places)]
+
+
+def _as_rows(net: LossFunctions, starts: Any, n_runs: int) -> np.ndarray:
+    """Starts as numbers: rows of numbers as they are, anything else as parameters that the loss takes."""
+    try:
+        array = reals("starts", starts)
+    except TypeError:  # a pytree
+        return net.flat(starts, "starts")
+    rows = array.shape in ((net.n_parameters,), (1, net.n_parameters), (n_runs, net.n_parameters))
+    return array if rows or isinstance(starts, np.ndarray) else net.flat(starts, "starts")
 
 
 def _observers(observe: Callable | Mapping[str, Callable] | None) -> dict[str, Callable]:

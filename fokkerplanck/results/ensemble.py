@@ -370,7 +370,7 @@ class Ensemble(Tabled):
             mean = f", mean exit time of these {self.exit_times[done].mean():.6g}" if done.any() else ""
             lines.append(f"  reached the target: {done.mean():.4g} of the paths{mean}")
         if self.diverged:
-            lines.append(f"  diverged: {self.diverged:.4g} of the paths")
+            lines.append(f"  diverged: {100.0 * self.diverged:.3g}% of the paths")
         return "\n".join(lines)
 
 

@@ -60,7 +60,7 @@ class RecordedRuns:
         if done.size:
             lines.append(f"  {of_loss}: median {np.median(done):.4g}, from {done.min():.4g} to {done.max():.4g}")
         if self.diverged:
-            lines.append(f"  diverged: {self.diverged:.4g} of the runs")
+            lines.append(f"  diverged: {100.0 * self.diverged:.3g}% of the runs")
         return "\n".join(lines)
 
 
