@@ -304,30 +304,48 @@ def _tail(slope: float, bend: float) -> float:
 
 
 def _fall(q: Generator, masses: np.ndarray, axis: int, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """By how much the logarithm of an equilibrium falls outward per length at a wall, and by how much more further out.
+    """By how much the logarithm of the density falls outward per length at a wall, and by how much more further out.
 
-    Both (n,), averaged along the wall over the masses (n, *grid.shape); 0 where there are none.
+    Both (n,), <mu - dD/dx> / <D> along the axis, averaged along the wall over the masses (n, *grid.shape), or 0 without any.
+    Read where all links of a cell lie inside the box, and carried on to the wall.
     """
     grid, centers = q.grid, q.grid.centers[axis]
-    link = _links_along(q, axis)
-    if link is None:
-        return np.zeros(len(masses)), np.zeros(len(masses))
-    n = max(grid.shape[axis] // 10, 1)
-    place = np.unravel_index(link.lower, grid.shape)[axis]
-    last = 0 if side == 0 else grid.shape[axis] - 2
-    falls, where = [], []
-    for k in np.clip((last, last + n if side == 0 else last - n), 0, grid.shape[axis] - 2):
-        here = np.flatnonzero(place == k)
-        out, back = link.forward[here] * grid.widths[axis][k], link.backward[here] * grid.widths[axis][k + 1]
-        usable = (out > 0.0) & (back > 0.0)
-        weights = masses.reshape(len(masses), -1)[:, link.lower[here[usable]]]
-        with np.errstate(invalid="ignore"):
-            rise = (weights * np.log(out[usable] / back[usable])).sum(axis=1) / weights.sum(axis=1)
-        falls.append((1.0 if side == 0 else -1.0) * rise / (centers[k + 1] - centers[k]))
-        where.append(0.5 * (centers[k + 1] + centers[k]))
+    links = [link for link in q.links if link.offset[axis] != 0]
+    away = max((sum(map(abs, link.offset)) for link in links), default=1) - 1  # none of links along the axis
+    last, inward = (0, 1) if side == 0 else (grid.shape[axis] - 2, -1)
+    further = away + max(grid.shape[axis] // 10, 1)
+    places = np.clip([last + inward * away, last + inward * further], 0, grid.shape[axis] - 2)
+    falls = [-inward * _fall_at(q, links, masses, axis, int(k)) for k in places]
+    where = 0.5 * (centers[places] + centers[places + 1])
     apart = abs(where[0] - where[1])
-    slope, bend = falls[0], (falls[0] - falls[1]) / apart if apart > 0.0 else 0.0 * falls[1]
+    bend = (falls[0] - falls[1]) / apart if apart > 0.0 else 0.0 * falls[1]
+    slope = falls[0] + bend * abs(where[0] - 0.5 * (centers[last] + centers[last + 1]))
     return np.nan_to_num(np.where(np.isfinite(bend), slope, 0.0)), np.nan_to_num(bend)
+
+
+def _fall_at(q: Generator, links: list[Links], masses: np.ndarray, axis: int, k: int) -> np.ndarray:
+    """By how much the logarithm of the density falls per length between cells k and k + 1 of an axis, (n,).
+
+    Of a link over o cells with the rates f and b, o (f - b) is its share of the drift and o^2 (f - b) / ln(f / b) that of D.
+    """
+    grid, volumes = q.grid, q.grid.volumes.ravel()
+    drift, noise = np.zeros(len(masses)), np.zeros(len(masses))
+    for link in links:
+        low, high = (np.unravel_index(cells, grid.shape)[axis] for cells in (link.lower, link.upper))
+        steps = link.offset[axis]
+        usable = (np.minimum(low, high) == k) & (high - low == steps) & (link.forward > 0.0) & (link.backward > 0.0)
+        here = np.flatnonzero(usable)
+        lower, upper = link.lower[here], link.upper[here]
+        shift = np.sqrt(volumes[lower] / volumes[upper])
+        out, back = link.forward[here] * shift, link.backward[here] / shift
+        rise = np.log(out / back)
+        even = np.abs(rise) < 1e-9
+        mean = np.where(even, out, (out - back) / np.where(even, 1.0, rise))
+        weights = masses.reshape(len(masses), -1)[:, lower]
+        drift += weights @ (steps * (out - back))
+        noise += weights @ (steps**2 * mean)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return -drift / noise / (grid.centers[axis][k + 1] - grid.centers[axis][k])
 
 
 def _links_along(q: Generator, axis: int) -> Links | None:
@@ -339,7 +357,7 @@ def _links_along(q: Generator, axis: int) -> Links | None:
 
 
 def _force(q: Generator, axis: int, side: int) -> float:
-    """The integral of mu / D over the tenth of the box at a wall, outward, averaged over the links along the axis."""
+    """The integral of mu / D over the tenth of the box at a wall, outward, averaged over the links across it."""
     grid = q.grid
     n, link = max(grid.shape[axis] // 10, 1), _links_along(q, axis)
     if link is None:
@@ -352,6 +370,15 @@ def _force(q: Generator, axis: int, side: int) -> float:
     end = place == (0 if side == 0 else grid.shape[axis] - 2)
     if not near.any() or loud[end].sum() * near.sum() < 0.5 * loud[near].sum() * end.sum():
         return 0.0
+    links = [one for one in q.links if one.offset[axis] != 0]
+    if any(
+        np.count_nonzero(one.offset) > 1 for one in links
+    ):  # a tensor: what acts along the axis is shared by all of them
+        faces = [k for k in range(n) if k < grid.shape[axis] - 1]
+        faces = faces if side == 0 else [grid.shape[axis] - 2 - k for k in faces]
+        everywhere = np.ones((1, grid.size))
+        falls = [float(_fall_at(q, links, everywhere, axis, k)[0]) * np.diff(grid.centers[axis])[k] for k in faces]
+        return float(np.mean(falls)) * n * (1.0 if side == 0 else -1.0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         force = np.clip(np.nan_to_num(np.log(out[near] / back[near])), -50.0, 50.0)
     return float(force.mean() * n) * (1.0 if side == 1 else -1.0)

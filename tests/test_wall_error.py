@@ -22,6 +22,8 @@ def test_a_stationary_density_cut_by_its_box(half):
     ({"potential": lambda x: (x**2 - 1) ** 2, "diffusion": 0.3}, 1.5, 1),
     ({"drift": lambda x: -np.tanh(3 * x), "diffusion": lambda x: 0.3 + 0.1 * np.cos(x)}, 2.0, 1),
     ({"drift": lambda x, y: (-x - y, x - y), "diffusion": 0.5}, 1.7, 2),
+    ({"drift": lambda x, y: (-x + 2 * y, -1.5 * x - 0.8 * y), "diffusion": [[0.3, 0.1], [0.1, 0.2]]}, 1.4, 2),
+    ({"drift": lambda x, y: (-x, -y), "diffusion": [[0.3, 0.25], [0.25, 0.25]]}, 1.4, 2),
 ])  # fmt: skip
 def test_other_potentials_varying_noise_and_turning_drifts(options, half, dim):
     """Beside the same density in a box three times as large."""
@@ -31,6 +33,16 @@ def test_other_potentials_varying_noise_and_turning_drifts(options, half, dim):
     true = np.abs(inner - st.density).sum() * st.grid.volumes.flat[0] + 1.0 - inner.sum() * st.grid.volumes.flat[0]
     assert 0.7 < st.error.box / true < 2.0
     assert wide.error.box < 1e-6
+
+
+def test_a_box_that_cuts_nothing_off_a_tensor_is_told_of_as_such():
+    """It was "2.0e+00 of the density": links along the axes carry part of the drift of a full tensor only."""
+    eq = fp.FokkerPlanck(drift=lambda x, y: (-x + 2 * y, -1.5 * x - 0.8 * y), diffusion=[[0.3, 0.1], [0.1, 0.2]])
+    wide = fp.Grid([(-3, 3), (-3, 3)], 64)
+    assert fp.stationary(eq, wide).error.box < 1e-5
+    assert "the box is not in it" not in fp.correlation(eq, wide, lambda x, y: x + 0 * y, [0.0, 1.0]).error.note
+    with pytest.warns(fp.ResolutionWarning, match="the box cuts it off"):
+        fp.stationary(eq, fp.Grid([(-1.2, 1.2), (-0.9, 0.9)], 40))
 
 
 def test_a_density_on_its_way():
