@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import whole
-from ..errors import bad_type, bad_value
+from ..errors import bad_type, bad_value, warn
 from ..randomness import private_generator
 from .paths import MOST, Paths, as_paths
 from .recording import tell_wrapped
@@ -27,6 +27,7 @@ DRAWS = 2000
 FEWEST_UNITS = 40  # independent pieces of the data; where runs are fewer, they are cut
 FEWEST = 200  # triples
 LEVEL = 0.05
+DOUBTLESS, MOST_TOLD = 5e-4, 20_000  # p-value, the least there is, and rows, of what a fit says by itself
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,6 +116,24 @@ def markov_test(data: Any, lags: Sequence[int] | int = (1, 3, 10), *, seed: int 
         memory=_kind(paths, wished, tests),
         shortest_lag=passed[0] if passed else None,
     )
+
+
+def tell_memory(paths: Paths, lag: int) -> None:
+    """A warning of data that are not Markov at a lag, beyond all doubt; nothing where rows are too few to test.
+
+    Of long data the first MOST_TOLD rows are tested. Of Markov processes less than one in a thousand is told.
+    """
+    runs = paths.first(MOST_TOLD)
+    try:
+        found = _test(runs, lag, private_generator("multipliers of the Markov test", 0))
+    except ValueError:  # too few rows
+        return
+    if found.p_value <= DOUBTLESS:
+        warn(
+            f"The data are not Markov at lag {lag} (p = {found.p_value:.1g}): it looks like {_kind(runs, [lag], [found])}. No "
+            "equation of these coordinates made them; the fit and its errors mean little. See fp.markov_test for a lag that "
+            "passes, or take more coordinates."
+        )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from .fit_result import Fit
 from .gaps import GapLikelihood, frequent, on_grid, pairs_by_time
 from .gaussian_steps import GaussianLikelihood
 from .likelihood import EquationModel, GridLikelihood
+from .markov import tell_memory
 from .moment_likelihood import MomentLikelihood
 from .optimize import Ascent, ascend, inverse
 from .passage_fit import fit_passages
@@ -90,7 +91,8 @@ def fit(
     -----
     UserWarning
         Where the values are multiples of a spacing that is not small beside the steps, as rounded ones are; where rows tell
-        next to nothing of those a lag later, so that hardly any drift or diffusion is in the data.
+        next to nothing of those a lag later, so that hardly any drift or diffusion is in the data; where the data are not
+        Markov at this lag beyond doubt, as with measurement noise (`fp.markov_test` at p = .0005).
 
     Notes
     -----
@@ -133,6 +135,8 @@ def fit(
     check_moving(transitions)
     tell_rounded(transitions)
     tell_forgotten(transitions, turns)
+    if not any(closed):
+        tell_memory(paths, lag)
     equation = EquationModel(model, names)
     theta = given_start(model, names, start)
     if theta is None:
@@ -171,6 +175,8 @@ def _fit_spline(
     check_moving(data)
     tell_rounded(data)
     tell_forgotten(data, turns)
+    if np.isinf(turns).all():
+        tell_memory(paths, lag)
     if paths.dim == 2:
         return _fit_plane(paths, data, lag, walls, cells, method)
     family = SplineFamily.of(data)

@@ -159,6 +159,16 @@ class Paths:
         lag = whole("lag", lag, 1, MOST)
         return _make(tuple(run[::lag] for run in self.runs), self.dt * lag, self.names, self.periods)
 
+    def first(self, rows: int) -> Paths:
+        """The first runs, of so many rows in all; at least one, which may be cut."""
+        kept, left = [], rows
+        for run in self.runs:
+            if left <= 0:
+                break
+            kept.append(run[:left])
+            left -= len(run)
+        return _make(tuple(kept), self.dt, self.names, self.periods)
+
     def transitions(self, lag: int = 1) -> Transitions:
         """The pairs of rows that follow each other after thinning by `lag`, where both are recorded.
 

@@ -312,3 +312,14 @@ def test_jumps_whose_steps_depend_on_the_place():
     assert np.abs((found.theta - [1.0, 0.1, 0.5]) / errors).max() < 3.5
     smooth = fp.fit(data, ou, start=[1.0, 0.3])
     assert fp.rank({"jumps": found, "smooth": smooth}, data).best == ("jumps",)
+
+
+def test_measurement_noise_is_told_by_the_fit_itself():
+    """k came out as 2.98 +- .2 and D as 1.79 +- .07, for 1.3 and .7, without a word. Of data without noise nothing is said."""
+    x = ornstein_uhlenbeck(20, 201, 0.1, seed=5)
+    seen = x + 0.4 * np.random.default_rng(5).normal(size=x.shape)
+    with pytest.warns(UserWarning, match=r"not Markov at lag 1 .*measurement noise"):
+        fp.fit(fp.Paths(seen, dt=0.1), ou)
+    with pytest.warns(UserWarning, match=r"not Markov at lag 2"):
+        fp.fit(fp.Paths(seen, dt=0.1), lag=2)
+    fp.fit(fp.Paths(x, dt=0.1), ou)

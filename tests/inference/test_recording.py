@@ -100,6 +100,7 @@ def test_no_other_data_are_taken_for_angles(name):
             check_wrapped(Paths(INNOCENT[name](rng, shape)), (False,))
 
 
+@pytest.mark.filterwarnings("ignore:The data are not Markov")  # rounding is noise of each row
 @pytest.mark.parametrize("spacing", [1.0, 0.5, 0.1])
 def test_rounded_values_are_told_in_the_fit(spacing):
     rounded = Paths(np.round(X / spacing) * spacing, dt=0.2)

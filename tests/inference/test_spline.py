@@ -98,7 +98,8 @@ def test_reports_say_what_was_found_and_what_speaks_against_it():
     assert "nothing speaks against a Markov process" in good
     assert "Runs look alike" in good
     noisy = ornstein_uhlenbeck(40, 201, 0.2, seed=3) + 0.4 * np.random.default_rng(0).normal(size=(40, 201))
-    bad = fp.fit(fp.Paths(noisy, dt=0.2), ou)
+    with pytest.warns(UserWarning, match="not Markov at lag 1"):
+        bad = fp.fit(fp.Paths(noisy, dt=0.2), ou)
     assert "NOT MARKOV" in bad.report()
     assert "noise" in bad.report()
     mixed = np.concatenate([ornstein_uhlenbeck(10, 301, 0.5, k, seed=11) for k in (1.0, 1.8)])
