@@ -42,7 +42,9 @@ app = typer.Typer(
 
 GRACE = 3.0  # seconds that compiled code has to come back after a signal
 
-LEGEND = "±: standard error. z: (mean - SGD's) in standard errors. W1: distance to SGD's density in units of the parameter.\n"
+LEGEND = (
+    "±: standard error. z: (mean - that of {0}) in standard errors. W1: distance to {0} in units of the coordinate.\n"
+)
 
 TEMPLATE = """# A run file: what `fokkerplanck run` computes. Formulas know + - * / **, pi, exp, log, sqrt, sin, cos,
 # tan, sinh, cosh, tanh, abs, relu, max, min, softplus, sigmoid and logistic. Time is counted in steps of SGD.
@@ -94,7 +96,7 @@ seed = 1
 # batch_size = [1]                # instead of the one of [sgd]
 # target = "w > 0"                # how long SGD takes to it, and each model
 
-# A drift and a diffusion of your own instead of [landscape], [sgd] and [simulation]:
+# A drift and a diffusion of your own instead of [landscape] and [sgd]:
 # [equation]
 # variables = ["x"]
 # drift = "-x + 0.3*cos(t)"       # dX = drift dt + sqrt(2 diffusion) dW; a list with one formula an axis; t is the time
@@ -105,8 +107,17 @@ seed = 1
 # stability = 1.5                 # Levy jumps, with scale = 0.2 or a formula
 # jumps = { rate = 2.0, covariance = 0.25 }   # at a finite rate; or sizes and weights, distribution and parameters, kernel
 # killing = "0.1*x**2"            # rate at which paths end; reactivity = { "x high" = 2.0 }: walls that take a part
+# interaction = { swarm = 0.5 }   # or pair_force = "-x" of the difference; or observe = ["x"] with force = "m1 - x"
+# period = "2*pi"                 # after which all that changes with t repeats: the density that repeats is found
 # [reset]                         # where what leaves the box, by absorbing walls or by killing, enters again
-# point = 0.0                     # or as under [start]
+# point = 0.0                     # or as under [start]; delay = 0.1 to wait outside
+# [source]                        # what is put in from outside; [start] may then be left out
+# rate = 2.0                      # mass per time, where a key of [start] says; or alone density = "exp(-x**2)"
+# point = 0.5
+# [simulation]                    # paths of the equation beside the density
+# dt = 0.01                       # their step
+# [solver]                        # method, rtol, breaks = [1.0], max_step, error = false: see fp.solve
+# Under [start] then also density = "..." or samples = [0.1, 0.2], under [output] observe = { energy = "x**2" }.
 """
 
 
@@ -396,7 +407,7 @@ def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
     from rich.console import Console
 
     from .errors import printable
-    from .workflows.run_report import verdicts
+    from .workflows.run_report import PATHS, verdicts
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -415,7 +426,7 @@ def _print_results(problem: Problem, outcomes: list[Outcome]) -> None:
         console.print()
         console.print(_rich_table(problem, outcome.comparison))
         if outcome.ensemble is not None:
-            console.print(LEGEND, markup=False)
+            console.print(LEGEND.format(PATHS[outcome.reference].name), markup=False)
 
 
 def _rich_table(problem: Problem, tab: Any) -> Any:

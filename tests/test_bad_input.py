@@ -276,8 +276,11 @@ PUBLIC_CALLS = {
         delay=0.05,
     ),
     "resets of paths": Door(
-        lambda **a: fp.simulate(made()["ou"], fp.point(0.5), [0.1], 0.1, n_paths=4, grid=made()["absorbing"], **a),
+        lambda **a: fp.simulate(
+            made()["ou"], fp.point(0.5), [0.1], 0.1, n_paths=4, grid=made()["absorbing"], **{"reset": fp.point(0.5)} | a
+        ),
         reset=fp.point(0.5),
+        delay=0.05,
     ),
     "way out": Door(
         lambda **a: made()["fpt"].ways_out["x high"].density(**a), times=[0.1], p0=fp.gaussian(0, 1), rtol=1e-6
@@ -657,7 +660,6 @@ TAKES = {
     "None": [
         "open in time.reset",
         "open in time.source",
-        "resets of paths.reset",
         "derivative of a passage.source",
         "equation.reactivity",
         "SGD.equation langevin.box",
@@ -825,6 +827,7 @@ TAKES = {
         "power_spectrum.frequencies",
         "way out.times",
         "stationary with resets.delay",
+        "resets of paths.delay",
         "SGD.equation swarm.strength",
         "central_flow.steps",
     ],

@@ -351,9 +351,46 @@ def test_simulated_paths_that_leave_by_a_wall_start_anew():
     assert paths.positions.max() <= 1.0
 
 
+def test_simulated_paths_wait_outside_for_a_refractory_time():
+    """As the density has it: who is in the box, where, and how often they enter again."""
+    eq, d = fp.FokkerPlanck(drift=lambda x: -x, diffusion=0.2, killing=0.8), 0.7
+    there, times = fp.gaussian(1.0, 0.2), [0.5, 1.5, 3.0]
+    paths = fp.simulate(eq, fp.point(0.0), times, 0.01, n_paths=20_000, reset=there, delay=d, seed=1)
+    sol = fp.solve(eq, fp.Grid((-5, 6), 220), fp.point(0.0), times, reset=there, delay=d)
+    inside = 1.0 - paths.outside.mean(axis=1)
+    assert np.abs(inside - sol.mass).max() < 4 * np.sqrt(0.25 / 20_000)
+    assert paths.density(sol.grid)[1].sum() * sol.grid.volumes.flat[0] == pytest.approx(inside[1], abs=1e-3)
+    assert np.isnan(paths.positions[paths.outside]).all()
+    assert np.abs(paths.mean() - sol.mean()).max() < 4 * paths.standard_error().max() + 0.005
+    assert paths.diverged == 0.0
+    # who has entered again by t left by t - d: 1 - the mass then, as nobody had come back before d
+    left = 1.0 - np.exp(-0.8 * 0.5), 0.8 * np.exp(-0.8 * 0.8)
+    assert paths.resets[0].max() == 0
+    early = fp.simulate(eq, fp.point(0.0), [0.7, 1.2], 0.01, n_paths=20_000, reset=there, delay=d, seed=2)
+    rate = early.reset_rate()
+    assert abs(rate.value[1] * 0.5 - left[0]) < 4 * 0.5 * rate.standard_error[1]
+    assert rate.standard_error[1] == pytest.approx(np.sqrt(left[0] * (1 - left[0]) / 20_000) / 0.5, rel=0.02)
+    both = paths.joined(fp.simulate(eq, fp.point(0.0), times, 0.01, n_paths=10, reset=there, delay=d, seed=5))
+    assert both.resets.shape == both.outside.shape == (3, 20_010)
+
+
+def test_a_neuron_with_a_refractory_time_fires_as_its_density_does():
+    eq, zero = fp.FokkerPlanck(drift=lambda v: 1.3 - v, diffusion=0.05), fp.point(0.0)
+    box, times = fp.Grid((-1.5, 1), 300, ("reflecting", "absorbing")), np.arange(1.0, 7.0)
+    paths = fp.simulate(eq, zero, times, 5e-4, n_paths=4000, grid=box, reset=zero, delay=0.3, seed=3)
+    sol = fp.solve(eq, box, zero, np.linspace(0, 5.7, 571)[1:], reset=zero, delay=0.3, error=False)
+    rates = np.append(0.0, sol.rate)
+    left = np.append(0.0, np.cumsum(0.005 * (rates[1:] + rates[:-1])))  # by each time; they enter again 0.3 later
+    right = np.diff(left[np.rint((times - 0.3) * 100).astype(int)], prepend=0.0)
+    rate = paths.reset_rate()
+    # an absorbing wall is looked at after each step: it takes effect 0.58 sqrt(2 D dt) further out, 0.4 % of the way
+    assert np.abs(rate.value - right).max() < 4 * rate.standard_error.max() + 0.01
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
+        ({"delay": 0.1}, "0, or with `reset` more"),
         ({"reset": 0.5}, "can be sampled"),
         ({"reset": fp.point(0.5)}, "nothing leaves"),
         ({"reset": fp.point(0.5), "target": lambda x: x > 1}, "None with a target"),

@@ -49,3 +49,10 @@ def parts_of_source(source: Any) -> tuple[float | None, Any]:
         then = "Leave `t` out; for a source that is switched, go on from a result, p0=solution."
         raise bad_value("source", "a function of the coordinates alone", source, then)
     return None, source
+
+
+def delay_of(reset: Any, delay: Any) -> float:
+    """The time that passes outside at each reset; none where nothing is reset."""
+    return number(
+        "delay", delay, "0, or with `reset` more", lambda v: 0.0 <= v < np.inf and (reset is not None or v == 0.0)
+    )

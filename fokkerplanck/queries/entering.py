@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import number
 from ..errors import bad_value
 from ..model.box import free_of_cells
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import initial_masses
-from ..model.source import parts_of_source, source_masses
+from ..model.source import delay_of, parts_of_source, source_masses
 from ..solvers.accuracy.coarsening import coarsened_start, start_on_coarser
 from ..solvers.evolution.open_system import Entering
 
@@ -35,8 +34,7 @@ class Asked(NamedTuple):
 
     def check_delay(self) -> None:
         """Refuse a delay that is none, or one of nothing."""
-        rule = "0, or with `reset` more"
-        number("delay", self.delay, rule, lambda v: 0.0 <= v < np.inf and (self.reset is not None or v == 0.0))
+        delay_of(self.reset, self.delay)
 
     def check_free_of_cells(self) -> None:
         """Refuse arrays on the cells where the cells are not chosen yet."""

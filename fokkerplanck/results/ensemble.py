@@ -58,6 +58,9 @@ class Ensemble(Tabled):
         Of the coordinates, where the equation or the loss names them.
     resets : ndarray (n_times, n_paths) of int, or None
         How often each path had started anew by each time.
+    outside : ndarray (n_times, n_paths) of bool, or None
+        Paths that are not in the box, as they wait for the delay of a reset: their positions are nan, and moments and
+        densities are those of the others.
     """
 
     times: np.ndarray
@@ -70,6 +73,7 @@ class Ensemble(Tabled):
     swarms: np.ndarray | None = None
     names: tuple[str, ...] | None = None
     resets: np.ndarray | None = None
+    outside: np.ndarray | None = None
 
     @property
     def n_paths(self) -> int:
@@ -89,11 +93,32 @@ class Ensemble(Tabled):
     @property
     def diverged(self) -> float:
         """Share of the paths that are beyond `reach`, or no longer finite, at the last time."""
-        return float(1.0 - self._kept(self.positions[-1]).mean())
+        return self.diverged_at(float(self.times[-1]))
 
     def diverged_at(self, t: float) -> float:
         """Share of the paths that had diverged by a recorded time."""
-        return float(1.0 - self._kept(self.at(t)).mean())
+        return float((~self._kept(self.at(t)) & ~self._is_outside()[self.index(t)]).mean())
+
+    def reset_rate(self) -> Share:
+        """Resets of a path per time, from the output time before (the first: from 0) to each, with its standard error.
+
+        With a delay these are those who enter again, a delay after they have left.
+
+        Raises
+        ------
+        ValueError
+            Of paths without resets.
+        """
+        if self.resets is None:
+            raise bad_value("ensemble", "of paths with resets", None, "Simulate with reset=fp.point(0.0).")
+        lengths = np.diff(self.times, prepend=0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rates = np.diff(self.resets, axis=0, prepend=0) / lengths[:, None]
+        return Share(rates.mean(axis=1), np.array([float(error_of_mean(one, self.swarms)) for one in rates]))
+
+    def _is_outside(self) -> np.ndarray:
+        """Which paths are not in the box, (n_times, n_paths)."""
+        return np.zeros(self.positions.shape[:2], dtype=bool) if self.outside is None else self.outside
 
     def mean(self) -> np.ndarray:
         """Mean over the finite paths, shape (n_times, dim)."""
@@ -288,6 +313,8 @@ class Ensemble(Tabled):
             self.reach,
             _joined_swarms(parts),
             self.names,
+            _side_by_side([part.resets for part in parts]),
+            _side_by_side([part.outside for part in parts]),
         )
 
     @property
@@ -348,8 +375,8 @@ class Ensemble(Tabled):
 
     def _finite(self) -> list[np.ndarray]:
         masks = self._kept(self.positions)
-        if not masks.all():
-            lost = self.n_paths - masks.sum(axis=1).min()
+        lost = int((~masks & ~self._is_outside()).sum(axis=1).max())
+        if lost:
             text = f"{lost} of {self.n_paths} paths diverged; statistics are those of the others."
             warn(text, RuntimeWarning)
         return [p[m] for p, m in zip(self.positions, masks, strict=True)]
@@ -372,6 +399,12 @@ class Ensemble(Tabled):
         if self.diverged:
             lines.append(f"  diverged: {100.0 * self.diverged:.3g}% of the paths")
         return "\n".join(lines)
+
+
+def _side_by_side(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """Arrays (n_times, n_paths) of several ensembles as one, where all have them."""
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known, axis=1) if len(known) == len(parts) else None
 
 
 def _joined_swarms(parts: Sequence[Ensemble]) -> np.ndarray | None:

@@ -21,6 +21,7 @@ from ..errors import NotFiniteError, ResolutionWarning, bad_type, bad_value, war
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.ito_correction import ito_correction
+from ..model.source import delay_of
 from ..progress import Pace
 from ..randomness import own_seed, streams
 from ..results.ensemble import Ensemble
@@ -59,6 +60,7 @@ def simulate(
     target: Callable | None = None,
     swarm_size: int | None = None,
     reset: Any = None,
+    delay: float = 0.0,
     step_error: bool = True,
 ) -> Ensemble:
     """Simulate the stochastic equation by Euler steps.
@@ -95,6 +97,8 @@ def simulate(
         carries, besides, the fluctuation of its own averages, of order 1 / swarm_size.
     reset : density, optional
         Where a path starts anew when it has left by a wall or by killing, such as `fp.point(0.0)`; the result has the `resets`.
+    delay : float
+        Time that a path spends outside at each reset, to the nearest step; the result says who is `outside`.
     step_error : bool
         Whether what the step changes in mean and deviation is measured, on 500 paths or a twentieth of them: the result's
         `step_error`, which `fokkerplanck.compare` shows in its error bars.
@@ -121,8 +125,8 @@ def simulate(
     instance("grid", grid, (Grid, type(None)), "a Grid, whose walls act, or None")
     check_jumps(eq, grid)
     n_paths = whole("n_paths", n_paths, 1, MOST_PATHS)
-    law = reset_law(reset, eq, grid, target)
-    more = () if reset is None else (reset,)
+    law, delay = reset_law(reset, eq, grid, target), delay_of(reset, delay)
+    more = () if reset is None else (reset, delay) if delay > 0.0 else (reset,)
     seed = own_seed(seed, KIND, eq, p0, dt, n_paths, grid, target, swarm_size, *more)
     swarm_size, step_error = _swarm_size(eq, swarm_size, n_paths), flag("step_error", step_error)
     dim = dimension_of_paths(eq, p0, grid, n_paths)
@@ -138,7 +142,7 @@ def simulate(
 
     def walk_from(starts: np.ndarray, dt: float, places: int, generators: list[np.random.Generator]) -> Walk:
         size = min(swarm_size, len(starts))
-        resets = None if law is None else Resets(law, np.zeros(len(starts), dtype=int))
+        resets = None if law is None else Resets(law, np.zeros(len(starts), dtype=int), delay)
         return Walk(eq, dt, starts.T.copy(), generators, grid, target, size, points, truncated, places, resets)
 
     walk = walk_from(starts, dt, 0, [np.random.default_rng(s) for s in noise])
@@ -164,8 +168,9 @@ def simulate(
         measure = measured_step_error if eq.time_order == 1.0 else waiting_step_error
         error = measure(coarse, fine, moments, np.random.default_rng(streams(seed, "step error", 1)[1][0]))
     swarms = None if eq.interaction is None else np.arange(n_paths) // swarm_size
-    exits, counts = walk.exits if ends else None, None if walk.resets is None else np.array(walk.resets.recorded)
-    return Ensemble(moments, positions, exits, seed, settings, error, swarms=swarms, names=names, resets=counts)
+    exits = walk.exits if ends else None
+    again = {} if walk.resets is None else walk.resets.of_paths()
+    return Ensemble(moments, positions, exits, seed, settings, error, swarms=swarms, names=names, **again)
 
 
 def _swarm_size(eq: FokkerPlanck, size: Any, n_paths: int) -> int:
@@ -255,17 +260,20 @@ class Walk:
         for row, goal in zip(result, times, strict=True):
             count = int(np.ceil((goal - t) / self.dt * (1.0 - 1e-12)))
             for k in range(count):
-                if not self.moving.size:
-                    break
                 step = (goal - t) / count
-                self._step(step, t + k * step)
-                self.arrive(t + (k + 1) * step)
+                if self.resets is not None and self.resets.waiting:
+                    self.resets.come_back(self, t + (k + 0.5) * step)  # at the nearest step
+                elif not self.moving.size:
+                    break
+                if self.moving.size:
+                    self._step(step, t + k * step)
+                    self.arrive(t + (k + 1) * step)
                 pace((t + (k + 1) * step) / times[-1])
             t = goal
             self._lose(self._runs_away(goal))
             row[...] = self._shown(np.arange(self.x.shape[1])).T
             if self.resets is not None:
-                self.resets.record()
+                self.resets.record(row)
         return result
 
     def _shown(self, paths: np.ndarray) -> np.ndarray:
@@ -301,8 +309,8 @@ class Walk:
                 break
             before = self._shown(active)
             self._step(self.dt, self.clock)
-            wait = self._draw(lambda g, out: fill_positive(g, order, out))
-            late = self._draw(lambda g, out: g.random(out=out)) < 0.5
+            wait = self.drawn(lambda g, out: fill_positive(g, order, out))
+            late = self.drawn(lambda g, out: g.random(out=out)) < 0.5
             self.clock[active] += self.dt ** (1.0 / order) * wait
             self._stop(active)
             shown = np.where(late, self._shown(active), before)
@@ -315,14 +323,14 @@ class Walk:
         """One Euler step of the moving paths, from physical time t."""
         active = self.moving
         x = self.x[:, active]
-        gauss = self._draw(lambda g, out: g.standard_normal(out=out), len(x))
-        levy = None if self.eq.jumps is None else jump_noise(self.eq.jumps, len(x), partial(self._draw, paths=active))
+        gauss = self.drawn(lambda g, out: g.standard_normal(out=out), len(x))
+        levy = None if self.eq.jumps is None else jump_noise(self.eq.jumps, len(x), partial(self.drawn, paths=active))
         before = self.x.copy() if self.eq.ends_paths else self.x
         self.move(dt, t if np.ndim(t) == 0 else t[active], gauss, levy)
         if self.eq.ends_paths and self.moving.size:
             times = t if np.ndim(t) == 0 else t[self.moving]
             lasting = survival_of_step(self.eq, self.grid, before[:, self.moving], self.x[:, self.moving], dt, times)
-            self.ended[self.moving] = self._draw(lambda g, out: g.random(out=out)) > lasting
+            self.ended[self.moving] = self.drawn(lambda g, out: g.random(out=out)) > lasting
 
     def move(self, dt: float, t: Any, gauss: np.ndarray, levy: JumpNoise | None) -> None:
         """One Euler step of the moving paths, from physical time t, with given noise for unit time, (dim, n_moving)."""
@@ -402,7 +410,7 @@ class Walk:
         eq = self.eq.with_diffusion_of(self.read) if self.eq.diffusion_reads_density else self.eq
         return eq.diffusion_at(path_points(x), t)
 
-    def _draw(self, fill: Callable, rows: int | None = None, paths: np.ndarray | None = None) -> np.ndarray:
+    def drawn(self, fill: Callable, rows: int | None = None, paths: np.ndarray | None = None) -> np.ndarray:
         """Random numbers for the moving paths, or those given, from each block's own stream: (n,) or (rows, n)."""
         bounds = np.searchsorted(self.moving if paths is None else paths, BLOCK * np.arange(len(self.generators) + 1))
         parts = []
@@ -424,16 +432,10 @@ class Walk:
                 found |= self._meets_target(active, end, ~found)
             arrived |= found
         if self.resets is not None:
-            self._start_anew(active[arrived], self.resets)
+            self.resets.leave(self, active[arrived])
             return
         self.exits[active[arrived]] = self.clock[active[arrived]]
         self.moving = active[~arrived & ~self.kept[active]]
-
-    def _start_anew(self, left: np.ndarray, resets: Resets) -> None:
-        """Put paths that have left where they start anew."""
-        resets.counts[left] += 1
-        self.ended[left] = False
-        self.x[:, left] = self._draw(resets.draw, len(self.x), left)
 
     def _folded(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Places (dim, n) folded at reflecting and periodic walls, and which are beyond an absorbing one (n,)."""

@@ -9,7 +9,18 @@ from functools import partial
 from typing import Any
 
 from ..errors import ConvergenceError
-from .answers import at_rest, conditions, empties, on_the_way, on_the_way_out, over_time
+from ..results.solution import Solution
+from .answers import (
+    at_rest,
+    conditions,
+    empties,
+    observed_of,
+    on_the_way,
+    on_the_way_out,
+    over_a_period,
+    over_time,
+    target_of,
+)
 from .outcome import Outcome, Problem
 
 OPENING = 24  # letters by which a note is known: what follows are its numbers
@@ -32,23 +43,35 @@ def add_answers(
     shares = conditions(spec.output.shares, problem.names, "output.shares")
     leaves = eq is not None and empties(eq, sol)
     if spec.equation is not None:
-        outcome.answers += over_time(sol, problem.names, shares, leaves)
-    if eq is not None and eq.time_dependent:
-        outcome.notes.append("coefficients change with time: there is no density at rest.")
-    elif not leaves:
+        outcome.answers += over_time(sol, problem.names, shares, leaves, spec.source is not None)
+    repeats = spec.equation is not None and spec.equation.period is not None
+    if problem.changes(model) and not repeats:
+        outcome.notes.append(
+            "coefficients change with time: there is no density at rest. If they repeat, give a period."
+        )
+    elif repeats or not leaves:
         with noting(outcome.notes, f"{model}, stationary density"):
             found = _stationary(rest, problem.p0, model, outcome.notes)
-        if found is not None:
+        if isinstance(found, Solution):
+            outcome.repeating[model] = found
+            outcome.answers += over_a_period(model, found, problem.names, shares)
+        elif found is not None:
             outcome.stationary[model] = found
-            outcome.answers += at_rest(model, found, problem.names, shares)
+            outcome.answers += at_rest(model, found, problem.names, shares, observed_of(spec))
+    _add_passage(problem, outcome, model, passage, leaves)
+
+
+def _add_passage(problem: Problem, outcome: Outcome, model: str, passage: Callable[..., Any], leaves: bool) -> None:
+    """Add when a target is reached from the start, or else when it ends if anything `leaves`."""
+    eq, target = outcome.case.models[model], target_of(problem.spec)
     with noting(outcome.notes, f"{model}, passage"):
-        if spec.output.target is not None:
-            ((text, condition),) = conditions([spec.output.target], problem.names, "output.target")
-            question = partial(on_the_way, model, passage, problem.p0, text, condition)
-            if eq is not None and eq.time_order < 1.0:
-                outcome.answers.append(f"With memory the mean time to {text} is infinite, as that of waiting is.")
-            else:
-                _answer(question, f"{model}: no passage to {text}", outcome)
+        if target is not None and problem.p0 is None:
+            outcome.notes.append(f"{model}: no passage to {target[0]}: nothing is in the box at first. Give a [start].")
+        elif target is not None and eq is not None and eq.time_order < 1.0:
+            outcome.answers.append(f"With memory the mean time to {target[0]} is infinite, as that of waiting is.")
+        elif target is not None:
+            question = partial(on_the_way, model, passage, problem.p0, *target)
+            _answer(question, f"{model}: no passage to {target[0]}", outcome)
         elif leaves and eq is not None and eq.time_order == 1.0:
             _answer(partial(on_the_way_out, passage, problem.p0), f"{model}: no mean time until it ends", outcome)
 
@@ -67,7 +90,7 @@ def _stationary(question: Callable[..., Any], p0: Any, model: str, notes: list[s
         return question()
     except (ValueError, ConvergenceError) as error:
         reason = str(error)
-    if "`p0`" in reason or "Pass p0" in reason:
+    if p0 is not None and ("`p0`" in reason or "Pass p0" in reason):
         try:
             return question(p0)
         except (ValueError, ConvergenceError) as error:

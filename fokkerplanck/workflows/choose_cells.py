@@ -45,4 +45,6 @@ def finer_grid(problem: Problem, eq: FokkerPlanck, grid: Grid, tol: float) -> Gr
 
 
 def _density(problem: Problem, eq: FokkerPlanck, grid: Grid) -> Solution:
-    return solve(eq, grid, problem.p0, np.array(problem.spec.output.times, dtype=float))
+    return solve(
+        eq, grid, problem.p0, np.array(problem.spec.output.times, dtype=float), **problem.how, **problem.entering
+    )

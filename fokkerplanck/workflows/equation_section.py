@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..errors import bad_value
 from ..formulas.parser import Formula, parse
+from ..model.equation import Swarm
 from ..model.levy import LevyJumps
+from ..model.mean_field import MeanField
+from ..model.pair_force import PairForce
 from ..model.poisson import PoissonJumps
-from .schema import Equation, PoissonLaw
+from .runfile import naming
+from .schema import Equation, Interaction, PoissonLaw
 
 
 def jumps_of(equation: Equation) -> LevyJumps | PoissonJumps | None:
@@ -59,16 +64,80 @@ def _frozen(name: str, parameters: dict[str, float]) -> Any:
         raise bad_value("parameters", f"among {shapes} for {name}", parameters) from error
 
 
-def read_formulas(value: Any, names: tuple[str, ...], key: str) -> Any:
-    """Formulas as functions of the coordinates, and of the time t where they name it and no coordinate is called so."""
+def interaction_of(equation: Equation) -> Swarm | MeanField | PairForce | None:
+    """What each reads of all, in a run file."""
+    given = equation.interaction
+    if given is None:
+        return None
+    kinds = [name for name in ("swarm", "pair_force", "pair_potential", "observe") if getattr(given, name) is not None]
+    if len(kinds) != 1:
+        rule = "given one of swarm, pair_force, pair_potential and observe"
+        raise bad_value("equation.interaction", rule, " and ".join(kinds) or "none", "Such as { swarm = 0.5 }.")
+    (kind,) = kinds
+    beside = {"pair_force": {"strength"}, "pair_potential": {"strength"}, "observe": {"force", "diffusion"}}.get(
+        kind, set()
+    )
+    for name in {"strength", "force", "diffusion"} - beside:
+        if getattr(given, name) is not None:
+            raise bad_value(f"equation.interaction.{name}", f"left out beside {kind}", getattr(given, name))
+    if kind == "swarm":
+        assert given.swarm is not None
+        return Swarm(given.swarm)
+    if given.observe is not None:
+        return _mean_field(given, equation.variables)
+    read = together(read_formulas(getattr(given, kind), equation.variables, f"equation.interaction.{kind}", False))
+    strength = 1.0 if given.strength is None else given.strength
+    return PairForce(read, strength=strength) if kind == "pair_force" else PairForce(potential=read, strength=strength)
+
+
+def _mean_field(given: Interaction, names: tuple[str, ...]) -> MeanField:
+    """Averages m1, m2, ... and what reads them."""
+    assert given.observe is not None
+    means = tuple(f"m{k}" for k in range(1, len(given.observe) + 1))
+    if taken := set(means) & set(names):
+        raise bad_value("equation.variables", "none that averages are called", sorted(taken), f"They are {means}.")
+    parts: dict[str, Any] = {}
+    for key in ("force", "diffusion"):
+        if getattr(given, key) is not None:
+            whole = together(read_formulas(getattr(given, key), (*names, *means), f"equation.interaction.{key}", False))
+            parts[key] = partial(_of_averages, whole)
+    with naming(force="equation.interaction.force"):
+        return MeanField(
+            together(read_formulas(list(given.observe), names, "equation.interaction.observe", False)), **parts
+        )
+
+
+def _of_averages(whole: Callable[..., Any], *arguments: Any) -> Any:
+    """A function of coordinates and single averages, called with the averages in one array."""
+    return whole(*arguments[:-1], *arguments[-1])
+
+
+def together(parts: Any) -> Callable[..., Any]:
+    """One function for a formula, or for nested lists of them and numbers."""
+
+    def answer(part: Any, arguments: tuple[Any, ...]) -> Any:
+        if isinstance(part, list):
+            return [answer(one, arguments) for one in part]
+        return part(*arguments) if callable(part) else part + 0.0 * arguments[0]
+
+    return lambda *arguments: answer(parts, arguments)
+
+
+def read_formulas(value: Any, names: tuple[str, ...], key: str, timed: bool = True) -> Any:
+    """Formulas as functions of the coordinates, and if `timed` of t where they name it and no coordinate is called so."""
     if isinstance(value, list):
-        return [read_formulas(entry, names, key) for entry in value]
+        return [read_formulas(entry, names, key, timed) for entry in value]
     if not isinstance(value, str):
         return value
-    if "t" in names or re.search(r"\bt\b", value) is None:
+    if not (timed and names_time(value, names)):
         return plain(parse(value, names, name=key))
     formula = parse(value, (*names, "t"), name=key)
     return lambda *coordinates, t: formula.evaluate(*coordinates, t)
+
+
+def names_time(text: str, names: tuple[str, ...]) -> bool:
+    """Whether a formula or a condition reads the time t, which no coordinate is called."""
+    return "t" not in names and re.search(r"\bt\b", text) is not None
 
 
 def plain(formula: Formula) -> Callable[..., np.ndarray]:

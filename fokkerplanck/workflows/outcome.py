@@ -76,9 +76,15 @@ class Outcome:
     curves: dict[str, Solution]
     ensemble: Ensemble | None = None
     stationary: dict[str, Stationary] = field(default_factory=dict)
+    repeating: dict[str, Solution] = field(default_factory=dict)  # over a period
     comparison: Comparison | None = None
     notes: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
+
+    @property
+    def reference(self) -> str:
+        """What the simulated paths are called in tables and files."""
+        return "simulation" if self.case.sgd is None else "SGD"
 
     @property
     def told(self) -> list[str]:
@@ -87,16 +93,16 @@ class Outcome:
 
 
 def compared(outcome: Outcome, times: Sequence[float]) -> Comparison:
-    """Moments of the densities of a case at some of its times, and how far each is from simulated SGD while that lasts."""
-    sgd = outcome.ensemble
-    if sgd is None:
+    """Moments of the densities of a case at some of its times, and how far each is from its paths while these last."""
+    paths = outcome.ensemble
+    if paths is None:
         return compare(outcome.solutions, times=times, distances=())
-    lasting = [t for t in times if np.isfinite(sgd.at(t)).all(axis=1).sum() > 1]
+    lasting = [t for t in times if np.isfinite(paths.at(t)).all(axis=1).sum() > 1]
     gone = [t for t in times if t not in lasting]
     parts = []
     with np.errstate(over="ignore", invalid="ignore"):  # of runs that are about to diverge
         if lasting:
-            parts.append(compare({**outcome.solutions, "SGD": sgd}, times=lasting, distances=()))
+            parts.append(compare({**outcome.solutions, outcome.reference: paths}, times=lasting, distances=()))
     if gone:
         alone = compare(outcome.solutions, times=gone, distances=())
         apart = alone.columns.index("z_mean")  # from here on the distances to a reference, which is no more
@@ -115,4 +121,23 @@ class Problem:
     value: Callable | None
     cases: list[Case]
     record: dict[str, Any]
-    again: Mapping[str, Any] = field(default_factory=dict)  # where what leaves the box enters again, and when
+    entering: Mapping[str, Any] = field(default_factory=dict)  # a reset, its delay and a source, as `solve` takes them
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """How an equation is solved, as far as the file says, as arguments of `solve`."""
+        given = self.spec.solver
+        return {
+            key: getattr(given, key)
+            for key in ("method", "rtol", "breaks", "max_step")
+            if getattr(given, key) is not None
+        }
+
+    def changes(self, model: str) -> bool:
+        """Whether what a model is made of changes with time."""
+        return any(
+            eq is not None and eq.time_dependent
+            for case in self.cases
+            for name, eq in case.models.items()
+            if name == model
+        )

@@ -18,7 +18,6 @@ from ..formulas.parser import parse
 from ..model.box import Box
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
-from ..model.initial_density import gaussian, point, uniform
 from ..passages import first_passage
 from ..queries import solve, stationary
 from ..results.open_solution import OpenSolution
@@ -30,13 +29,15 @@ from ..storage.files import staging_folder, uninterrupted, write_text
 from ..storage.netcdf import save_solution
 from ..storage.tables import Comparison, exact
 from .add_answers import add_answers, noting
-from .answers import conditions
+from .answers import conditions, observed_of, target_of
 from .choose_cells import grid_within
-from .equation_section import jumps_of, plain, read_formulas
+from .equation_section import interaction_of, jumps_of, plain, read_formulas
 from .outcome import Case, Outcome, Problem, Report, compared
+from .put_in import entering_of, start_of
 from .run_report import chain_notes
 from .runfile import RunFile, naming
-from .schema import Descent, Equation, GridSection, Landscape, Start
+from .schema import Descent, Equation, GridSection, Landscape
+from .simulated import add_paths
 
 if TYPE_CHECKING:
     from ..results.ensemble import Ensemble
@@ -65,10 +66,10 @@ def described(run: RunFile) -> Problem:
     """As `build`; where a tolerance is asked for, on the cells with which the search for a grid begins."""
     spec = run.spec
     grid = _grid(spec.grid, spec.variables)
-    p0 = _start(spec.start, "start")
-    again = {} if spec.reset is None else {"reset": _start(spec.reset, "reset"), "delay": spec.reset.delay}
+    p0, entering = start_of(spec), entering_of(spec)
     conditions(spec.output.shares, spec.variables, "output.shares")  # refuses what is none
-    conditions([spec.output.target] if spec.output.target else [], spec.variables, "output.target")
+    target_of(spec)
+    observed_of(spec)
     value: Callable | None
     if spec.landscape is not None:
         value, cases = _descent_cases(run, spec.landscape, grid)
@@ -76,10 +77,10 @@ def described(run: RunFile) -> Problem:
         assert spec.equation is not None
         value, cases = _equation_case(spec.equation)
         eq = cases[0].models["density"]
-        if again and not (grid.absorbs or (eq is not None and eq.ends_paths)):
+        if spec.reset is not None and not (grid.absorbs or (eq is not None and eq.ends_paths)):
             then = 'Make a wall absorbing, such as boundary = ["reflecting", "absorbing"], or give a killing rate.'
             raise bad_value("reset", "left out where nothing leaves the box", "a table [reset]", then)
-    return Problem(spec, grid, p0, spec.variables, value, cases, run.record(), again)
+    return Problem(spec, grid, p0, spec.variables, value, cases, run.record(), entering)
 
 
 def _grid(box: GridSection, variables: tuple[str, ...]) -> Grid:
@@ -95,19 +96,6 @@ def _grid(box: GridSection, variables: tuple[str, ...]) -> Grid:
     if grid.dim != count:
         raise bad_value("grid.bounds", f"{count} pair(s), one for each of {', '.join(variables)}", box.bounds)
     return grid.named(variables)
-
-
-def _start(start: Start, table: str) -> Any:
-    """The density of [start] or [reset]."""
-    spread = f"{table}.deviation" if start.covariance is None else f"{table}.covariance"
-    with naming(mean=f"{table}.mean", std_or_cov=spread, x=f"{table}.point", low=f"{table}.low"):
-        if start.mean is not None:
-            return gaussian(start.mean, start.covariance if start.deviation is None else _scalar(start.deviation))
-        return point(start.point) if start.point is not None else uniform(start.low, start.high)
-
-
-def _scalar(values: tuple[float, ...]) -> Any:
-    return values[0] if len(values) == 1 else values
 
 
 def _descent_cases(run: RunFile, landscape: Landscape, grid: Grid) -> tuple[Callable, list[Case]]:
@@ -191,6 +179,7 @@ def _equation_case(equation: Equation) -> tuple[Callable | None, list[Case]]:
             jumps=jumps_of(equation),
             killing=read("killing"),
             reactivity=equation.reactivity,
+            interaction=interaction_of(equation),
             names=names,
         )
     return None if potential is not None and takes_time(potential) else potential, [Case(None, {"density": eq})]
@@ -220,7 +209,6 @@ def compute(problem: Problem, report: Report = lambda text, share: None) -> list
 
 def solved(problem: Problem, case: Case, report: Report, between: int) -> Outcome:
     """The densities of one case at the output times, its curves at so many times more, and its simulation."""
-    spec = problem.spec
     outcome = Outcome(case, {}, {}, notes=list(case.notes))
     for k, model in enumerate(case.models):
 
@@ -236,12 +224,7 @@ def solved(problem: Problem, case: Case, report: Report, between: int) -> Outcom
             outcome.notes.append(f"{model} is left out: {error}")
     if not outcome.solutions:
         raise ConvergenceError("; ".join(outcome.notes))
-    if case.sgd is not None:
-        report("simulating SGD", 0.5)
-        paths, seed = (spec.simulation.paths, spec.simulation.seed) if spec.simulation else (20_000, 0)
-        with noting(outcome.notes, "SGD"):
-            steps = [int(t) for t in spec.output.times]
-            outcome.ensemble = case.sgd.simulate(problem.p0, steps, n_paths=paths, seed=seed)
+    add_paths(problem, outcome, report)
     return outcome
 
 
@@ -259,6 +242,9 @@ def _compute_model(
     words |= {"p0": "start", "reset": "reset", "delay": "reset.delay"} | {
         key: f"equation.{key}" for key in ("noise", "killing", "reactivity")
     }
+    words |= {key: f"solver.{key}" for key in ("method", "rtol", "breaks", "max_step")}
+    words |= {"source": "source", "period": "equation.period", "interaction": "equation.interaction"}
+    measure = spec.solver.error
     report(0.0)
     question: Callable[..., Any]
     with noting(outcome.notes, model), naming(**words):
@@ -269,10 +255,9 @@ def _compute_model(
             many = np.union1d(times, operator.steps * np.round(many / operator.steps))  # ends of epochs
             sol, question = operator.evolve(problem.p0, many.astype(int)), operator.stationary
         else:
-            sol = solve(eq, grid, problem.p0, many, progress=report, **problem.again)
-            question = partial(stationary, eq, grid, **problem.again)
-            if eq.interaction is not None:  # the state, of several, that the run leads to
-                question = partial(stationary, eq, grid, problem.p0)
+            more = {**problem.how, **problem.entering}
+            sol = solve(eq, grid, problem.p0, many, progress=report, observe=observed_of(spec), error=measure, **more)
+            question = _at_rest(problem, eq)
     outcome.curves[model] = sol
     outcome.solutions[model] = _at_times(sol, times)
     if eq is not None and "temperature_at" in eq.settings:
@@ -283,8 +268,21 @@ def _compute_model(
         )
     if eq is None:
         outcome.notes += [f"{model}: {note}" for note in chain_notes(outcome.solutions[model])]
-    ask: Callable[..., Any] = partial(first_passage, eq, grid) if eq is not None else operator.first_passage
+    ask: Callable[..., Any] = (
+        partial(first_passage, eq, grid, error=measure) if eq is not None else operator.first_passage
+    )
     add_answers(problem, outcome, model, question, ask)
+
+
+def _at_rest(problem: Problem, eq: FokkerPlanck) -> Callable[..., Any]:
+    """The question for the density at rest, or for the one that repeats."""
+    spec, again = problem.spec, dict(problem.entering)
+    if spec.equation is not None and spec.equation.period is not None:
+        again["period"] = spec.equation.period
+        again |= {key: problem.how[key] for key in ("breaks", "max_step") if key in problem.how}
+    question = partial(stationary, eq, problem.grid, error=spec.solver.error, **again)
+    # with an interaction the state, of several, that the run leads to
+    return question if eq.interaction is None or again else partial(question, problem.p0)
 
 
 def _curve_times(times: np.ndarray, count: int, whole: bool) -> np.ndarray:
@@ -342,7 +340,7 @@ def write(problem: Problem, outcomes: list[Outcome], tab: Comparison, folder: Pa
 def _save_densities(problem: Problem, outcome: Outcome, folder: Path) -> None:
     results = dict(outcome.solutions)
     if outcome.ensemble is not None:
-        results["SGD"] = _histogram(outcome.ensemble, problem.grid)
+        results[outcome.reference] = _histogram(outcome.ensemble, problem.grid)
     for model, sol in results.items():
         record = {"run_file": problem.record, "learning_rate": outcome.case.rate, "model": model}
         kept = dataclasses.replace(sol, settings={**sol.settings, **record})
@@ -365,6 +363,7 @@ def _draw(draw: Callable[[], Any], path: Path) -> str:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a title in letters that the font lacks
+        warnings.filterwarnings("ignore", ".* paths diverged")  # which the verdicts say
         try:
             figures.save_figure(draw(), path)
         except OSError:  # a full disk
@@ -389,7 +388,7 @@ def save_table(tab: Comparison, folder: Path) -> None:
 
 def _density_name(outcome: Outcome, model: str) -> str:
     parts = ["density"] if outcome.case.rate is None else ["density", exact(outcome.case.rate)]
-    named = len(outcome.case.models) > 1 or model == "SGD"
+    named = len(outcome.case.models) > 1 or model == outcome.reference
     return "_".join(parts + ([model] if named else [])) + ".nc"
 
 
@@ -398,7 +397,7 @@ def _histogram(ensemble: Ensemble, grid: Grid) -> Solution:
     density = ensemble.density(grid)
     stats = SolutionStats(n_paths=ensemble.n_paths, seed=ensemble.seed, diverged=ensemble.diverged)
     settings = {**ensemble.settings, "seed": ensemble.seed}
-    text = f"{ensemble.n_paths} paths of SGD"
+    text = f"{ensemble.n_paths} simulated paths"
     return Solution(grid, ensemble.times, density, "simulation", stats, message=text, settings=settings)
 
 
@@ -413,7 +412,10 @@ def _drawings(problem: Problem, outcome: Outcome, suffix: str) -> dict[str, Call
         f"evolution{suffix}.png": lambda: plotting.plot_evolution(shown, paths, landscape=value, title=title),
         f"moments{suffix}.png": lambda: plotting.plot_moments(outcome.curves, paths, title),
     }
-    rest = outcome.stationary
+    rest, repeating = outcome.stationary, outcome.repeating
+    if repeating:
+        over = f"{title}, over a period" if title else "over a period"
+        drawings[f"period{suffix}.png"] = lambda: plotting.plot_evolution(repeating, landscape=value, title=over)
     if rest:
         one: Any = rest if len(outcome.case.models) > 1 else next(iter(rest.values()))
         drawings[f"stationary{suffix}.png"] = lambda: plotting.plot_stationary(

@@ -1,4 +1,4 @@
-"""What a run says in words: agreement with SGD, by how much not, and what the grid of a transfer operator does to it."""
+"""What a run says in words: agreement with simulated paths, by how much not, and what the grid of an operator does to it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ RESOLVED = 0.02  # of a cell: differences below it lie within what the grid leav
 CLAMPED = 1e-3  # meetings of a path with a reflecting wall from which a box is named as the reason
 
 
+class Paths(NamedTuple):
+    """What sentences call simulated paths."""
+
+    name: str
+    runs: str
+
+
+PATHS = {"SGD": Paths("SGD", "the runs of SGD"), "simulation": Paths("the simulated paths", "the simulated paths")}
+
+
 class Gap(NamedTuple):
     """How far a model is from simulated SGD in one moment along one axis: in units of the error of SGD, and of both."""
 
@@ -31,8 +41,8 @@ class Gap(NamedTuple):
 
 
 def verdicts(outcome: Outcome, grid: Grid, limit: float = 3.0) -> list[str]:
-    """One plain sentence for each time and model: whether it agrees with SGD, by how much it does not, and why."""
-    tab = outcome.comparison
+    """One plain sentence for each time and model: whether it agrees with the paths, by how much it does not, and why."""
+    tab, whom = outcome.comparison, PATHS[outcome.reference]
     if outcome.ensemble is None or tab is None:
         return []
     rows = [dict(zip(tab.columns, row, strict=True)) for row in tab.rows]
@@ -41,21 +51,19 @@ def verdicts(outcome: Outcome, grid: Grid, limit: float = 3.0) -> list[str]:
         lost = outcome.ensemble.diverged_at(t)
         if lost > 0.0:
             rest = "There is nothing to compare with." if lost == 1.0 else "The others are compared."
-            sentences.append(f"t = {t:g}: {lost:.2%} of the runs of SGD have diverged. {rest}")
-        if lost == 1.0:
-            continue
+            sentences.append(f"t = {t:g}: {lost:.2%} of {whom.runs} have diverged. {rest}")
         here = [row for row in rows if row["t"] == t]
-        truth = {row["axis"]: row for row in here if row["model"] == "SGD"}
+        truth = {row["axis"]: row for row in here if row["model"] == outcome.reference}
+        if lost == 1.0 or not truth:
+            continue
         if not all(math.isfinite(row["se_mean"]) for row in truth.values()):
-            sentences.append(
-                f"t = {t:g}: SGD diverges: the moments of its runs overflow. There is nothing to compare with."
-            )
+            sentences.append(f"t = {t:g}: the moments of {whom.runs} overflow. There is nothing to compare with.")
             continue
         for model in outcome.solutions:
             gaps = [g for row in here if row["model"] == model for g in _gaps(row, truth, grid)]
             solution = outcome.solutions[model]
             unknown = "" if solution.error else solution.error.note
-            sentences.append(f"t = {t:g}: {model} {_verdict(gaps, limit, solution.stats, unknown)}")
+            sentences.append(f"t = {t:g}: {model} {_verdict(gaps, limit, solution.stats, unknown, whom.name)}")
     return sentences
 
 
@@ -77,7 +85,7 @@ def _ratio(apart: float, error: float) -> float:
     return 0.0 if apart == 0.0 else apart / error if error > 0.0 else math.inf
 
 
-def _verdict(gaps: list[Gap], limit: float, stats: SolutionStats, unknown: str = "") -> str:
+def _verdict(gaps: list[Gap], limit: float, stats: SolutionStats, unknown: str = "", whom: str = "SGD") -> str:
     """Agreement; or a difference that the model's own error explains, or that nothing is said of as that error is `unknown`; or
     one that it does not, with its reason."""
     worst, beside = max(gaps, key=lambda gap: gap.of_all), max(gaps)
@@ -86,7 +94,7 @@ def _verdict(gaps: list[Gap], limit: float, stats: SolutionStats, unknown: str =
         return f"is off by {_shown(worst.of_all)} standard errors in the {worst.moment}{reason}."
     if worst.of_all > limit:
         off = f"its {worst.moment} is off by {_shown(worst.of_all)} standard errors of the simulation"
-        return f"cannot be compared with SGD: {off}, and its own error is not known ({unknown})."
+        return f"cannot be compared with {whom}: {off}, and its own error is not known ({unknown})."
     if beside.of_sampling > limit:
         source = {
             "grid": f"its grid: take {_cells_for(beside)} times as many cells along each axis",
@@ -94,10 +102,10 @@ def _verdict(gaps: list[Gap], limit: float, stats: SolutionStats, unknown: str =
             "step": "its time step",
         }
         return (
-            f"cannot be told from SGD: its {beside.moment} is off by {_shown(beside.of_sampling)} standard errors of the "
+            f"cannot be told from {whom}: its {beside.moment} is off by {_shown(beside.of_sampling)} standard errors of the "
             f"simulation, within the error of {source.get(beside.source, beside.source)}."
         )
-    return f"agrees with SGD within {limit:g} standard errors."
+    return f"agrees with {whom} within {limit:g} standard errors."
 
 
 def _shown(size: float) -> str:

@@ -22,7 +22,7 @@ from ..errors import bad_value
 from ..storage.csv_columns import read_csv
 from ..storage.files import file_below
 from .landscape_data import select
-from .schema import SECTIONS, Equation, Output, PoissonLaw, RunSpec, Start
+from .schema import SECTIONS, Interaction, Output, PoissonLaw, RunSpec, Start
 
 LARGEST_FILE = 2e7  # bytes
 OTHER_WORDS = {  # what newcomers write, and what is meant: the first of these that the table knows
@@ -35,7 +35,9 @@ OTHER_WORDS = {  # what newcomers write, and what is meant: the first of these t
     "alpha": ("stability",), "levy": ("stability",), "beta": ("time_order",), "kill": ("killing",), "x0": ("point",),
     "at": ("point",), "x": ("point",), "T": ("times",), "t": ("times",), "t_end": ("times",), "tmax": ("times",),
     "region": ("target",), "threshold": ("target",), "first_passage": ("target",), "share": ("shares",),
-    "probability": ("shares",), "law": ("distribution", "covariance"), "size": ("sizes",), "variance": ("covariance",),
+    "solve": ("solver",), "sources": ("source",), "inflow": ("source",), "step": ("dt",), "n_paths": ("paths",),
+    "expectation": ("observe",), "mean_field": ("interaction",), "probability": ("shares",),
+    "law": ("distribution", "covariance"), "size": ("sizes",), "variance": ("covariance",),
 }  # fmt: skip
 
 
@@ -155,8 +157,9 @@ def sentence(
     place = [str(part) for part in first["loc"]]
     name, value = ".".join(place), first.get("input")
     model = sections.get(place[0], whole) if len(place) > 1 else whole
-    if place[:-1] == ["equation", "jumps"]:
-        model = PoissonLaw
+    inner: dict[str, type[BaseModel]] = {"jumps": PoissonLaw, "interaction": Interaction}
+    if place[:1] == ["equation"] and len(place) > 2:
+        model = inner.get(place[1], model)
     if first["type"] == "rule":
         context = first.get("ctx", {})
         return bad_value(name, context["rule"], value, context["then"])
@@ -167,9 +170,8 @@ def sentence(
         known = sorted(model.model_fields)
         then = _suggestion(place[-1], known, sections)
         return bad_value(name, f"one of {', '.join(known)}", place[-1], then)
-    return bad_value(
-        name, f"a table [{name}]", value, "Such as { rate = 2.0, covariance = 0.25 }." if model is Equation else ""
-    )
+    such_as = {"jumps": "Such as { rate = 2.0, covariance = 0.25 }.", "interaction": "Such as { swarm = 0.5 }."}
+    return bad_value(name, f"a table [{name}]", value, such_as.get(place[-1], ""))
 
 
 def _suggestion(word: str, known: list[str], sections: Mapping[str, type[BaseModel]]) -> str:
@@ -194,9 +196,8 @@ def _check_sections(spec: RunSpec) -> None:
         raise bad_value(
             "sgd", "given together with [landscape]", "no such table", "Add [sgd] with learning_rate = 0.01."
         )
-    for name in ("sgd", "simulation"):
-        if spec.equation is not None and getattr(spec, name) is not None:
-            raise bad_value(name, "left out of a run with [equation]", f"a table [{name}]", "SGD needs a [landscape].")
+    if spec.equation is not None and spec.sgd is not None:
+        raise bad_value("sgd", "left out of a run with [equation]", "a table [sgd]", "SGD needs a [landscape].")
     if spec.equation is not None and spec.output.models != Output.model_fields["models"].default:
         then = "Models of SGD need a [landscape]."
         raise bad_value("output.models", "left out of a run with [equation]", list(spec.output.models), then)
@@ -209,18 +210,56 @@ def _check_sections(spec: RunSpec) -> None:
         raise bad_value("grid.tol", rule, got, "Such as tol = 1e-3: cells are then chosen.")
     if spec.grid.width is not None and len(spec.variables) > 1:
         raise bad_value("grid.width", "used in one dimension only", spec.grid.width, "Write cells = [...] instead.")
-    _check_start("start", spec.start)
-    if spec.reset is not None:
-        if spec.equation is None:
-            raise bad_value("reset", "left out of a run with [landscape]", "a table [reset]", "SGD leaves no box.")
-        _check_start("reset", spec.reset)
+    _check_what_enters(spec)
+    _check_simulation(spec)
+
+
+def _check_what_enters(spec: RunSpec) -> None:
+    """The start, resets and a source, each of one kind."""
+    if spec.start is None and spec.source is None:
+        raise bad_value("start", "given, or a [source] into an empty box", "no such table", "Add a table [start].")
+    for name in ("start", "reset", "source"):
+        table = getattr(spec, name)
+        if table is not None:
+            _check_start(name, table)
+    if spec.source is not None and spec.source.rate is None and spec.source.density is None:
+        rule = "given beside where it enters, or `density` as mass per volume and time"
+        raise bad_value("source.rate", rule, None, "Such as rate = 2.0, mass per time.")
+    if spec.landscape is None:
+        return
+    for name in ("reset", "source", "solver"):
+        if getattr(spec, name) != RunSpec.model_fields[name].default:
+            then = "SGD leaves no box." if name != "solver" else "Models of SGD are solved as they are."
+            raise bad_value(name, "left out of a run with [landscape]", f"a table [{name}]", then)
+    if spec.output.observe:
+        then = "It is told of an [equation]."
+        raise bad_value("output.observe", "left out of a run with [landscape]", dict(spec.output.observe), then)
+
+
+def _check_simulation(spec: RunSpec) -> None:
+    """Steps of dt for an equation, which SGD has none of."""
+    given = spec.simulation
+    if given is None:
+        return
+    if spec.landscape is not None:
+        for key in ("dt", "swarm_size"):
+            if getattr(given, key) is not None:
+                raise bad_value(f"simulation.{key}", "left out of a run with [landscape]", getattr(given, key))
+        return
+    if given.dt is None:
+        then = "A tenth of the shortest time in which the drift changes something, such as dt = 0.01."
+        raise bad_value("simulation.dt", "given with [equation]: the step of the paths", "no such key", then)
+    if spec.source is not None:
+        raise bad_value(
+            "simulation", "left out with [source]", "a table [simulation]", "Paths of a start are simulated."
+        )
 
 
 def _check_start(name: str, start: Start) -> None:
-    given = {name for name in Start.model_fields if getattr(start, name) is not None}
-    allowed = ({"mean", "deviation"}, {"mean", "covariance"}, {"point"}, {"low", "high"})
+    given = {key for key in Start.model_fields if getattr(start, key) is not None}
+    allowed = ({"mean", "deviation"}, {"mean", "covariance"}, {"point"}, {"low", "high"}, {"density"}, {"samples"})
     if given not in allowed:
-        rule = "mean with deviation or covariance, a point, or low with high"
+        rule = "mean with deviation or covariance, a point, low with high, a density, or samples"
         raise bad_value(name, rule, " and ".join(sorted(given)) or "an empty table")
 
 

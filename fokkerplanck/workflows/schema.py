@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, PlainValidator
 from pydantic_core import PydanticCustomError
 
+from ..formulas.parser import parse
+
 
 def rule(rule: str, check: Callable[[Any], Any], then: str = "") -> PlainValidator:
     """A validator that refuses whatever `check` raises on, with a sentence for the user."""
@@ -129,6 +131,13 @@ def _formulas(value: Any, depth: int = 0) -> Any:
     return _text(value) if isinstance(value, str) else number(value)
 
 
+def _length(value: Any) -> float:
+    """A positive number, or a formula of numbers."""
+    found = number(float(parse(value, ()).evaluate()) if isinstance(value, str) else value)
+    require(found > 0.0)
+    return found
+
+
 def _convention(value: Any) -> str | float:
     return value if isinstance(value, str) else number(value)
 
@@ -196,12 +205,29 @@ class PoissonLaw(Section):
     kernel: Annotated[str | None, rule("a formula in start and end", _text, "Put it in quotes.")] = None
 
 
+class Interaction(Section):
+    """What each reads of all: one of swarm, pair_force and pair_potential, or observe with force, diffusion or both.
+
+    swarm: the strength of a pull to the mean; pair_force F and pair_potential W: formulas of the difference, in the names of
+    the coordinates, with a strength; observe: formulas whose means are called m1, m2, ... in force and diffusion.
+    """
+
+    swarm: Annotated[float | None, rule("a number", number)] = None
+    pair_force: Formulas | None = None
+    pair_potential: Annotated[str | None, rule(_FORMULA, _text, "Put it in quotes.")] = None
+    strength: Annotated[float | None, rule("a number", number)] = None
+    observe: Annotated[tuple[str, ...] | None, rule("a list of formulas, in quotes", _words, 'Such as ["x"].')] = None
+    force: Formulas | None = None
+    diffusion: Formulas | None = None
+
+
 class Equation(Section):
     """A drift and a diffusion (or a potential) by formulas, in which t is the time unless a variable has that name.
 
     noise: sigma of dX = drift dt + noise dW in place of the diffusion, which is 0 where both are left out.
     time_order below 1: memory; stability with scale: Levy jumps; jumps: at a finite rate, see `PoissonLaw`; killing and
-    reactivity: see `fokkerplanck.FokkerPlanck`.
+    reactivity: see `fokkerplanck.FokkerPlanck`; interaction: see `Interaction`.
+    period: after which all that changes with t repeats; the density that repeats with it is then found.
     """
 
     variables: Names
@@ -216,6 +242,8 @@ class Equation(Section):
     jumps: PoissonLaw | None = None
     killing: Annotated[Any, rule("a number or a formula", _formulas, "Put formulas in quotes.")] = None
     reactivity: Annotated[Any, rule("a table of walls and numbers", _named, 'Such as { "x high" = 2.0 }.')] = None
+    interaction: Interaction | None = None
+    period: Annotated[float | None, rule("a positive number, or one in quotes", _length, 'Such as "2*pi".')] = None
 
 
 class Descent(Section):
@@ -242,7 +270,7 @@ class GridSection(Section):
 
 
 class Start(Section):
-    """The initial density: mean with deviation or covariance, a point, or low and high of a uniform one."""
+    """The initial density: mean with deviation or covariance, a point, low and high of a uniform one, a formula, or samples."""
 
     mean: Vector | None = None
     deviation: Vector | None = None
@@ -250,6 +278,14 @@ class Start(Section):
     point: Vector | None = None
     low: Vector | None = None
     high: Vector | None = None
+    density: FormulaText | None = None
+    samples: Annotated[Any, rule("a list of numbers, or of lists of them", _matrix)] = None
+
+
+class Source(Start):
+    """What is put in from outside: a density, mass per volume and time, or a rate of mass per time spread like a start."""
+
+    rate: Annotated[Any, rule("a number or a formula in t", _formulas, "Put formulas in quotes.")] = None
 
 
 class Reset(Start):
@@ -271,20 +307,33 @@ class _Models(Section):
     central_flow: Annotated[bool | None, rule("true or false", _flag)] = None
 
 
+class Solver(Section):
+    """How it is solved, see `fokkerplanck.solve`: breaks are times at which coefficients jump, max_step is the longest step."""
+
+    method: Annotated[str | None, rule("a word", _text, 'Such as "auto".')] = None
+    rtol: Annotated[float | None, rule("a number above 0 and below 1", _tolerance)] = None
+    breaks: Annotated[tuple[float, ...] | None, rule("a list of times", numbers)] = None
+    max_step: Annotated[float | None, rule("a number", number)] = None
+    error: Annotated[bool, rule("true or false", _flag)] = True
+
+
 class Output(_Models):
-    """What is wanted."""
+    """What is wanted. observe: formulas whose means are told."""
 
     times: Annotated[tuple[float, ...], rule("increasing numbers, none below 0", _times, "Sort them and drop repeats.")]
     models: Names = ("first-order",)
     shares: Annotated[tuple[str, ...], rule("a list of conditions, in quotes", _words, 'Such as ["w > 0"].')] = ()
     target: Annotated[str | None, rule("a condition, in quotes", _text, 'Such as "w > 1.3".')] = None
+    observe: Annotated[dict[str, str], rule('a table of formulas such as { energy = "x**2" }', _columns)] = {}
 
 
 class Simulation(Section):
-    """The Monte Carlo reference."""
+    """The Monte Carlo reference: of SGD itself, or of an equation by steps of dt."""
 
     paths: Annotated[int, rule("a whole number of at least 2", lambda v: whole(v, 2))] = 20_000
     seed: Annotated[int, rule("a whole number, not below 0", lambda v: whole(v, 0))] = 0
+    dt: Annotated[float | None, rule("a number", number)] = None
+    swarm_size: Annotated[int | None, rule("a whole number of at least 2", lambda v: whole(v, 2))] = None
 
 
 class Study(_Models):
@@ -312,8 +361,10 @@ class RunSpec(Section):
     equation: Equation | None = None
     sgd: Descent | None = None
     grid: GridSection
-    start: Start
+    start: Start | None = None
     reset: Reset | None = None
+    source: Source | None = None
+    solver: Solver = Solver()
     output: Output
     simulation: Simulation | None = None
     study: Study | None = None
@@ -335,6 +386,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "grid": GridSection,
     "start": Start,
     "reset": Reset,
+    "source": Source,
+    "solver": Solver,
     "output": Output,
     "simulation": Simulation,
     "study": Study,

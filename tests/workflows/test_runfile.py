@@ -195,8 +195,8 @@ MISTAKES = [
     (
         "[sgd]",
         "[sdg]",
-        "`sdg` must be one of equation, grid, landscape, output, reset, sgd, simulation, start, study, title, got 'sdg'. "
-        "Did you mean 'sgd'?",
+        "`sdg` must be one of equation, grid, landscape, output, reset, sgd, simulation, solver, source, start, study, title, "
+        "got 'sdg'. Did you mean 'sgd'?",
     ),
     ("cells = [300]", "cells = [0]", "`grid.cells` must be whole numbers of at least 1, got [0]."),
     (
@@ -256,7 +256,7 @@ MISTAKES = [
     (
         "deviation = 0.1",
         "",
-        "`start` must be mean with deviation or covariance, a point, or low with high, got 'mean'.",
+        "`start` must be mean with deviation or covariance, a point, low with high, a density, or samples, got 'mean'.",
     ),
     (
         'loss = "(w - x)**2"',
@@ -300,8 +300,8 @@ MISTAKES = [
     (
         "[start]",
         "[initial]",
-        "`initial` must be one of equation, grid, landscape, output, reset, sgd, simulation, start, study, title, got "
-        "'initial'. Did you mean 'start'?",
+        "`initial` must be one of equation, grid, landscape, output, reset, sgd, simulation, solver, source, start, study, "
+        "title, got 'initial'. Did you mean 'start'?",
     ),
     (
         "batch_size = 1",

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import bad_value
 from ..run import described
+from ..schema import Start
 from .state import MODELS, State
 
 MARKS = 60  # steps of a slider
@@ -102,12 +103,13 @@ def sliders(state: State) -> list[Slider]:
             Slider("sgd.learning_rate", "Learning rate", rates, lambda one: one.rate, State.at_rate),
             Slider("sgd.batch_size", "Batch size", sizes, _batch_size, _with_batch),
         ]
-    place = "mean" if spec.start.mean is not None else "point"
-    for axis, centre in enumerate(getattr(spec.start, place) or ()):
+    start = Start() if spec.start is None else spec.start
+    place = "mean" if start.mean is not None else "point"
+    for axis, centre in enumerate(getattr(start, place) or ()):
         low, high = _bounds(state)[axis]
         values = _with(np.linspace(low, high, MARKS + 1)[1:-1], centre)
         found.append(_of_start(place, "Start", state, axis, values))
-    for axis, deviation in enumerate(spec.start.deviation or ()):
+    for axis, deviation in enumerate(start.deviation or ()):
         found.append(_of_start("deviation", "Deviation at the start", state, axis, _around(deviation)))
     return found
 
