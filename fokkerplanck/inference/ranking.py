@@ -25,6 +25,7 @@ from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..sgd.transfer_operator import TransferOperator
 from ..solvers.discretization.scharfetter_gummel import generator
+from .adequacy import Misfit, misfit
 from .cells import MOST_CELLS, MOST_PLANE, choose_grid
 from .coefficients import check_markov
 from .fit_result import Fit
@@ -35,6 +36,7 @@ from .transition_matrix import fourth_order, transition_matrix
 MIXED = 1e-6  # of a uniform law: what a model may lose on one transition that it excludes
 FEWEST_RUNS = 10  # below, runs are cut into blocks for the error bars
 BLOCKS = 20
+DEPARTS = 0.01  # p-value below which a model is said not to fit
 FINE = 1000  # cells up to which equations are solved on a finer grid in 1D, and matrices are dense
 
 
@@ -51,11 +53,16 @@ class Ranking:
         Mean of the log probability of a transition, in nats, less parameters / n_transitions.
     parameters : dict of float
         How many were fitted to the same data: effective degrees of freedom for splines, 0 for models that come from elsewhere.
+    departure : str
+        What departs most from the first model.
     deficits, standard_errors : dict of float
         What a model's mean score lacks to the first one's, and the paired standard error over `n_units` runs or blocks.
     grid : Grid
         The common cells.
     level : float
+    p_values : dict of float
+        Of the transitions being those of each model: the largest departure in mean and spread of the steps, alone and by the
+        place, against random signs of the units. Where all are small, the true model is not among these.
     """
 
     order: tuple[str, ...]
@@ -69,6 +76,8 @@ class Ranking:
     n_units: int
     unit: str
     parameters: dict[str, float]
+    p_values: dict[str, float]
+    departure: str
 
     def __repr__(self) -> str:
         width = max(len(name) for name in self.order)
@@ -80,6 +89,11 @@ class Ranking:
             mark = "*" if name in self.best else " "
             lines.append(f"  {mark} {name:<{width}}  {self.scores[name]:.5f}{behind}")
         lines.append(f"  * not worse than the first at level {self.level:g}")
+        p = self.p_values[self.order[0]]
+        if p < DEPARTS:
+            lines.append(f"  THE FIRST DOES NOT FIT EITHER: {self.departure} is not that of its law (p = {p:.2g})")
+        else:
+            lines.append(f"  mean and spread of the steps are those of the first, as far as is seen (p = {p:.2g})")
         counted = [f"{name} {count:.3g}" for name, count in self.parameters.items() if count]
         if counted:
             lines.append(f"  parameters fitted to these data, taken off the total: {', '.join(counted)}")
@@ -138,12 +152,14 @@ def rank(
     starts, ends = (_cells_of(grid, x) for x in (transitions.starts, transitions.ends))
     used, column = np.unique(starts, return_inverse=True)
     logs, counted = {}, _counted(models, parameters, paths)
+    units, unit = _units(transitions)
+    departures = {}
     for name, model in models.items():
         p = _cell_probabilities(name, model, grid, used, transitions)
         logs[name] = np.log((1.0 - MIXED) * np.maximum(p[ends, column], 0.0) + MIXED / grid.size)
         logs[name] -= counted[name] / transitions.size
-    units, unit = _units(transitions)
-    return _compare(logs, units, unit, grid, float(level), counted)
+        departures[name] = misfit(p, column, ends, grid, transitions, units)
+    return _compare(logs, units, unit, grid, float(level), counted, departures)
 
 
 def _jumps(model: Any) -> bool:
@@ -177,7 +193,13 @@ def _fitted(model: Any, data: Paths) -> float:
 
 
 def _compare(
-    logs: dict[str, np.ndarray], units: np.ndarray, unit: str, grid: Grid, level: float, counted: dict[str, float]
+    logs: dict[str, np.ndarray],
+    units: np.ndarray,
+    unit: str,
+    grid: Grid,
+    level: float,
+    counted: dict[str, float],
+    departures: dict[str, Misfit],
 ) -> Ranking:
     """Paired differences to the first, their errors from sums over units."""
     scores = {name: float(values.mean()) for name, values in logs.items()}
@@ -193,7 +215,9 @@ def _compare(
         deficits[name], errors[name] = mean, error
         if mean <= student.ppf(level, max(n_units - 1, 1)) * error:
             best.append(name)
-    return Ranking(order, tuple(best), scores, deficits, errors, grid, level, n, n_units, unit, counted)
+    p_values = {name: found.p_value for name, found in departures.items()}
+    about = (n, n_units, unit, counted, p_values, departures[order[0]].what)
+    return Ranking(order, tuple(best), scores, deficits, errors, grid, level, *about)
 
 
 def _units(data: Transitions) -> tuple[np.ndarray, str]:
