@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,9 @@ import numpy as np
 
 from ..model import initial_density as _density
 from ..model.grid import Grid
-from ..solvers.accuracy.estimates import estimate
-from ..solvers.discretization.generator import Generator
+from ..solvers.accuracy.estimates import Estimate
+from ..solvers.accuracy.fields import error_at_point, field_at, field_change
+from ..solvers.discretization.generator import Exit, Generator
 from ..solvers.evolution.exponential import propagate
 from ..solvers.linear.first_passage import solve_backward
 from ..storage.tables import Tabled, by_cell
@@ -40,6 +41,8 @@ class ExitPassage(Tabled):
     generator : Generator
         Killed on the target.
     outside : ndarray of bool (n,)
+    target : callable, or None
+        f(x, y) -> mask, where passages end inside the box; None where none does.
     coarser : tuple of ExitPassage
         On cells twice and four times as wide.
     cap : float
@@ -50,6 +53,7 @@ class ExitPassage(Tabled):
     name: str
     generator: Generator
     outside: np.ndarray
+    target: Callable[..., np.ndarray] | None = None
     coarser: tuple[ExitPassage, ...] = ()
     cap: float = 2.0
 
@@ -70,8 +74,20 @@ class ExitPassage(Tabled):
         return np.divide(whole, self.probability, out=np.full(self.grid.shape, np.nan), where=self.probability > 0.0)
 
     def probability_at(self, x: Any) -> float:
-        """Probability of leaving there from a point, linearly between cell centers."""
-        return self.grid.interpolate(self.probability, x, "x")
+        """Probability of leaving there from a point, by cubic interpolation that knows the edge of the target and the walls."""
+        self.grid.locate(x, "x")
+        regions = [(self.target, float(self.name == "target"))] if self.target is not None else []
+        walls = {
+            (e.axis, e.side): float(self._is_way(e)) for e in self.generator.exits if e.axis >= 0 and e.rates.any()
+        }
+        reactive = {place for place in walls if self.grid.boundary[place[0]][place[1]] == "reflecting"}
+        continuous = self.generator.jumps is None  # who starts at an edge may jump before he meets it
+        point = np.atleast_1d(x).tolist()
+        found = field_at(self.probability, self.grid, regions, point, walls, continuous, reactive, most=1.0)
+        return min(max(found, 0.0), 1.0)
+
+    def _is_way(self, wall: Exit) -> bool:
+        return wall.way(self.grid.names) == self.name
 
     def mean_at(self, x: Any) -> float:
         """Mean time from a point of those who leave there, linearly between cell centers."""
@@ -82,8 +98,15 @@ class ExitPassage(Tabled):
         values = [one.probability_at(x) for one in (self, *self.coarser)]
         if len(values) < 3:
             return float("nan")
-        changes = np.array(values[0] - values[1]), np.array(values[1] - values[2])
-        return float(estimate(*changes, self.cap, 1e-12).error)
+        size = min(values[0], 1.0 - values[0])  # it is exact where it is 0 or 1
+        return error_at_point(values, self._whole, self.cap, size, 1e-12)
+
+    @cached_property
+    def _whole(self) -> Estimate:
+        """The error of the probabilities in all cells together."""
+        each = (self, *self.coarser)
+        targets = [~one.outside.reshape(one.grid.shape) for one in each]
+        return field_change([one.probability for one in each], [one.grid for one in each], targets, self.cap).whole
 
     def density(self, times: Any, p0: Any, rtol: float = 1e-6) -> np.ndarray:
         """Probability per time of leaving there at each of the increasing times, from the initial density p0."""
@@ -114,13 +137,15 @@ class ExitPassage(Tabled):
         return f"Passages by {self.name!r} on {self.grid!r}\n  probability  {low:.6g} to {high:.6g}"
 
 
-def ways_out(passages: Sequence[tuple[Generator, np.ndarray]], cap: float = 2.0) -> dict[str, ExitPassage]:
-    """The ways out of the first of some passages (generator, cells outside), the others the same on coarser grids.
+def ways_out(
+    passages: Sequence[tuple[Generator, np.ndarray, Callable[..., np.ndarray] | None]], cap: float = 2.0
+) -> dict[str, ExitPassage]:
+    """The ways out of the first of some passages (generator, cells outside, target), the others the same on coarser grids.
 
     cap : the order of the scheme, none larger is believed.
     """
     result = {}
     for name in passages[0][0].ways_out:
-        finest, *coarser = (ExitPassage(q.grid, name, q, outside) for q, outside in passages)
+        finest, *coarser = (ExitPassage(q.grid, name, q, outside, target) for q, outside, target in passages)
         result[name] = replace(finest, coarser=tuple(coarser), cap=cap)
     return result

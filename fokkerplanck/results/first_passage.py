@@ -85,12 +85,13 @@ class FirstPassage(Tabled, SurvivalPlot):
     @cached_property
     def ways_out(self) -> dict[str, ExitPassage]:
         """One result for each way out, of an equation: "x low", "x high" by the names of the axes, "target", "killing"."""
-        return ways_out([(one.generator, ~one.target.ravel()) for one in (self, *self.coarser)], self.error.cap)
+        each = [(one.generator, ~one.target.ravel(), one._region) for one in (self, *self.coarser)]
+        return ways_out(each, self.error.cap)
 
     def at(self, x: Any) -> float:
         """Mean time from a point, by cubic interpolation that knows the edge of the target and the walls."""
         self.grid.locate(x, "x")
-        regions = [(self._inside, 0.0)] if self.target.any() or self.edge is not None else []
+        regions = [] if self._region is None else [(self._region, 0.0)]
         in_time = isinstance(self.process, InTime)  # steps may end beyond an edge: the time does not vanish there
         return field_at(
             self.mean, self.grid, regions, np.atleast_1d(x).tolist(), continuous=in_time, reactive=self._reactive
@@ -118,6 +119,11 @@ class FirstPassage(Tabled, SurvivalPlot):
     def _inside(self) -> Callable[..., np.ndarray]:
         """The target as a function of the coordinates."""
         return as_function(self.target, self.grid) if self.edge is None else self.edge
+
+    @property
+    def _region(self) -> Callable[..., np.ndarray] | None:
+        """The target as a function of the coordinates, if there is one."""
+        return self._inside if self.target.any() or self.edge is not None else None
 
     def _start(self, p0: Any) -> np.ndarray:
         """Masses of the paths that set out from a density, (*grid.shape): those that start in the target have arrived."""

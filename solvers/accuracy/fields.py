@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,19 +27,21 @@ def field_at(
     grid: Grid,
     regions: Known,
     x: Sequence[float],
-    wall: float = 0.0,
+    walls: Mapping[tuple[int, int], float] | None = None,
     continuous: bool = True,
     reactive: Collection[tuple[int, int]] = (),
+    most: float = np.inf,
 ) -> float:
     """A backward field, such as a mean passage time, at a point of the box.
 
     Along each axis the cubic polynomial through the two nearest places on both sides where the field is known: cell centers
-    outside the regions, the edges of the regions (found by bisection), absorbing walls, where it is `wall`, and the mirror
-    images behind a reflecting wall, across which its slope vanishes. It leaves the range of these values by no more than a
-    quarter of it, and does not change sign. Reflecting walls that are `reactive`, (axis, side), have no mirror images: the
-    field goes on in a line. Where it is not `continuous`, edges and absorbing walls are no such places.
+    outside the regions, the edges of the regions (found by bisection), absorbing walls, where it is 0, or what `walls` says by
+    axis and side (of others nothing is known), and the mirror images behind a reflecting wall, across which its slope
+    vanishes. It leaves the range of these values by no more than a quarter of it; where it would change sign or exceed `most`,
+    it is a line. Reflecting walls that are `reactive`, (axis, side), have no mirror images: the field goes on in a line. Where
+    it is not `continuous`, edges and absorbing walls are no such places.
     """
-    return _Reading(grid, regions, wall, continuous, reactive).on_line(values, list(map(float, x)), ())
+    return _Reading(grid, regions, walls, continuous, reactive, most).on_line(values, list(map(float, x)), ())
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,10 @@ class _Reading:
 
     grid: Grid
     regions: Known
-    wall: float
+    walls: Mapping[tuple[int, int], float] | None
     continuous: bool
     reactive: Collection[tuple[int, int]]
+    most: float
 
     def on_line(self, values: np.ndarray, x: list[float], before: tuple[float, ...]) -> float:
         """The field, given on the axes from len(before) on; the earlier coordinates are `before`, the later those of x."""
@@ -71,9 +74,10 @@ class _Reading:
         here = region(x[axis])
         if here is not None:
             return here
-        ends = zip(grid.boundary[axis], grid.edges[axis][[0, -1]], strict=True)
-        if self.continuous and any(w == "absorbing" and x[axis] == end for w, end in ends):
-            return self.wall
+        for side, end in enumerate(grid.edges[axis][[0, -1]]):
+            level = self._at_wall(axis, side)
+            if level is not None and x[axis] == end:
+                return level
 
         def at_center(cell: int) -> float:
             return self.on_line(values[cell], x, (*before, float(grid.centers[axis][cell])))
@@ -81,7 +85,14 @@ class _Reading:
         known = [one for sign in (-1, 1) for one in self._side(axis, x[axis], sign, region, holds, at_center)]
         if not known:  # between two edges, in a cell whose own center lies in a region
             return 0.0
-        return _polynomial(np.array([place for place, _ in known]), np.array([value for _, value in known]), x[axis])
+        places, values_there = (np.array(each) for each in zip(*known, strict=True))
+        return _polynomial(places, values_there, x[axis], self.most)
+
+    def _at_wall(self, axis: int, side: int) -> float | None:
+        """The value at an absorbing wall, where it is known."""
+        if not self.continuous or self.grid.boundary[axis][side] != "absorbing":
+            return None
+        return 0.0 if self.walls is None else self.walls.get((axis, side))
 
     @staticmethod
     def _carried_on(places: np.ndarray, end: float, at_center: Callable[[int], float], cells: tuple[int, int]) -> float:
@@ -118,7 +129,8 @@ class _Reading:
                 side = 0 if sign < 0 else 1
                 end = float(edges[-side])
                 if grid.boundary[axis][side] == "absorbing":
-                    return [*found, (end, self.wall)] if self.continuous else found
+                    at_wall = self._at_wall(axis, side)
+                    return found if at_wall is None else [*found, (end, at_wall)]
                 if (axis, side) in self.reactive:
                     last, next_one = (-1, -2) if side else (0, min(1, n - 1))
                     return [
@@ -170,7 +182,7 @@ def _edge(region: Callable[[float], float | None], outside: float, inside: float
     return inside
 
 
-def _polynomial(places: np.ndarray, known: np.ndarray, x: float) -> float:
+def _polynomial(places: np.ndarray, known: np.ndarray, x: float, most: float = np.inf) -> float:
     nearest = int(np.argmin(np.abs(places - x)))
     if not np.isfinite(known[nearest]):
         return float(known[nearest])
@@ -179,8 +191,10 @@ def _polynomial(places: np.ndarray, known: np.ndarray, x: float) -> float:
     known = known[index]
     value = float(lagrange(places[None], np.array([x]))[0] @ known)
     low, high = float(known.min()), float(known.max())
+    if value < 0.0 <= low or value > most >= high:  # cut off it would be 0, or the most, on all grids
+        return float(np.interp(x, places, known))
     beyond = BEYOND * (high - low)
-    return min(max(value, low - beyond, 0.0 if low >= 0.0 else -np.inf), high + beyond)
+    return min(max(value, low - beyond), high + beyond)
 
 
 class FieldChange(NamedTuple):
