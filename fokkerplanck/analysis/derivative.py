@@ -35,7 +35,8 @@ from .derivative_question import Question, checked_question, coarsened, fitting_
 from .law_at_a_time import law_at
 from .laws import Law, Pushed, Renewal, held, law_at_rest, quantile_of
 from .parameter_slope import Slope, slope
-from .stationary_state import State, leave_out_tails, state_of
+from .self_consistent_law import self_consistent_law
+from .stationary_state import State, leave_out_tails, nearest_state, state_of
 
 AGREE = 1e-6  # relative: the answer by the backward and by the forward problem
 APART = 1e-6  # relative to its size: an eigenvalue from the others
@@ -105,7 +106,8 @@ def derivative(
         In 1D: the answer is this quantile of the same law, scaled to one.
     start : density, optional
         As p0 of `fp.solve`: the answer is the mean time to reach `target` from there; with `source` the probability of reaching
-        `target` first; with `time` see `observe`.
+        `target` first; with `time` see `observe`. With `observe` or `quantile` alone, of an equation with an interaction: the
+        density that leads to the stationary state, as p0 of `fp.stationary`.
     time : number, optional
         When what began as `start` is looked at; coefficients may then depend on time, and `target`, where it is given, keeps
         what it meets.
@@ -143,14 +145,14 @@ def derivative(
     grid = fitting_grid(eq, grid, question)
     if question.observe is not None:
         on_grid(question.observe, grid, "observe")
-    state = state_of(eq, grid) if question.at_rest else None
+    state = state_of(eq, grid, start=question.start) if question.at_rest else None
     result = _answered(family, point, grid, on_cells(question, grid, eq), state)
     if not error:
         return result
 
     def again() -> list[Derivative]:
         coarser = coarser_grids(grid)
-        states = [state_of(eq, c, quiet=True) if question.at_rest else None for c in coarser]
+        states = [None if state is None else nearest_state(eq, c, state) for c in coarser]
         return [
             _answered(family, point, c, on_cells(coarsened(question, grid, c), c, eq), s)
             for c, s in zip(coarser, states, strict=True)
@@ -224,7 +226,7 @@ def _value(eq: FokkerPlanck, grid: Grid, question: Question, state: State | None
 
 def _law(eq: FokkerPlanck, grid: Grid, question: Question, state: State | None) -> Law:
     if state is not None:
-        return law_at_rest(state, grid)
+        return law_at_rest(state, grid) if eq.interaction is None else self_consistent_law(eq, state, grid)
     if question.reset is not None:
         return _renewal(eq, grid, question).law()
     start = initial_masses(question.start, grid, "start")[0]

@@ -14,6 +14,7 @@ from ..model.initial_density import InitialDensity
 from ..model.region import read_region
 from ..queries import autonomous
 from ..queries.checks import check_question
+from ..results.requests import check_systems
 from ..solvers.accuracy.coarsening import as_function, start_on_coarser
 from ..solvers.discretization.scharfetter_gummel import generator
 from .laws import cells_stay
@@ -84,8 +85,6 @@ def checked_question(
         raise bad_value(
             named[0], "one of several answers", " and ".join(f"`{n}`" for n in named), "Ask for one at a time."
         )
-    if law and start is not None and time is None:
-        raise bad_value("time", f"given with `start` and `{law[0]}`", None, "Without `start` it is the stationary law.")
     if time is not None and (start is None or not law):
         then = "Give `start` and `observe`, such as lambda x: 1 for the share that is left."
         raise bad_value("time", "given together with `start` and `observe` or `quantile`", time, then)
@@ -111,13 +110,19 @@ def checked_question(
 
 def fitting_grid(eq: FokkerPlanck, grid: Grid, question: Question) -> Grid:
     """The grid, its axes called as the coordinates; what cannot be asked of the equation is refused."""
-    if question.time is not None and eq.time_dependent and eq.interaction is None:
+    if question.at_rest and eq.interaction is None and question.start is not None:
+        name = "observe" if question.quantile is None else "quantile"
+        raise bad_value("time", f"given with `start` and `{name}`", None, "Without `start` it is the stationary law.")
+    if question.at_rest and eq.interaction is not None and not eq.time_dependent:
+        grid = check_question(eq, grid)
+        check_systems(eq, grid, "modes")
+    elif question.time is not None and eq.time_dependent and eq.interaction is None:
         grid = check_question(eq, grid)
     else:
         grid = autonomous(eq, grid, question.systems)
         cells_stay(generator(eq, grid), grid)
-    if eq.time_order < 1.0:
-        raise bad_value("time_order", "1 for a derivative", eq.time_order)
+    if eq.time_order < 1.0 and not question.at_rest:
+        raise bad_value("time_order", "1 for a derivative of what is not at rest", eq.time_order)
     if question.quantile is not None and grid.dim > 1:
         raise bad_value("quantile", "left out in two and more dimensions", question.quantile)
     return grid
@@ -125,7 +130,7 @@ def fitting_grid(eq: FokkerPlanck, grid: Grid, question: Question) -> Grid:
 
 def on_cells(question: Question, grid: Grid, eq: FokkerPlanck) -> Question:
     """The question with its regions as masks with functions on a grid."""
-    if question.start is None or (question.time is not None and question.target is None):
+    if question.start is None or question.at_rest or (question.time is not None and question.target is None):
         return question
     ends = question.time is None and (grid.absorbs or eq.ends_paths)
     goal = read_region("target", question.target, grid, optional=ends)

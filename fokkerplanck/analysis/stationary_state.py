@@ -14,7 +14,9 @@ from ..errors import ResolutionWarning
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..queries import stationary
+from ..queries.self_consistent import self_consistent_state
 from ..results.measured import measured_by
+from ..solvers.accuracy.coarsening import start_on_coarser
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.measure import Offer, compared, note, repeated, scheme_order, worst
 from ..solvers.discretization.generator import Generator
@@ -59,12 +61,23 @@ class State(NamedTuple):
         return np.asarray(splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(right.astype(complex)))
 
 
-def state_of(eq: FokkerPlanck, grid: Grid, quiet: bool = False) -> State:
-    """The stationary state on a grid; `quiet` on those that are coarser on purpose."""
+def state_of(eq: FokkerPlanck, grid: Grid, quiet: bool = False, start: Any = None) -> State:
+    """The stationary state on a grid, the one that `start` leads to; `quiet` on those that are coarser on purpose."""
     with warnings.catch_warnings():
         if quiet:
             warnings.simplefilter("ignore", ResolutionWarning)
-        st = stationary(eq, grid, error=False)
+        st = stationary(eq, grid, start, error=False)
+    return State(st.generator, st.masses.ravel())
+
+
+def nearest_state(eq: FokkerPlanck, coarse: Grid, state: State) -> State:
+    """The same stationary state on a coarser grid, quietly: with an interaction the nearest of them, stable or not."""
+    if eq.interaction is None:
+        return state_of(eq, coarse, quiet=True)
+    start = start_on_coarser(state.masses.reshape(state.grid.shape) / state.grid.volumes, state.grid, coarse)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResolutionWarning)
+        st = self_consistent_state(eq, coarse, start, True)
     return State(st.generator, st.masses.ravel())
 
 

@@ -44,7 +44,7 @@ def interacting(eq: FokkerPlanck, grid: Any, p0: Any, measure: bool) -> Stationa
         then = "Follow it in time with fp.solve."
         raise bad_value("eq", "independent of time here", "a coefficient with a parameter `t`", then)
     check_systems(eq, grid, "modes")
-    result = _state(eq, grid, _start(eq, grid) if p0 is None else initial_masses(p0, grid)[0], False)
+    result = self_consistent_state(eq, grid, _start(eq, grid) if p0 is None else initial_masses(p0, grid)[0], False)
     if measure:
         result = _measured(eq, result)
     assert result.stability is not None
@@ -66,7 +66,7 @@ def _start(eq: FokkerPlanck, grid: Grid) -> np.ndarray:
         raise bad_value("p0", "given here", None, then) from problem
 
 
-def _state(eq: FokkerPlanck, grid: Grid, start: np.ndarray, stay: bool) -> Stationary:
+def self_consistent_state(eq: FokkerPlanck, grid: Grid, start: np.ndarray, stay: bool) -> Stationary:
     """The state on one grid from masses (*grid.shape) there; to `stay`, the one nearest to them, stable or not."""
     at, there = generators_of(eq, grid)
     if there is not grid:
@@ -111,7 +111,7 @@ def _measured(eq: FokkerPlanck, result: Stationary) -> Stationary:
     grid = result.grid
 
     def ask(other: FokkerPlanck, coarse: Grid) -> Stationary:
-        return _state(other, coarse, start_on_coarser(result.density, grid, coarse), True)
+        return self_consistent_state(other, coarse, start_on_coarser(result.density, grid, coarse), True)
 
     growths: list[float] = []
 
