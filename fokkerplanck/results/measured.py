@@ -14,7 +14,7 @@ from ..errors import SubcellWarning, warn
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
-from ..solvers.accuracy.estimates import Errors, Estimate
+from ..solvers.accuracy.estimates import LEAST_ORDER, Errors, Estimate
 from ..solvers.accuracy.fields import FieldChange, field_change, field_errors
 from ..solvers.accuracy.measure import FAILURES, Offer, compared, note, repeated, scheme_order, worst
 from ..solvers.accuracy.refinement import shape_of
@@ -215,6 +215,15 @@ def _of_moments(results: Sequence[Any], order: float, late: Sequence[float]) -> 
     }
 
 
+def _of_numbers(found: Estimate) -> np.ndarray:
+    """The errors of numbers, which carry no word of their own that they do not converge.
+
+    They are then no less than those of numbers whose changes shrink by the least order that counts as converging: where terms
+    of first and second order pull in opposite directions, the next changes add up to more than the last one.
+    """
+    return np.where(found.converging, found.error, found.error / (2.0**LEAST_ORDER - 1.0))
+
+
 def _numbers(results: Sequence[Any], name: str, order: float, late: Sequence[float], power: int) -> np.ndarray:
     """Errors of what a result offers by name: of the dimension of a length to the given power.
 
@@ -228,7 +237,7 @@ def _numbers(results: Sequence[Any], name: str, order: float, late: Sequence[flo
         spread = 3.0 * np.sqrt(np.abs(variances).reshape(-1, r.grid.dim).max(axis=0))
         size = (1.0, spread, np.outer(spread, spread))[power]
         offers.append(Offer(value() if callable(value) else value, max(e, 1e-12) * size))
-    return compared(offers, [r.grid for r in results], order).error
+    return _of_numbers(compared(offers, [r.grid for r in results], order))
 
 
 def _of_what_is_read(
@@ -236,13 +245,13 @@ def _of_what_is_read(
 ) -> np.ndarray:
     values = [read(r) for r in results]
     offers = [Offer(v, max(e, 1e-12) * np.abs(values[0])) for v, e in zip(values, late, strict=True)]
-    return compared(offers, [r.grid for r in results], order).error
+    return _of_numbers(compared(offers, [r.grid for r in results], order))
 
 
 def _of_observed(results: Sequence[Solution], name: str, order: float) -> np.ndarray:
     values = [(r.observed[name], r.stats.error_estimate) for r in results]
     offers = [Offer(v, max(e, 1e-12) * float(np.abs(v).max(initial=0.0))) for v, e in values]
-    return compared(offers, [r.grid for r in results], order).error
+    return _of_numbers(compared(offers, [r.grid for r in results], order))
 
 
 def stationary_errors(results: Sequence[Stationary], order: float) -> Errors:
@@ -258,7 +267,7 @@ def open_errors(results: Sequence[Any], order: float) -> Errors:
 
 
 def _of_rate(results: Sequence[Any], order: float) -> np.ndarray:
-    return compared([Offer(np.asarray(r.rate)) for r in results], [r.grid for r in results], order).error
+    return _of_numbers(compared([Offer(np.asarray(r.rate)) for r in results], [r.grid for r in results], order))
 
 
 def _leaving(results: Sequence[Any], order: float) -> Estimate | None:
@@ -292,7 +301,8 @@ def _of_rest(results: Sequence[Any], order: float, others: Mapping[str, Callable
 
 
 def _of_entropy(results: Sequence[Stationary], order: float) -> np.ndarray:
-    return compared([Offer(np.asarray(r.entropy_production)) for r in results], [r.grid for r in results], order).error
+    offers = [Offer(np.asarray(r.entropy_production)) for r in results]
+    return _of_numbers(compared(offers, [r.grid for r in results], order))
 
 
 def _of_current(results: Sequence[Stationary], order: float) -> np.ndarray:

@@ -72,3 +72,22 @@ def test_errors_of_moments_have_the_units_of_their_axis(x, y):
 
     for which in ("mean", "covariance"):
         np.testing.assert_allclose(error(x, y, which), error(1.0, 1.0, which), rtol=0.01, atol=1e-7)
+
+
+@pytest.mark.parametrize("slope", [0.5, 3.0])
+def test_numbers_of_noise_of_rank_one(slope):
+    """Fourier modes on a torus are exact: E cos k.x; errors of first and second order of opposite signs add up."""
+    along = np.array([1.0, slope]) / np.hypot(1.0, slope)
+    tensor, drift, t, turn = 0.5 * np.outer(along, along), np.array([0.3, 0.7]), 0.7, 2.0 * np.pi
+    modes = {"x": (1, 0), "difference": (1, -1), "sum": (1, 1)}
+    start = {(1, 0): 0.4 * np.exp(1j), (1, -1): 0.12 * np.exp(1j), (1, 1): 0.12 * np.exp(1j)}
+    observe = {name: lambda x, y, k=k: np.cos(k[0] * x + k[1] * y) for name, k in modes.items()}
+    eq = fp.FokkerPlanck(drift=lambda x, y: (drift[0] + 0 * x, drift[1] + 0 * y), diffusion=tensor.tolist())
+    grid = fp.Grid([(0, turn), (0, turn)], 64, "periodic")
+    sol = fp.solve(
+        eq, grid, lambda x, y: (1 + 0.8 * np.cos(x - 1)) * (1 + 0.6 * np.cos(y)) / turn**2, [t], observe=observe
+    )
+    for name, mode in modes.items():
+        k = np.array(mode)
+        right = (start[mode] * np.exp(1j * (k @ drift) * t - (k @ tensor @ k) * t)).real
+        assert abs(sol.observed[name][0] - right) < 1.5 * sol.error[name][0]
