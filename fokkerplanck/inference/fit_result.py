@@ -16,6 +16,7 @@ from ..errors import bad_value
 from ..model.equation import FokkerPlanck
 from ..model.portable import Portable
 from .coefficients import diffusion, ito_drift
+from .likelihood import slope_along
 from .optimize import ascend
 from .score_tests import ScoreTest, drift_in_time, runs_differ, sandwich
 
@@ -224,17 +225,15 @@ class Fit(Portable):
         return mu.reshape(-1, *shape), d.reshape(*d.shape[:-1], *shape)
 
     def _slopes(self, f: Callable[[np.ndarray], Any], share: float = 1e-3) -> list[Any]:
-        """df / d theta_a, by central differences of a share of the standard errors."""
-        slopes = []
-        for a, error in enumerate(np.sqrt(np.diagonal(self._known_covariance))):
-            step = np.zeros_like(self.theta)
-            step[a] = share * error
-            up, down = f(self.theta + step), f(self.theta - step)
-            if isinstance(up, tuple):
-                slopes.append(tuple((u - v) / (2.0 * step[a]) for u, v in zip(up, down, strict=True)))
-            else:
-                slopes.append((up - down) / (2.0 * step[a]))
-        return slopes
+        """df / d theta_a, by differences of a share of the standard errors; tuples where f returns tuples."""
+        several = isinstance(f(self.theta), tuple)
+
+        def parts(theta: np.ndarray) -> Any:
+            return f(theta) if several else (f(theta),)
+
+        steps = np.diag(share * np.sqrt(np.diagonal(self._known_covariance)))
+        found = [slope_along(parts, self.theta, step) for step in steps]
+        return [tuple(slopes) if several else slopes[0] for slopes in found]
 
     def _number_of(self, f: Callable[[FokkerPlanck], Any]) -> Callable[[np.ndarray], np.ndarray]:
         def answer(theta: np.ndarray) -> np.ndarray:

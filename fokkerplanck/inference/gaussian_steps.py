@@ -20,7 +20,7 @@ from ..errors import bad_value
 from ..model.equation import FokkerPlanck
 from ..solvers.kernels.interpolation import cubic_weights
 from .coefficients import curvature, difference, ito_drift, tensor_at
-from .likelihood import Evaluation, parameter_step
+from .likelihood import Evaluation, parameter_step, slope_along
 from .paths import Transitions
 
 NODES = 600  # places at which the moments of many steps along a line are computed
@@ -99,9 +99,7 @@ class GaussianLikelihood:
         away = np.einsum("tij,tj->ti", inverse, rest)
         scores, moved, changed = [], [], []
         for a in range(theta.size):
-            step = parameter_step(self.model, theta, a)
-            (m1, c1), (m0, c0) = self._moments(theta + step), self._moments(theta - step)
-            dm, dc = (m1 - m0) / (2.0 * step[a]), (c1 - c0) / (2.0 * step[a])
+            dm, dc = slope_along(self._moments, theta, parameter_step(self.model, theta, a))
             weighed = inverse @ dc
             spread = np.einsum("ti,tij,tj->t", rest, weighed, away) - np.einsum("tii->t", weighed)
             scores.append((away * dm).sum(axis=1) + 0.5 * spread)

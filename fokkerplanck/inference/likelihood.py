@@ -5,7 +5,7 @@ ln L(theta) = sum over transitions of ln p(x_end, tau | x_start),      I_ab = su
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,9 +108,9 @@ class GridLikelihood:
 
     def _slope(self, theta: np.ndarray, a: int) -> np.ndarray:
         """dQ / d theta_a by central differences; Q is smooth and exact to rounding."""
-        step = parameter_step(self.model, theta, a)
-        up, down = (self.generator(theta + sign * step).matrix.toarray() for sign in (1.0, -1.0))
-        return (up - down) / (2.0 * step[a])
+        return slope_along(
+            lambda at: (self.generator(at).matrix.toarray(),), theta, parameter_step(self.model, theta, a)
+        )[0]
 
     def _linear(self, matrix: np.ndarray, coarse: np.ndarray) -> np.ndarray:
         """What each transition reads off a matrix (n, n): its density; where absorbed, minus the mass that is left."""
@@ -221,3 +221,28 @@ def parameter_step(model: Any, theta: np.ndarray, a: int) -> np.ndarray:
     step, sizes = np.zeros_like(theta), getattr(model, "sizes", None)
     step[a] = 1e-5 * max(abs(theta[a]), 1e-2 * (1.0 if sizes is None else sizes[a]))
     return step
+
+
+def slope_along(
+    f: Callable[[np.ndarray], Sequence[np.ndarray]], theta: np.ndarray, step: np.ndarray
+) -> list[np.ndarray]:
+    """Derivatives of the arrays of f along a step (m,), by central differences; on one side where the other is refused.
+
+    A maximum may lie at the edge of what an equation allows, such as a part of D that is 0.
+    """
+    try:
+        ends, length = (f(theta + step), f(theta - step)), 2.0
+    except ValueError:
+        ends, length = _one_sided(f, theta, step), 1.0
+    size = length * float(step.sum())
+    return [(up - down) / size for up, down in zip(*ends, strict=True)]
+
+
+def _one_sided(
+    f: Callable[[np.ndarray], Sequence[np.ndarray]], theta: np.ndarray, step: np.ndarray
+) -> tuple[Sequence[np.ndarray], Sequence[np.ndarray]]:
+    here = f(theta)
+    try:
+        return f(theta + step), here
+    except ValueError:
+        return here, f(theta - step)

@@ -334,7 +334,17 @@ def _without_grid_error(
         )
     if far:
         _tell(shift, fine.grid)
+    if not _allowed(fine, ascent.theta + move):  # beyond the edge of the equation, at which the maximum lies
+        move, shift = np.zeros_like(move), np.zeros_like(shift)
     return fine, ascent, _Corrected(ascent.theta + move, ascent.value + (ascent.value - other.value) / gain, shift)
+
+
+def _allowed(likelihood: Any, theta: np.ndarray) -> bool:
+    """Whether the equation takes these parameters."""
+    try:
+        return bool(np.isfinite(likelihood.value(theta)))
+    except ValueError:
+        return False
 
 
 def _tell(shift: np.ndarray, grid: Grid) -> None:

@@ -40,7 +40,10 @@ class Ascent:
     def for_fit(self) -> dict[str, Any]:
         """What a `Fit` says of its ascent; a warning where it did not arrive."""
         if not self.converged:
-            text = f"the fit has not converged: {self.message}. Pass another `start`, or fewer parameters."
+            then = "Pass another `start`, or fewer parameters."
+            if "refusal" in self.message:
+                then = "At the edge of what the equation allows, fix that parameter; else pass another `start`."
+            text = f"the fit has not converged: {self.message}. {then}"
             warn(text, RuntimeWarning)
         return {
             "covariance": inverse(self.information),

@@ -15,7 +15,7 @@ from ..errors import bad_type
 from ..model.equation import FokkerPlanck
 from ..randomness import private_generator
 from .fit_result import Fit
-from .likelihood import EquationModel, Evaluation
+from .likelihood import EquationModel, Evaluation, slope_along
 from .optimize import ascend
 from .passage_times import PassageModel, PassageTimes
 from .starts import given_start, parameter_names
@@ -48,9 +48,8 @@ class PassageLikelihood:
         for a in range(theta.size):
             step = np.zeros_like(theta)
             step[a] = STEP * max(abs(theta[a]), 0.05 * self.model.sizes[a])
-            up, down = self.curves(theta + step), self.curves(theta - step)
-            slope, lost = ((u - d) / (2.0 * step[a]) for u, d in zip(up, down, strict=True))
-            scores.append(float(((self._of_trials(*up) - self._of_trials(*down)) / (2.0 * step[a]) / trials).sum()))
+            slope, lost, of_trials = slope_along(self._with_trials, theta, step)
+            scores.append(float((of_trials / trials).sum()))
             changes.append(slope)
             losses.append(float(lost[-1]))
         weight = self.times[0] / np.maximum(curves, FLOOR * self.flat)
@@ -58,6 +57,10 @@ class PassageLikelihood:
         lost_all = np.array(losses)
         information += np.outer(lost_all, lost_all) / max(float(left[-1]), 1e-6)
         return Evaluation(float(np.log(trials).sum()), np.array(scores), self.data.size * information)
+
+    def _with_trials(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rates, left = self.curves(theta)
+        return rates, left, self._of_trials(rates, left)
 
     def curves(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Densities (TIMES, 2) and what is left (TIMES,), with lapses."""

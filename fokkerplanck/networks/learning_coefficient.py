@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import callable_with, number, reals, whole
-from ..errors import bad_value
+from ..errors import ModelWarning, bad_value, warn
 from ..progress import Pace
 from ..randomness import private_generator
 
@@ -34,6 +34,7 @@ SCATTER = 1.5  # of ln step from move to move: what is stiff in one place is fla
 LARGEST_R_HAT = 1.1
 MOST_CURVED = 100  # parameters up to which moves are scaled by the Hessian, of as many gradients
 DIFFERENCE = 1e-5  # step of the differences behind it
+FAR = 3.0  # standard errors by which a centre above the minimum may lower the answer
 ANNEAL = 4.0  # factor between the temperatures of annealing
 
 
@@ -139,6 +140,11 @@ def learning_coefficient(
     chains, draws : int
         Draws of each chain at each t; half as many before them set the step, so that 57 % of moves are accepted.
     seed : int
+
+    Warns
+    -----
+    ModelWarning
+        Where the chains find places that are lower than theta.
     """
     callable_with("excess", excess, 1, "argument, rows of parameters")
     callable_with("gradient", gradient, 1, "argument, rows of parameters")
@@ -153,7 +159,23 @@ def learning_coefficient(
         rng = private_generator(f"learning coefficient, {kind} starts", whole("seed", seed, 0))
         tables[kind] = _climb(_Posterior(excess, gradient, centre, pull), kind, temperatures, chains, draws, rng)
     columns = ({kind: np.array(rows)[:, n] for kind, rows in tables.items()} for n in range(4))
-    return LearningCoefficient(temperatures, *columns)
+    found = LearningCoefficient(temperatures, *columns)
+    _tell_deeper(found, {kind: np.array(rows)[:, 4] for kind, rows in tables.items()})
+    return found
+
+
+def _tell_deeper(found: LearningCoefficient, depths: dict[str, np.ndarray]) -> None:
+    """A warning where the chains found lower places: by t times that depth the answer is too small, or more."""
+    lowest = max(depths, key=lambda kind: float(depths[kind].max()))
+    n = int(np.argmax(depths[lowest]))
+    depth = float(depths[lowest][n])
+    if depth > FAR * float(found.errors[lowest][n]):
+        t = float(found.ladder[n])
+        text = (
+            f"theta is not the minimum: chains found places {depth / t:.3g} lower; at t = {t:g} the answer is too small "
+            f'by {depth:.3g} or more. Move theta there first, for a network by net.train(..., noise="flow").'
+        )
+        warn(text, ModelWarning)
 
 
 def network_learning_coefficient(
@@ -216,7 +238,7 @@ class _Posterior:
 def _climb(
     posterior: _Posterior, kind: str, ladder: np.ndarray, chains: int, draws: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """A row a temperature: t E[K], its standard error, R-hat, acceptance."""
+    """A row a temperature: t E[K], its standard error, R-hat, acceptance, t times the depth that was found below the centre."""
     d = posterior.centre.size
     theta = np.tile(posterior.centre, (chains, 1))
     step = 0.5 / math.sqrt(d) * np.ones(chains) / np.array([[ladder[0]], [1.0]])  # of moves that are alike, and scaled
@@ -236,7 +258,8 @@ def _climb(
         means, within = trace.mean(axis=0), trace.var(axis=0, ddof=1).mean()
         between_chains = means.var(ddof=1)
         r_hat = math.sqrt((within * (draws - 1) / draws + between_chains) / within) if within > 0.0 else math.inf
-        rows.append(np.array([t * means.mean(), t * math.sqrt(between_chains / chains), r_hat, accepted]))
+        row = [t * means.mean(), t * math.sqrt(between_chains / chains), r_hat, accepted, t * max(0.0, -trace.min())]
+        rows.append(np.array(row))
         last = t
     return rows
 

@@ -7,6 +7,7 @@ import pytest
 from least_squares import Line
 from scipy.integrate import quad
 
+import fokkerplanck as fp
 import fokkerplanck.networks as fn
 
 
@@ -80,7 +81,8 @@ def test_cold_starts_alone_claim_nothing_and_a_trap_breaks_the_agreement():
     assert cold.mixed is None
     assert cold.r_hat["cold"][0] < 1.1
     assert "one kind of start" in repr(cold)
-    both = fn.learning_coefficient(excess, gradient, [0.0], (1e3,), draws=400)
+    with pytest.warns(fp.ModelWarning, match="chains found places"):
+        both = fn.learning_coefficient(excess, gradient, [0.0], (1e3,), draws=400)
     assert both.mixed is False
     assert "do not agree" in repr(both)
 
@@ -147,3 +149,9 @@ def test_stiff_directions_do_not_hide_soft_ones(start):
     assert (np.abs(found.values[start] - exact) < 4.0 * found.errors[start] + 0.01).all()
     assert (found.errors[start] < 0.15).all()
     assert (found.r_hat[start] < 1.05).all()
+
+
+def test_a_centre_above_the_minimum_is_told():
+    """From w = .3 beside the minimum of w^2 at 0 the answer was -895 at t = 10^4, for 1/2, and the starts agreed."""
+    with pytest.warns(fp.ModelWarning, match=r"places 0\.09 lower; at t = 10000 the answer is too small by 9"):
+        fn.learning_coefficient(lambda w: w[:, 0] ** 2 - 0.09, lambda w: 2.0 * w, [0.3], starts="cold", draws=200)
