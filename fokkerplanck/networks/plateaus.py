@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..arguments import instance, number
+from ..arguments import increasing, number, reals
 from ..deep_linear import Plateaus, stays
+from ..deep_linear.plateaus import falling
+from ..errors import bad_value
 from .training import Runs
 
+FEWEST = 5  # records
 FLOOR = 1e-6  # of the median of the first losses
 GAP = 0.25  # of ln loss between levels: two bands of the rule of a stay, and as much between them
 
@@ -53,27 +57,32 @@ class LevelPlateaus(Plateaus):
         return "\n".join(lines)
 
 
-def plateaus(runs: Runs, floor: float | None = None, gap: float = GAP) -> LevelPlateaus:
+def plateaus(runs: Any, floor: float | None = None, gap: float = GAP, *, steps: Any = None) -> LevelPlateaus:
     """Find the plateaus of every run; the module's head states the rule.
 
     Parameters
     ----------
-    runs : Runs
+    runs : Runs, or array (n_times,) or (n_times, n_runs)
+        What `net.train` returns, or recorded losses of a training of your own, with NaN where runs end.
     floor : float, optional
         Losses below it count as the floor itself; default: 1e-6 of the median of the first recorded losses.
     gap : float
         Groups of stays whose ln loss lies closer than this, on average over their pairs, are at one level.
+    steps : increasing numbers (n_times,), optional
+        When losses of your own were recorded. Default: at every step. The place nearest to the saddle is then that where the
+        loss falls most slowly.
     """
-    instance("runs", runs, Runs, "what net.train(...) returns")
+    steps, losses, norms = _records(runs, steps)
     gap = number("gap", gap, "a positive number", lambda v: 0.0 < v < math.inf)
     if floor is None:
-        floor = FLOOR * float(np.nanmedian(runs.loss[0]))
+        floor = FLOOR * float(np.nanmedian(losses[0]))
     floor = number("floor", floor, "a positive number", lambda v: 0.0 < v < math.inf)
-    loss = np.maximum(runs.loss, floor)
-    apart = np.arange(runs.steps.size)  # every stay is at a place of its own
-    found = [stays(runs.steps, runs.gradient_norm[:, k], loss[:, k], apart) for k in range(runs.n_runs)]
+    loss = np.maximum(losses, floor)
+    apart = np.arange(steps.size)  # every stay is at a place of its own
+    n_runs = loss.shape[1]
+    found = [stays(steps, norms[:, k], loss[:, k], apart) for k in range(n_runs)]
     level_of = _levels([stay.loss for run in found for stay in run], gap)
-    tables = np.full((4, max(len(set(level_of.values())), 1), runs.n_runs), np.nan)
+    tables = np.full((4, max(len(set(level_of.values())), 1), n_runs), np.nan)
     for k, run in enumerate(found):
         for stay in run:
             column = tables[:, level_of[stay.loss], k]
@@ -83,6 +92,28 @@ def plateaus(runs: Runs, floor: float | None = None, gap: float = GAP) -> LevelP
                 column[2] = stay.escape
     approach, nearest, escape, level = tables
     return LevelPlateaus(approach, nearest, escape, level, np.isfinite(escape).sum(axis=0), floor)
+
+
+def _records(runs: Any, steps: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps (n_times,), losses and what is least nearest to a saddle, (n_times, n_runs) each."""
+    if isinstance(runs, Runs):
+        if steps is not None:
+            raise bad_value("steps", "left out for what net.train(...) returns", steps)
+        return runs.steps, runs.loss, runs.gradient_norm
+    rule = "what net.train(...) returns, or losses (n_times, n_runs)"
+    given = reals("runs", runs, rule)
+    loss = given[:, None] if given.ndim == 1 else given
+    if loss.ndim != 2 or len(loss) < FEWEST or not np.isfinite(loss[0]).any():
+        raise bad_value("runs", f"{rule} of {FEWEST} records and more", f"an array of shape {given.shape}")
+    when = np.arange(len(loss), dtype=float) if steps is None else increasing("steps", steps)
+    if when.size != len(loss):
+        raise bad_value("steps", f"one for each of the {len(loss)} records", f"{when.size} of them")
+    slopes = np.full(loss.shape, np.nan)
+    for k, column in enumerate(loss.T):
+        known = np.isfinite(column)
+        if known.sum() >= FEWEST:
+            slopes[known, k] = np.abs(np.gradient(falling(column[known]), when[known]))
+    return when, loss, slopes
 
 
 def _levels(losses: list[float], gap: float) -> dict[float, int]:

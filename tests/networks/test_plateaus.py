@@ -61,7 +61,7 @@ def test_the_same_stays_as_with_known_ranks():
 
 
 def test_refusals():
-    with pytest.raises(TypeError, match="`runs` must be what"):
+    with pytest.raises(ValueError, match="`runs` must be what"):
         fn.plateaus(np.zeros(3))
     steps = np.arange(10)
     with pytest.raises(ValueError, match="`floor`"):
@@ -90,3 +90,22 @@ def test_a_few_stays_between_two_levels_do_not_join_them():
     assert stayed[last] >= 60
     np.testing.assert_allclose(found.escape[first, :60], 1000 - 20 * np.log(9), atol=12)
     np.testing.assert_allclose(found.escape[last, :60], 2500 - 20 * np.log(9), atol=12)
+
+
+def test_losses_of_ones_own():
+    """Only runs of `net.train` were taken. Two logistic falls, of 1 to .3 at 150 + 20 k and of .3 to 1e-4 at 300 + 10 k."""
+    steps = np.arange(0.0, 500.0, 2.0)
+    first, second = 150 + 20 * np.arange(5), 300 + 10 * np.arange(5)
+    falls = [1 / (1 + np.exp((steps[:, None] - place) / 8)) for place in (first, second)]
+    found = fn.plateaus(0.7 * falls[0] + 0.3 * falls[1] + 1e-4, steps=steps)
+    np.testing.assert_allclose(found.levels[:2], [1.0, 0.3], rtol=0.02)
+    tenth = 8 * np.log(9.0)  # from half to nine tenths of a logistic fall
+    assert np.all(np.abs(found.escape[0] - first) < 1.5 * tenth)
+    assert np.all((found.nearest[1] > first) & (found.nearest[1] < second))
+    np.testing.assert_array_equal(found.count, np.isfinite(found.escape).sum(axis=0))
+    one = fn.plateaus((0.7 * falls[0] + 0.3 * falls[1] + 1e-4)[:, 0])
+    assert one.escape.shape[1] == 1
+    with pytest.raises(ValueError, match="`steps` must be one for each of the 250 records"):
+        fn.plateaus(falls[0], steps=[1.0, 2.0])
+    with pytest.raises(ValueError, match=r"`runs` must be what net\.train"):
+        fn.plateaus(np.ones((2, 3)))
