@@ -66,7 +66,7 @@ def tensor_generator(grid: Grid, drift: np.ndarray, lattice: Lattice, alpha: flo
         Convention: Ito or Klimontovich.
     """
     check_tensor_convention(alpha)
-    cells = _Cells.of(grid, drift, lattice)
+    cells = _Cells.of(grid, drift, lattice, alpha)
     links: list[Links] = []
     exits: list[Exit] = []
     for offset in cells.directions():
@@ -85,27 +85,30 @@ def tensor_generator(grid: Grid, drift: np.ndarray, lattice: Lattice, alpha: flo
 class _Cells:
     """Decomposed coefficients of the raveled cells, in units of the cell widths.
 
-    widths (dim, n), drift (dim, n) per cell width, force (dim, n) times cell width, offsets (n, k, dim), weights (n, k),
-    shared (n,): the share of the drift that goes along the tensor's links, the rest along the axes.
+    widths (dim, n), drift (dim, n) per cell width with what `_bending` takes off, force (dim, n) times cell width, with it and
+    without (pull), offsets (n, k, dim), weights (n, k), shared (n,): the share of the drift that goes along the tensor's links,
+    the rest along the axes.
     """
 
     grid: Grid
     widths: np.ndarray
     drift: np.ndarray
     force: np.ndarray
+    pull: np.ndarray
     offsets: np.ndarray
     weights: np.ndarray
     added: np.ndarray
     shared: np.ndarray
 
     @classmethod
-    def of(cls, grid: Grid, drift: np.ndarray, lattice: Lattice) -> _Cells:
+    def of(cls, grid: Grid, drift: np.ndarray, lattice: Lattice, alpha: float) -> _Cells:
         widths, (offsets, weights, added) = _widths(grid), lattice
-        velocity = drift.reshape(widths.shape) / widths
+        plain = drift.reshape(widths.shape) / widths
+        velocity = plain - _bending(grid, widths, lattice) if alpha == 0.0 else plain
         inverse = _inverse(np.einsum("nk,nki,nkj->nij", weights, offsets, offsets))
-        force = np.einsum("nij,jn->in", inverse, velocity)
+        force, pull = (np.einsum("nij,jn->in", inverse, v) for v in (velocity, plain))
         shared = _share(offsets, weights, inverse, force, velocity)
-        return cls(grid, widths, velocity, force, offsets, weights, added, shared)
+        return cls(grid, widths, velocity, force, pull, offsets, weights, added, shared)
 
     def directions(self) -> list[tuple[int, ...]]:
         """All offsets in use, the axes among them."""
@@ -130,6 +133,25 @@ def _widths(grid: Grid) -> np.ndarray:
         alike = np.ptp(widths) <= 8.0 * np.finfo(float).eps * np.abs(edges).max()
         lines.append(np.full_like(widths, widths.mean()) if alike else widths)
     return np.stack([np.broadcast_to(w, grid.shape).ravel() for w in np.meshgrid(*lines, indexing="ij", sparse=True)])
+
+
+def _bending(grid: Grid, widths: np.ndarray, lattice: Lattice) -> np.ndarray:
+    """The drift, in cells per time, that noise along oblique links has where cells widen along an axis (Ito), (dim, n).
+
+    With D_ij = sum_e rho e_i e_j h_i h_j, (div D)_i / h_i = sum_e [e_i (e . grad)(rho v) / v + rho e_i^2 d ln h_i], derivatives
+    by the number of the cell and v the volume: the first term goes along the link, this is the second.
+    """
+    steps = np.abs(lattice.offsets)
+    oblique = np.where(steps.sum(axis=2) > steps.max(axis=2), lattice.weights, 0.0)
+    widening = np.zeros(widths.shape)
+    for axis, n in enumerate(grid.shape):
+        line = np.log(np.moveaxis(widths[axis].reshape(grid.shape), axis, -1)[(0,) * (grid.dim - 1)])
+        if n > 1 and np.ptp(line) > 0.0:
+            round_seam = np.concatenate([line[-1:], line, line[:1]])
+            slope = np.gradient(round_seam)[1:-1] if grid.periodic(axis) else np.gradient(line)
+            across = [n if a == axis else 1 for a in range(grid.dim)]
+            widening[axis] = np.broadcast_to(slope.reshape(across), grid.shape).ravel()
+    return np.asarray(np.einsum("nk,nki,in->in", oblique, lattice.offsets**2, widening))
 
 
 def _inverse(tensors: np.ndarray) -> np.ndarray:
@@ -285,13 +307,13 @@ def _current_force(cells: _Cells, alpha: float) -> np.ndarray:
     in_cells = np.einsum("nk,nki,nkj->ijn", cells.weights, cells.offsets, cells.offsets)
     tensor = (in_cells * cells.widths * cells.widths[:, None]).reshape(dim, dim, *grid.shape)
     if alpha == 1.0 or np.ptp(tensor.reshape(dim * dim, -1), axis=1).max() == 0.0:
-        return cells.force
+        return cells.pull
     slope = np.zeros((dim, *grid.shape))
     for axis in range(dim):
         if grid.shape[axis] > 1:
             slope += np.gradient(tensor[:, axis], grid.centers[axis], axis=axis + 1)
     inverse = _inverse(np.moveaxis(in_cells, -1, 0))
-    return cells.force - np.einsum("nij,jn->in", inverse, slope.reshape(dim, -1) / cells.widths)
+    return cells.pull - np.einsum("nij,jn->in", inverse, slope.reshape(dim, -1) / cells.widths)
 
 
 def _reconnect(cells: _Cells, links: list[Links]) -> list[Links]:
@@ -341,7 +363,12 @@ def _rates(
     # on graded cells a link is not as long as its ends' cells say: diffusion goes with the square of the length, drift with it
     length = np.sqrt(((0.5 * (w_low + w_high) * e) ** 2).sum(axis=0))
     stretch_low, stretch_high = (np.sqrt(((w * e) ** 2).sum(axis=0)) / length for w in (w_low, w_high))
-    d_low, d_high = rho[low] * stretch_low**2, rho[high] * stretch_high**2
+    v_low, v_high = cells.widths[:, low].prod(axis=0), cells.widths[:, high].prod(axis=0)
+    area = 0.5 * (v_low + v_high)
+    if alpha == 0.0 and np.count_nonzero(e) > 1:  # the change of rho v, see `_bending`
+        d_low, d_high = rho[low] * v_low / area, rho[high] * v_high / area
+    else:
+        d_low, d_high = rho[low] * stretch_low**2, rho[high] * stretch_high**2
     mean_drift = 0.5 * (drift[low] * stretch_low + drift[high] * stretch_high)
     if alpha == 0.0:
         conductance = logarithmic_means(d_low, d_high)
@@ -350,6 +377,4 @@ def _rates(
         conductance = 0.5 * (d_low + d_high)
         velocity = mean_drift
     forward, backward = exponential_fit_all(velocity, conductance)
-    v_low, v_high = cells.widths[:, low].prod(axis=0), cells.widths[:, high].prod(axis=0)
-    area = 0.5 * (v_low + v_high)
     return forward * area / v_low, backward * area / v_high
