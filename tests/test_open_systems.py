@@ -406,7 +406,8 @@ def test_resets_of_paths_that_make_no_sense(more, words):
     [
         ({"source": fp.point(0.5)}, r"a function, an array or \(rate, density\)"),
         ({"source": "1"}, r"a function, an array or \(rate, density\), got '1'"),
-        ({"source": lambda x, t: 1.0 + t}, "a function of the coordinates alone"),
+        ({"source": lambda x, t: x - t}, "nowhere negative"),
+        ({"source": (lambda t: t - 0.5, fp.point(0.0))}, "a rate not below 0"),
         ({"source": -1.0}, "above 0"),
         ({"source": lambda x: x - 1}, "nowhere negative"),
         ({"source": (0.0, fp.point(0.5))}, "a rate above 0"),

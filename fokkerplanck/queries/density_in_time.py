@@ -15,6 +15,7 @@ from ..model.box import Box, free_of_cells
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
+from ..model.source import changes
 from ..results.measured import (
     measured,
     solution_errors,
@@ -109,7 +110,8 @@ def solve(
         depend neither on time nor on the density.
     source : number, function of the coordinates, array on the grid or (rate, density), optional
         s >= 0 in dp/dt = L p + s: mass per volume and time, where the start has mass 1; or a total mass per time with the
-        density that it is spread like, such as `(2.0, fp.point(0.5))`. The mass may then grow beyond 1.
+        density that it is spread like, such as `(2.0, fp.point(0.5))`. A function may have a parameter `t`, and the rate be a
+        function of the time. The mass may then grow beyond 1.
     error : bool
         Whether to measure the error, by the same question on cells twice and four times as wide (`solution.error`); a warning
         says where it is large.
@@ -158,7 +160,7 @@ def solve(
     check_request(eq, method, rtol, progress, observe)
     asked.check(eq)
     flag("error", error)
-    known, longest = named_features(eq, breaks, max_step)
+    known, longest = named_features(eq, breaks, max_step, changes(asked.source))
     check_memory(eq, grid, moments.size)
     supply = Supply.of(p0, grid, asked, moments)
     how = partial(followed, times=moments, method=method, rtol=rtol, observe=observe, known=known, longest=longest)
@@ -191,7 +193,7 @@ def followed(
     start, entering = supply_on(grid)
     at = with_reset(at, entering)
     watched = {name: on_grid(f, grid, f"observe[{name!r}]") for name, f in (observe or {}).items()}
-    table = timetable(eq, grid, float(times[-1]), rtol, known, longest)
+    table = timetable(eq, grid, float(times[-1]), rtol, known, longest, entering.size)
     run = evolve(eq, grid, at, start.ravel(), times, method, rtol, table, entering)
     masses = np.empty((times.size, *grid.shape))
     for i, (p, error, chosen) in enumerate(run):  # noqa: B007 - the last ones stay
@@ -202,7 +204,8 @@ def followed(
     driven = eq.time_dependent or eq.interaction is not None
     atoms = {}
     if entering.reset is None:  # what is reset stays nowhere
-        atoms = atoms_over_time(q, start, times, masses, at if driven else None, entering.source)
+        given = entering.given(times) if entering.fed and q.atoms else None
+        atoms = atoms_over_time(q, start, times, masses, at if driven else None, given)
     supplied = entering.supplied(start, times)
     off = mass_error(q, masses, atoms, supplied)
     error = max(error + 2.0 * negative, off)  # no estimate of an error in the 1-norm is below the part that is seen

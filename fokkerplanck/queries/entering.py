@@ -12,7 +12,7 @@ from ..model.box import free_of_cells
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
 from ..model.initial_density import initial_masses
-from ..model.source import delay_of, parts_of_source, source_masses
+from ..model.source import changes, delay_of, parts_of_source, size_in_time, source_in_time, source_masses
 from ..solvers.accuracy.coarsening import coarsened_start, start_on_coarser
 from ..solvers.evolution.open_system import Entering
 
@@ -27,6 +27,8 @@ class Asked(NamedTuple):
     def check(self, eq: FokkerPlanck) -> None:
         """Refuse an equation for which it is not said what they mean."""
         self.check_delay()
+        if self.delay > 0.0 and changes(self.source):
+            raise bad_value("delay", "0 beside a source that changes with time", self.delay)
         if eq.time_order < 1.0 and self:
             name, value = ("source", self.source) if self.reset is None else ("reset", self.reset)
             then = "Whether those who enter wait first is another equation."
@@ -47,14 +49,23 @@ class Asked(NamedTuple):
     def on(self, grid: Grid) -> Entering:
         """On the cells of a grid."""
         reset = None if self.reset is None else initial_masses(self.reset, grid, "reset")[0].ravel()
+        if changes(self.source):
+            return self._changing(reset, grid)
         source = None if self.source is None else source_masses(self.source, grid).ravel()
         return Entering(reset, source, float(self.delay))
+
+    def _changing(self, reset: np.ndarray | None, grid: Grid) -> Entering:
+        """With a source that changes, which is a function and so the same on every grid."""
+        at = source_in_time(self.source, grid)
+        return Entering(reset, None, float(self.delay), at, size_in_time(self.source, grid))
 
     def on_coarser(self, fine: Grid, coarse: Grid) -> Entering:
         """On a coarser grid, where they were given for a fine one."""
         reset = None if self.reset is None else start_on_coarser(self.reset, fine, coarse).ravel()
         if self.source is None:
             return Entering(reset, None, float(self.delay))
+        if changes(self.source):
+            return self._changing(reset, coarse)
         rate, density = parts_of_source(self.source)
         carried = coarsened_start(density, fine, coarse)
         source = source_masses(carried if rate is None else (rate, carried), coarse).ravel()
@@ -95,6 +106,8 @@ class Supply:
         masses, found = _starting_masses(p0, grid, asked)
         entering = asked.on(grid)
         unit = float(entering.supplied(masses, times)[-1])
+        if unit == 0.0 and times[-1] > 0.0:
+            raise bad_value("source", "positive somewhere at some time", "zero")
         if unit == 0.0:
             raise bad_value("times", "beyond 0 where the box is empty at first", times)
         return cls(p0, grid, asked, masses, entering, found, unit)

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from ..errors import bad_value
 from ..model.coefficients import Points
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
+from ..model.source import changes
 from ..results.measured import measured, open_errors, warn_of_density
 from ..results.open_stationary import OpenStationary, StationaryReset
 from ..results.processes import OneWay
@@ -24,6 +26,9 @@ from .entering import Asked
 def open_at_rest(eq: FokkerPlanck, grid: Grid, asked: Asked, measure: bool) -> OpenStationary:
     """The stationary density where what leaves starts anew, or where a source puts in as much as leaves."""
     asked.check(eq)
+    if changes(asked.source):
+        then = "Give the `period` after which it repeats, or follow it with fp.solve."
+        raise bad_value("source", "independent of time without `period`", asked.source, then)
     asked.on(grid)  # what it refuses comes first
     result = _balanced(eq, grid, asked.on)
     unit = 1.0 if asked.source is None else result.mass  # in which it is measured and judged as a probability
@@ -47,7 +52,7 @@ def _balanced(eq: FokkerPlanck, grid: Grid, entering_on: Callable[[Grid], Enteri
     """The density on one grid, from what enters there."""
     q = generator(eq, grid)
     grid = q.grid
-    reset, source, delay = entering_on(grid)
+    reset, source, delay, *_ = entering_on(grid)
     entering = reset if source is None else source
     assert entering is not None
     spent = time_until_exit(q, entering, "reset" if source is None else "source")

@@ -60,6 +60,7 @@ def stationary(
     breaks: Any = None,
     max_step: float | None = None,
     reset: Any = None,
+    source: Any = None,
     error: bool = True,
     tol: float | None = None,
 ) -> Solution: ...
@@ -100,7 +101,7 @@ def stationary(
         probability ends up in each. With an interaction there may be several stationary states: the one is found that p0
         leads to, by default from the stationary density without interaction.
     period : number, optional
-        Of coefficients with a parameter `t`.
+        Of coefficients, or a source, with a parameter `t`.
     breaks, max_step : optional
         With `period`: times at which coefficients jump, in whatever period, and the longest step in time, as in `solve`. Pulses
         that last less than 1/4000 of the period are seen only where they are named.
@@ -111,7 +112,8 @@ def stationary(
         Time that passes outside at each reset, such as a refractory time.
     source : number, function of the coordinates, array on the grid or (rate, density), optional
         s >= 0 in L p + s = 0, see `solve`: the density where as much leaves as is put in; its mass is that, times the mean time
-        from entering until leaving.
+        from entering until leaving. With `period` it, or a coefficient, changes, and so does the mass; the result is an
+        OpenSolution.
     error : bool
         Whether to measure the error on two coarser grids, see `solve`.
     tol : number, optional

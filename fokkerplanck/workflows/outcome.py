@@ -13,6 +13,7 @@ from ..comparison.compare import compare
 from ..errors import ModelWarning
 from ..model.equation import FokkerPlanck
 from ..model.grid import Grid
+from ..model.source import changes
 from ..results.solution import Solution
 from ..results.stationary import Stationary
 from ..storage.tables import Comparison, exact
@@ -135,6 +136,8 @@ class Problem:
 
     def changes(self, model: str) -> bool:
         """Whether what a model is made of changes with time."""
+        if "source" in self.entering and changes(self.entering["source"]):
+            return True
         return any(
             eq is not None and eq.time_dependent
             for case in self.cases

@@ -84,6 +84,8 @@ def generators_of(eq: FokkerPlanck, grid: Grid, end: float = 0.0) -> tuple[Gener
     read_by = reader(eq, grid)
 
     def mean(masses: np.ndarray) -> Any:
+        if eq.interaction is None:  # nothing is read, also of an empty box
+            return read_by(masses.ravel())
         with np.errstate(over="ignore", invalid="ignore"):
             total = masses.sum()
         if not 0.0 < abs(total) < np.inf:

@@ -10,20 +10,21 @@ added to the masses, which stays 1, so that the equation is linear again and is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.integrate import quad_vec
 
 from ...errors import bad_value
 from ...model.equation import FokkerPlanck
 from ...model.grid import Grid
-from ..discretization.generator import Exit, Generator, Links, padded
-from ..kernels.matvec import Operator
+from ..discretization.generator import Generator
 from .delayed_reset import propagate_delayed
 from .exponential import propagate
+from .fed_generator import Fed
 from .piecewise import propagate_driven
 from .time_dependent import GeneratorAt
 from .time_scan import Timetable
@@ -38,61 +39,69 @@ class Entering(NamedTuple):
         Masses that enter per time.
     delay : float
         Time between leaving and entering again.
+    source_at : callable t -> (n,), or None
+        Instead of `source` where it changes with time.
+    size : callable (*coordinates, t), or None
+        Then what is looked at for its jumps and pulses: mass per time.
     """
 
     reset: np.ndarray | None = None
     source: np.ndarray | None = None
     delay: float = 0.0
+    source_at: Callable[[float], np.ndarray] | None = None
+    size: Callable[..., Any] | None = None
+
+    @property
+    def fed(self) -> bool:
+        """Whether there is a source."""
+        return self.source is not None or self.source_at is not None
 
     @property
     def open(self) -> bool:
         """Whether anything enters."""
-        return self.reset is not None or self.source is not None
+        return self.reset is not None or self.fed
 
     def in_units(self, unit: float) -> Entering:
         """What enters where masses are counted in a unit."""
-        return self._replace(source=None if self.source is None else self.source / unit)
+        at, size = self.source_at, self.size
+        return self._replace(
+            source=None if self.source is None else self.source / unit,
+            source_at=None if at is None else lambda t: at(t) / unit,
+            size=None if size is None else lambda *coords, t: size(*coords, t=t) / unit,
+        )
+
+    def masses_at(self, t: float) -> np.ndarray:
+        """Masses (n,) that the source gives per time."""
+        if self.source_at is not None:
+            return self.source_at(t)
+        assert self.source is not None
+        return self.source
+
+    def given(self, times: np.ndarray) -> np.ndarray:
+        """Masses that the source has given by each time, (n_times, n)."""
+        if self.source_at is None:
+            assert self.source is not None
+            return np.outer(times, self.source)
+        parts, before = [], 0.0
+        for t in times.tolist():
+            parts.append(quad_vec(self.source_at, before, t, epsrel=1e-10, epsabs=1e-300, limit=2000)[0] if t else 0.0)
+            before = t
+        return np.cumsum(np.stack(np.broadcast_arrays(*parts)), axis=0)
 
     def supplied(self, start: np.ndarray, times: np.ndarray) -> np.ndarray:
         """The mass that has been put in by each time, (n_times,): the start's, and what the source gave."""
+        if self.source_at is not None:
+            return np.asarray(float(start.sum()) + self.given(times).reshape(times.size, -1).sum(axis=1))
         given = 0.0 if self.source is None else float(self.source.sum())
         return float(start.sum()) + given * times
 
     def where(self, start: np.ndarray, time: float) -> np.ndarray:
         """Masses (n,) where they enter until a time: those of the start, of the source, and one reset."""
-        source = 0.0 if self.source is None else time * self.source
+        source = self.given(np.array([time]))[0] if self.fed else 0.0
         return start + source + (0.0 if self.reset is None else self.reset)
 
 
 NOTHING = Entering()
-
-
-@dataclass(frozen=True, eq=False)
-class Fed(Generator):
-    """A generator with a source: its vectors have one more entry, which stays 1."""
-
-    source: np.ndarray = field(default_factory=lambda: np.zeros(0))
-
-    @property
-    def reaches_far(self) -> bool:
-        """The source is no link."""
-        return True
-
-    @cached_property
-    def near_operator(self) -> Operator:
-        """Links and exits, which leave the last entry alone."""
-        return padded(super().near_operator, 1)
-
-    def far(self, p: np.ndarray) -> np.ndarray:
-        """The part of Q P that jumps, resets and the source make, (n + 1,), for p (n + 1,)."""
-        return np.append(super().far(p[:-1]) + p[-1] * self.source, 0.0)
-
-    def reweighted(self, links: tuple[Links, ...], exits: tuple[Exit, ...], weight: float) -> Generator:
-        """As for every generator; the source has the weight, too."""
-        return replace(super().reweighted(links, exits, weight), source=weight * self.source)  # type: ignore[call-arg]
-
-    def _raveled(self, masses: np.ndarray) -> np.ndarray:
-        return masses if np.shape(masses) == (self.grid.size + 1,) else super()._raveled(masses)
 
 
 def with_reset(at: GeneratorAt, entering: Entering) -> GeneratorAt:
@@ -106,6 +115,16 @@ def with_reset(at: GeneratorAt, entering: Entering) -> GeneratorAt:
         return replace(q, reset=reset)
 
     return lambda t, masses: renewed(at(t, masses))
+
+
+def fed_generator(at: GeneratorAt, entering: Entering) -> GeneratorAt:
+    """The generator at a time with its source, for masses and a 1."""
+
+    def fed(t: float, masses: np.ndarray) -> Generator:
+        q = at(t, masses[:-1])
+        return Fed(**{f.name: getattr(q, f.name) for f in fields(q)}, source=entering.masses_at(t))
+
+    return fed
 
 
 def evolve_open(
@@ -125,21 +144,16 @@ def evolve_open(
     """
     if method not in ("auto", "chebyshev"):
         raise bad_value("method", "'auto' or 'chebyshev' with `reset` or `source`", method)
-    driven = eq.time_dependent or eq.interaction is not None
+    driven = eq.time_dependent or eq.interaction is not None or entering.source_at is not None
     if entering.reset is not None and entering.delay > 0.0:
         if driven:
             raise bad_value("delay", "0 where coefficients depend on time or on the density", entering.delay)
         q = at(0.0, start)
         yield from propagate_delayed(q, start, times, rtol, entering.reset, entering.source, entering.delay)
         return
-    state, fed, source = start, at, entering.source
-    if source is not None:
-        state = np.append(start, 1.0)
-
-        def fed(t: float, masses: np.ndarray) -> Generator:
-            q = at(t, masses[:-1])
-            return Fed(**{f.name: getattr(q, f.name) for f in fields(q)}, source=source)
-
+    state, fed = start, at
+    if entering.fed:
+        state, fed = np.append(start, 1.0), fed_generator(at, entering)
     run: Iterator[tuple[np.ndarray, float, Any]]
     if driven:
         run = propagate_driven(eq, grid, fed, state, times, rtol, table, closed=False)

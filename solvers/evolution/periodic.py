@@ -2,16 +2,17 @@
 
 With U the propagator over one period, the periodic state at phase 0 is the null vector of U - 1. In one dimension U is
 computed as a whole, by following the densities from all cells together, and its null vector by elimination without
-subtraction; otherwise the leading eigenvectors of U are found from products.
+subtraction; otherwise the leading eigenvectors of U are found from products. With a source a period is affine,
+P -> U P + b, and its fixed point is that of (1 - U) P = b, from products by GMRES; it is there as far as U loses mass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs, gmres
 
 from ...errors import ConvergenceError, bad_value
 from ...model.equation import FokkerPlanck
@@ -27,6 +28,7 @@ WHOLE = 1200  # cells up to which U is computed as a whole
 DOUBLINGS = 40  # of the number of periods in which the densities from all cells become one
 FEW_PERIODS = 14  # that are followed at most, before eigenvectors are asked for
 MOST_KEPT = 4_000_000  # cells of all exponentials of a period that are kept, some 250 bytes each
+FED, FED_AGAIN = 60, 10  # products until a search for a state with a source starts anew, and how often it does
 SAME = 1e-7  # of a coefficient's size, by which it may miss itself a period later
 
 
@@ -38,9 +40,9 @@ class PeriodicState(NamedTuple):
     memory: float
 
 
-def check_period(eq: FokkerPlanck, grid: Grid, period: float) -> None:
-    """Refuse a time after which the coefficients do not repeat."""
-    probe = Probe(eq, grid, period)
+def check_period(eq: FokkerPlanck, grid: Grid, period: float, source: Callable[..., Any] | None = None) -> None:
+    """Refuse a time after which the coefficients, or the mass per time of a source that changes, do not repeat."""
+    probe = Probe(eq, grid, period, source)
     times = period * ((np.arange(200) * 0.6180339887498949) % 1.0)
     values, later = probe.sample(times), probe.sample(times + period)
     size = np.abs(values).max(axis=0, initial=0.0)
@@ -83,6 +85,51 @@ def periodic_state(
             state.masses,
         )
     return state
+
+
+def fed_periodic_state(fed_at: GeneratorAt, n: int, period: float, rtol: float, table: Timetable) -> PeriodicState:
+    """The periodic state with a source at phase 0, of any mass: P = U P + b, U over a period, b what the source gives in it.
+
+    The norm of 1 / (1 - U), by which errors grow, is taken from the mass that is left of an even density, period by period.
+
+    Raises
+    ------
+    ConvergenceError
+        If what is put in leaves so slowly that the error would exceed 1000 rtol.
+    """
+    method = Driven(fed_at, rtol, period, False, table)
+    given = np.append(np.zeros(n), 1.0)
+    follow = _factors(method, given, period)
+    pace, done, errors = Pace(__name__, "periodic state"), 0, [0.0]
+
+    def once(v: np.ndarray) -> np.ndarray:
+        if follow is not None:
+            return follow(v)
+        after, error = method.advance(v, 0.0, period)
+        errors.append(error)
+        return after
+
+    def through(v: np.ndarray) -> np.ndarray:
+        nonlocal done
+        done += 1
+        pace(0.0, f"{done} periods followed")
+        size = float(np.abs(v).sum())
+        return v[:n] if size == 0.0 else size * once(v / size)[:n]
+
+    b = through(given)
+    rest = LinearOperator((n, n), matvec=lambda v: v.ravel() - through(np.append(v.ravel(), 0.0)), dtype=float)
+    even = np.full(n, 1.0 / n)
+    stays, _ = gmres(rest, even, rtol=0.01, restart=FED, maxiter=1)
+    masses, failed = gmres(rest, b, rtol=0.1 * rtol, atol=0.0, restart=FED, maxiter=FED_AGAIN)
+    memory = max(float(stays.sum()), float(masses.sum()) / float(b.sum()))
+    after, own = method.advance(np.append(masses, 1.0), 0.0, period)
+    error = memory * (max(*errors, own) + float(np.abs(after[:n] - masses).sum()) + rtol)
+    if failed or not error <= 1e3 * rtol * max(1.0, float(masses.sum())):
+        raise ConvergenceError(
+            f"what is put in stays for some {memory:.1e} periods, so that the error may be {error:.1e}; use fp.solve",
+            masses,
+        )
+    return PeriodicState(np.maximum(masses, 0.0), error, memory)
 
 
 def _from_all_cells(method: Radau, n: int, period: float) -> PeriodicState:

@@ -20,6 +20,7 @@ from ...errors import ConvergenceError
 from ...progress import Pace
 from ..discretization.generator import Exit, Generator, Links
 from .exponential import choose
+from .fed_generator import Fed
 from .time_scan import Timetable
 
 GAUSS = 0.5 - math.sqrt(3.0) / 6.0
@@ -180,7 +181,10 @@ def mixture(a: Generator, b: Generator, weight_a: float, weight_b: float) -> Gen
         for x, y in zip(a.links, b.links, strict=True)
     )
     exits = tuple(x._replace(rates=mixed(x.rates, y.rates)) for x, y in zip(a.exits, b.exits, strict=True))
-    return a.reweighted(links, exits, weight_a + weight_b)
+    mixed_one = a.reweighted(links, exits, weight_a + weight_b)
+    if isinstance(a, Fed) and isinstance(b, Fed):
+        return replace(mixed_one, source=mixed(a.source, b.source))  # type: ignore[call-arg]
+    return mixed_one
 
 
 def aligned(a: Generator, b: Generator) -> tuple[Generator, Generator]:

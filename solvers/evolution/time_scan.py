@@ -108,10 +108,12 @@ class Step(NamedTuple):
     wanted: float
 
 
-def named_features(eq: FokkerPlanck, breaks: Any, max_step: Any) -> tuple[np.ndarray, float | None]:
-    """The times of jumps that the caller knows, and the longest step allowed."""
+def named_features(
+    eq: FokkerPlanck, breaks: Any, max_step: Any, changing: bool = False
+) -> tuple[np.ndarray, float | None]:
+    """The times of jumps that the caller knows, and the longest step allowed; something else may be `changing`, a source."""
     then = "Give a coefficient the parameter `t`, or leave it out."
-    if (breaks is not None or max_step is not None) and not eq.time_dependent:
+    if (breaks is not None or max_step is not None) and not (eq.time_dependent or changing):
         name, got = ("breaks", breaks) if breaks is not None else ("max_step", max_step)
         raise bad_value(name, "None where no coefficient depends on time", got, then)
     if max_step is not None:
@@ -125,7 +127,13 @@ def named_features(eq: FokkerPlanck, breaks: Any, max_step: Any) -> tuple[np.nda
 
 
 def timetable(
-    eq: FokkerPlanck, grid: Grid, horizon: float, rtol: float, breaks: np.ndarray, max_step: float | None
+    eq: FokkerPlanck,
+    grid: Grid,
+    horizon: float,
+    rtol: float,
+    breaks: np.ndarray,
+    max_step: float | None,
+    source: Callable[..., Any] | None = None,
 ) -> Timetable:
     """The pieces of a run from 0 to `horizon`.
 
@@ -136,15 +144,17 @@ def timetable(
         Times of jumps that are known.
     max_step : float or None
         The longest step; the coefficients are then sampled four times as often at least.
+    source : callable (*coordinates, t), optional
+        The mass per time of one that changes, which is watched, too.
     """
-    if horizon == 0.0 or not (eq.time_dependent or breaks.size or max_step):
+    if horizon == 0.0 or not (eq.time_dependent or source is not None or breaks.size or max_step):
         return Timetable.whole(horizon)
     if max_step is not None and horizon / max_step > MOST_STEPS:
         rule = f"at least the last of `times` over {MOST_STEPS:g}"
         raise bad_value("max_step", rule, max_step, "Solve for a shorter time, or take longer steps.")
     inside = np.unique(breaks[(breaks > NARROW * horizon) & (breaks < horizon * (1.0 - NARROW))])
     known = np.stack([inside - NARROW * horizon, inside + NARROW * horizon], axis=1)
-    probe = Probe(eq, grid, horizon)
+    probe = Probe(eq, grid, horizon, source)
     if max_step is not None:
         probe.pairs = max(probe.pairs, min(int(2.0 * horizon / max_step), MOST_PAIRS))
     if not probe.leaves:
@@ -169,7 +179,7 @@ class Probe:
     or spreads the density.
     """
 
-    def __init__(self, eq: FokkerPlanck, grid: Grid, horizon: float):
+    def __init__(self, eq: FokkerPlanck, grid: Grid, horizon: float, source: Callable[..., Any] | None = None):
         self.horizon, self.start = horizon, 0.0
         self.leaves = [(function, name) for name, function in eq.time_leaves]
         self.low = np.array([e[0] for e in grid.edges])
@@ -177,6 +187,8 @@ class Probe:
         self.points = self._spread(PROBES, 0.5)
         self.chosen: np.ndarray | None = None
         self._check(eq)
+        if source is not None:
+            self.leaves.append((source, "source"))
         self.at_once = [self._takes_arrays(function) for function, _ in self.leaves]
         self.pairs = PAIRS if all(self.at_once) else PAIRS_ONE_BY_ONE
 
@@ -224,7 +236,7 @@ class Probe:
         return values if self.chosen is None else values[:, self.chosen]
 
     def _unit(self, name: str) -> float:
-        width = float(self.width.min())
+        width = float(self.width.min()) if name != "source" else 1.0
         return width if name in ("drift", "noise") else width * width
 
     def watched(self) -> tuple[np.ndarray, np.ndarray]:

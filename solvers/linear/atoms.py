@@ -27,7 +27,7 @@ def atoms_over_time(
     times: np.ndarray,
     masses: np.ndarray,
     at: Callable[[float, np.ndarray], Generator] | None,
-    source: np.ndarray | None = None,
+    given: np.ndarray | None = None,
 ) -> dict[float, np.ndarray]:
     """Position -> mass at each output time, (n_times,).
 
@@ -41,17 +41,17 @@ def atoms_over_time(
     at : callable or None
         The generator at a time for given masses, where it changes. What has left is then all in the one point there is, or
         shared by the rates of arrival at the output times.
-    source : ndarray (n,) or None
-        Masses that enter per time.
+    given : ndarray (n_times, n) or None
+        Masses that have entered besides by each time.
     """
     if not q.atoms:
         return {}
-    given = np.zeros(q.grid.size) if source is None else source
+    more = np.zeros((times.size, q.grid.size)) if given is None else given
     rows = masses.reshape(times.size, -1)
     if at is None:
         shares = atom_shares(q)
-        return {x: np.maximum(v @ start.ravel() + times * (v @ given) - rows @ v, 0.0) for x, v in shares.items()}
-    gone = np.maximum(start.sum() + times * given.sum() - rows.sum(axis=1), 0.0)
+        return {x: np.maximum(v @ start.ravel() + more @ v - rows @ v, 0.0) for x, v in shares.items()}
+    gone = np.maximum(start.sum() + more.sum(axis=1) - rows.sum(axis=1), 0.0)
     if len(q.atoms) == 1 and not q.loses:
         return {next(iter(q.atoms)): gone}
     before = np.vstack([start.ravel(), rows[:-1]])

@@ -61,6 +61,25 @@ def test_a_source_by_a_formula_and_a_tolerance(tmp_path):
     assert outcome.stationary["density"].mass == pytest.approx(2 / 6, rel=2e-3)
 
 
+def test_a_source_that_repeats(tmp_path):
+    """m' = 1 + sin(2 pi t) - 0.7 m: about 1 / 0.7, by 1 / sqrt(0.7^2 + (2 pi)^2)."""
+    changes = (START, '[source]\nrate = "1 + sin(2*pi*t)"\nmean = 1.0\ndeviation = 0.3\n'), (
+        "diffusion = 0.5", "diffusion = 0.5\nkilling = 0.7\nperiod = 1",
+    )  # fmt: skip
+    outcome = compute(problem_of(tmp_path, relaxation(100), *changes))[0]
+    (mass,) = [a for a in outcome.answers if a.startswith("Over a period of 1 the mass")]
+    low, _, high = numbers(mass, "box is from")[:3]
+    assert (low, high) == pytest.approx((1 / 0.7 - 0.15818, 1 / 0.7 + 0.15818), abs=1e-3)
+    assert "1 on average" in mass
+    without = compute(
+        problem_of(tmp_path, relaxation(40), changes[0], ("diffusion = 0.5", "diffusion = 0.5\nkilling = 0.7"))
+    )[0]
+    assert any("coefficients change with time" in note for note in without.notes)
+    by_formula = (START, '[source]\ndensity = "exp(-x**2)*exp(-t)/sqrt(pi)"\n')
+    found = compute(problem_of(tmp_path, relaxation(100), by_formula))[0].solutions["density"]
+    assert found.mass == pytest.approx(1 - np.exp(-found.times), rel=1e-5)
+
+
 def test_a_density_that_repeats(tmp_path):
     """The mean of x' = -x + cos(2 t) is (cos(2 t) + 2 sin(2 t)) / 5, of size 1 / sqrt(5); the deviation rests."""
     changes = ('"-x"', '"-x + cos(2*t)"'), ("diffusion = 0.5", 'diffusion = 0.5\nperiod = "pi"')

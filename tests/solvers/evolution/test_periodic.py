@@ -76,7 +76,7 @@ def test_refusals():
         fp.stationary(eq, LINE, period=0.0)
     with pytest.raises(ValueError, match="`grid` must be closed for a periodic state"):
         fp.stationary(eq, fp.Grid((-1, 1), 10, "absorbing"), period=1.0)
-    with pytest.raises(ValueError, match="`eq` must be with a coefficient that depends on `t`"):
+    with pytest.raises(ValueError, match="`eq` must be with a coefficient or a source that depends"):
         fp.stationary(fp.FokkerPlanck(drift=lambda x: -x, diffusion=1.0), LINE, period=1.0)
     with pytest.raises(ValueError, match="`p0` must be None for a periodic state"):
         fp.stationary(eq, LINE, fp.point(0.0), period=1.0)
