@@ -66,6 +66,8 @@ def tensor_generator(grid: Grid, drift: np.ndarray, lattice: Lattice, alpha: flo
         Convention: Ito or Klimontovich.
     """
     check_tensor_convention(alpha)
+    if _is_even(grid, lattice):
+        alpha = 1.0  # the same equation, of second order beside reflecting walls on cells of any widths
     cells = _Cells.of(grid, drift, lattice, alpha)
     links: list[Links] = []
     exits: list[Exit] = []
@@ -79,6 +81,17 @@ def tensor_generator(grid: Grid, drift: np.ndarray, lattice: Lattice, alpha: flo
     links += _reconnect(cells, links)
     two_way = all((link.forward > 0.0).all() and (link.backward > 0.0).all() for link in links)
     return Generator(grid, tuple(links), tuple(exits), cells.added, two_way and bool((cells.shared == 1.0).all()))
+
+
+def _is_even(grid: Grid, lattice: Lattice) -> bool:
+    """Whether the tensor is the same in all cells, which may be of any widths."""
+    tensor = _tensor(_widths(grid), lattice.offsets, lattice.weights)
+    return bool((np.ptp(tensor, axis=2) <= 1e-12 * np.abs(tensor).max()).all())
+
+
+def _tensor(widths: np.ndarray, offsets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """D of each cell, (dim, dim, n)."""
+    return np.asarray(np.einsum("nk,nki,nkj->ijn", weights, offsets, offsets) * widths * widths[:, None])
 
 
 @dataclass(frozen=True)
@@ -305,7 +318,7 @@ def _current_force(cells: _Cells, alpha: float) -> np.ndarray:
     """The force F with J = D (F p - grad p), times cell width, (dim, n): D^-1 mu, less D^-1 div D in the Ito convention."""
     grid, dim = cells.grid, cells.grid.dim
     in_cells = np.einsum("nk,nki,nkj->ijn", cells.weights, cells.offsets, cells.offsets)
-    tensor = (in_cells * cells.widths * cells.widths[:, None]).reshape(dim, dim, *grid.shape)
+    tensor = _tensor(cells.widths, cells.offsets, cells.weights).reshape(dim, dim, *grid.shape)
     if alpha == 1.0 or np.ptp(tensor.reshape(dim * dim, -1), axis=1).max() == 0.0:
         return cells.pull
     slope = np.zeros((dim, *grid.shape))

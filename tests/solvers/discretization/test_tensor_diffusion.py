@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from exact import linear_2d, rotated_diffusion
 from scipy.linalg import solve_continuous_lyapunov
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 import fokkerplanck as fp
 
@@ -275,3 +275,35 @@ def test_cells_that_widen_in_three_dimensions_and_round_a_torus():
     free = fp.FokkerPlanck(drift=lambda x, y: (0.4 + 0 * x, 0 * y), diffusion=[[0.3, 0.1], [0.1, 0.2]])
     even = fp.stationary(free, fp.Grid.from_edges([around, around], "periodic"))  # uniform whatever the cells
     np.testing.assert_allclose(even.density * (2.0 * np.pi) ** 2, 1.0, atol=0.02)
+
+
+def test_cells_that_widen_under_noise_that_changes_from_place_to_place():
+    """Ito: y is an Ornstein-Uhlenbeck process, and means of D over its law give the other moments."""
+
+    def loud(y):
+        return 0.4 + 0.2 * np.tanh(y)
+
+    own = 0.5 * (0.2**2 + 0.5**2)
+    law = norm(0.0, np.sqrt(own))
+    cross = (2.0 * law.expect(lambda y: 0.5 * (0.2 * loud(y) + 0.15)) + 0.5 * own) / 2.0
+    right = np.array([[law.expect(lambda y: 0.5 * (loud(y) ** 2 + 0.09)) + 0.5 * cross, cross], [cross, own]])
+    eq = fp.FokkerPlanck(drift=lambda x, y: (-x + 0.5 * y, -y), noise=[[lambda x, y: loud(y) + 0 * x, 0.3], [0.2, 0.5]])
+    errors = []
+    for cells in (48, 96):
+        st = fp.stationary(eq, fp.Grid.from_edges([widening(cells, 4.0), widening(cells, 2.5)]))
+        off = np.abs(st.covariance() - right)
+        assert (off <= 1.3 * st.error["covariance"]).all()
+        errors.append(off.max())
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.25)
+    assert errors[1] < 0.002
+
+
+def test_reflecting_walls_beside_cells_that_widen():
+    """Against cells of equal widths, by Richardson's extrapolation: links that a wall cuts off left a first order."""
+    eq = fp.FokkerPlanck(drift=lambda x, y: (0.5 + 0 * x, -0.3 + 0 * y), diffusion=[[0.4, 0.2], [0.2, 0.3]])
+    coarse, fine = (fp.stationary(eq, fp.Grid([(0, 1), (0, 1)], n), error=False).mean() for n in (80, 160))
+    right = (4.0 * fine - coarse) / 3.0
+    edges = [0.5 + 0.5 * widening(n, 1.0) for n in (32, 64)]
+    off = [np.abs(fp.stationary(eq, fp.Grid.from_edges([e, e]), error=False).mean() - right).max() for e in edges]
+    assert off[1] < 2e-4
+    assert np.log2(off[0] / off[1]) == pytest.approx(2.0, abs=0.2)
