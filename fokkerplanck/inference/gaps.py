@@ -47,6 +47,16 @@ def _pairs(paths: Paths, lag: int, steps: int, run: np.ndarray, first: np.ndarra
     return Transitions(starts, ends, run, first * lag * paths.dt, tau, paths.names)
 
 
+def pooled(pairs: list[Transitions], tau: float | None = None) -> Transitions:
+    """All pairs as if over one time, by default their mean."""
+    starts, ends, run, when = (
+        np.concatenate(list(column)) for column in zip(*((p.starts, p.ends, p.run, p.when) for p in pairs), strict=True)
+    )
+    if tau is None:
+        tau = float(np.average([p.tau for p in pairs], weights=[p.size for p in pairs]))
+    return Transitions(starts, ends, run, when, tau, pairs[0].names)
+
+
 class GapLikelihood:
     """The likelihood of transitions over several times, the sum of those over each.
 
@@ -58,12 +68,7 @@ class GapLikelihood:
 
     def __init__(self, parts: list[Any]):
         self.parts, self.model = parts, parts[0].model
-        each = [part.data for part in parts]
-        starts, ends, run, when = (
-            np.concatenate(list(column))
-            for column in zip(*((d.starts, d.ends, d.run, d.when) for d in each), strict=True)
-        )
-        self.data = Transitions(starts, ends, run, when, each[0].tau, each[0].names)
+        self.data = pooled([part.data for part in parts], parts[0].data.tau)
 
     @property
     def grid(self) -> Grid | None:

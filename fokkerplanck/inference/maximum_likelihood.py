@@ -14,7 +14,7 @@ from ..model.grid import Grid
 from .cells import MOST_CELLS, MOST_PLANE, choose_grid, resized, step_lengths
 from .coefficients import check_markov
 from .fit_result import Fit
-from .gaps import GapLikelihood, frequent, on_grid, pairs_by_time
+from .gaps import GapLikelihood, frequent, on_grid, pairs_by_time, pooled
 from .gaussian_steps import GaussianLikelihood
 from .likelihood import EquationModel, GridLikelihood
 from .markov import tell_memory
@@ -32,6 +32,7 @@ from .spline_plane import FEWEST as PLANE_FEWEST
 from .spline_plane import PlaneSplines
 from .starts import given_start, parameter_names, search_start
 
+MANY = 4  # times as many transitions as splines ask for, over one time, that set their scales alone
 METHODS = ("auto", "grid", "gaussian")
 SHORT = 2.9  # cells in a step below which its density is not resolved
 COARSER = 1.5  # ratio of cell widths from which the error of the grid is told
@@ -164,8 +165,8 @@ def _fit_spline(
         raise bad_value("model", "a function of parameters or 'spline'", word)
     if start is not None:
         raise bad_value("start", "left out for splines", start)
-    data = pairs[0]
     fewest = SPLINE_FEWEST if paths.dim == 1 else PLANE_FEWEST
+    data = pairs[0] if paths.dim > 1 or pairs[0].size >= MANY * fewest else pooled(pairs)
     if paths.dim > 2:
         then = "Pass a family of equations."
         raise bad_value("data", "of one or two coordinates for splines", f"{paths.dim}", then)

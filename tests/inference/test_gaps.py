@@ -79,3 +79,18 @@ def test_splines_take_gaps_too():
     assert fit.likelihood.data.size == 3 * 599
     assert (low < 0.15).all()
     assert (high > 0.15).all()
+
+
+def test_splines_of_times_that_hardly_recur():
+    """Twelve different times between rows, none with the 50 pairs that splines ask for."""
+    rng = np.random.default_rng(7)
+    times = np.cumsum(rng.integers(1, 13, 360))
+    x = np.empty(360)
+    x[0] = 0.0
+    for i, gap in enumerate(np.diff(times)):
+        kept = np.exp(-0.1 * gap)
+        x[i + 1] = kept * x[i] + np.sqrt(0.5 * (1 - kept**2)) * rng.normal()
+    fit = fp.fit(fp.Paths({"t": times, "x": x}))
+    low, high = fit.interval(np.array([0.0]), level=0.99)["diffusion"]
+    assert low[0] < 0.05 < high[0]
+    assert high[0] < 0.1
