@@ -28,7 +28,7 @@ from ..results.requests import (
     check_rtol,
     on_grid,
     output_times,
-    progress_reporter,
+    progress_bar,
 )
 from ..results.resolution import mass_error, smallest_density, without_negative, worst_resolution
 from ..results.solution import Solution
@@ -164,7 +164,8 @@ def solve(
     check_memory(eq, grid, moments.size)
     supply = Supply.of(p0, grid, asked, moments)
     how = partial(followed, times=moments, method=method, rtol=rtol, observe=observe, known=known, longest=longest)
-    result = how(eq, grid, supply.on, progress_reporter(progress))
+    with progress_bar(progress) as report:
+        result = how(eq, grid, supply.on, report)
     entered = supply.on(result.grid).where(float(moments[-1]))
     result = with_resolution(result, eq, entered, supply.found)
     refuse(eq, result)

@@ -14,7 +14,7 @@ from ..figure_layout import COLORS, new_figure, styled
 from ..solvers.evolution.exponential import propagate
 from ..storage.files import check_folder, write_atomically
 from .figure_style import arrows, current_at, curve, density_map, held, stretch, with_atoms
-from .requests import MEMORY_METHODS, progress_reporter
+from .requests import MEMORY_METHODS, progress_bar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,9 +62,9 @@ def animate_solution(
         raise bad_value("sol", "of one or two dimensions for an animation", "three")
     labels = sol.grid.names
     check_folder(name)
-    report = progress_reporter(progress)
-    pictures = _drawn(sol, labels, between, report)
-    write_atomically(path, lambda to: (_write_gif if kind == ".gif" else _write_mp4)(pictures, to, fps))
+    with progress_bar(progress, "frames") as report:
+        pictures = _drawn(sol, labels, between, report)
+        write_atomically(path, lambda to: (_write_gif if kind == ".gif" else _write_mp4)(pictures, to, fps))
 
 
 def _has_ffmpeg() -> bool:

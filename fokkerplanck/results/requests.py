@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -80,24 +81,28 @@ def has_tensor(eq: FokkerPlanck, grid: Grid) -> bool:
     return eq.diffusion_at(Points(tuple(lines), lambda values: values[first])).ndim == grid.dim + 2
 
 
-def progress_reporter(progress: bool | Callable[[float], None]) -> Callable[[float], None]:
-    """A function of the share of the work that is done: the caller's own, a bar, or none."""
+@contextmanager
+def progress_bar(progress: bool | Callable[[float], None], what: str = "density") -> Iterator[Callable[[float], None]]:
+    """A function of the share of the work that is done: the caller's own, a bar on a terminal or in a notebook, or none.
+
+    The bar is on stderr, and gone at the end, also of work that fails.
+    """
     if callable(progress):
-        return progress
+        yield progress
+        return
     if not progress:
-        return lambda share: None
+        yield lambda share: None
+        return
+    from rich.console import Console
     from rich.progress import Progress
 
-    bar = Progress(transient=True)
-    task = bar.add_task("density", total=1.0)
-    bar.start()
-
-    def report(share: float) -> None:
-        bar.update(task, completed=share)
-        if share >= 1.0:
-            bar.stop()
-
-    return report
+    console = Console(stderr=True)
+    if not (console.is_terminal or console.is_jupyter):
+        yield lambda share: None
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
 
 
 def on_grid(function: Any, grid: Grid, name: str) -> np.ndarray:

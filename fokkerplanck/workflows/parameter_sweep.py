@@ -16,7 +16,7 @@ import numpy as np
 
 from ..arguments import callable_with, file_name, whole
 from ..errors import ModelWarning, bad_type, bad_value, warn
-from ..results.requests import progress_reporter
+from ..results.requests import progress_bar
 from ..storage.files import check_room
 from .executors import Kept, Spread, gathered, outcomes
 from .process import available_cores
@@ -119,15 +119,15 @@ def sweep(
         check_room(file_name("folder", folder), 0.0)
     count = whole("workers", workers, 1, 10_000) if workers is not None else min(available_cores(), len(asked))
     spread = partial(outcomes, executor=executor, workers=count)
-    report = progress_reporter(progress)
     results: dict[int, Any] = {}
     failures: dict[int, BaseException] = {}
-    for done, (k, outcome) in enumerate(_found(function, asked, folder, spread), 1):
-        failed = isinstance(outcome, BaseException)
-        (failures if failed else results)[k] = outcome
-        state = "failed" if failed else "done"
-        logger.info("sweep: setting %d %s, %d of %d: %s", k, state, done, len(asked), dict(asked[k]))
-        report(done / len(asked))
+    with progress_bar(progress, "settings") as report:
+        for done, (k, outcome) in enumerate(_found(function, asked, folder, spread), 1):
+            failed = isinstance(outcome, BaseException)
+            (failures if failed else results)[k] = outcome
+            state = "failed" if failed else "done"
+            logger.info("sweep: setting %d %s, %d of %d: %s", k, state, done, len(asked), dict(asked[k]))
+            report(done / len(asked))
     if len(failures) == len(asked):
         raise failures[min(failures)]
     if failures:
