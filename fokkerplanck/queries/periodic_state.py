@@ -106,7 +106,7 @@ def _repeating(
         state = state._replace(masses=state.masses / mass, error=state.error / mass)
         unit, entering = unit * mass, entering.in_units(mass)
     else:
-        state = periodic_state(eq, grid, with_reset(at, entering), period, PERIODIC, table, closed=not entering.open)
+        state = periodic_state(eq, grid, with_reset(at, entering), period, PERIODIC, table)
     put = Put(state.masses.reshape(grid.shape), entering)
     result = followed(
         eq,

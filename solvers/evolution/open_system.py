@@ -156,7 +156,7 @@ def evolve_open(
         state, fed = np.append(start, 1.0), fed_generator(at, entering)
     run: Iterator[tuple[np.ndarray, float, Any]]
     if driven:
-        run = propagate_driven(eq, grid, fed, state, times, rtol, table, closed=False)
+        run = propagate_driven(eq, grid, fed, state, times, rtol, table)
     else:
         run = propagate(fed(0.0, state), state, times, method, rtol)
     for masses, error, chosen in run:

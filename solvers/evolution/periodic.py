@@ -20,6 +20,7 @@ from ...model.grid import Grid
 from ...progress import Pace
 from ..discretization.rates_in_time import RatesInTime
 from ..kernels import gth_elimination
+from .piecewise import joins_neighbours
 from .radau import Radau
 from .time_dependent import Driven, Factor, GeneratorAt
 from .time_scan import Probe, Timetable
@@ -60,9 +61,8 @@ def periodic_state(
     period: float,
     rtol: float,
     table: Timetable,
-    closed: bool = True,
 ) -> PeriodicState:
-    """The periodic state at phase 0, by steps that keep to a table; what leaves the box enters again, unless it is closed.
+    """The periodic state at phase 0, by steps that keep to a table; what leaves the box has to enter again.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def periodic_state(
         If the start is remembered for so many periods that the error would exceed 1000 rtol, or forever.
     """
     method: Radau | Driven
-    if grid.dim == 1 and eq.jumps is None and closed:
+    if joins_neighbours(eq, grid, generator_at, table, grid.volumes.ravel()):
         method = Radau(RatesInTime(eq, grid, period), grid.periodic(0), rtol, period, table)
     else:
         method = Driven(generator_at, rtol, period, False, table)

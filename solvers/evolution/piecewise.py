@@ -48,15 +48,15 @@ class Piecewise:
         Error allowed in the 1-norm over the whole run.
     table : Timetable
         Of the run, see `time_scan.timetable`.
-    closed : bool
-        Whether nothing enters: no reset and no source.
+    masses : ndarray (n,)
+        At the start.
     """
 
     def __init__(
-        self, eq: FokkerPlanck, grid: Grid, generator_at: GeneratorAt, rtol: float, table: Timetable, closed: bool
+        self, eq: FokkerPlanck, grid: Grid, generator_at: GeneratorAt, rtol: float, table: Timetable, masses: np.ndarray
     ):
         self.eq, self.grid, self.generator_at = eq, grid, generator_at
-        self.rtol, self.table, self.closed = rtol, table, closed
+        self.rtol, self.table, self.start = rtol, table, masses
         self.horizon = float(table.ends[-1])
         self.exponentials: dict[str, Counter[str]] = {}  # work by the name of the method
 
@@ -64,7 +64,7 @@ class Piecewise:
     def moving(self) -> Driven | Radau:
         """The method for stretches in which coefficients move."""
         eq, grid = self.eq, self.grid
-        if grid.dim == 1 and eq.jumps is None and eq.interaction is None and self.closed:
+        if joins_neighbours(eq, grid, self.generator_at, self.table, self.start):
             rates = RatesInTime(eq, grid, self.horizon)
             return Radau(rates, grid.periodic(0), self.rtol, self.horizon, self.table)
         return Driven(self.generator_at, self.rtol, self.horizon, eq.interaction is not None, self.table)
@@ -128,6 +128,15 @@ class Piecewise:
             yield masses, error
 
 
+def joins_neighbours(
+    eq: FokkerPlanck, grid: Grid, generator_at: GeneratorAt, table: Timetable, masses: np.ndarray
+) -> bool:
+    """Whether Q is linear and has three diagonals at all times: on a line, without jumps, resets and a source."""
+    if grid.dim > 1 or eq.interaction is not None:
+        return False
+    return not generator_at(float(table.first[0]), masses).reaches_far
+
+
 def unchanged(a: Generator, b: Generator) -> bool:
     """Whether two generators have the same rates, but for rounding."""
     if isinstance(a, Fed) and isinstance(b, Fed) and not _same(a.source, b.source):
@@ -156,7 +165,6 @@ def propagate_driven(
     times: np.ndarray,
     rtol: float,
     table: Timetable,
-    closed: bool = True,
 ) -> Iterator[tuple[np.ndarray, float, Piecewise]]:
     """As `exponential.propagate`, where coefficients depend on time or on the masses.
 
@@ -169,10 +177,8 @@ def propagate_driven(
         As for `exponential.propagate`.
     table : Timetable
         Of the run up to the last time, see `time_scan.timetable`.
-    closed : bool
-        Whether nothing enters, see `Piecewise`.
     """
-    method, error = Piecewise(eq, grid, generator_at, rtol, table, closed), 0.0
+    method, error = Piecewise(eq, grid, generator_at, rtol, table, masses), 0.0
     if times[0] == 0.0:
         yield masses, 0.0, method
     for stretch in method.stretches(masses):
