@@ -399,7 +399,10 @@ def _on_common_cells(a: Law, one: Grid, b: Law, two: Grid) -> tuple[np.ndarray, 
 
 
 def _overlap(cells: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The share of each cell (columns) that lies in each interval between finer edges (rows)."""
+    """The share of each cell (columns) that lies in each interval between finer edges (rows).
+
+    `added_up` takes differences of sums, in which the far tails that a divergence reads would be lost to rounding.
+    """
     low = np.maximum(edges[:-1, None], cells[None, :-1])
     high = np.minimum(edges[1:, None], cells[None, 1:])
     return np.maximum(high - low, 0.0) / np.diff(cells)

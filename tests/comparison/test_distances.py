@@ -452,3 +452,13 @@ def test_divergence_of_densities_on_other_cells():
     rings = [fp.stationary(fp.FokkerPlanck(potential=np.cos, diffusion=1.0), grid, error=False) for grid in turns]
     with pytest.raises(ValueError, match="between the same ends"):
         ds.kullback_leibler(*rings)
+
+
+def test_a_divergence_reads_tails_on_other_cells():
+    """Of normal laws of deviations 1 and s, ln s + 1 / (2 s^2) - 1/2; the narrow one is 1e-40 where the other still counts."""
+    wide, narrow = fp.Grid((-8, 8), 400), fp.Grid((-8, 8), 330)
+    eq = fp.FokkerPlanck(drift=lambda x: -x, diffusion=1.0)
+    p = fp.stationary(eq, wide, error=False)
+    q = fp.stationary(fp.FokkerPlanck(drift=lambda x: -6.25 * x, diffusion=1.0), narrow, error=False)
+    found = ds.kullback_leibler(ds.law(p, 0.0, "p"), ds.law(q, 0.0, "q"))
+    assert found.value == pytest.approx(np.log(0.4) + 0.5 / 0.16 - 0.5, rel=0.01)
