@@ -211,17 +211,33 @@ class Grid:
         """Whether any wall absorbs."""
         return any("absorbing" in walls for walls in self.boundary)
 
-    def locate(self, point: Sequence[float], name: str = "point") -> tuple[int, ...]:
-        """Index of the cell that holds a point."""
+    def wrapped(self, positions: np.ndarray) -> np.ndarray:
+        """Positions (n, dim) without whole turns round periodic axes."""
+        result = np.array(positions, dtype=float)
+        for axis, edge in enumerate(self.edges):
+            if self.periodic(axis):
+                x = result[:, axis]
+                beyond = (x < edge[0]) | (x > edge[-1])
+                x[beyond] = edge[0] + np.mod(x[beyond] - edge[0], edge[-1] - edge[0])
+        return result
+
+    def place(self, point: Any, name: str = "point") -> np.ndarray:
+        """The coordinates (dim,) of a point of the box, without whole turns round periodic axes."""
         values = np.atleast_1d(reals(name, point, f"a point with {self.dim} coordinate(s)"))
         if values.shape != (self.dim,):
             raise bad_value(name, f"a point with {self.dim} coordinate(s)", point)
-        index = []
+        values = self.wrapped(values[None])[0]
         for value, edge in zip(values, self.edges, strict=True):
             if not edge[0] <= value <= edge[-1]:
                 raise bad_value(name, f"inside the box [{edge[0]:g}, {edge[-1]:g}]", float(value), "Enlarge the grid.")
-            index.append(min(int(np.searchsorted(edge, value, side="right")) - 1, edge.size - 2))
-        return tuple(index)
+        return values
+
+    def locate(self, point: Any, name: str = "point") -> tuple[int, ...]:
+        """Index of the cell that holds a point."""
+        return tuple(
+            min(int(np.searchsorted(edge, value, side="right")) - 1, edge.size - 2)
+            for value, edge in zip(self.place(point, name), self.edges, strict=True)
+        )
 
     def places(self, count: int) -> Iterator[tuple[np.ndarray, ...]]:
         """Coordinates (*shape) of `count` even places along each axis of every cell, one place in each cell at a time."""
@@ -231,11 +247,11 @@ class Grid:
 
     def interpolate(self, values: np.ndarray, point: Sequence[float], name: str = "point") -> float:
         """A field on the cells (shape `shape`), linearly between centers, round periodic axes too, at a point of the box."""
-        self.locate(point, name)
+        place = self.place(point, name)
         field = reals("values", values, f"a field of the grid's shape {self.shape}")
         if field.shape != self.shape:
             raise bad_value("values", f"a field of the grid's shape {self.shape}", f"shape {field.shape}")
-        for axis, x in enumerate(np.atleast_1d(np.asarray(point, dtype=float))):
+        for axis, x in enumerate(place):
             centers = self.centers[axis]
             if centers.size == 1:
                 field = field[0]

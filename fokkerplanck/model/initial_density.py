@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import product
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -20,6 +21,8 @@ from .grid import Grid
 ROUNDING = 1e-6  # of the largest density: below zero by less is rounding, as the tolerance of a solution allows
 INSIDE = 0.1  # of a law, in the box
 FEW, DRAWS = 3.0, 10_000  # cells along an axis, 1 / sum of squared masses, that a narrow law fills; and draws from it
+FAR, MOST_TURNS = 9.0, 14  # deviations of a normal law that are looked at, and turns round a circle, each way
+EVEN = 1.5  # periods in its deviation, from which it is even round a circle to 1e-19
 ADDED = 0.25  # of a squared cell width: the variance of a point shared between cells
 
 
@@ -53,16 +56,22 @@ class Gaussian:
         Its variance is then kept too, unless it is below the h^2/4 that sharing adds.
         """
         _same_dimension(self.mean.size, grid)
+        law = Gaussian(grid.wrapped(self.mean[None])[0], self.covariance)
         if not (self.covariance - np.diag(np.diagonal(self.covariance))).any():  # each axis by itself
-            return reduce(np.multiply.outer, [self._along(axis, grid) for axis in range(grid.dim)])
-        return self._together(grid)
+            return reduce(np.multiply.outer, [law._along(axis, grid) for axis in range(grid.dim)])
+        return law._together(grid)
 
     def _along(self, axis: int, grid: Grid) -> np.ndarray:
         """The masses (n,) of one axis by itself."""
         mean, std = self.mean[axis], math.sqrt(self.covariance[axis, axis])
         if std >= _width_at(mean, axis, grid):
-            z = (grid.centers[axis] - mean) / std
-            return np.exp(-0.5 * z**2) / (math.sqrt(2.0 * math.pi) * std) * grid.widths[axis]
+            turns = np.zeros(1)
+            if grid.periodic(axis):
+                period = grid.edges[axis][-1] - grid.edges[axis][0]
+                std = min(std, EVEN * period)
+                turns = _turns(mean, std, axis, grid)
+            z = (grid.centers[axis] - mean - turns[:, None]) / std
+            return np.exp(-0.5 * z**2).sum(axis=0) / (math.sqrt(2.0 * math.pi) * std) * grid.widths[axis]
         line = Grid.from_edges(grid.edges[axis], ["periodic" if grid.periodic(axis) else "reflecting"])
         return Gaussian(self.mean[[axis]], self.covariance[[axis]][:, [axis]])._together(line)
 
@@ -74,9 +83,17 @@ class Gaussian:
         if stds.min() >= 1.0:
             lines = zip(np.broadcast_arrays(*grid.coordinates()), self.mean, here, strict=True)
             z = np.stack([(c - m) / h for c, m, h in lines])
-            whitened = np.einsum("ki,i...->k...", (axes / stds).T, z)
+            spreads = np.sqrt(np.diagonal(self.covariance))
+            images = [
+                _turns(m, s, axis, grid) / h
+                for axis, (m, s, h) in enumerate(zip(self.mean, spreads, here, strict=True))
+            ]
             norm = math.sqrt(2.0 * math.pi) ** self.mean.size * stds.prod() * math.prod(here)
-            return np.exp(-0.5 * (whitened**2).sum(axis=0)) / norm * grid.volumes
+            density = np.zeros(grid.shape)
+            for shift in product(*images):
+                away = z - np.reshape(shift, (-1, *[1] * grid.dim))
+                density += np.exp(-0.5 * (np.einsum("ki,i...->k...", (axes / stds).T, away) ** 2).sum(axis=0))
+            return density / norm * grid.volumes
         stds = np.sqrt(np.maximum(variances - ADDED, 0.0))
         steps = [
             np.arange(-8.0, 8.0001, min(0.5, 0.5 / max(s, 1e-300), 16.0)) if s * 400 > 1.0 else np.zeros(1)
@@ -91,6 +108,18 @@ class Gaussian:
         return rng.multivariate_normal(self.mean, self.covariance, size=n, method="eigh")
 
 
+def _turns(mean: float, std: float, axis: int, grid: Grid) -> np.ndarray:
+    """Whole turns round an axis that bring what a normal law has of the axis into the box, as lengths (k,); 0 between walls."""
+    if not grid.periodic(axis):
+        return np.zeros(1)
+    low, high = grid.edges[axis][[0, -1]]
+    period, far = high - low, FAR * std
+    first, last = math.ceil((low - mean - far) / period), math.floor((high - mean + far) / period)
+    middle = (first + last) // 2
+    kept = range(max(first, middle - MOST_TURNS), min(last, middle + MOST_TURNS) + 1)
+    return period * np.array(kept, dtype=float)
+
+
 @dataclass(frozen=True, eq=False)
 class Uniform:
     """A uniform law on a box; see `uniform`."""
@@ -101,11 +130,18 @@ class Uniform:
     def masses(self, grid: Grid) -> np.ndarray:
         """The exact share of each cell."""
         _same_dimension(self.low.size, grid)
-        masses = np.ones(())
-        for edge, low, high in zip(grid.edges, self.low, self.high, strict=True):
-            share = np.diff(np.clip((edge - low) / (high - low), 0.0, 1.0))
-            masses = masses[..., None] * share
-        return masses
+        return reduce(np.multiply.outer, [self._along(axis, grid) for axis in range(grid.dim)])
+
+    def _along(self, axis: int, grid: Grid) -> np.ndarray:
+        """The shares (n,) of one axis by itself; round a periodic one whole turns are even, and the rest may pass the joint."""
+        edge, low, high = grid.edges[axis], self.low[axis], self.high[axis]
+        if not grid.periodic(axis):
+            return np.diff(np.clip((edge - low) / (high - low), 0.0, 1.0))
+        period = edge[-1] - edge[0]
+        turns, rest = np.divmod(high - low, period)
+        first = edge[0] + np.mod(low - edge[0], period)
+        passed = sum(np.clip(edge + turn * period - first, 0.0, rest) for turn in (0, 1))
+        return np.diff(turns * edge + passed) / (high - low)
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """n independent points, shape (n, dim)."""
@@ -178,7 +214,7 @@ def law_of_result(p0: Any) -> Any:
 
 
 def gaussian(mean: Any, std_or_cov: Any) -> Gaussian:
-    """A normal law.
+    """A normal law, round periodic axes a wrapped one.
 
     Parameters
     ----------
@@ -219,7 +255,7 @@ def _is_covariance(spread: np.ndarray) -> bool:
 
 
 def uniform(low: Any, high: Any) -> Uniform:
-    """A uniform law on the box between two corners (numbers in 1D)."""
+    """A uniform law on the box between two corners (numbers in 1D), which may go round periodic axes."""
     a, b = _vector("low", low), _vector("high", high)
     if a.shape != b.shape or not (a < b).all():
         raise bad_value("low", "below `high` on every axis", f"{low} and {high}")
@@ -246,8 +282,10 @@ def deposit(positions: np.ndarray, weights: np.ndarray, grid: Grid) -> np.ndarra
     By the quadratic spline, weights 1/2 (1/2 -+ s)^2 and 3/4 - s^2 for a point s h from the nearest center: its mean is kept
     and the variance h^2 / 4 added, wherever in its cell it lies, so that the error is smooth in the cell size. (The variance
     s (1 - s) h^2 of sharing it between two centers would depend on where the grid happens to lie.) Between cells of different
-    widths, a quarter of the wider square is added. What falls beyond a wall is mirrored. Points outside the box are dropped.
+    widths, a quarter of the wider square is added. What falls beyond a wall is mirrored. Points outside the box are
+    dropped; round periodic axes none are.
     """
+    positions = grid.wrapped(positions)
     inside = np.ones(len(positions), dtype=bool)
     for axis, edge in enumerate(grid.edges):
         inside &= (positions[:, axis] >= edge[0]) & (positions[:, axis] <= edge[-1])
@@ -300,9 +338,6 @@ def _why_outside(p0: Any, grid: Grid) -> str:
     """What a law has outside the box, where that can be told."""
     if isinstance(p0, Samples):
         return " The rest are samples outside the box."
-    circle = any(grid.periodic(axis) for axis in range(grid.dim))
-    if circle and isinstance(p0, (Gaussian, Uniform)):
-        return " A law is cut where a periodic axis is joined: shift the axis, or give a density that is periodic."
     return ""
 
 
@@ -322,14 +357,14 @@ def masses_outside(masses: np.ndarray, p0: Any, grid: Grid, inside: Callable[...
     """
     law = law_of_result(p0)
     if isinstance(law, Samples):
-        arrived = np.broadcast_to(inside(*law.positions.T), len(law.positions))
+        arrived = np.broadcast_to(inside(*grid.wrapped(law.positions).T), len(law.positions))
         if not arrived.any():
             return masses
         kept = law.positions[~arrived]
         total = deposit(law.positions, np.ones(len(law.positions)), grid).sum()
         return deposit(kept, np.full(len(kept), 1.0 / total), grid)
     if isinstance(law, (Gaussian, Uniform)) and 1.0 / (masses**2).sum() < FEW**grid.dim:
-        draws = law.sample(private_generator("start in a target"), DRAWS)
+        draws = grid.wrapped(law.sample(private_generator("start in a target"), DRAWS))
         return masses * (1.0 - float(np.mean(np.broadcast_to(inside(*draws.T), DRAWS))))
     return masses
 

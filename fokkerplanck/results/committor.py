@@ -45,8 +45,8 @@ class Committor(Tabled, Portable, NDArrayOperatorsMixin):
 
     def at(self, x: Any) -> float:
         """The probability from a point, by cubic interpolation that knows the edges of both regions and the walls."""
-        self.grid.locate(x, "x")
-        found = field_at(self.values, self.grid, self.regions, np.atleast_1d(x).tolist(), most=1.0)
+        place = self.grid.place(x, "x").tolist()
+        found = field_at(self.values, self.grid, self.regions, place, most=1.0)
         return min(max(found, 0.0), 1.0)
 
     def error_at(self, x: Any) -> float:

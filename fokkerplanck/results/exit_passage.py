@@ -75,14 +75,13 @@ class ExitPassage(Tabled):
 
     def probability_at(self, x: Any) -> float:
         """Probability of leaving there from a point, by cubic interpolation that knows the edge of the target and the walls."""
-        self.grid.locate(x, "x")
+        point = self.grid.place(x, "x").tolist()
         regions = [(self.target, float(self.name == "target"))] if self.target is not None else []
         walls = {
             (e.axis, e.side): float(self._is_way(e)) for e in self.generator.exits if e.axis >= 0 and e.rates.any()
         }
         reactive = {place for place in walls if self.grid.boundary[place[0]][place[1]] == "reflecting"}
         continuous = self.generator.jumps is None  # who starts at an edge may jump before he meets it
-        point = np.atleast_1d(x).tolist()
         found = field_at(self.probability, self.grid, regions, point, walls, continuous, reactive, most=1.0)
         return min(max(found, 0.0), 1.0)
 

@@ -90,12 +90,10 @@ class FirstPassage(Tabled, SurvivalPlot):
 
     def at(self, x: Any) -> float:
         """Mean time from a point, by cubic interpolation that knows the edge of the target and the walls."""
-        self.grid.locate(x, "x")
+        place = self.grid.place(x, "x").tolist()
         regions = [] if self._region is None else [(self._region, 0.0)]
         in_time = isinstance(self.process, InTime)  # steps may end beyond an edge: the time does not vanish there
-        return field_at(
-            self.mean, self.grid, regions, np.atleast_1d(x).tolist(), continuous=in_time, reactive=self._reactive
-        )
+        return field_at(self.mean, self.grid, regions, place, continuous=in_time, reactive=self._reactive)
 
     def error_at(self, x: Any) -> float:
         """Error of `at(x)`, from its values on three grids; nan where the error was not measured."""

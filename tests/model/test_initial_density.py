@@ -227,9 +227,66 @@ def test_a_covariance_between_different_units():
         fp.gaussian([0, 0], [[1e-12, 5e-13], [2e-13, 1e-12]])
 
 
-def test_a_law_cut_at_the_joint_of_a_circle_and_samples_outside_are_said():
-    circle = fp.Grid((-np.pi, np.pi), 64, "periodic")
-    with pytest.warns(UserWarning, match=r"mass 0\.68\d* in the box; .* cut where a periodic axis is joined"):
-        fp.solve(fp.FokkerPlanck(diffusion=1.0), circle, fp.gaussian(3.0, 0.3), 1.0)
+def test_samples_outside_are_said():
     with pytest.warns(UserWarning, match=r"mass 0\.5 in the box; it was scaled to 1\. The rest are samples outside"):
         fp.solve(fp.FokkerPlanck(diffusion=1.0), fp.Grid((0, 5), 64), fp.from_samples([-1.0, 0.5, 0.7, 6.0]), 1.0)
+
+
+CIRCLE = fp.Grid((-np.pi, np.pi), 64, "periodic")
+TORUS = fp.Grid([(-np.pi, np.pi)] * 2, 48, "periodic")
+
+
+@pytest.mark.parametrize("mean", [3.0, -40.0])
+@pytest.mark.parametrize("std", [0.01, 0.3, 2.0, 50.0])
+def test_a_normal_law_goes_round_a_circle(mean, std):
+    """The wrapped normal law: <exp(ix)> = exp(i mean - std^2 / 2), of one narrower than a cell with the variance of a point."""
+    masses = fp.gaussian(mean, std).masses(CIRCLE)
+    assert masses.sum() == pytest.approx(1.0, abs=1e-12)
+    found = np.exp(1j * CIRCLE.centers[0]) @ masses
+    variance = max(std**2, CIRCLE.widths[0][0] ** 2 / 4)  # that of a point which is shared out
+    assert abs(found - np.exp(1j * mean - variance / 2)) < (1e-5 if std == 0.01 else 1e-12)
+
+
+def test_a_normal_law_goes_round_a_torus():
+    """<exp(i k . x)> = exp(i k . mean - k . C k / 2), with axes that lean on each other, and one of them walled."""
+    mean, cov = np.array([3.0, 10.0]), np.array([[0.5, 0.3], [0.3, 0.8]])
+    masses = fp.gaussian(mean, cov).masses(TORUS)
+    x, y = TORUS.coordinates()
+    for k in ([1, 0], [0, 1], [1, -1], [2, 1]):
+        exact = np.exp(1j * np.dot(k, mean) - np.dot(k, cov @ k) / 2)
+        assert abs((np.exp(1j * (k[0] * x + k[1] * y)) * masses).sum() - exact) < 1e-10
+    half = fp.Grid([(-np.pi, np.pi), (-8, 8)], 64, ["periodic", "reflecting"])
+    x, y = half.coordinates()
+    masses = fp.gaussian([3.0, 0.5], cov).masses(half)
+    exact = np.exp(3j - 0.25) * (0.5 + 0.3j)  # <y exp(ix)> = (m + i C_xy) <exp(ix)>
+    assert abs((y * np.exp(1j * x) * masses).sum() - exact) < 1e-10
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.0, 1.0), (2.5, 4.0), (-20.0, -19.0), (2.5, 30.0)])
+def test_a_uniform_law_goes_round_a_circle(low, high):
+    ring = fp.Grid((0.0, 2.0), 37, "periodic")
+    masses = fp.uniform(low, high).masses(ring)
+    fine = np.linspace(low, high, 400_001)
+    counted = np.histogram(np.mod(0.5 * (fine[1:] + fine[:-1]), 2.0), ring.edges[0])[0] / 400_000
+    assert np.abs(masses - counted).max() < 1e-4
+    assert masses.sum() == pytest.approx(1.0, abs=1e-13)
+
+
+def test_points_go_round_a_circle():
+    there, turned = (fp.from_samples(x).masses(CIRCLE) for x in ([1.0, -2.0], [1.0 - 2 * np.pi, -2.0 + 20 * np.pi]))
+    np.testing.assert_allclose(there, turned, atol=1e-12)
+    eq = fp.FokkerPlanck(drift=np.sin, diffusion=0.5)
+    passage = fp.first_passage(eq, CIRCLE, lambda x: np.cos(x) < -0.9)
+    assert passage.at(0.5 + 2 * np.pi) == pytest.approx(passage.at(0.5), rel=1e-12)
+    assert passage.error_at(0.5 - 4 * np.pi) == pytest.approx(passage.error_at(0.5), rel=1e-6)
+    left, right = (lambda x: np.cos(x - 1) > 0.95), (lambda x: np.cos(x + 1) > 0.95)
+    splitting = fp.committor(eq, CIRCLE, left, right)
+    assert splitting.at(0.2 + 2 * np.pi) == pytest.approx(splitting.at(0.2), rel=1e-12)
+    started = [
+        fp.first_passage(eq, CIRCLE, lambda x: np.cos(x) < -0.9).survival([1.0], fp.point(x))
+        for x in (0.5, 0.5 + 2 * np.pi)
+    ]
+    np.testing.assert_allclose(*started, rtol=1e-12)
+    assert CIRCLE.locate(3.5) == CIRCLE.locate(3.5 - 2 * np.pi)
+    with pytest.raises(ValueError, match="inside the box"):
+        fp.Grid((0, 1), 10).locate(1.5)
