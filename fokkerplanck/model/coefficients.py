@@ -56,7 +56,8 @@ class Points:
 def _shown(value: Any) -> str:
     """A coefficient in a few words: functions by their name, arrays by their shape."""
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_shown(entry) for entry in value)}]"
+        inside, (opened, closed) = ", ".join(map(_shown, value)), "[]" if isinstance(value, list) else "()"
+        return f"{opened}{inside}{closed}"
     if isinstance(value, np.ndarray):
         return f"array of shape {value.shape}"
     return getattr(value, "__qualname__", None) or repr(value)

@@ -211,15 +211,17 @@ class Grid:
         """Whether any wall absorbs."""
         return any("absorbing" in walls for walls in self.boundary)
 
+    def in_first_turn(self, x: np.ndarray, axis: int) -> np.ndarray:
+        """Coordinates along an axis without whole turns where it is periodic; infinite ones are left alone."""
+        first, last = self.edges[axis][[0, -1]]
+        beyond = np.isfinite(x) & ((x < first) | (x > last))
+        if not self.periodic(axis) or not beyond.any():
+            return x
+        return np.where(beyond, first + np.mod(np.where(beyond, x, first) - first, last - first), x)
+
     def wrapped(self, positions: np.ndarray) -> np.ndarray:
         """Positions (n, dim) without whole turns round periodic axes."""
-        result = np.array(positions, dtype=float)
-        for axis, edge in enumerate(self.edges):
-            if self.periodic(axis):
-                x = result[:, axis]
-                beyond = (x < edge[0]) | (x > edge[-1])
-                x[beyond] = edge[0] + np.mod(x[beyond] - edge[0], edge[-1] - edge[0])
-        return result
+        return np.stack([self.in_first_turn(x, axis) for axis, x in enumerate(positions.T)], axis=1)
 
     def place(self, point: Any, name: str = "point") -> np.ndarray:
         """The coordinates (dim,) of a point of the box, without whole turns round periodic axes."""

@@ -85,7 +85,7 @@ class Distribution(Tabled):
     def pdf(self, x: Any) -> Any:
         """The density at points: in 1D of any shape, else (dim,) or (n, dim); zero outside, on periodic axes in any turn."""
         points, shape = self._points("x", x)
-        points = [self._in_first_turn(p, axis) for axis, p in enumerate(points)]
+        points = [self.grid.in_first_turn(p, axis) for axis, p in enumerate(points)]
         inside = np.all([(e[0] <= p) & (p <= e[-1]) for e, p in zip(self.grid.edges, points, strict=True)], axis=0)
         held = [np.clip(p, e[0], e[-1]) for e, p in zip(self.grid.edges, points, strict=True)]
         values = self._function.pdf(held[0]) if self.grid.dim == 1 else self._between_centers(held)
@@ -233,12 +233,6 @@ class Distribution(Tabled):
             values, places = self._round(values, axis)
             nodes.append(places)
         return _multilinear(values, nodes, points)
-
-    def _in_first_turn(self, x: np.ndarray, axis: int) -> np.ndarray:
-        """Coordinates along a periodic axis, brought into the box; others as they are."""
-        first, last = self.grid.edges[axis][[0, -1]]
-        outside = self.grid.periodic(axis) & np.isfinite(x) & ((x < first) | (x > last))
-        return np.where(outside, first + np.mod(x - first, last - first), x)
 
     def _round(self, values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
         """Values at the centers along an axis, and these: along a periodic one with the nearest of the turns beside."""

@@ -20,7 +20,8 @@ from ..solvers.accuracy.estimates import Estimate, estimate
 from ..solvers.accuracy.measure import FAILURES, repeated, worst
 from ..solvers.evolution.committor_in_time import committor_by_cells
 from ..solvers.evolution.moving_target import Motion, Sweep
-from ..solvers.evolution.passage_in_time import Passage, committor_in_time, window_weights, windows
+from ..solvers.evolution.passage_in_time import Passage, committor_in_time, windows
+from ..solvers.evolution.survival_integral import time_spent_until
 from .committor import Committor
 from .error_warnings import OFF, warn_of_error
 from .requests import check_rtol, output_times
@@ -101,7 +102,8 @@ class FirstPassageInTime(SurvivalPlot):
 
     def mean_error(self, p0: Any, rtol: float = 1e-6) -> float:
         """Error of `mean`; nan where it cannot be measured."""
-        return float(self._error(np.array(self._mean(p0, rtol)), p0, FirstPassageInTime._mean, rtol))
+        found, off = self._time_spent(p0, rtol)
+        return float(np.maximum(self._error(np.array(found), p0, FirstPassageInTime._mean, rtol), off))
 
     def _drawn(self, times: Any, p0: Any) -> tuple[np.ndarray, np.ndarray]:
         return self._totals(times, p0, RTOL)
@@ -155,20 +157,22 @@ class FirstPassageInTime(SurvivalPlot):
             warn_of_error(*worst(found), OFF, what, self.grid)
 
     def _mean(self, p0: Any, rtol: float) -> float:
-        passage = self._from(p0, rtol)
-        total, start, before, last = 0.0, 0.0, 1.0, 1.0
+        return self._time_spent(p0, rtol)[0]
+
+    def _time_spent(self, p0: Any, rtol: float) -> tuple[float, float]:
+        """The integral of the survival, and what two rules in time differ by."""
+        paths: Any = self._from(p0, rtol)
+        total, off, start, before, last = 0.0, 0.0, 0.0, 1.0, 1.0
         pace = Pace(__name__, "mean time of arrival")
-        for window in windows(self.eq, self.grid):
+        for end in windows(self.eq, self.grid):
             pace(1.0 - last, f"{last:.2g} of the paths left at t = {start:.4g}")
-            left = np.array([share for share, _ in passage.totals(window, rtol)])
-            length = float(window[-1]) - start
-            total += float(window_weights(length)[1] @ left[:-1])
-            start, last = float(window[-1]), float(left[-1])
+            spent = time_spent_until(end, paths, start, rtol, total)
+            total, off, paths, last = total + spent.time, off + spent.off, spent.paths, spent.left
             # what is left goes on to decay as it did over the last window, which is half of all the time so far
-            tail = last * length / max(np.log(before / last), 1e-300) if last > 0.0 else 0.0
-            if tail < rtol * total:
-                return total + tail
-            before = last
+            tail = last * (end - start) / max(np.log(before / last), 1e-300) if last > 0.0 else 0.0
+            if tail <= rtol * total:
+                return total + tail, off
+            start, before = end, last
         text = f"{last:.2g} of the paths has not arrived by t = {start:.3g}: the mean may be infinite"
         raise ConvergenceError(text, total)
 

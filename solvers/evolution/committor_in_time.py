@@ -57,10 +57,10 @@ def _until_met(eq: FokkerPlanck, grid: Grid, motion: Motion, left: float) -> flo
     """A time by which less than `left` of the paths from anywhere have met neither region."""
     sweep = Sweep(eq, grid, motion, grid.volumes / grid.volumes.sum())
     share = 1.0
-    for window in windows(eq, grid):
-        ((share, _),) = sweep.totals(window[-1:], 0.1 * left)
+    for end in windows(eq, grid):
+        ((share, _),) = sweep.totals(np.array([end]), 0.1 * left)
         if share < left:
-            return float(window[-1])
+            return end
     raise ConvergenceError(
         f"{share:.2g} of the paths has met neither source nor target by t = {sweep.time:.3g}: they may never be met",
         None,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ Inside = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (x, t) -> whether in 
 SAMPLES = 1025  # times at which the edges of a gap are located; between them a cubic spline
 LOCATED = 50  # bisections of an edge
 FEWEST_CELLS = 48  # in a gap
+CLOSED = 1e-4  # of the box: a gap that is narrower holds nothing, its walls take all within their next move
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _between(borders: list[list[float]], start: float, stop: float) -> list[tupl
 
 
 def _smooth_parts(grid: Grid, inside: Inside, start: float, stop: float) -> list[Stretch]:
-    """The gaps of a stretch in which their number stays, cut where an edge jumps."""
+    """The gaps of a stretch in which their number stays, cut where an edge jumps and where one closes or opens."""
     times, places = np.linspace(start, stop, SAMPLES), _places(grid)
 
     def edges(at: np.ndarray) -> np.ndarray:
@@ -154,15 +156,35 @@ def _smooth_parts(grid: Grid, inside: Inside, start: float, stop: float) -> list
     jumps = []
     if moving.any():
         jumps = jumps_of(lambda at: edges(at)[:, moving], times, sampled[:, moving], NARROW * (stop - start))
+
+    def is_open(at: np.ndarray) -> np.ndarray:
+        ends = edges(at)
+        return ends[:, 1::2] - ends[:, ::2] > CLOSED * (places[-1] - places[0])
+
+    turns = _turns(is_open, times, NARROW * (stop - start))
     result = []
-    for a, b in _between(jumps, start, stop):
-        at = np.linspace(a, b, SAMPLES)
+    for a, b in _between(sorted([*jumps, *([t, t] for t in turns)]), start, stop):
+        at, kept = np.linspace(a, b, SAMPLES), is_open(np.array([0.5 * (a + b)]))[0]
         lines = [CubicSpline(at, line) for line in edges(at).T]
         found = []
-        for low, high in zip(lines[::2], lines[1::2], strict=True):
+        for low, high in zip(compress(lines[::2], kept), compress(lines[1::2], kept), strict=True):
             found.append(Gap(a, b, low, high, (bool(low(a) <= places[0]), bool(high(a) >= places[-1]))))
         result.append(Stretch(b, found))
     return result
+
+
+def _turns(holds: Callable[[np.ndarray], np.ndarray], times: np.ndarray, narrow: float) -> list[float]:
+    """Times at which any of some conditions, (n_times, k), turns, to a narrow span."""
+    seen = holds(times)
+    found = []
+    for k, which in zip(*np.nonzero(seen[1:] != seen[:-1]), strict=True):
+        low, high = times[k], times[k + 1]
+        while high - low > narrow:
+            middle = 0.5 * (low + high)
+            same = holds(np.array([middle]))[0, which] == seen[k, which]
+            low, high = (middle, high) if same else (low, middle)
+        found.append(float(low if seen[k, which] else high))
+    return sorted(set(found))
 
 
 def edges_at(grid: Grid, inside: Inside, times: np.ndarray) -> np.ndarray:

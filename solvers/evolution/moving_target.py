@@ -8,6 +8,7 @@ is the share not yet met, where it moves slower the links have emptied the cell 
 
 from __future__ import annotations
 
+import copy
 import itertools
 import warnings
 from collections.abc import Iterator, Sequence
@@ -185,6 +186,12 @@ class Sweep:
     def left(self) -> float:
         """What no region has met so far."""
         return float((self.masses * self.outside + self.covered).sum())
+
+    def copy(self) -> Sweep:
+        """The same paths, to be followed on their own."""
+        other = copy.copy(self)
+        other.masses, other.covered = self.masses.copy(), self.covered.copy()
+        return other
 
     def totals(self, times: np.ndarray, rtol: float) -> Iterator[tuple[float, float]]:
         """What has not arrived at each of the increasing times, and how much arrives per time.

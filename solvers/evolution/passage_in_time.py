@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from .radau import Radau
 from .time_scan import timetable
 
 NOTHING = np.empty(0)
-DOUBLINGS, PANELS = 30, 32  # of the time in which paths are followed; of each window
+DOUBLINGS = 30  # of the time in which paths are followed
 
 
 class Left(NamedTuple):
@@ -69,6 +70,10 @@ class Passage:
         self.ends: list[Left] = []  # of the stretches so far
         self.error = 0.0
 
+    def copy(self) -> Passage:
+        """The same paths, to be followed on their own."""
+        return copy.copy(self)
+
     def run(self, times: np.ndarray, rtol: float) -> Iterator[tuple[list[Left], list[Swept]]]:
         """What is left at each of the increasing times, and what was swept since the time before."""
         stop_of_run = float(times[-1])
@@ -92,7 +97,10 @@ class Passage:
     def totals(self, times: np.ndarray, rtol: float) -> Iterator[tuple[float, float]]:
         """Of the first start: what has not arrived at each time, and how much arrives per time."""
         for left, _ in self.run(times, rtol):
-            yield sum(float(part.masses[0].sum()) for part in left), sum(float(part.rates[0].sum()) for part in left)
+            yield (
+                sum((float(part.masses[0].sum()) for part in left), 0.0),
+                sum((float(part.rates[0].sum()) for part in left), 0.0),
+            )
 
     def _enter(self, stretch: Stretch, rtol: float) -> tuple[list[_Run], Swept]:
         """Move what is held onto the cells of new gaps; what they do not cover is swept."""
@@ -168,8 +176,8 @@ def committor_in_time(eq: FokkerPlanck, grid: Grid, source: Inside, target: Insi
 
     passage = Passage(eq, grid, either, *_around_centers(grid, either))
     reached = np.zeros(grid.size)
-    for window in windows(eq, grid):
-        for left, swept in passage.run(window[-1:], rtol):
+    for end in windows(eq, grid):
+        for left, swept in passage.run(np.array([end]), rtol):
             for part in swept:
                 goal = target(part.places, np.full(part.places.size, part.t))
                 reached += part.masses @ goal
@@ -198,9 +206,8 @@ def _around_centers(grid: Grid, inside: Inside) -> tuple[np.ndarray, np.ndarray]
     return masses, np.stack([centers - half, centers + half], axis=1).ravel()
 
 
-def windows(eq: FokkerPlanck, grid: Grid) -> Iterator[np.ndarray]:
-    """Stretches of time, each as long as all before it, with Gauss points to integrate over and their end as the last."""
-    nodes, _ = window_weights(1.0)
+def windows(eq: FokkerPlanck, grid: Grid) -> Iterator[float]:
+    """The ends of stretches of time, each as long as all before it."""
     points = Points.centers(grid)
     drift, diffusion = eq.drift_at(points), eq.diffusion_at(points)
     speed = 0.0
@@ -208,14 +215,7 @@ def windows(eq: FokkerPlanck, grid: Grid) -> Iterator[np.ndarray]:
         width = float(edges[-1] - edges[0])
         own = diffusion[axis, axis] if diffusion.ndim == grid.dim + 2 else diffusion[axis]
         speed = max(speed, float(np.abs(drift[axis]).mean()) / width + float(own.mean()) / width**2)
-    start, length = 0.0, 0.25 / speed if speed > 0.0 else 1.0
+    end = 0.25 / speed if speed > 0.0 else 1.0
     for _ in range(DOUBLINGS):
-        yield np.append(start + length * nodes, start + length)
-        start, length = start + length, start + length
-
-
-def window_weights(length: float) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss points in (0, 1) of a window, and their weights for its length."""
-    nodes, weights = np.polynomial.legendre.leggauss(4)
-    points = (np.arange(PANELS)[:, None] + 0.5 * (nodes + 1.0)) / PANELS
-    return points.ravel(), np.tile(0.5 * length / PANELS * weights, PANELS)
+        yield end
+        end *= 2.0

@@ -386,6 +386,6 @@ def test_a_repr_names_functions_whatever_holds_them():
     eq = fp.FokkerPlanck(
         drift=np.sin, diffusion=1, jumps=fp.LevyJumps(1.5, scale=(0.1, np.cos), kind="axes"), interaction=fp.PairForce(np.sinh)
     )  # fmt: skip
-    jumps = "LevyJumps(stability=1.5, scale=[0.1, cos], kind='axes')"
+    jumps = "LevyJumps(stability=1.5, scale=(0.1, cos), kind='axes')"
     assert repr(eq) == f"FokkerPlanck(drift=sin, diffusion=1, jumps={jumps}, interaction=PairForce(force=sinh))"
     assert repr(fp.from_samples(np.zeros((1000, 2)))) == "Samples(positions=array of shape (1000, 2))"

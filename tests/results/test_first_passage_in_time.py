@@ -38,7 +38,7 @@ def test_a_linear_bound_at_order_two():
 
 def test_the_mean_at_a_bound_that_approaches():
     """Mean 1 / (1 / 2) = 2."""
-    found = fp.first_passage(fp.FokkerPlanck(diffusion=0.5), fp.Grid((-12, 1.5), 300), lambda x, t: x > 1 - 0.5 * t)
+    found = fp.first_passage(fp.FokkerPlanck(diffusion=0.5), fp.Grid((-40, 1.5), 900), lambda x, t: x > 1 - 0.5 * t)
     assert found.mean(fp.point(0.0)) == pytest.approx(2.0, abs=0.01)
 
 
@@ -169,3 +169,41 @@ def test_passages_in_time_on_cells_too_wide_for_them_are_told():
     found = fp.first_passage(fp.FokkerPlanck(diffusion=0.05), fp.Grid((-4, 4), 16), lambda x, t: x > 0.6 - 0.5 * t)
     with pytest.warns(fp.ResolutionWarning, match="the survival is about|does not resolve the survival"):
         found.survival([0.5, 1.0], fp.gaussian(0, 0.05))
+
+
+def left_between_walls_that_close(t, noise, start=2.0, speed=1.0):
+    """Of W from 0 in |x| < L = start - speed t: exp(speed x^2 / (4 D L)) times a sum over cos((n + 1/2) pi x / L)."""
+    length, y, n = start - speed * t, np.linspace(-1, 1, 4001), np.arange(400)[:, None] + 0.5
+    modes = np.cos(n * np.pi * y) * np.exp(-((n * np.pi) ** 2) * noise * t / (start * length))
+    weight = np.exp(speed * length * y**2 / (4 * noise))
+    return np.sqrt(length / start) * np.trapezoid(weight * modes.sum(axis=0), y)
+
+
+@pytest.mark.parametrize("noise", [0.5, 0.05])
+def test_walls_that_meet(noise):
+    """Weak noise takes a hundred times longer to cross the box than the walls to meet: the mean was off by a twentieth."""
+    eq = fp.FokkerPlanck(diffusion=noise)
+    found = fp.first_passage(eq, fp.Grid((-4, 4), 200), lambda x, t: np.abs(x) > 2 - t)
+    times = np.linspace(0.01, 1.99, 400)
+    exact = [left_between_walls_that_close(t, noise) for t in times]
+    mean = 0.01 + np.trapezoid(exact, times)
+    assert abs(found.at(0.0) - mean) < 1.5 * found.error_at(0.0) < 0.001 * mean
+    np.testing.assert_allclose(
+        found.survival([0.5, 1.0, 1.9], fp.point(0.0)), np.interp([0.5, 1.0, 1.9], times, exact), atol=1e-3
+    )
+    assert (found.survival([1.99999, 2.0, 5.0], fp.point(0.0)) < 1e-5).all()
+
+
+def test_a_gap_that_closes_at_a_wall():
+    """Without drift the target sweeps over what hardly moves; the gap closes at the wall of the box at t = 6."""
+    found = fp.first_passage(fp.FokkerPlanck(diffusion=1e-4), fp.Grid((-4, 4), 160), lambda x, t: x > 2 - t)
+    assert found.at(0.0) == pytest.approx(2.0, abs=0.02)
+    assert abs(found.at(-3.5) - 5.5) < 1.5 * found.error_at(-3.5) < 0.05
+    assert found.survival([6.5], fp.point(-3.9))[0] == 0.0
+
+
+@pytest.mark.parametrize("grid", [fp.Grid((-4, 4), 160), fp.Grid((-4, 4), 160, "periodic")])
+def test_a_target_that_takes_all_at_one_moment(grid):
+    found = fp.first_passage(fp.FokkerPlanck(diffusion=1e-3), grid, lambda x, t: (x > 3) | ((t >= 1.3) & (x > -3)))
+    assert found.at(0.0) == pytest.approx(1.3, abs=2e-5)
+    assert found.error_at(0.0) < 1e-4
