@@ -92,7 +92,13 @@ def test_interactions_of_lambdas_are_pickled(pull):
 def test_a_fit_is_pickled_with_its_family():
     runs = fp.simulate(ornstein_uhlenbeck(), 0.0, np.arange(0, 10, 0.5), 0.05, n_paths=20, seed=1)
     fit = fp.fit(runs, lambda k, D: fp.FokkerPlanck(drift=lambda x: -k * x, diffusion=D), {"k": 1.0, "D": 1.0})
-    assert repr(pickle.loads(pickle.dumps(fit))) == repr(fit)
+    again = pickle.loads(pickle.dumps(fit))
+    assert repr(again) == repr(fit)
+
+    def spread(eq):
+        return fp.stationary(eq, GRID, error=False).covariance()[0, 0]
+
+    assert again.propagate(spread) == fit.propagate(spread)  # which asks the family anew
 
 
 SCRIPT = """

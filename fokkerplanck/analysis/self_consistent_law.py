@@ -62,12 +62,9 @@ def self_consistent_law(eq: FokkerPlanck, state: State, grid: Grid) -> Law:
 
 def _rates(eq: FokkerPlanck, grid: Grid, masses: np.ndarray) -> Generator:
     """The generator for the averages over some masses (n,)."""
-    at, there = generators_of(eq, grid)
-    if there is not grid:
-        raise bad_value(
-            "grid", "one whose cells stay", "faces that move onto zeros of D", "Keep D positive in the box."
-        )
-    return at(0.0, masses.reshape(grid.shape))
+    q = generators_of(eq, grid)[0](0.0, masses.reshape(grid.shape))
+    cells_stay(q, grid)
+    return q
 
 
 def _averages(eq: FokkerPlanck, grid: Grid) -> np.ndarray:

@@ -30,7 +30,7 @@ from ..randomness import private_generator
 from ..results.measured import measured_by, spectrum_errors
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.accuracy.measure import coarser_grids
-from ..storage.tables import Tabled, value_and_error
+from ..storage.tables import Tabled, by_mode
 
 logger = logging.getLogger(__name__)
 
@@ -71,9 +71,7 @@ class UnderdampedSpectrum(Tabled):
         return 0.0 - self.eigenvalues.real
 
     def _columns(self) -> dict[str, np.ndarray]:
-        """Of each mode its eigenvalue by real and imaginary part, and its rate."""
-        parts = {"real": self.eigenvalues.real, "imaginary": self.eigenvalues.imag}
-        return parts | value_and_error("rate", self.rates, self.error, "rates")
+        return by_mode(self.eigenvalues, self.rates, self.error)
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{v:.6g}" for v in self.rates)

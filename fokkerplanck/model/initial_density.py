@@ -65,12 +65,9 @@ class Gaussian:
         """The masses (n,) of one axis by itself."""
         mean, std = self.mean[axis], math.sqrt(self.covariance[axis, axis])
         if std >= _width_at(mean, axis, grid):
-            turns = np.zeros(1)
             if grid.periodic(axis):
-                period = grid.edges[axis][-1] - grid.edges[axis][0]
-                std = min(std, EVEN * period)
-                turns = _turns(mean, std, axis, grid)
-            z = (grid.centers[axis] - mean - turns[:, None]) / std
+                std = min(std, EVEN * float(np.ptp(grid.edges[axis])))
+            z = (grid.centers[axis] - mean - _turns(mean, std, axis, grid)[:, None]) / std
             return np.exp(-0.5 * z**2).sum(axis=0) / (math.sqrt(2.0 * math.pi) * std) * grid.widths[axis]
         line = Grid.from_edges(grid.edges[axis], ["periodic" if grid.periodic(axis) else "reflecting"])
         return Gaussian(self.mean[[axis]], self.covariance[[axis]][:, [axis]])._together(line)

@@ -12,7 +12,7 @@ from ..errors import ResolutionWarning, bad_value, warn
 from ..model.grid import Grid
 from ..solvers.accuracy.estimates import Errors
 from ..solvers.linear.spectrum import Modes
-from ..storage.tables import Tabled, value_and_error
+from ..storage.tables import Tabled, by_mode
 from .html import with_field, with_picture
 from .requests import NO_VARIANCE, on_grid
 
@@ -104,9 +104,7 @@ class Spectrum(Tabled):
         return seen * held / variance
 
     def _columns(self) -> dict[str, np.ndarray]:
-        """Of each mode its eigenvalue by real and imaginary part, and its rate."""
-        parts = {"real": self.eigenvalues.real, "imaginary": self.eigenvalues.imag}
-        return parts | value_and_error("rate", self.rates, self.error, "rates")
+        return by_mode(self.eigenvalues, self.rates, self.error)
 
     def plot(self, ax: Axes | Sequence[Axes] | None = None, *, title: str = "") -> Figure:
         """A figure of the modes in 1D or 2D, with their time scales; of a conjugate pair once.

@@ -62,6 +62,12 @@ def by_cell(grid: Grid, values: Mapping[str, np.ndarray], times: np.ndarray | No
     }
 
 
+def by_mode(eigenvalues: np.ndarray, rates: np.ndarray, errors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Columns with a row for each mode: its eigenvalue by real and imaginary part, and its rate."""
+    parts = {"real": eigenvalues.real, "imaginary": eigenvalues.imag}
+    return parts | value_and_error("rate", rates, errors, "rates")
+
+
 def value_and_error(
     name: str, values: np.ndarray, errors: Mapping[str, np.ndarray], of: str = ""
 ) -> dict[str, np.ndarray]:

@@ -130,12 +130,7 @@ def gaps(grid: Grid, inside: Inside, start: float, stop: float) -> list[Stretch]
     found = pattern(times)
     borders = []
     for k in np.flatnonzero((found[1:] != found[:-1]).any(axis=1)):
-        low, high = times[k], times[k + 1]
-        while high - low > NARROW * span:
-            middle = 0.5 * (low + high)
-            same = (pattern(np.array([middle]))[0] == found[k]).all()
-            low, high = (middle, high) if same else (low, middle)
-        borders.append([low, high])
+        borders.append(_turn(pattern, found[k], times[k], times[k + 1], NARROW * span))
     return [part for piece in _between(borders, start, stop) for part in _smooth_parts(grid, inside, *piece)]
 
 
@@ -178,13 +173,23 @@ def _turns(holds: Callable[[np.ndarray], np.ndarray], times: np.ndarray, narrow:
     seen = holds(times)
     found = []
     for k, which in zip(*np.nonzero(seen[1:] != seen[:-1]), strict=True):
-        low, high = times[k], times[k + 1]
-        while high - low > narrow:
-            middle = 0.5 * (low + high)
-            same = holds(np.array([middle]))[0, which] == seen[k, which]
-            low, high = (middle, high) if same else (low, middle)
-        found.append(float(low if seen[k, which] else high))
+
+        def one(at: np.ndarray, column: int = which) -> np.ndarray:
+            return holds(at)[:, column]
+
+        last, first = _turn(one, seen[k, which], times[k], times[k + 1], narrow)
+        found.append(last if seen[k, which] else first)
     return sorted(set(found))
+
+
+def _turn(
+    read: Callable[[np.ndarray], np.ndarray], before: np.ndarray, low: float, high: float, narrow: float
+) -> list[float]:
+    """The ends of a narrow span of time from `low` to `high`, at whose beginning all is as `before`, and not at its end."""
+    while high - low > narrow:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if (read(np.array([middle])) == before).all() else (low, middle)
+    return [float(low), float(high)]
 
 
 def edges_at(grid: Grid, inside: Inside, times: np.ndarray) -> np.ndarray:
